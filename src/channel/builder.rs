@@ -1,0 +1,279 @@
+//! All the options of a ring.
+
+use std::marker::PhantomData;
+use std::os::fd::AsFd;
+
+use super::handle::Ring;
+use crate::error::RingError;
+use crate::kind::Kind;
+use crate::message::Message;
+use crate::primitive::Fences;
+use crate::segment::place::Place;
+use crate::segment::terms::{Barrier, Expected, MessageKind, OnDeath, Terms, Wake};
+use crate::segment::{Segment, Wishes, create, open, register_barrier};
+
+/// Options of a ring to be made or opened, from [`Ring::builder`].
+///
+/// What a ring is, is fixed by its maker: capacity, message limit, wake-ups,
+/// barrier, policy and attempts are ignored when opening. The schema tag must
+/// be that of the maker; the rest concerns this handle.
+#[derive(Debug)]
+pub struct RingBuilder<T: Message + ?Sized, K: Kind> {
+    capacity: usize,
+    message_limit: usize,
+    schema: u64,
+    mode: u32,
+    wake: Wake,
+    barrier: Barrier,
+    on_death: OnDeath,
+    attempts: u8,
+    wait_through: bool,
+    allow_foreign: bool,
+    wishes: Wishes,
+    start: u64,
+    marker: PhantomData<(fn() -> Box<T>, K)>,
+}
+
+impl<T: Message + ?Sized, K: Kind> Clone for RingBuilder<T, K> {
+    fn clone(&self) -> Self {
+        RingBuilder { ..*self }
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
+    pub(super) fn new() -> Self {
+        RingBuilder {
+            capacity: 1024,
+            message_limit: 1024,
+            schema: 0,
+            mode: 0o600,
+            wake: Wake::default(),
+            barrier: Barrier::default(),
+            on_death: OnDeath::default(),
+            attempts: 8,
+            wait_through: false,
+            allow_foreign: false,
+            wishes: Wishes::default(),
+            start: 0,
+            marker: PhantomData,
+        }
+    }
+
+    /// Slots: a power of two. Default 1024.
+    pub fn capacity(mut self, slots: usize) -> Self {
+        self.capacity = slots;
+        self
+    }
+
+    /// Byte rings: the most bytes that a message may have. Default 1024.
+    /// Ignored where messages are of one type.
+    pub fn message_limit(mut self, bytes: usize) -> Self {
+        self.message_limit = bytes;
+        self
+    }
+
+    /// A tag for what the messages mean, which all users must agree on.
+    /// Default 0.
+    pub fn schema(mut self, tag: u64) -> Self {
+        self.schema = tag;
+        self
+    }
+
+    /// Permission bits of the file, whatever the umask. Default 0600. With
+    /// write permission for others, they and you must open with
+    /// [`allow_foreign`](Self::allow_foreign).
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Whether endpoints may sleep. Default [`Wake::Blocking`].
+    pub fn wake(mut self, wake: Wake) -> Self {
+        self.wake = wake;
+        self
+    }
+
+    /// How sides order what they write against what they look at. Default
+    /// [`Barrier::Auto`].
+    pub fn barrier(mut self, barrier: Barrier) -> Self {
+        self.barrier = barrier;
+        self
+    }
+
+    /// What becomes of a message in the hands of a receiver that died.
+    /// Default [`OnDeath::Redeliver`].
+    pub fn on_receiver_death(mut self, policy: OnDeath) -> Self {
+        self.on_death = policy;
+        self
+    }
+
+    /// In how many hands a message may be in all, 1 to 15, before it is
+    /// dropped and counted as lost: so that a message that kills its receivers
+    /// does not kill them for ever. Default 8.
+    pub fn attempts(mut self, hands: u8) -> Self {
+        self.attempts = hands;
+        self
+    }
+
+    /// Blocking calls of this handle's endpoints wait on when the other side
+    /// has gone, instead of returning `Disconnected`. Default off.
+    pub fn wait_through_disconnect(mut self, wait: bool) -> Self {
+        self.wait_through = wait;
+        self
+    }
+
+    /// Opens files of other users, or that others may write to. Default off.
+    pub fn allow_foreign(mut self, allow: bool) -> Self {
+        self.allow_foreign = allow;
+        self
+    }
+
+    /// Asks for huge pages. A refusal is a [`warning`](Ring::warnings).
+    pub fn huge_pages(mut self, ask: bool) -> Self {
+        self.wishes.huge_pages = ask;
+        self
+    }
+
+    /// Maps every page now, not at the first touch. A refusal is a
+    /// [`warning`](Ring::warnings).
+    pub fn prefault(mut self, ask: bool) -> Self {
+        self.wishes.prefault = ask;
+        self
+    }
+
+    /// Locks the memory against swapping. A refusal is a
+    /// [`warning`](Ring::warnings).
+    pub fn lock_memory(mut self, ask: bool) -> Self {
+        self.wishes.lock_memory = ask;
+        self
+    }
+
+    /// Counts from `position`: for tests of the wrap-around.
+    #[doc(hidden)]
+    pub fn start_position(mut self, position: u64) -> Self {
+        self.start = position;
+        self
+    }
+
+    /// Makes a ring; see [`Ring::create`].
+    ///
+    /// # Errors
+    /// As [`Ring::create`].
+    pub fn create(self, name: &str) -> Result<Ring<T, K>, RingError> {
+        self.create_at(&Place::of(name)?)
+    }
+
+    /// Opens a ring; see [`Ring::open`].
+    ///
+    /// # Errors
+    /// As [`Ring::open`].
+    pub fn open(self, name: &str) -> Result<Ring<T, K>, RingError> {
+        self.open_at(&Place::of(name)?)
+    }
+
+    /// Opens or makes a ring; see [`Ring::open_or_create`].
+    ///
+    /// # Errors
+    /// As [`Ring::open_or_create`].
+    pub fn open_or_create(self, name: &str) -> Result<Ring<T, K>, RingError> {
+        let place = Place::of(name)?;
+        for _ in 0..open::TRIES {
+            match self.open_at(&place) {
+                Err(RingError::NotFound { .. }) => {}
+                found => return found,
+            }
+            match self.create_at(&place) {
+                Err(RingError::AlreadyExists { .. }) => {}
+                // Somebody may have made it with the space that we lack.
+                Err(RingError::NoSpace { needed, path }) => match self.open_at(&place) {
+                    Err(RingError::NotFound { .. }) => {
+                        return Err(RingError::NoSpace { needed, path });
+                    }
+                    found => return found,
+                },
+                made => return made,
+            }
+        }
+        Err(RingError::Unstable {
+            path: place.path,
+            tries: open::TRIES,
+        })
+    }
+
+    /// Makes a ring without a name; see [`Ring::anonymous`].
+    ///
+    /// # Errors
+    /// As [`Ring::anonymous`].
+    pub fn anonymous(self) -> Result<Ring<T, K>, RingError> {
+        let segment = create::anonymous(self.terms()?, self.wishes)?;
+        Ok(self.finish(segment))
+    }
+
+    /// Opens the ring behind a descriptor; see [`Ring::from_fd`].
+    ///
+    /// # Errors
+    /// As [`Ring::from_fd`].
+    #[allow(clippy::wrong_self_convention)] // named as `Ring::from_fd` is
+    pub fn from_fd(self, fd: impl AsFd) -> Result<Ring<T, K>, RingError> {
+        let fd = fd.as_fd();
+        let segment = open::from_fd(fd, &self.expected(), self.allow_foreign, self.wishes)?;
+        Ok(self.finish(segment))
+    }
+
+    fn create_at(&self, place: &Place) -> Result<Ring<T, K>, RingError> {
+        let segment = create::named(place, self.terms()?, self.mode, self.wishes)?;
+        Ok(self.finish(segment))
+    }
+
+    fn open_at(&self, place: &Place) -> Result<Ring<T, K>, RingError> {
+        let segment = open::named(place, &self.expected(), self.allow_foreign, self.wishes)?;
+        Ok(self.finish(segment))
+    }
+
+    fn finish(&self, segment: Segment) -> Ring<T, K> {
+        Ring::from_segment(segment, self.wait_through)
+    }
+
+    fn expected(&self) -> Expected {
+        Expected {
+            kind: K::KIND,
+            fixed: T::FIXED,
+            schema: self.schema,
+        }
+    }
+
+    fn terms(&self) -> Result<Terms, RingError> {
+        let fences = match self.barrier {
+            Barrier::Fence => Fences::Full,
+            Barrier::Membarrier => {
+                register_barrier()?;
+                Fences::Membarrier
+            }
+            Barrier::Auto if register_barrier().is_ok() => Fences::Membarrier,
+            Barrier::Auto => Fences::Full,
+        };
+        if self.mode & !0o777 != 0 {
+            return Err(RingError::InvalidOption {
+                what: "mode",
+                expected: "permission bits up to 0777".into(),
+                found: format!("{:o}", self.mode),
+            });
+        }
+        Ok(Terms {
+            kind: K::KIND,
+            wake: self.wake,
+            fences,
+            on_death: self.on_death,
+            attempts: self.attempts,
+            message: match T::FIXED {
+                Some((size, align)) => MessageKind::Typed { size, align },
+                None => MessageKind::Bytes {
+                    limit: self.message_limit,
+                },
+            },
+            capacity: self.capacity as u64,
+            schema: self.schema,
+            start: self.start,
+        })
+    }
+}

@@ -1,0 +1,155 @@
+//! Writing a message in place.
+
+#![allow(unsafe_code)]
+
+use super::sender::Sender;
+use crate::error::Failure;
+use crate::kind::Kind;
+use crate::message::Message;
+use crate::ring::memory::Payload;
+
+/// A slot that is this sender's to write to, from [`Sender::reserve`].
+///
+/// [`commit`](Grant::commit) sends the message; dropping the grant gives the
+/// position up, and nobody trips over it. A grant that is leaked
+/// (`mem::forget`) is given up at the sender's next call or at its drop.
+///
+/// The slot holds what an earlier message left there: a typed message is that,
+/// until it is written (any bytes are a valid `T`); a byte message begins with
+/// length 0.
+#[must_use = "a grant that is dropped sends nothing; call `commit`"]
+pub struct Grant<'s, T: Message + ?Sized, K: Kind> {
+    sender: &'s mut Sender<T, K>,
+    position: u64,
+}
+
+impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
+    #[inline(always)]
+    pub(super) fn new(sender: &'s mut Sender<T, K>, position: u64) -> Self {
+        let grant = Grant { sender, position };
+        grant.payload().set_length(0);
+        grant
+    }
+
+    #[inline(always)]
+    fn payload(&self) -> Payload {
+        self.sender.view.payload(self.position)
+    }
+
+    /// Writes the whole message. In byte rings its length becomes the
+    /// message's.
+    ///
+    /// # Errors
+    /// [`Failure::TooLong`] if it does not fit: nothing is written.
+    /// [`Failure::Forked`] in a forked child, where the slot is not mapped.
+    #[inline]
+    pub fn write(&mut self, message: T::Sent<'_>) -> Result<(), Failure> {
+        let bytes = T::encode(&message);
+        let limit = self.limit();
+        if bytes.len() > limit {
+            let length = bytes.len();
+            return Err(Failure::TooLong { length, limit });
+        }
+        if !self.sender.port.is_usable() {
+            self.sender.port.segment.check()?;
+        }
+        self.payload().store(bytes);
+        Ok(())
+    }
+
+    /// Sends the message.
+    ///
+    /// As with [`Sender::try_send`], its publication is a release store.
+    ///
+    /// # Errors
+    /// [`Failure::Forked`] in a forked child; [`Failure::Corrupted`] if this
+    /// handle was poisoned meanwhile. Nothing was sent then.
+    #[inline]
+    pub fn commit(self) -> Result<(), Failure> {
+        if !self.sender.port.is_usable() {
+            return self.sender.port.segment.check();
+        }
+        if self.sender.granted.take().is_some() {
+            self.sender.finish(self.position);
+        }
+        Ok(())
+    }
+
+    /// The most bytes that a message may have.
+    #[inline]
+    pub fn limit(&self) -> usize {
+        self.sender.view.limit()
+    }
+
+    /// Address of the message's first byte, for writing in place. Valid for
+    /// [`limit`](Grant::limit) bytes while the grant lives, in the process
+    /// that made it. A hostile peer may read and write there at any time.
+    #[inline]
+    pub fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.payload().as_ptr()
+    }
+}
+
+impl<T, K: Kind> Grant<'_, T, K>
+where
+    T: for<'m> Message<Sent<'m> = T, Received = T> + Copy,
+{
+    /// The message in place.
+    ///
+    /// # Safety
+    /// Peers cooperate: while the reference lives, no other process writes to
+    /// this slot, which a process that keeps to this crate's rules never does.
+    #[inline]
+    pub unsafe fn as_mut(&mut self) -> &mut T {
+        // SAFETY: aligned and in bounds (V1, V3); any bytes are a valid `T`
+        // (`AnyBitPattern`); that nobody writes meanwhile is the caller's word.
+        unsafe { &mut *self.as_mut_ptr().cast::<T>() }
+    }
+}
+
+impl<K: Kind> Grant<'_, [u8], K> {
+    /// Says how many of the bytes in place are the message.
+    ///
+    /// # Errors
+    /// [`Failure::TooLong`] if there are not so many.
+    pub fn set_len(&mut self, length: usize) -> Result<(), Failure> {
+        let limit = self.limit();
+        if length > limit {
+            return Err(Failure::TooLong { length, limit });
+        }
+        if !self.sender.port.is_usable() {
+            self.sender.port.segment.check()?;
+        }
+        self.payload().set_length(length);
+        Ok(())
+    }
+
+    /// All the bytes in place, as many as the [`limit`](Grant::limit) says.
+    /// [`set_len`](Grant::set_len) says how many of them are the message.
+    ///
+    /// # Safety
+    /// Peers cooperate: while the reference lives, no other process writes to
+    /// this slot, which a process that keeps to this crate's rules never does.
+    #[inline]
+    pub unsafe fn as_mut(&mut self) -> &mut [u8] {
+        // SAFETY: in bounds (V1, V3), and always initialised, being mapped;
+        // that nobody writes meanwhile is the caller's word.
+        unsafe { std::slice::from_raw_parts_mut(self.as_mut_ptr(), self.limit()) }
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Drop for Grant<'_, T, K> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.sender.granted.is_some() {
+            self.sender.take_back_grant();
+        }
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for Grant<'_, T, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Grant");
+        shown.field("limit", &self.limit()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,256 @@
+//! The handle of an open ring.
+
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::builder::RingBuilder;
+use super::{Receiver, Sender};
+use crate::error::{AttachError, Failure, RingError};
+use crate::inspect::{self, Stats};
+use crate::kind::Kind;
+use crate::layout::Cell;
+use crate::message::Message;
+use crate::participant;
+use crate::primitive::Ordering;
+use crate::ring::memory::Memory;
+use crate::segment::{Segment, Warning};
+use crate::wait::parking::Parking;
+use crate::wait::{Park, WaitStrategy};
+
+/// A ring in shared memory, open in this process.
+///
+/// `T` is the message, `K` one of [`Spsc`](crate::Spsc),
+/// [`Mpsc`](crate::Mpsc), [`Spmc`](crate::Spmc) and [`Mpmc`](crate::Mpmc).
+/// Endpoints come from [`Ring::sender`] and [`Ring::receiver`]. Cloning the
+/// handle is cheap; the memory is unmapped with the last of its handles and
+/// endpoints. A ring with a name stays, with what is in it, until
+/// [`remove`](crate::remove).
+pub struct Ring<T: Message + ?Sized, K: Kind> {
+    segment: Arc<Segment>,
+    wait_through: bool,
+    marker: PhantomData<(fn() -> Box<T>, K)>,
+}
+
+impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
+    pub(super) fn from_segment(segment: Segment, wait_through: bool) -> Self {
+        Ring {
+            segment: Arc::new(segment),
+            wait_through,
+            marker: PhantomData,
+        }
+    }
+
+    pub(super) fn segment(&self) -> &Arc<Segment> {
+        &self.segment
+    }
+
+    pub(super) fn waits_through(&self) -> bool {
+        self.wait_through
+    }
+
+    /// All the options.
+    pub fn builder() -> RingBuilder<T, K> {
+        RingBuilder::new()
+    }
+
+    /// Makes a ring with `capacity` slots, a power of two.
+    ///
+    /// A name without `/` is a file in the default directory (see
+    /// [`directory`](crate::directory)), one with `/` is a path. The file has
+    /// mode 0600; all its memory is allocated now. Nobody ever sees a half-made
+    /// ring, and a creator that dies leaves nothing.
+    ///
+    /// # Errors
+    /// [`RingError::AlreadyExists`], [`RingError::InvalidName`],
+    /// [`RingError::InvalidOption`], [`RingError::NoSpace`],
+    /// [`RingError::Directory`], [`RingError::Unsupported`], [`RingError::Os`].
+    pub fn create(name: &str, capacity: usize) -> Result<Self, RingError> {
+        Self::builder().capacity(capacity).create(name)
+    }
+
+    /// Opens a ring that somebody has made, with whatever capacity.
+    ///
+    /// # Errors
+    /// [`RingError::NotFound`]; [`RingError::Mismatch`] if the file is not a
+    /// ring of this kind, type and schema tag, or not ours; and as
+    /// [`Ring::create`].
+    pub fn open(name: &str) -> Result<Self, RingError> {
+        Self::builder().open(name)
+    }
+
+    /// Opens the ring, or makes it if there is none. However many processes
+    /// race here, all end on the same ring. A valid ring is never replaced, for
+    /// there may be messages in it.
+    ///
+    /// # Errors
+    /// As [`Ring::create`] and [`Ring::open`].
+    pub fn open_or_create(name: &str, capacity: usize) -> Result<Self, RingError> {
+        Self::builder().capacity(capacity).open_or_create(name)
+    }
+
+    /// Makes a ring without a name: a memfd sealed against shrinking and
+    /// growing, for children and for passing over a socket ([`Ring::as_fd`]).
+    ///
+    /// # Errors
+    /// As [`Ring::create`], without those of names.
+    pub fn anonymous(capacity: usize) -> Result<Self, RingError> {
+        Self::builder().capacity(capacity).anonymous()
+    }
+
+    /// Opens the ring behind a descriptor that was inherited or received; it
+    /// is opened anew, and `fd` may be closed afterwards.
+    ///
+    /// # Errors
+    /// [`RingError::Mismatch`], also if the memory is a memfd whose giver could
+    /// still shrink it; [`RingError::Os`], also if `/proc` is not mounted.
+    pub fn from_fd(fd: impl AsFd) -> Result<Self, RingError> {
+        Self::builder().from_fd(fd)
+    }
+
+    /// A descriptor of the ring's file, to pass on. It holds no locks, so it
+    /// says nothing about who is alive. It is close-on-exec: duplicate it into
+    /// a child.
+    ///
+    /// # Errors
+    /// [`RingError::Os`] at the first call on a named ring, if it cannot be
+    /// opened anew; [`RingError::Failed`] in a forked child.
+    pub fn as_fd(&self) -> Result<BorrowedFd<'_>, RingError> {
+        self.segment.share()
+    }
+
+    /// Attaches a sender that waits in the default way.
+    ///
+    /// Takes over from a sender that died: what it published is in the ring,
+    /// what it was writing never existed.
+    ///
+    /// # Errors
+    /// [`AttachError::Occupied`] if the kind has one sender and a living one is
+    /// attached; [`AttachError::TooMany`]; [`AttachError::Failed`];
+    /// [`AttachError::Os`].
+    pub fn sender(&self) -> Result<Sender<T, K>, AttachError> {
+        Sender::attach(self, None)
+    }
+
+    /// As [`Ring::sender`], with a strategy of waiting.
+    ///
+    /// # Errors
+    /// Also [`AttachError::CannotPark`] on a ring of spinners.
+    pub fn sender_with(&self, strategy: WaitStrategy) -> Result<Sender<T, K>, AttachError> {
+        Sender::attach(self, Some(strategy))
+    }
+
+    /// Attaches a receiver that waits in the default way.
+    ///
+    /// Takes over from a receiver that died: what it had leased is received
+    /// again, marked, or counted as lost, as the ring's maker chose.
+    ///
+    /// # Errors
+    /// As [`Ring::sender`].
+    pub fn receiver(&self) -> Result<Receiver<T, K>, AttachError> {
+        Receiver::attach(self, None)
+    }
+
+    /// As [`Ring::receiver`], with a strategy of waiting.
+    ///
+    /// # Errors
+    /// As [`Ring::sender_with`].
+    pub fn receiver_with(&self, strategy: WaitStrategy) -> Result<Receiver<T, K>, AttachError> {
+        Receiver::attach(self, Some(strategy))
+    }
+
+    /// Closes the ring for good: sends end at once, receivers drain what was
+    /// sent and then see `Closed`. Closing again does nothing.
+    ///
+    /// # Errors
+    /// [`Failure::Forked`], [`Failure::Corrupted`].
+    pub fn close(&self) -> Result<(), Failure> {
+        self.segment.check()?;
+        // SeqCst and the heavy barrier: R17, the rare party's half.
+        let block = self.segment.block();
+        block.cell(Cell::Closed).store(1, Ordering::SeqCst);
+        Parking(self.segment.terms.fences).heavy();
+        participant::wake_everybody(&self.segment);
+        Ok(())
+    }
+
+    /// Whether the ring is closed; there may still be messages in it.
+    pub fn is_closed(&self) -> bool {
+        self.is_mapped()
+            && self
+                .segment
+                .block()
+                .cell(Cell::Closed)
+                .load(Ordering::Acquire)
+                != 0
+    }
+
+    /// Messages under way: sent and not yet received. Roughly, for others go on
+    /// meanwhile; from 0 to the capacity.
+    pub fn len(&self) -> usize {
+        if !self.is_mapped() {
+            return 0;
+        }
+        inspect::len(&self.segment.block(), K::KIND).2
+    }
+
+    /// Whether [`Ring::len`] is 0; [`Receiver::is_empty`] is exact.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Slots.
+    pub fn capacity(&self) -> usize {
+        self.segment.terms.capacity as usize
+    }
+
+    /// Bytes of a message; in byte rings, the most that one may have.
+    pub fn message_size(&self) -> usize {
+        self.segment.terms.message_limit()
+    }
+
+    /// Figures of the ring and who is attached. Asks the kernel about each:
+    /// not for a hot path. All zero in a forked child.
+    pub fn stats(&self) -> Stats {
+        if !self.is_mapped() {
+            return Stats::default();
+        }
+        inspect::stats(&self.segment)
+    }
+
+    /// Where the ring is, if it was made or opened by name.
+    pub fn path(&self) -> Option<&Path> {
+        self.segment.path()
+    }
+
+    /// Wishes about memory that the system did not grant: huge pages,
+    /// prefaulting, locking.
+    pub fn warnings(&self) -> &[Warning] {
+        self.segment.warnings()
+    }
+
+    fn is_mapped(&self) -> bool {
+        !matches!(self.segment.check(), Err(Failure::Forked))
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Clone for Ring<T, K> {
+    fn clone(&self) -> Self {
+        Ring {
+            segment: Arc::clone(&self.segment),
+            wait_through: self.wait_through,
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for Ring<T, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ring")
+            .field("path", &self.path())
+            .field("kind", &K::KIND)
+            .field("capacity", &self.capacity())
+            .finish_non_exhaustive()
+    }
+}

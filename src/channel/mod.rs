@@ -1,0 +1,26 @@
+//! What users hold in their hands: rings, senders, receivers, guards. Thin:
+//! the protocols are in `ring`, sleeping in `wait`, liveness in `participant`.
+
+mod builder;
+mod grant;
+mod handle;
+mod lease;
+mod port;
+mod receiver;
+mod sender;
+mod waiting;
+
+pub use builder::RingBuilder;
+pub use grant::Grant;
+pub use handle::Ring;
+pub use lease::{Lease, LeaseBatch, LeasedMessage};
+pub use receiver::{Iter, Receiver, TryIter};
+pub use sender::Sender;
+
+use crate::kind::Sides;
+use crate::ring::Arity;
+
+/// The sending algorithm of a kind.
+type SendSideOf<K> = <<K as Sides>::Senders as Arity>::Sender<<K as Sides>::Receivers>;
+/// The receiving algorithm of a kind.
+type ReceiveSideOf<K> = <<K as Sides>::Receivers as Arity>::Receiver<<K as Sides>::Senders>;

@@ -1,0 +1,218 @@
+//! What both kinds of endpoint share: the segment, the id, and what is known
+//! of the other side.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{AttachError, Failure, Side};
+use crate::layout::Cell;
+use crate::os::clock::Moment;
+use crate::participant::{self, Participant, Presence};
+use crate::primitive::Ordering;
+use crate::ring::memory::Memory;
+use crate::ring::position::Owner;
+use crate::segment::terms::Wake;
+use crate::segment::{Segment, register_barrier};
+use crate::wait::parking::Parking;
+use crate::wait::{Event, Park, WaitStrategy};
+
+/// The longest sleep without a look around (W4), and the shortest time between
+/// two patrols.
+pub(crate) const CAP: Duration = Duration::from_millis(100);
+
+/// Probes of a patrol: each is a system call.
+const PROBES: usize = 8;
+
+/// Misses in a row between two looks at the clock.
+const MISSES: u32 = 1024;
+
+/// An end that a receiver has made sure of, or a sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Closed,
+    /// With the count of changes of the other side at which it was true.
+    Disconnected(u64),
+}
+
+/// One endpoint's connection to its segment.
+#[derive(Clone)]
+pub(crate) struct Port {
+    pub segment: Arc<Segment>,
+    participant: Arc<Participant>,
+    side: Side,
+    pub strategy: WaitStrategy,
+    pub wait_through: bool,
+    blocking: bool,
+    parking: Parking,
+    /// Calls in a row that found nothing.
+    misses: u32,
+    patrolled: Moment,
+    cursor: u16,
+    /// The other side, as of a count of changes.
+    others: Option<(u64, Presence)>,
+    /// The end that was reported last, so as not to make sure of it again.
+    pub concluded: Option<End>,
+}
+
+impl Port {
+    /// Takes an id on `side`.
+    pub(crate) fn attach(
+        segment: &Arc<Segment>,
+        side: Side,
+        multi: bool,
+        strategy: Option<WaitStrategy>,
+        wait_through: bool,
+    ) -> Result<Port, AttachError> {
+        segment.check()?;
+        let blocking = segment.terms.wake == Wake::Blocking;
+        let strategy = match (strategy, blocking) {
+            (None, true) => WaitStrategy::default(),
+            (None | Some(WaitStrategy::Spin), _) => WaitStrategy::Spin,
+            (Some(strategy), true) => strategy,
+            (Some(_), false) => return Err(AttachError::CannotPark),
+        };
+        let parking = Parking(segment.terms.fences);
+        if parking.0 == crate::primitive::Fences::Membarrier {
+            // Anew: a registration does not outlive `exec`.
+            register_barrier().map_err(|error| AttachError::Os {
+                action: "register for membarrier",
+                source: std::io::Error::other(error),
+            })?;
+        }
+        Ok(Port {
+            participant: Arc::new(Participant::attach(segment, side, multi)?),
+            segment: Arc::clone(segment),
+            side,
+            strategy,
+            wait_through,
+            blocking,
+            parking,
+            misses: 0,
+            patrolled: Moment::coarse(),
+            cursor: 0,
+            others: None,
+            concluded: None,
+        })
+    }
+
+    pub(crate) fn id(&self) -> Owner {
+        self.participant.id()
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_usable(&self) -> bool {
+        self.segment.is_usable()
+    }
+
+    /// May guards and drops touch the memory? In a forked child it is not there.
+    pub(crate) fn is_mapped(&self) -> bool {
+        !matches!(self.segment.check(), Err(Failure::Forked))
+    }
+
+    /// Wakes one sleeper of the other side, if there is one. Call after
+    /// publishing or releasing.
+    #[inline(always)]
+    pub(crate) fn notify_other(&self, memory: &impl Memory) {
+        if self.blocking {
+            let bell = memory.bell(self.side.other().bell());
+            Event(bell).notify_one(memory.fences(), &self.parking);
+        }
+    }
+
+    /// Wakes one more of our own side: we leave something to do.
+    pub(crate) fn pass_on(&self, memory: &impl Memory) {
+        Event(memory.bell(self.side.bell())).notify_one(memory.fences(), &self.parking);
+    }
+
+    /// Everybody looks anew: a claim was given up, or a message given back.
+    #[cold]
+    pub(crate) fn notify_everybody(&self) {
+        participant::wake_everybody(&self.segment);
+    }
+
+    /// The heavy half of a barrier (R17).
+    pub(crate) fn heavy_barrier(&self) {
+        self.parking.heavy();
+    }
+
+    /// Announces a sleep; the caller looks again, then calls [`Port::sleep`].
+    pub(crate) fn prepare_sleep(&self, memory: &impl Memory) -> u32 {
+        Event(memory.bell(self.side.bell())).prepare(&self.parking)
+    }
+
+    /// Sleeps until woken, at most until `deadline` and for [`CAP`].
+    pub(crate) fn sleep(&self, memory: &impl Memory, seen: u32, deadline: Option<Moment>) {
+        let now = Moment::now();
+        let cap = now.checked_add(CAP).unwrap_or(now);
+        let until = deadline.map_or(cap, |deadline| deadline.min(cap));
+        self.parking
+            .sleep(memory.bell(self.side.bell()), seen, until);
+    }
+
+    /// Notes a success.
+    #[inline(always)]
+    pub(crate) fn hit(&mut self) {
+        self.misses = 0;
+    }
+
+    /// Notes a call that found nothing; now and then, looks for the dead.
+    /// Callers of only the `try_` verbs come by here too.
+    pub(crate) fn miss(&mut self) {
+        self.misses = self.misses.wrapping_add(1);
+        if self.misses.is_multiple_of(MISSES) {
+            self.patrol_if_due();
+        }
+    }
+
+    /// Probes a few participants, if the last patrol is a while ago.
+    pub(crate) fn patrol_if_due(&mut self) {
+        let now = Moment::coarse();
+        if self.patrolled.until(now) >= CAP {
+            self.patrolled = now;
+            participant::patrol(&self.segment, &mut self.cursor, PROBES);
+        }
+    }
+
+    /// Probes everybody.
+    pub(crate) fn patrol_all(&mut self) {
+        participant::patrol(&self.segment, &mut 0, usize::MAX);
+    }
+
+    /// What of the other side? Cached until somebody comes or goes; deaths are
+    /// found by patrols, which count as goings.
+    fn others(&mut self) -> (u64, Presence) {
+        let other = self.side.other();
+        let cell = self.segment.block();
+        // Acquire: pairs with the increment in `participant::announce_change`.
+        let changes = cell.cell(other.changes()).load(Ordering::Acquire);
+        match self.others {
+            Some(cached) if cached.0 == changes => cached,
+            _ => *self
+                .others
+                .insert(participant::presence(&self.segment, other)),
+        }
+    }
+
+    /// Is there reason to think that waiting is vain?
+    pub(crate) fn end_in_sight(&mut self) -> Option<End> {
+        // Acquire: pairs with the store in `Ring::close`.
+        if self
+            .segment
+            .block()
+            .cell(Cell::Closed)
+            .load(Ordering::Acquire)
+            != 0
+        {
+            return Some(End::Closed);
+        }
+        match self.others() {
+            (changes, Presence::Gone) => Some(End::Disconnected(changes)),
+            _ => None,
+        }
+    }
+
+    /// Is the first of a single side's ids, the only one, in living hands?
+    pub(crate) fn only_other_is_alive(&self) -> bool {
+        participant::is_alive(&self.segment, Owner(self.side.other().ids().start))
+    }
+}

@@ -1,0 +1,555 @@
+//! The receiving endpoint.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_utils::CachePadded;
+
+use super::ReceiveSideOf;
+use super::handle::Ring;
+use super::lease::{Lease, LeaseBatch};
+use super::port::Port;
+use super::waiting::{self, Endpoint, Outcome};
+use crate::error::{AttachError, Failure, RecvError, RecvTimeoutError, Side, TryRecvError};
+use crate::inspect::Stats;
+use crate::kind::{Kind, Sides};
+use crate::message::Message;
+use crate::os::clock::Moment;
+use crate::ring::memory::{Payload, View};
+use crate::ring::{Arity, Claim, Impossible, ReceiveSide, SendSide, Stall, Terms};
+use crate::wait::WaitStrategy;
+
+/// The receiving end of a ring, attached.
+///
+/// From [`Ring::receiver`]. Where the kind has many receivers it can be
+/// cloned, and clones can move to other threads; they share one place in the
+/// ring's table. Dropping the last clone detaches.
+pub struct Receiver<T: Message + ?Sized, K: Kind> {
+    pub(super) side: CachePadded<ReceiveSideOf<K>>,
+    pub(super) view: View<T>,
+    /// Messages handed out as leases that have not come back, with lengths.
+    pub(super) leased: Vec<(Claim, usize)>,
+    pub(super) port: Port,
+    ring: Ring<T, K>,
+}
+
+impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
+    pub(super) fn attach(
+        ring: &Ring<T, K>,
+        strategy: Option<WaitStrategy>,
+    ) -> Result<Self, AttachError> {
+        let segment = ring.segment();
+        let multi = <K::Receivers as Arity>::MULTI;
+        let port = Port::attach(
+            segment,
+            Side::Receiver,
+            multi,
+            strategy,
+            ring.waits_through(),
+        )?;
+        let view = segment.view();
+        let side = ReceiveSide::attach(&view, port.id(), segment.terms.death())
+            .map_err(|found| AttachError::Failed(segment.poison(found)))?;
+        // A predecessor's messages may have been given back, or its room.
+        port.notify_everybody();
+        Ok(Receiver {
+            side: CachePadded::new(side),
+            view,
+            leased: Vec::new(),
+            port,
+            ring: ring.clone(),
+        })
+    }
+
+    /// Receives a message if there is one now.
+    ///
+    /// The message is copied out and acknowledged before this returns: at most
+    /// once, should this process die with it. [`Receiver::lease`] is for at
+    /// least once. Never blocks.
+    ///
+    /// # Errors
+    /// [`TryRecvError::Empty`]; [`TryRecvError::Closed`] if the ring is closed
+    /// and drained; [`TryRecvError::Disconnected`] if it is empty and all
+    /// senders have gone; [`TryRecvError::Failed`].
+    #[inline]
+    pub fn try_recv(&mut self) -> Result<T::Received, TryRecvError> {
+        match self.take() {
+            Ok(message) => Ok(message),
+            Err(stall) => self.retry(stall),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn retry(&mut self, stall: Stall) -> Result<T::Received, TryRecvError> {
+        let mut first = Some(stall);
+        let received = waiting::once(self, |receiver| match first.take() {
+            Some(stall) => Err(stall),
+            None => receiver.take(),
+        });
+        received.map_err(try_error)
+    }
+
+    /// Receives a message, waiting for one as long as it takes.
+    ///
+    /// As [`Receiver::try_recv`] otherwise. Before any sender has ever been
+    /// attached it waits.
+    ///
+    /// # Errors
+    /// [`RecvError::Closed`] if the ring is closed and drained;
+    /// [`RecvError::Disconnected`] if it is empty and all senders have gone
+    /// (call again to wait for another); [`RecvError::Failed`].
+    #[inline]
+    pub fn recv(&mut self) -> Result<T::Received, RecvError> {
+        waiting::until(self, None, Self::take).map_err(untimed)
+    }
+
+    /// As [`Receiver::recv`], for at most `timeout`.
+    ///
+    /// # Errors
+    /// [`RecvTimeoutError::Timeout`] if there was no message in time; else as
+    /// [`Receiver::recv`].
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T::Received, RecvTimeoutError> {
+        let deadline = Moment::now().checked_add(timeout);
+        waiting::until(self, deadline, Self::take).map_err(timed_error)
+    }
+
+    /// As [`Receiver::recv`], until `deadline` at the latest.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_timeout`].
+    pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T::Received, RecvTimeoutError> {
+        let deadline = Some(Moment::from_instant(deadline));
+        waiting::until(self, deadline, Self::take).map_err(timed_error)
+    }
+
+    /// Appends up to `max` messages that are there now, and says how many.
+    /// Senders are notified once for all.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv`] if there was not even one. `max` 0 is `Ok(0)`.
+    pub fn try_recv_batch(
+        &mut self,
+        messages: &mut Vec<T::Received>,
+        max: usize,
+    ) -> Result<usize, TryRecvError> {
+        if max == 0 {
+            return Ok(0);
+        }
+        waiting::once(self, |receiver| receiver.take_all(messages, max)).map_err(try_error)
+    }
+
+    /// As [`Receiver::try_recv_batch`], waiting for the first message as long
+    /// as it takes.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv`].
+    pub fn recv_batch(
+        &mut self,
+        messages: &mut Vec<T::Received>,
+        max: usize,
+    ) -> Result<usize, RecvError> {
+        if max == 0 {
+            return Ok(0);
+        }
+        waiting::until(self, None, |receiver| receiver.take_all(messages, max)).map_err(untimed)
+    }
+
+    /// Takes a message to read in place, if there is one now.
+    ///
+    /// It is acknowledged when the [`Lease`] is released or dropped: at least
+    /// once, should this process die before.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv`].
+    #[inline]
+    pub fn try_lease(&mut self) -> Result<Lease<'_, T, K>, TryRecvError> {
+        self.try_lease_batch(1).map(Lease::new)
+    }
+
+    /// As [`Receiver::try_lease`], waiting for a message as long as it takes.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv`].
+    #[inline]
+    pub fn lease(&mut self) -> Result<Lease<'_, T, K>, RecvError> {
+        self.lease_batch(1).map(Lease::new)
+    }
+
+    /// As [`Receiver::lease`], for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_timeout`].
+    pub fn lease_timeout(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Lease<'_, T, K>, RecvTimeoutError> {
+        let deadline = Moment::now().checked_add(timeout);
+        self.lease_until(deadline, 1)
+            .map(Lease::new)
+            .map_err(timed_error)
+    }
+
+    /// As [`Receiver::lease`], until `deadline` at the latest.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_timeout`].
+    pub fn lease_deadline(
+        &mut self,
+        deadline: Instant,
+    ) -> Result<Lease<'_, T, K>, RecvTimeoutError> {
+        let deadline = Some(Moment::from_instant(deadline));
+        self.lease_until(deadline, 1)
+            .map(Lease::new)
+            .map_err(timed_error)
+    }
+
+    /// Takes up to `max` messages that are there now (at least one, whatever
+    /// `max`), to read in place and acknowledge together.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv`] if there was not even one.
+    #[inline]
+    pub fn try_lease_batch(&mut self, max: usize) -> Result<LeaseBatch<'_, T, K>, TryRecvError> {
+        match waiting::once(self, |receiver| receiver.take_leases(max)) {
+            Ok(()) => Ok(LeaseBatch::new(self)),
+            Err(outcome) => Err(try_error(outcome)),
+        }
+    }
+
+    /// As [`Receiver::try_lease_batch`], waiting for the first message as long
+    /// as it takes.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv`].
+    #[inline]
+    pub fn lease_batch(&mut self, max: usize) -> Result<LeaseBatch<'_, T, K>, RecvError> {
+        self.lease_until(None, max).map_err(untimed)
+    }
+
+    #[inline]
+    fn lease_until(
+        &mut self,
+        deadline: Option<Moment>,
+        max: usize,
+    ) -> Result<LeaseBatch<'_, T, K>, Outcome> {
+        waiting::until(self, deadline, |receiver| receiver.take_leases(max))?;
+        Ok(LeaseBatch::new(self))
+    }
+
+    /// Messages until the ring is closed and drained, or all senders have
+    /// gone, or the endpoint fails; waits for each.
+    pub fn iter(&mut self) -> Iter<'_, T, K> {
+        Iter { receiver: self }
+    }
+
+    /// Messages that are there now; never blocks.
+    pub fn try_iter(&mut self) -> TryIter<'_, T, K> {
+        TryIter { receiver: self }
+    }
+
+    /// Closes the ring for good; see [`Ring::close`].
+    ///
+    /// # Errors
+    /// As [`Ring::close`].
+    pub fn close(&self) -> Result<(), Failure> {
+        self.ring.close()
+    }
+
+    /// The ring this endpoint is attached to.
+    pub fn ring(&self) -> &Ring<T, K> {
+        &self.ring
+    }
+
+    /// Whether the ring is closed; there may still be messages in it.
+    pub fn is_closed(&self) -> bool {
+        self.ring.is_closed()
+    }
+
+    /// Messages under way, roughly; see [`Ring::len`].
+    pub fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// Whether there is no message for this receiver now. Exact at the moment
+    /// of the look.
+    pub fn is_empty(&self) -> bool {
+        !self.port.is_usable() || !self.side.has_message(&self.view)
+    }
+
+    /// Slots of the ring.
+    pub fn capacity(&self) -> usize {
+        self.ring.capacity()
+    }
+
+    /// Figures of the ring; see [`Ring::stats`].
+    pub fn stats(&self) -> Stats {
+        self.ring.stats()
+    }
+
+    /// Claim, read, release, notify: the path of one message.
+    #[inline(always)]
+    fn take(&mut self) -> Result<T::Received, Stall> {
+        self.take_with(|payload, length| T::decode(length, |bytes| payload.load(bytes)))
+    }
+
+    #[inline(always)]
+    fn take_with<R>(&mut self, read: impl FnOnce(&Payload, usize) -> R) -> Result<R, Stall> {
+        let (claim, payload, length) = self.start()?;
+        let result = read(&payload, length);
+        self.side.release(&self.view, claim);
+        self.port.notify_other(&self.view);
+        Ok(result)
+    }
+
+    /// Claims the next message; checks its length, loaded once.
+    #[inline(always)]
+    fn start(&mut self) -> Result<(Claim, Payload, usize), Stall> {
+        if !self.port.is_usable() {
+            return Err(Stall::Nothing); // the way of all misses finds out why
+        }
+        if !self.leased.is_empty() {
+            self.give_back_leases();
+        }
+        self.claim()
+    }
+
+    #[inline(always)]
+    fn claim(&mut self) -> Result<(Claim, Payload, usize), Stall> {
+        let claim = self.side.claim(&self.view)?;
+        let payload = self.view.payload(claim.position);
+        match payload.length() {
+            Ok(length) => Ok((claim, payload, length)),
+            Err(found) => Err(Stall::Impossible(Impossible {
+                what: "length of a message",
+                position: claim.position,
+                found,
+            })),
+        }
+    }
+
+    fn take_all(&mut self, messages: &mut Vec<T::Received>, max: usize) -> Result<usize, Stall> {
+        let (mut claim, mut payload, mut length) = self.start()?;
+        let mut taken = 0;
+        let stall = loop {
+            messages.push(T::decode(length, |bytes| payload.load(bytes)));
+            self.side.release(&self.view, claim);
+            taken += 1;
+            if taken == max {
+                break None;
+            }
+            match self.claim() {
+                Ok(next) => (claim, payload, length) = next,
+                Err(stall) => break Some(stall),
+            }
+        };
+        self.port.notify_other(&self.view);
+        if let Some(Stall::Impossible(found)) = stall {
+            self.port.segment.poison(found);
+        }
+        Ok(taken)
+    }
+
+    fn take_leases(&mut self, max: usize) -> Result<(), Stall> {
+        let (claim, _, length) = self.start()?;
+        self.leased.push((claim, length));
+        while self.leased.len() < max {
+            match self.claim() {
+                Ok((claim, _, length)) => self.leased.push((claim, length)),
+                Err(Stall::Impossible(found)) => {
+                    self.port.segment.poison(found);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        self.side.hand_out(&self.view);
+        Ok(())
+    }
+
+    /// Acknowledges everything that is leased.
+    #[inline]
+    pub(super) fn release_leases(&mut self) {
+        if self.leased.is_empty() || !self.port.is_mapped() {
+            self.leased.clear();
+            return;
+        }
+        for (claim, _) in self.leased.drain(..) {
+            self.side.release(&self.view, claim);
+        }
+        self.port.notify_other(&self.view);
+    }
+
+    /// Gives everything that is leased back, to be received again. Leases that
+    /// were leaked come here at the next call, or when the receiver is dropped.
+    #[cold]
+    pub(super) fn give_back_leases(&mut self) {
+        if self.leased.is_empty() || !self.port.is_mapped() {
+            self.leased.clear();
+            return;
+        }
+        let terms = Terms {
+            redeliver: true,
+            ..self.port.segment.terms.death()
+        };
+        let claims = self.leased.drain(..).map(|(claim, _)| claim);
+        self.side.requeue(&self.view, claims, terms);
+        self.port.notify_everybody();
+    }
+}
+
+impl<K: Kind> Receiver<[u8], K> {
+    /// As [`Receiver::try_recv`], into `buffer`, which is cleared first and
+    /// whose allocation is used again. Says how many bytes.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv`]; `buffer` is as it was then.
+    pub fn try_recv_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize, TryRecvError> {
+        waiting::once(self, |receiver| receiver.take_into(buffer)).map_err(try_error)
+    }
+
+    /// As [`Receiver::recv`], into `buffer`, which is cleared first and whose
+    /// allocation is used again. Says how many bytes.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv`]; `buffer` is as it was then.
+    pub fn recv_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize, RecvError> {
+        waiting::until(self, None, |receiver| receiver.take_into(buffer)).map_err(untimed)
+    }
+
+    fn take_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize, Stall> {
+        self.take_with(|payload, length| {
+            buffer.resize(length, 0);
+            payload.load(buffer);
+            length
+        })
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Endpoint for Receiver<T, K> {
+    type Memory = View<T>;
+    const SENDS: bool = false;
+
+    fn memory(&self) -> View<T> {
+        self.view
+    }
+
+    fn port(&mut self) -> &mut Port {
+        &mut self.port
+    }
+
+    fn is_quiescent(&mut self) -> bool {
+        type Sending<K> = super::SendSideOf<K>;
+        <Sending<K> as SendSide>::quiescent(&self.view)
+            || !<<K as Sides>::Senders as Arity>::MULTI && !self.port.only_other_is_alive()
+    }
+
+    fn settle(&mut self) {
+        if self.port.is_usable() {
+            self.side.settle(&self.view);
+        }
+    }
+
+    fn leaves_work(&mut self) -> bool {
+        <K::Receivers as Arity>::MULTI && self.side.has_message(&self.view)
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Clone for Receiver<T, K>
+where
+    ReceiveSideOf<K>: Clone,
+{
+    fn clone(&self) -> Self {
+        Receiver {
+            side: self.side.clone(),
+            view: self.view,
+            leased: Vec::new(),
+            port: self.port.clone(),
+            ring: self.ring.clone(),
+        }
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Drop for Receiver<T, K> {
+    fn drop(&mut self) {
+        if !self.leased.is_empty() {
+            self.give_back_leases();
+        }
+        if self.port.is_mapped() {
+            self.side.settle(&self.view);
+        }
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for Receiver<T, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Receiver");
+        shown
+            .field("ring", &self.ring)
+            .field("id", &self.port.id().0);
+        shown.finish_non_exhaustive()
+    }
+}
+
+/// Messages as they come: see [`Receiver::iter`].
+#[derive(Debug)]
+pub struct Iter<'r, T: Message + ?Sized, K: Kind> {
+    receiver: &'r mut Receiver<T, K>,
+}
+
+impl<T: Message + ?Sized, K: Kind> Iterator for Iter<'_, T, K> {
+    type Item = T::Received;
+
+    fn next(&mut self) -> Option<T::Received> {
+        self.receiver.recv().ok()
+    }
+}
+
+/// Messages that are there: see [`Receiver::try_iter`].
+#[derive(Debug)]
+pub struct TryIter<'r, T: Message + ?Sized, K: Kind> {
+    receiver: &'r mut Receiver<T, K>,
+}
+
+impl<T: Message + ?Sized, K: Kind> Iterator for TryIter<'_, T, K> {
+    type Item = T::Received;
+
+    fn next(&mut self) -> Option<T::Received> {
+        self.receiver.try_recv().ok()
+    }
+}
+
+impl<'r, T: Message + ?Sized, K: Kind> IntoIterator for &'r mut Receiver<T, K> {
+    type Item = T::Received;
+    type IntoIter = Iter<'r, T, K>;
+
+    fn into_iter(self) -> Iter<'r, T, K> {
+        self.iter()
+    }
+}
+
+fn try_error(outcome: Outcome) -> TryRecvError {
+    match outcome {
+        Outcome::NotYet | Outcome::Timeout => TryRecvError::Empty,
+        Outcome::Closed => TryRecvError::Closed,
+        Outcome::Disconnected => TryRecvError::Disconnected,
+        Outcome::Failed(failure) => TryRecvError::Failed(failure),
+    }
+}
+
+fn timed_error(outcome: Outcome) -> RecvTimeoutError {
+    match outcome {
+        Outcome::NotYet | Outcome::Timeout => RecvTimeoutError::Timeout,
+        Outcome::Closed => RecvTimeoutError::Closed,
+        Outcome::Disconnected => RecvTimeoutError::Disconnected,
+        Outcome::Failed(failure) => RecvTimeoutError::Failed(failure),
+    }
+}
+
+/// The error of a call without a deadline, whose outcome is never `Timeout`.
+fn untimed(outcome: Outcome) -> RecvError {
+    match outcome {
+        Outcome::Closed => RecvError::Closed,
+        Outcome::NotYet | Outcome::Timeout | Outcome::Disconnected => RecvError::Disconnected,
+        Outcome::Failed(failure) => RecvError::Failed(failure),
+    }
+}

@@ -1,0 +1,521 @@
+//! The sending endpoint.
+
+use std::iter::Peekable;
+use std::time::{Duration, Instant};
+
+use crossbeam_utils::CachePadded;
+
+use super::SendSideOf;
+use super::grant::Grant;
+use super::handle::Ring;
+use super::port::Port;
+use super::waiting::{self, Endpoint, Outcome};
+use crate::error::{
+    AttachError, Failure, SendBatchError, SendError, SendTimeoutError, Side, TrySendError,
+};
+use crate::inspect::Stats;
+use crate::kind::Kind;
+use crate::message::Message;
+use crate::os::clock::Moment;
+use crate::ring::memory::View;
+use crate::ring::{Arity, SendSide, Stall};
+use crate::wait::WaitStrategy;
+
+/// The sending end of a ring, attached.
+///
+/// From [`Ring::sender`]. Where the kind has many senders it can be cloned,
+/// and clones can move to other threads; they share one place in the ring's
+/// table. Dropping the last clone detaches.
+pub struct Sender<T: Message + ?Sized, K: Kind> {
+    pub(super) side: CachePadded<SendSideOf<K>>,
+    pub(super) view: View<T>,
+    /// A position handed out as a [`Grant`] that has not come back.
+    pub(super) granted: Option<u64>,
+    pub(super) port: Port,
+    ring: Ring<T, K>,
+}
+
+impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
+    pub(super) fn attach(
+        ring: &Ring<T, K>,
+        strategy: Option<WaitStrategy>,
+    ) -> Result<Self, AttachError> {
+        let segment = ring.segment();
+        let multi = <K::Senders as Arity>::MULTI;
+        let port = Port::attach(segment, Side::Sender, multi, strategy, ring.waits_through())?;
+        let view = segment.view();
+        let side = SendSide::attach(&view, port.id())
+            .map_err(|found| AttachError::Failed(segment.poison(found)))?;
+        Ok(Sender {
+            side: CachePadded::new(side),
+            view,
+            granted: None,
+            port,
+            ring: ring.clone(),
+        })
+    }
+
+    /// Sends a message if there is room now.
+    ///
+    /// `Ok` means that the message is in the ring and survives this process.
+    /// Its publication is a release store: whatever this thread wrote before,
+    /// the receiver sees. Never blocks.
+    ///
+    /// # Errors
+    /// [`TrySendError::Full`]; [`TrySendError::Closed`];
+    /// [`TrySendError::Disconnected`] if it is full and all receivers have
+    /// gone; [`TrySendError::Failed`]. The message comes back inside.
+    #[inline]
+    pub fn try_send<'m>(&mut self, message: T::Sent<'m>) -> Result<(), TrySendError<T::Sent<'m>>> {
+        if let Err(failure) = self.check_length(&message) {
+            return Err(TrySendError::Failed(message, failure));
+        }
+        match self.offer(&message) {
+            Ok(()) => Ok(()),
+            Err(stall) => self.retry(message, stall),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn retry<'m>(
+        &mut self,
+        message: T::Sent<'m>,
+        stall: Stall,
+    ) -> Result<(), TrySendError<T::Sent<'m>>> {
+        let mut first = Some(stall);
+        let sent = waiting::once(self, |sender| match first.take() {
+            Some(stall) => Err(stall),
+            None => sender.offer(&message),
+        });
+        sent.map_err(|outcome| try_error(outcome, message))
+    }
+
+    /// Sends a message, waiting for room as long as it takes.
+    ///
+    /// As [`Sender::try_send`] otherwise. Before any receiver has ever been
+    /// attached it waits.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`]; [`SendError::Disconnected`] if it is full and
+    /// all receivers have gone; [`SendError::Failed`]. The message comes back
+    /// inside.
+    #[inline]
+    pub fn send<'m>(&mut self, message: T::Sent<'m>) -> Result<(), SendError<T::Sent<'m>>> {
+        match self.send_until(message, None) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(untimed(error)),
+        }
+    }
+
+    /// As [`Sender::send`], for at most `timeout`.
+    ///
+    /// # Errors
+    /// [`SendTimeoutError::Timeout`] if there was no room in time; else as
+    /// [`Sender::send`].
+    pub fn send_timeout<'m>(
+        &mut self,
+        message: T::Sent<'m>,
+        timeout: Duration,
+    ) -> Result<(), SendTimeoutError<T::Sent<'m>>> {
+        self.send_until(message, Moment::now().checked_add(timeout))
+    }
+
+    /// As [`Sender::send`], until `deadline` at the latest.
+    ///
+    /// # Errors
+    /// As [`Sender::send_timeout`].
+    pub fn send_deadline<'m>(
+        &mut self,
+        message: T::Sent<'m>,
+        deadline: Instant,
+    ) -> Result<(), SendTimeoutError<T::Sent<'m>>> {
+        self.send_until(message, Some(Moment::from_instant(deadline)))
+    }
+
+    #[inline]
+    fn send_until<'m>(
+        &mut self,
+        message: T::Sent<'m>,
+        deadline: Option<Moment>,
+    ) -> Result<(), SendTimeoutError<T::Sent<'m>>> {
+        if let Err(failure) = self.check_length(&message) {
+            return Err(SendTimeoutError::Failed(message, failure));
+        }
+        match waiting::until(self, deadline, |sender| sender.offer(&message)) {
+            Ok(()) => Ok(()),
+            Err(outcome) => Err(timed_error(outcome, message)),
+        }
+    }
+
+    /// Sends as many of `messages` as there is room for now, in order, and
+    /// says how many; receivers are notified once for all. Give it
+    /// `iter.by_ref()` to go on with the rest later.
+    ///
+    /// # Errors
+    /// As [`Sender::try_send`], with the first message that was not sent, if
+    /// not even one was. An empty batch is `Ok(0)`.
+    pub fn try_send_batch<'m>(
+        &mut self,
+        messages: impl IntoIterator<Item = T::Sent<'m>>,
+    ) -> Result<usize, TrySendError<T::Sent<'m>>> {
+        let mut messages = messages.into_iter().peekable();
+        let (sent, error) = self.offer_all(&mut messages);
+        match (sent, error, messages.next()) {
+            (0, Some(BatchStop::Failed(failure)), Some(message)) => {
+                Err(TrySendError::Failed(message, failure))
+            }
+            (0, Some(BatchStop::Stalled(stall)), Some(message)) => {
+                match self.retry(message, stall) {
+                    Ok(()) => Ok(1 + self.offer_all(&mut messages).0),
+                    Err(error) => Err(error),
+                }
+            }
+            (sent, ..) => Ok(sent),
+        }
+    }
+
+    /// Sends all of `messages` in order, waiting for room as long as it takes,
+    /// and says how many they were; receivers are notified once for each run
+    /// that there was room for. The fastest way to send many small messages.
+    ///
+    /// # Errors
+    /// As [`Sender::send`], with the first message that was not sent and the
+    /// number of those that were.
+    pub fn send_batch<'m>(
+        &mut self,
+        messages: impl IntoIterator<Item = T::Sent<'m>>,
+    ) -> Result<usize, SendBatchError<T::Sent<'m>>> {
+        let mut messages = messages.into_iter().peekable();
+        let mut sent = 0;
+        loop {
+            sent += self.offer_all(&mut messages).0;
+            let Some(message) = messages.next() else {
+                return Ok(sent);
+            };
+            match self.send(message) {
+                Ok(()) => sent += 1,
+                Err(cause) => return Err(SendBatchError { sent, cause }),
+            }
+        }
+    }
+
+    /// Claims a slot to write a message in place, if there is room now.
+    ///
+    /// While the grant lives, its position is this sender's: with many
+    /// senders, receivers wait at it. Dropped without
+    /// [`commit`](Grant::commit), the position is given up.
+    ///
+    /// # Errors
+    /// As [`Sender::try_send`].
+    #[inline]
+    pub fn try_reserve(&mut self) -> Result<Grant<'_, T, K>, TrySendError<()>> {
+        match waiting::once(self, Self::grant) {
+            Ok(position) => Ok(Grant::new(self, position)),
+            Err(outcome) => Err(try_error(outcome, ())),
+        }
+    }
+
+    /// As [`Sender::try_reserve`], waiting for room as long as it takes.
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    #[inline]
+    pub fn reserve(&mut self) -> Result<Grant<'_, T, K>, SendError<()>> {
+        self.reserve_until(None).map_err(untimed)
+    }
+
+    /// As [`Sender::reserve`], for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Sender::send_timeout`].
+    pub fn reserve_timeout(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Grant<'_, T, K>, SendTimeoutError<()>> {
+        self.reserve_until(Moment::now().checked_add(timeout))
+    }
+
+    /// As [`Sender::reserve`], until `deadline` at the latest.
+    ///
+    /// # Errors
+    /// As [`Sender::send_timeout`].
+    pub fn reserve_deadline(
+        &mut self,
+        deadline: Instant,
+    ) -> Result<Grant<'_, T, K>, SendTimeoutError<()>> {
+        self.reserve_until(Some(Moment::from_instant(deadline)))
+    }
+
+    #[inline]
+    fn reserve_until(
+        &mut self,
+        deadline: Option<Moment>,
+    ) -> Result<Grant<'_, T, K>, SendTimeoutError<()>> {
+        match waiting::until(self, deadline, Self::grant) {
+            Ok(position) => Ok(Grant::new(self, position)),
+            Err(outcome) => Err(timed_error(outcome, ())),
+        }
+    }
+
+    /// Closes the ring for good; see [`Ring::close`].
+    ///
+    /// # Errors
+    /// As [`Ring::close`].
+    pub fn close(&self) -> Result<(), Failure> {
+        self.ring.close()
+    }
+
+    /// The ring this endpoint is attached to.
+    pub fn ring(&self) -> &Ring<T, K> {
+        &self.ring
+    }
+
+    /// Whether the ring is closed.
+    pub fn is_closed(&self) -> bool {
+        self.ring.is_closed()
+    }
+
+    /// Messages under way, roughly; see [`Ring::len`].
+    pub fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// Whether there is no message; see [`Ring::is_empty`].
+    pub fn is_empty(&self) -> bool {
+        self.ring.is_empty()
+    }
+
+    /// Slots of the ring.
+    pub fn capacity(&self) -> usize {
+        self.ring.capacity()
+    }
+
+    /// Figures of the ring; see [`Ring::stats`].
+    pub fn stats(&self) -> Stats {
+        self.ring.stats()
+    }
+
+    #[inline(always)]
+    fn check_length(&self, message: &T::Sent<'_>) -> Result<(), Failure> {
+        if T::FIXED.is_some() {
+            return Ok(());
+        }
+        let (length, limit) = (T::encode(message).len(), self.view.limit());
+        if length > limit {
+            return Err(Failure::TooLong { length, limit });
+        }
+        Ok(())
+    }
+
+    /// Claim, write, publish, notify: the path of one message.
+    #[inline(always)]
+    fn offer(&mut self, message: &T::Sent<'_>) -> Result<(), Stall> {
+        let position = self.start()?;
+        self.view.payload(position).store(T::encode(message));
+        self.finish(position);
+        Ok(())
+    }
+
+    /// Enters an operation and claims a position.
+    #[inline(always)]
+    fn start(&mut self) -> Result<u64, Stall> {
+        self.enter()?;
+        match self.side.claim(&self.view) {
+            Ok(position) => Ok(position),
+            Err(stall) => {
+                self.side.end(&self.view);
+                Err(stall)
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn enter(&mut self) -> Result<(), Stall> {
+        if !self.port.is_usable() {
+            return Err(Stall::Nothing); // the way of all misses finds out why
+        }
+        if self.granted.is_some() {
+            self.take_back_grant();
+        }
+        self.side.begin(&self.view)
+    }
+
+    /// Publishes what was written at `position` and leaves the operation.
+    #[inline(always)]
+    pub(super) fn finish(&mut self, position: u64) {
+        self.side.publish(&self.view, position);
+        self.side.end(&self.view);
+        self.port.notify_other(&self.view);
+    }
+
+    /// Claims a position for a [`Grant`].
+    #[inline(always)]
+    fn grant(&mut self) -> Result<u64, Stall> {
+        let position = self.start()?;
+        self.granted = Some(position);
+        Ok(position)
+    }
+
+    /// Gives up a granted position. A grant that was leaked comes here at the
+    /// next call, or when the sender is dropped.
+    #[cold]
+    pub(super) fn take_back_grant(&mut self) {
+        if let Some(position) = self.granted.take()
+            && self.port.is_mapped()
+        {
+            self.side.abandon(&self.view, position);
+            self.side.end(&self.view);
+            if <K::Senders as Arity>::MULTI {
+                self.port.notify_everybody();
+            }
+        }
+    }
+
+    /// Sends while there is room; says how many, and why it stopped.
+    fn offer_all<'m, I>(&mut self, messages: &mut Peekable<I>) -> (usize, Option<BatchStop>)
+    where
+        I: Iterator<Item = T::Sent<'m>>,
+    {
+        if messages.peek().is_none() {
+            return (0, None);
+        }
+        if let Err(stall) = self.enter() {
+            return (0, Some(BatchStop::Stalled(stall)));
+        }
+        let mut batch = Batch {
+            sender: self,
+            sent: 0,
+        };
+        let mut stop = None;
+        // The caller's iterator runs before the claim: should it panic, no
+        // claim is left, and `batch` leaves the operation.
+        while let Some(message) = messages.peek() {
+            if let Err(failure) = batch.sender.check_length(message) {
+                stop = Some(BatchStop::Failed(failure));
+                break;
+            }
+            let Sender { side, view, .. } = &mut *batch.sender;
+            match side.claim(view) {
+                Ok(position) => {
+                    view.payload(position).store(T::encode(message));
+                    side.publish(view, position);
+                    batch.sent += 1;
+                    messages.next();
+                }
+                Err(stall) => {
+                    stop = Some(BatchStop::Stalled(stall));
+                    break;
+                }
+            }
+        }
+        (batch.sent, stop)
+    }
+}
+
+/// Why a batch stopped before its end.
+enum BatchStop {
+    Stalled(Stall),
+    Failed(Failure),
+}
+
+/// The bracket of a batch: leaves the operation and notifies, come what may.
+struct Batch<'s, T: Message + ?Sized, K: Kind> {
+    sender: &'s mut Sender<T, K>,
+    sent: usize,
+}
+
+impl<T: Message + ?Sized, K: Kind> Drop for Batch<'_, T, K> {
+    fn drop(&mut self) {
+        let Sender {
+            side, view, port, ..
+        } = &mut *self.sender;
+        side.end(view);
+        if self.sent > 0 {
+            port.notify_other(view);
+        }
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Endpoint for Sender<T, K> {
+    type Memory = View<T>;
+    const SENDS: bool = true;
+
+    fn memory(&self) -> View<T> {
+        self.view
+    }
+
+    fn port(&mut self) -> &mut Port {
+        &mut self.port
+    }
+
+    fn is_quiescent(&mut self) -> bool {
+        true
+    }
+
+    fn settle(&mut self) {}
+
+    fn leaves_work(&mut self) -> bool {
+        <K::Senders as Arity>::MULTI && self.side.has_room(&self.view)
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Clone for Sender<T, K>
+where
+    SendSideOf<K>: Clone,
+{
+    fn clone(&self) -> Self {
+        Sender {
+            side: self.side.clone(),
+            view: self.view,
+            granted: None,
+            port: self.port.clone(),
+            ring: self.ring.clone(),
+        }
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Drop for Sender<T, K> {
+    fn drop(&mut self) {
+        self.take_back_grant();
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for Sender<T, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Sender");
+        shown
+            .field("ring", &self.ring)
+            .field("id", &self.port.id().0);
+        shown.finish_non_exhaustive()
+    }
+}
+
+fn try_error<M>(outcome: Outcome, message: M) -> TrySendError<M> {
+    match outcome {
+        Outcome::NotYet | Outcome::Timeout => TrySendError::Full(message),
+        Outcome::Closed => TrySendError::Closed(message),
+        Outcome::Disconnected => TrySendError::Disconnected(message),
+        Outcome::Failed(failure) => TrySendError::Failed(message, failure),
+    }
+}
+
+fn timed_error<M>(outcome: Outcome, message: M) -> SendTimeoutError<M> {
+    match outcome {
+        Outcome::NotYet | Outcome::Timeout => SendTimeoutError::Timeout(message),
+        Outcome::Closed => SendTimeoutError::Closed(message),
+        Outcome::Disconnected => SendTimeoutError::Disconnected(message),
+        Outcome::Failed(failure) => SendTimeoutError::Failed(message, failure),
+    }
+}
+
+/// The error of a call without a deadline, whose outcome is never `Timeout`.
+fn untimed<M>(error: SendTimeoutError<M>) -> SendError<M> {
+    match error {
+        SendTimeoutError::Closed(message) => SendError::Closed(message),
+        SendTimeoutError::Timeout(message) | SendTimeoutError::Disconnected(message) => {
+            SendError::Disconnected(message)
+        }
+        SendTimeoutError::Failed(message, failure) => SendError::Failed(message, failure),
+    }
+}

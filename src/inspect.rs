@@ -1,0 +1,216 @@
+//! Looking at rings without taking part: figures, lists, removal.
+
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+use crate::error::{RingError, Side};
+use crate::kind::RingKind;
+use crate::layout::{Cell, USERS_BYTE};
+use crate::os::file;
+use crate::participant::{self, Peer};
+use crate::primitive::Ordering;
+use crate::ring::memory::{Block, Memory};
+use crate::segment::Segment;
+use crate::segment::place::{self, Place};
+use crate::segment::terms::{MessageKind, OnDeath, Terms, Wake};
+use crate::segment::{open, remove as unlink};
+
+/// Figures of a ring. Taken without stopping anybody, so they need not agree
+/// with each other to the message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Messages under way, roughly; never more than `capacity`.
+    pub len: usize,
+    /// Slots.
+    pub capacity: usize,
+    /// Positions that senders have used since the ring was made: messages, and
+    /// claims that were given up.
+    pub sent: u64,
+    /// Positions that receivers have passed.
+    pub received: u64,
+    /// Messages dropped because their receiver died (`OnDeath::Discard`) or
+    /// had been given back too often. May be one too high for each repairer
+    /// that was killed.
+    pub lost: u64,
+    /// How often a message was given back to be received again.
+    pub redelivered: u64,
+    /// Whether the ring is closed.
+    pub closed: bool,
+    /// Attached senders, and dead ones that nobody has cleared up after yet.
+    pub senders: Vec<Peer>,
+    /// Attached receivers, likewise.
+    pub receivers: Vec<Peer>,
+}
+
+/// What can be told of a ring from outside, whatever its messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its kind.
+    pub kind: RingKind,
+    /// What it carries.
+    pub message: MessageKind,
+    /// Slots.
+    pub capacity: usize,
+    /// The user's tag.
+    pub schema: u64,
+    /// Bytes of the file.
+    pub file_size: u64,
+    /// Whether endpoints may sleep.
+    pub wake: Wake,
+    /// What becomes of messages in dead hands.
+    pub on_death: OnDeath,
+    /// Whether it is closed.
+    pub closed: bool,
+    /// Whether anybody has it open.
+    pub in_use: bool,
+    /// Figures.
+    pub stats: Stats,
+}
+
+/// A file in the directory of rings.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it is, or why that cannot be told.
+    pub ring: Result<Inspection, RingError>,
+}
+
+/// The directory of rings that are named by one component: `MEMRING_DIR` if it
+/// is set, else `/dev/shm/memring-UID`. It is made if it is missing.
+///
+/// # Errors
+/// [`RingError::Directory`] if it cannot be made or others may write to it.
+pub fn directory() -> Result<PathBuf, RingError> {
+    place::default_directory().map(|(_, path)| path)
+}
+
+/// Takes the name of a ring away. Whoever has it open keeps it; its memory
+/// goes with the last of them.
+///
+/// # Errors
+/// [`RingError::NotFound`]; [`RingError::Mismatch`] if the file is no ring;
+/// [`RingError::Os`].
+pub fn remove(name: &str) -> Result<(), RingError> {
+    unlink::named(&Place::of(name)?)
+}
+
+/// Looks at a ring of whatever kind and type, without taking part and without
+/// write access.
+///
+/// # Errors
+/// As [`Ring::open`](crate::Ring::open), without the mismatches of kind, type
+/// and tag.
+pub fn inspect(name: &str) -> Result<Inspection, RingError> {
+    let place = Place::of(name)?;
+    let path = Some(place.path.clone());
+    let segment = open::observe(&place)?;
+    let file_size = segment
+        .locks
+        .as_fd()
+        .and_then(file::facts)
+        .map_err(open::os_error("look at", &path))?
+        .size;
+    let Terms {
+        kind,
+        message,
+        capacity,
+        schema,
+        wake,
+        on_death,
+        ..
+    } = segment.terms;
+    let stats = stats(&segment);
+    Ok(Inspection {
+        path: place.path,
+        kind,
+        message,
+        capacity: capacity as usize,
+        schema,
+        file_size,
+        wake,
+        on_death,
+        closed: stats.closed,
+        in_use: segment.locks.is_held(USERS_BYTE).unwrap_or(true),
+        stats,
+    })
+}
+
+/// Looks at everything in the directory of rings, sorted by name.
+///
+/// # Errors
+/// [`RingError::Directory`]; [`RingError::Os`] if it cannot be read. What is
+/// wrong with a single file is told in its row.
+pub fn list() -> Result<Vec<Listed>, RingError> {
+    let (directory, path) = place::default_directory()?;
+    let names =
+        file::names(directory.as_fd()).map_err(open::os_error("list", &Some(path.clone())))?;
+    let mut listed: Vec<Listed> = names
+        .into_iter()
+        .map(|name| {
+            let name = name.to_string_lossy().into_owned();
+            Listed {
+                path: path.join(&name),
+                ring: inspect(&name),
+                name,
+            }
+        })
+        // Gone since the directory was read.
+        .filter(|listed| !matches!(listed.ring, Err(RingError::NotFound { .. })))
+        .collect();
+    listed.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(listed)
+}
+
+/// Messages under way: what senders have used less what receivers passed.
+pub(crate) fn len(block: &Block, kind: RingKind) -> (u64, u64, usize) {
+    let (sent, received) = progress(kind);
+    // The receivers' first: they never overtake the senders, so the difference
+    // errs upwards, where it is clamped.
+    let received = block.cell(received).load(Ordering::Acquire);
+    let sent = block.cell(sent).load(Ordering::Acquire);
+    let under_way = (sent.wrapping_sub(received) as i64).max(0) as u64;
+    let len = under_way.min(block.geometry().capacity()) as usize;
+    (sent, received, len)
+}
+
+/// Where each side of a kind tells how far it is.
+fn progress(kind: RingKind) -> (Cell, Cell) {
+    let sent = if kind.has_many_senders() {
+        Cell::Tail
+    } else {
+        Cell::Sent
+    };
+    let received = if kind.has_many_receivers() {
+        Cell::Head
+    } else {
+        Cell::Done
+    };
+    (sent, received)
+}
+
+/// The figures of an open ring.
+pub(crate) fn stats(segment: &Segment) -> Stats {
+    let block = segment.block();
+    let (sent, received, len) = len(&block, segment.terms.kind);
+    let start = segment.terms.start;
+    let cell = |cell| block.cell(cell).load(Ordering::Acquire);
+    Stats {
+        len,
+        capacity: segment.terms.capacity as usize,
+        sent: sent.wrapping_sub(start),
+        received: received.wrapping_sub(start),
+        lost: cell(Cell::Lost),
+        redelivered: cell(Cell::Redelivered),
+        closed: cell(Cell::Closed) != 0,
+        senders: participant::peers(segment, Side::Sender),
+        receivers: participant::peers(segment, Side::Receiver),
+    }
+}

@@ -1,0 +1,135 @@
+//! The four kinds of ring, as types and as values.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::ring::{Arity, Multi, Single};
+
+mod sealed {
+    pub trait Sides {
+        type Senders: super::Arity;
+        type Receivers: super::Arity;
+    }
+}
+pub(crate) use sealed::Sides;
+
+/// Which sides of a ring admit many endpoints.
+///
+/// A type, so that the path of a message never branches on it: [`Spsc`],
+/// [`Mpsc`], [`Spmc`], [`Mpmc`]. Sealed to these four.
+pub trait Kind: Sides + Send + Sync + 'static {
+    /// The same as a value.
+    const KIND: RingKind;
+}
+
+/// A kind of ring as a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RingKind {
+    /// One sender, one receiver.
+    Spsc,
+    /// Many senders, one receiver.
+    Mpsc,
+    /// One sender, many receivers; each message goes to one of them.
+    Spmc,
+    /// Many senders, many receivers.
+    Mpmc,
+}
+
+impl RingKind {
+    /// All four.
+    pub const ALL: [RingKind; 4] = [Self::Spsc, Self::Mpsc, Self::Spmc, Self::Mpmc];
+
+    /// May many senders be attached at once?
+    pub fn has_many_senders(self) -> bool {
+        matches!(self, RingKind::Mpsc | RingKind::Mpmc)
+    }
+
+    /// May many receivers be attached at once?
+    pub fn has_many_receivers(self) -> bool {
+        matches!(self, RingKind::Spmc | RingKind::Mpmc)
+    }
+
+    pub(crate) fn to_bits(self) -> u32 {
+        u32::from(self.has_many_senders()) | u32::from(self.has_many_receivers()) << 1
+    }
+
+    pub(crate) fn from_bits(bits: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.to_bits() == bits)
+    }
+}
+
+impl fmt::Display for RingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            RingKind::Spsc => "spsc",
+            RingKind::Mpsc => "mpsc",
+            RingKind::Spmc => "spmc",
+            RingKind::Mpmc => "mpmc",
+        })
+    }
+}
+
+/// A word that names no kind of ring.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{found:?} is no kind of ring: expected spsc, mpsc, spmc or mpmc")]
+pub struct UnknownKind {
+    found: String,
+}
+
+impl FromStr for RingKind {
+    type Err = UnknownKind;
+
+    fn from_str(word: &str) -> Result<Self, UnknownKind> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.to_string() == word)
+            .ok_or_else(|| UnknownKind { found: word.into() })
+    }
+}
+
+macro_rules! kind {
+    ($(#[$doc:meta])* $name:ident: $senders:ident to $receivers:ident) => {
+        $(#[$doc])*
+        pub enum $name {}
+        impl Sides for $name {
+            type Senders = $senders;
+            type Receivers = $receivers;
+        }
+        impl Kind for $name {
+            const KIND: RingKind = RingKind::$name;
+        }
+    };
+}
+
+kind!(
+    /// One sender, one receiver: the fastest.
+    Spsc: Single to Single
+);
+kind!(
+    /// Many senders, one receiver.
+    Mpsc: Multi to Single
+);
+kind!(
+    /// One sender, many receivers; each message goes to one of them.
+    Spmc: Single to Multi
+);
+kind!(
+    /// Many senders, many receivers; each message goes to one of them.
+    Mpmc: Multi to Multi
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_bits_go_both_ways() {
+        for kind in RingKind::ALL {
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+            assert_eq!(RingKind::from_bits(kind.to_bits()), Some(kind));
+        }
+        assert_eq!(RingKind::from_bits(4), None);
+        let error = "SPSC".parse::<RingKind>().unwrap_err().to_string();
+        assert!(error.contains("SPSC") && error.contains("mpmc"), "{error}");
+    }
+}

@@ -1,0 +1,75 @@
+//! What may travel through a ring: the bound on `T`, and byte messages.
+
+use bytemuck::{AnyBitPattern, NoUninit};
+
+mod sealed {
+    pub trait Sealed {}
+    impl<T: bytemuck::NoUninit + bytemuck::AnyBitPattern + Send + 'static> Sealed for T {}
+    impl Sealed for [u8] {}
+}
+
+/// A type that a ring can carry.
+///
+/// Two families implement it, and it is sealed to them:
+///
+/// * every fixed-size `T: NoUninit + AnyBitPattern + Send + 'static`
+///   ([`bytemuck`]'s traits; derive `Pod`, or these two). No padding byte
+///   leaves the process, and whatever bytes a peer writes are a valid `T`;
+/// * `[u8]`: messages of varying length, each up to the limit that was fixed
+///   when the ring was made.
+pub trait Message: sealed::Sealed {
+    /// What a sender hands over: `T` itself, or a borrowed `&[u8]`.
+    type Sent<'a>;
+    /// What a receiver gets: `T` itself, or a `Vec<u8>`.
+    type Received;
+
+    /// Size and alignment in bytes, or `None` where the length varies.
+    #[doc(hidden)]
+    const FIXED: Option<(usize, usize)>;
+
+    /// The bytes to store in the slot.
+    #[doc(hidden)]
+    fn encode<'a>(message: &'a Self::Sent<'_>) -> &'a [u8];
+
+    /// Builds a message of `length` bytes from what `fill` puts in.
+    #[doc(hidden)]
+    fn decode(length: usize, fill: impl FnOnce(&mut [u8])) -> Self::Received;
+}
+
+impl<T: NoUninit + AnyBitPattern + Send + 'static> Message for T {
+    type Sent<'a> = T;
+    type Received = T;
+
+    const FIXED: Option<(usize, usize)> = Some((size_of::<T>(), align_of::<T>()));
+
+    #[inline(always)]
+    fn encode<'a>(message: &'a T) -> &'a [u8] {
+        bytemuck::bytes_of(message)
+    }
+
+    #[inline(always)]
+    fn decode(_length: usize, fill: impl FnOnce(&mut [u8])) -> T {
+        let mut message = T::zeroed();
+        fill(bytemuck::bytes_of_mut(&mut message));
+        message
+    }
+}
+
+impl Message for [u8] {
+    type Sent<'a> = &'a [u8];
+    type Received = Vec<u8>;
+
+    const FIXED: Option<(usize, usize)> = None;
+
+    #[inline(always)]
+    fn encode<'a>(message: &'a &[u8]) -> &'a [u8] {
+        message
+    }
+
+    #[inline]
+    fn decode(length: usize, fill: impl FnOnce(&mut [u8])) -> Vec<u8> {
+        let mut message = vec![0; length];
+        fill(&mut message);
+        message
+    }
+}

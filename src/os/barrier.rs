@@ -1,0 +1,114 @@
+//! A full memory barrier on every core that runs a registered process.
+//!
+//! With it the one who goes to sleep pays for the ordering between itself and
+//! those who publish; they pay nothing.
+
+use std::io;
+
+use rustix::thread::{MembarrierCommand, membarrier, membarrier_query};
+
+/// Makes this process one that [`heavy`] barriers reach, and that may call
+/// [`heavy`]. Registering again does no harm. A forked child inherits it; take
+/// it as lost over `exec`.
+///
+/// # Errors
+/// [`io::ErrorKind::Unsupported`] when the kernel has no such barrier (it came
+/// with Linux 4.16) or a sandbox forbids it.
+pub(crate) fn register() -> io::Result<()> {
+    let known = membarrier_query();
+    let needed = [
+        MembarrierCommand::RegisterGlobalExpedited,
+        MembarrierCommand::GlobalExpedited,
+    ];
+    if !needed.into_iter().all(|one| known.contains_command(one)) {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "expected the kernel to offer membarrier with GLOBAL_EXPEDITED \
+             (Linux 4.16 or later, not forbidden by a sandbox), found that it does not",
+        ));
+    }
+    membarrier(MembarrierCommand::RegisterGlobalExpedited)?;
+    Ok(())
+}
+
+/// A full barrier in this thread and in every running thread of every
+/// registered process.
+///
+/// # Errors
+/// After a successful [`register`] none is to be expected. Should one come (a
+/// sandbox that was put up later), the slow form that needs no registration is
+/// tried; if that fails too there has been no barrier, and the caller must not
+/// rely on one.
+pub(crate) fn heavy() -> io::Result<()> {
+    membarrier(MembarrierCommand::GlobalExpedited)
+        .or_else(|_| membarrier(MembarrierCommand::Global))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hint::black_box;
+    use std::sync::atomic::{AtomicU32, Ordering, compiler_fence};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn registers_twice_and_works() {
+        register().unwrap();
+        register().unwrap();
+        heavy().unwrap();
+    }
+
+    /// Store buffering: one side has a compiler fence only. Without a barrier
+    /// on its behalf both may read the past.
+    #[test]
+    fn orders_a_thread_that_has_no_fence() {
+        const ROUNDS: u32 = 50_000;
+        #[repr(align(256))]
+        struct Line(AtomicU32);
+        let line = || Line(AtomicU32::new(0));
+        let (light, weighty, start, end, seen) = (line(), line(), line(), line(), line());
+        register().unwrap();
+        let mut failures = 0;
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for round in 1..=ROUNDS {
+                    await_round(&start.0, round);
+                    light.0.store(round, Ordering::Relaxed);
+                    compiler_fence(Ordering::SeqCst);
+                    let there = weighty.0.load(Ordering::Relaxed);
+                    seen.0.store(there, Ordering::Relaxed);
+                    // Release pairs with the Acquire in `await_round`.
+                    end.0.store(round, Ordering::Release);
+                }
+            });
+            for round in 1..=ROUNDS {
+                // Release pairs with the Acquire in `await_round`.
+                start.0.store(round, Ordering::Release);
+                // The other thread needs a while to see it: meet it there.
+                for _ in 0..round % 256 {
+                    black_box(round);
+                }
+                weighty.0.store(round, Ordering::Relaxed);
+                let fenced = heavy().is_ok();
+                let here = light.0.load(Ordering::Relaxed);
+                await_round(&end.0, round);
+                let missed = here != round && seen.0.load(Ordering::Relaxed) != round;
+                failures += u32::from(missed || !fenced);
+            }
+        });
+        assert_eq!(failures, 0);
+    }
+
+    fn await_round(word: &AtomicU32, round: u32) {
+        let mut spins = 0;
+        // Acquire pairs with the Release stores of the other thread.
+        while word.load(Ordering::Acquire) < round {
+            spins += 1;
+            if spins % 4096 == 0 {
+                thread::yield_now();
+            }
+        }
+    }
+}

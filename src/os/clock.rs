@@ -1,0 +1,114 @@
+//! The monotonic clock, and absolute deadlines on it.
+
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// A reading of `CLOCK_MONOTONIC`: the time since some fixed, unknown start.
+///
+/// It is the clock of [`Instant`], in a form that the kernel takes as an
+/// absolute deadline. It neither jumps with the wall clock nor counts the time
+/// in which the machine was suspended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(Duration);
+
+impl Moment {
+    /// The present moment.
+    pub(crate) fn now() -> Self {
+        Self::read(ClockId::Monotonic)
+    }
+
+    /// The present moment as of the last timer tick: a few milliseconds late,
+    /// but cheaper to read than [`Moment::now`].
+    pub(crate) fn coarse() -> Self {
+        Self::read(ClockId::MonotonicCoarse)
+    }
+
+    /// The moment of an [`Instant`]; never earlier than it. One that has
+    /// passed becomes the present moment.
+    pub(crate) fn from_instant(instant: Instant) -> Self {
+        // The remaining time is taken first, so that a pause between the two
+        // readings makes the result late rather than early.
+        let remaining = instant.saturating_duration_since(Instant::now());
+        Self(Self::now().0.saturating_add(remaining))
+    }
+
+    /// This moment plus `duration`, or `None` when that cannot be represented.
+    pub(crate) fn checked_add(self, duration: Duration) -> Option<Self> {
+        self.0.checked_add(duration).map(Self)
+    }
+
+    /// The time from this moment to `later`; zero when `later` is not later.
+    pub(crate) fn until(self, later: Self) -> Duration {
+        later.0.saturating_sub(self.0)
+    }
+
+    /// The form in which the kernel takes it. A moment beyond the kernel's
+    /// range becomes the last one that it knows.
+    pub(crate) fn to_timespec(self) -> Timespec {
+        Timespec {
+            tv_sec: i64::try_from(self.0.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: self.0.subsec_nanos().into(),
+        }
+    }
+
+    fn read(clock: ClockId) -> Self {
+        let reading = clock_gettime(clock);
+        // The kernel starts this clock at zero, and keeps nanoseconds below a
+        // second: neither conversion loses anything.
+        let seconds = u64::try_from(reading.tv_sec).unwrap_or(0);
+        let nanoseconds = u32::try_from(reading.tv_nsec).unwrap_or(0);
+        Self(Duration::new(seconds, nanoseconds))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_does_not_run_backwards() {
+        let first = Moment::now();
+        let second = Moment::now();
+        assert!(first <= second);
+        assert!(Moment::coarse() <= Moment::now());
+    }
+
+    #[test]
+    fn it_is_the_clock_of_instant() {
+        let hour = Duration::from_secs(3600);
+        let before = Moment::now();
+        let instant = Instant::now() + hour;
+        let moment = Moment::from_instant(instant);
+        assert!(before.until(moment) >= hour);
+        assert!(moment.until(Moment::now().checked_add(hour).unwrap()) < hour);
+        assert!(moment < before.checked_add(2 * hour).unwrap());
+    }
+
+    #[test]
+    fn a_past_instant_is_the_present() {
+        let past = Instant::now();
+        let before = Moment::now();
+        let moment = Moment::from_instant(past);
+        assert!(before <= moment && moment <= Moment::now());
+    }
+
+    #[test]
+    fn arithmetic_at_the_limits() {
+        let now = Moment::now();
+        assert_eq!(now.checked_add(Duration::MAX), None);
+        let later = now.checked_add(Duration::from_nanos(999_999_999)).unwrap();
+        assert_eq!(now.until(later), Duration::from_nanos(999_999_999));
+        assert_eq!(later.until(now), Duration::ZERO);
+    }
+
+    #[test]
+    fn nanoseconds_carry_into_seconds() {
+        let moment = Moment(Duration::from_millis(1600));
+        let sum = moment.checked_add(Duration::from_millis(500)).unwrap();
+        let timespec = sum.to_timespec();
+        assert_eq!((timespec.tv_sec, timespec.tv_nsec), (2, 100_000_000));
+        let last = Moment(Duration::MAX).to_timespec();
+        assert_eq!((last.tv_sec, last.tv_nsec), (i64::MAX, 999_999_999));
+    }
+}

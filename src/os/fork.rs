@@ -1,0 +1,415 @@
+//! What a forked child must neither use nor keep open.
+//!
+//! A child shares its parent's open file descriptions, and with them the locks
+//! that prove the parent alive: a child that kept one would keep its dead
+//! parent "alive". So the child closes them before `fork` returns in it, and
+//! every handle can tell that it is used in a child.
+//!
+//! Two means, since neither does alone. Pages that the kernel wipes in the
+//! child tell where we are, however the child was made. Handlers of
+//! `pthread_atfork` close the descriptors; a child made by a bare `clone` or
+//! `fork` system call runs none of them, so it keeps the descriptors (unused)
+//! until it ends or executes a program. Such a child must not use this crate if
+//! its parent had more than one thread; that is the rule for the C library too.
+#![allow(unsafe_code)]
+
+use std::cell::{Cell, UnsafeCell};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::mm::{Advice, MapFlags, ProtFlags};
+
+use super::file::{self, FileId};
+
+/// A status word that reads 0 in every forked child.
+pub(crate) struct Sentinel {
+    word: NonNull<AtomicU32>,
+}
+
+// SAFETY: the page is owned by the value, is mapped until its drop, and holds
+// an atomic, which any thread may use at any time.
+unsafe impl Send for Sentinel {}
+// SAFETY: as above.
+unsafe impl Sync for Sentinel {}
+
+impl Sentinel {
+    /// The status after [`Sentinel::new`].
+    pub(crate) const USABLE: u32 = 1;
+    /// The status in a forked child.
+    pub(crate) const FORKED: u32 = 0;
+
+    /// The kernel rounds this up to one page in each of its calls.
+    const LEN: usize = size_of::<AtomicU32>();
+
+    /// A sentinel with the status [`Sentinel::USABLE`].
+    ///
+    /// # Errors
+    /// Out of memory, or a kernel before Linux 4.14.
+    pub(crate) fn new() -> io::Result<Self> {
+        let (rights, kind) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
+        // SAFETY: a null hint: the kernel picks an address that nobody uses.
+        let page = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), Self::LEN, rights, kind) }?;
+        let word = NonNull::new(page.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        let sentinel = Self { word };
+        // SAFETY: the page is ours, and nothing in it is lost: it is empty.
+        unsafe { rustix::mm::madvise(page, Self::LEN, Advice::LinuxWipeOnFork) }?;
+        sentinel.set(Self::USABLE);
+        Ok(sentinel)
+    }
+
+    /// The status. Relaxed: a thread's own fork is in its program order, and
+    /// other values carry no data with them.
+    #[inline]
+    pub(crate) fn get(&self) -> u32 {
+        self.word().load(Ordering::Relaxed)
+    }
+
+    /// Sets the status. Relaxed, as [`Sentinel::get`], its partner, is.
+    pub(crate) fn set(&self, status: u32) {
+        self.word().store(status, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn word(&self) -> &AtomicU32 {
+        // SAFETY: the page is mapped until the drop, aligned to a page, and
+        // any bytes are a valid AtomicU32.
+        unsafe { self.word.as_ref() }
+    }
+}
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        // SAFETY: the page was mapped by `new` and nothing borrows from `self`
+        // any more. A forked child has it at the same address, wiped.
+        let unmapped = unsafe { rustix::mm::munmap(self.word.as_ptr().cast(), Self::LEN) };
+        debug_assert!(unmapped.is_ok());
+    }
+}
+
+/// The process in which something was made, told from its forked children.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Home(u32);
+
+/// The process's own sentinel; null until the first use, then never freed. Its
+/// status is the value of the process's `Home`; wiped in a child, which then
+/// picks a new one.
+static PROCESS: AtomicPtr<Sentinel> = AtomicPtr::new(ptr::null_mut());
+/// The last `Home` that was given out. A child goes on from its parent's, so
+/// none comes twice in a line of descent.
+static LAST_HOME: AtomicU32 = AtomicU32::new(0);
+
+impl Home {
+    /// This process.
+    ///
+    /// # Errors
+    /// Those of [`Sentinel::new`], at the first use.
+    pub(crate) fn here() -> io::Result<Self> {
+        let process = match Self::process() {
+            Some(process) => process,
+            None => Self::make_process()?,
+        };
+        let known = process.get();
+        if known != Sentinel::FORKED {
+            return Ok(Self(known));
+        }
+        let fresh = LAST_HOME.fetch_add(1, Ordering::Relaxed) + 1;
+        // Relaxed: the number is all there is to see. The loser of a race
+        // between two threads takes the winner's.
+        let order = Ordering::Relaxed;
+        let word = process.word();
+        match word.compare_exchange(Sentinel::FORKED, fresh, order, order) {
+            Ok(_) => Ok(Self(fresh)),
+            Err(winner) => Ok(Self(winner)),
+        }
+    }
+
+    /// Whether this is the process that [`Home::here`] was called in, and not
+    /// a forked child of it.
+    #[inline]
+    pub(crate) fn is_here(self) -> bool {
+        Self::process().is_some_and(|process| process.get() == self.0)
+    }
+
+    #[inline]
+    fn process() -> Option<&'static Sentinel> {
+        // Acquire pairs with the AcqRel exchange in `make_process`.
+        // SAFETY: null, or a leaked box.
+        unsafe { PROCESS.load(Ordering::Acquire).as_ref() }
+    }
+
+    fn make_process() -> io::Result<&'static Sentinel> {
+        let sentinel = Sentinel::new()?;
+        sentinel.set(Sentinel::FORKED);
+        let fresh = Box::into_raw(Box::new(sentinel));
+        // Not a lock: a fork in the middle would leave the child with it.
+        // Release pairs with the Acquire in `process`; a failure reads the
+        // winner's with Acquire.
+        let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+        match PROCESS.compare_exchange(ptr::null_mut(), fresh, success, failure) {
+            // SAFETY: `fresh` came from a box and is never freed from here on.
+            Ok(_) => Ok(unsafe { &*fresh }),
+            Err(winner) => {
+                // SAFETY: `fresh` came from a box and nobody else has seen it.
+                drop(unsafe { Box::from_raw(fresh) });
+                // SAFETY: not null, so a leaked box.
+                Ok(unsafe { &*winner })
+            }
+        }
+    }
+}
+
+/// A descriptor that a forked child closes.
+struct Entry {
+    serial: u64,
+    fd: RawFd,
+    file: FileId,
+}
+
+impl Entry {
+    /// The descriptor, if it still stands for the file it did: a program may
+    /// have closed it behind our back (`closefrom`), and the number may have
+    /// been given to another file since.
+    fn current(&self) -> Option<BorrowedFd<'_>> {
+        // SAFETY: -1 is never registered. If the number is not open, `fstat`
+        // says so and it is used for nothing else.
+        let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
+        let facts = file::facts(fd).ok()?;
+        (facts.id() == self.file).then_some(fd)
+    }
+
+    /// Closes the descriptor, unless somebody has done so.
+    fn close(&self) {
+        if self.current().is_some() {
+            // SAFETY: a `PrivateFd` took the ownership of the descriptor and
+            // left it to its entry, which is used no more after this.
+            unsafe { rustix::io::close(self.fd) };
+        }
+    }
+}
+
+/// The descriptors to close in a child.
+struct Registry {
+    entries: Vec<Entry>,
+    last_serial: u64,
+}
+
+/// Held over every fork, so that the child finds it whole.
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
+    entries: Vec::new(),
+    last_serial: 0,
+});
+
+fn lock_registry() -> MutexGuard<'static, Registry> {
+    // Nothing panics between two steps that belong together.
+    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As long as it lives, `fork` waits: for steps after which a child would have
+/// something that it must not have. Keep it short.
+pub(crate) struct ForkHold(MutexGuard<'static, Registry>);
+
+impl ForkHold {
+    /// Waits for a fork under way and holds off the next.
+    ///
+    /// # Errors
+    /// Out of memory, at the first use.
+    pub(crate) fn new() -> io::Result<Self> {
+        install_handlers()?;
+        Ok(Self(lock_registry()))
+    }
+}
+
+/// The registry's guard, from the handler before a fork to that after it.
+struct Parked(UnsafeCell<Option<MutexGuard<'static, Registry>>>);
+
+// SAFETY: used only by the thread that has locked the registry, as its
+// `HANDLERS_RUN` tells it; the lock orders one such thread before the next.
+unsafe impl Sync for Parked {}
+
+static PARKED: Parked = Parked(UnsafeCell::new(None));
+
+thread_local! {
+    /// How often `before_fork` has run in this thread without its counterpart:
+    /// a race at the first use may install the handlers twice.
+    static HANDLERS_RUN: Cell<u32> = const { Cell::new(0) };
+}
+
+fn install_handlers() -> io::Result<()> {
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    // No lock and no `Once` here: a fork in the middle would leave the child
+    // with it. Instead the handlers bear being installed twice.
+    // Acquire pairs with the Release store below.
+    if INSTALLED.load(Ordering::Acquire) {
+        return Ok(());
+    }
+    // SAFETY: the handlers are functions of the right type, and do nothing
+    // that is not allowed between `fork` and its return.
+    let failed =
+        unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(in_child)) };
+    if failed != 0 {
+        return Err(io::Error::from_raw_os_error(failed));
+    }
+    // Release pairs with the Acquire load above.
+    INSTALLED.store(true, Ordering::Release);
+    Ok(())
+}
+
+extern "C" fn before_fork() {
+    let run = HANDLERS_RUN.get();
+    if run == 0 {
+        let guard = lock_registry();
+        // SAFETY: this thread has just locked the registry (`Parked`).
+        unsafe { *PARKED.0.get() = Some(guard) };
+    }
+    HANDLERS_RUN.set(run + 1);
+}
+
+extern "C" fn in_parent() {
+    after_fork(|_| {});
+}
+
+/// Only what is allowed in the child of a process with several threads: no
+/// memory is taken or given back, and no lock is waited for.
+extern "C" fn in_child() {
+    after_fork(|registry| {
+        for entry in registry.entries.drain(..) {
+            entry.close();
+        }
+    });
+}
+
+fn after_fork(act: impl FnOnce(&mut Registry)) {
+    let run = HANDLERS_RUN.get();
+    if run == 0 {
+        return; // Installed in the middle of this fork.
+    }
+    // SAFETY: this thread, or the one that it is the copy of, locked the
+    // registry in `before_fork` and has not unlocked it since (`Parked`).
+    let parked = unsafe { &mut *PARKED.0.get() };
+    if let Some(guard) = parked {
+        act(guard);
+    }
+    HANDLERS_RUN.set(run - 1);
+    if run == 1 {
+        // Out of the cell first: once unlocked, the cell is the next thread's.
+        let guard = parked.take();
+        drop(guard);
+    }
+}
+
+/// A descriptor that is closed in forked children, and that tells whether it
+/// is used in one.
+#[derive(Debug)]
+pub(crate) struct PrivateFd {
+    fd: RawFd,
+    file: FileId,
+    serial: u64,
+    home: Home,
+}
+
+impl PrivateFd {
+    /// Takes over an open descriptor. A fork since it was opened has left the
+    /// child a copy: use [`PrivateFd::open`] where that matters.
+    ///
+    /// # Errors
+    /// Out of memory, at the first use; those of `fstat`.
+    pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
+        Self::open(|| Ok(fd))
+    }
+
+    /// Takes over the descriptor that `open` returns; no fork comes between.
+    /// `open` must neither block for long, nor fork, nor come here again.
+    ///
+    /// # Errors
+    /// That of `open`, and those of [`PrivateFd::new`].
+    pub(crate) fn open(open: impl FnOnce() -> io::Result<OwnedFd>) -> io::Result<Self> {
+        let home = Home::here()?;
+        let ForkHold(mut registry) = ForkHold::new()?;
+        let fd = open()?;
+        let file = file::facts(fd.as_fd())?.id();
+        registry.last_serial += 1;
+        let serial = registry.last_serial;
+        // If another entry has this number, its descriptor was closed behind
+        // its back: the number is ours now.
+        let number = fd.as_raw_fd();
+        registry.entries.retain(|entry| entry.fd != number);
+        registry.entries.push(Entry {
+            serial,
+            fd: number,
+            file,
+        });
+        Ok(Self {
+            fd: fd.into_raw_fd(),
+            file,
+            serial,
+            home,
+        })
+    }
+
+    /// Which file it stands for.
+    pub(crate) fn file(&self) -> FileId {
+        self.file
+    }
+
+    /// Whether this is a forked child of the process that opened it.
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        !self.home.is_here()
+    }
+
+    /// The descriptor; `None` in a forked child. Whether the program has
+    /// closed it behind our back is not looked at: see [`PrivateFd::verified`].
+    pub(crate) fn get(&self) -> Option<BorrowedFd<'_>> {
+        // SAFETY: this process owns the descriptor until the drop of `self`.
+        (!self.is_forked()).then(|| unsafe { BorrowedFd::borrow_raw(self.fd) })
+    }
+
+    /// The descriptor, if it is still the one that was opened.
+    ///
+    /// # Errors
+    /// In a forked child; and when the program has closed the descriptor
+    /// behind our back.
+    pub(crate) fn verified(&self) -> io::Result<BorrowedFd<'_>> {
+        let fd = self.get().ok_or_else(|| {
+            io::Error::other(
+                "expected the process that opened this descriptor, found a forked child of it: \
+                 open the file anew in the child",
+            )
+        })?;
+        let registry = lock_registry();
+        let entry = registry
+            .entries
+            .iter()
+            .find(|entry| entry.serial == self.serial);
+        if entry.and_then(Entry::current).is_none() {
+            return Err(io::Error::other(format!(
+                "expected descriptor {} to stand for the file it was opened for, found it closed \
+                 or used for another file: do not close descriptors that are not yours",
+                self.fd
+            )));
+        }
+        Ok(fd)
+    }
+}
+
+impl Drop for PrivateFd {
+    fn drop(&mut self) {
+        // In a child the number is closed, or stands for another file by now;
+        // and one made by a bare call may find the registry locked for good.
+        if self.is_forked() {
+            return;
+        }
+        // Closed under the lock: a fork in between would leave it to the child.
+        let mut registry = lock_registry();
+        let mut entries = registry.entries.iter();
+        if let Some(index) = entries.position(|entry| entry.serial == self.serial) {
+            registry.entries.swap_remove(index).close();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

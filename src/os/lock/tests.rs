@@ -1,0 +1,245 @@
+use std::ffi::OsStr;
+use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Instant;
+
+use super::*;
+use crate::os::file;
+use crate::os::testing::{self, GUARD, await_at_least};
+
+fn memory() -> OwnedFd {
+    file::memfd(OsStr::new("lock")).unwrap()
+}
+
+/// Another open file description of the same file.
+fn another(file: &impl AsFd) -> LockFile {
+    LockFile::open(|| file::reopen(file.as_fd(), true)).unwrap()
+}
+
+/// Waits until nobody holds a byte whose description has ended here: children
+/// that other tests fork have a copy for a moment.
+fn await_free(lock: &LockFile, byte: u64) {
+    let start = Instant::now();
+    while lock.is_held(byte).unwrap() {
+        assert!(start.elapsed() < GUARD, "byte {byte} is still held");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn one_description_after_the_other() {
+    let file = memory();
+    let (one, other) = (another(&file), another(&file));
+    assert_eq!(one.file(), other.file());
+    assert_eq!(one.try_exclusive(5).unwrap(), Acquired::Taken);
+    assert_eq!(one.try_exclusive(5).unwrap(), Acquired::HeldHere);
+    assert_eq!(other.try_exclusive(5).unwrap(), Acquired::HeldElsewhere);
+    assert!(one.is_held(5).unwrap() && other.is_held(5).unwrap());
+    for byte in [4, 6] {
+        assert!(!one.is_held(byte).unwrap());
+        assert_eq!(other.try_exclusive(byte).unwrap(), Acquired::Taken);
+    }
+    other.unlock(5).unwrap();
+    assert!(other.is_held(5).unwrap(), "not the other's to give up");
+    one.unlock(5).unwrap();
+    assert!(!one.is_held(5).unwrap());
+    assert_eq!(other.try_exclusive(5).unwrap(), Acquired::Taken);
+}
+
+#[test]
+fn shared_with_the_shared_only() {
+    let file = memory();
+    let (one, other) = (another(&file), another(&file));
+    assert!(one.shared(0).unwrap());
+    assert!(one.shared(0).unwrap());
+    assert!(other.shared(0).unwrap());
+    assert_eq!(one.try_exclusive(0).unwrap(), Acquired::HeldHere);
+    one.unlock(0).unwrap();
+    assert_eq!(one.try_exclusive(0).unwrap(), Acquired::HeldElsewhere);
+    assert!(one.is_held(0).unwrap(), "a shared lock is a lock");
+    other.unlock(0).unwrap();
+    assert_eq!(one.try_exclusive(0).unwrap(), Acquired::Taken);
+    assert!(!one.shared(0).unwrap(), "no downgrade");
+    assert!(!other.shared(0).unwrap());
+    assert_eq!(other.try_exclusive(0).unwrap(), Acquired::HeldElsewhere);
+}
+
+#[test]
+fn ranges_leave_out_their_own() {
+    let file = memory();
+    let (one, other) = (another(&file), another(&file));
+    one.try_exclusive(10).unwrap();
+    assert!(!one.anyone_in(0..100).unwrap());
+    assert!(other.anyone_in(0..100).unwrap());
+    assert!(other.anyone_in(10..11).unwrap());
+    assert!(!other.anyone_in(0..10).unwrap());
+    assert!(!other.anyone_in(11..100).unwrap());
+    assert!(!other.anyone_in(10..10).unwrap());
+    assert!(!other.anyone_in(0..0).unwrap());
+    let backwards = Range { start: 11, end: 9 };
+    assert!(!other.anyone_in(backwards).unwrap());
+}
+
+#[test]
+fn offsets_beyond_the_kernels_are_refused() {
+    let lock = another(&memory());
+    for byte in [u64::MAX, 1 << 63] {
+        let refusal = lock.try_exclusive(byte).unwrap_err();
+        assert_eq!(refusal.kind(), io::ErrorKind::InvalidInput);
+        assert!(!lock.held.lock().unwrap().has(byte));
+    }
+}
+
+#[test]
+fn a_reader_can_look_and_share() {
+    let file = memory();
+    let writer = another(&file);
+    let reader = LockFile::open(|| file::reopen(file.as_fd(), false)).unwrap();
+    assert!(!reader.is_held(3).unwrap());
+    writer.try_exclusive(3).unwrap();
+    assert!(reader.is_held(3).unwrap());
+    assert!(reader.anyone_in(0..4).unwrap());
+    assert!(reader.shared(2).unwrap());
+    assert!(reader.try_exclusive(1).is_err());
+    assert!(!reader.held.lock().unwrap().has(1));
+}
+
+#[test]
+fn dropping_gives_up_although_a_copy_lives() {
+    let file = memory();
+    let (one, other) = (another(&file), another(&file));
+    one.try_exclusive(1).unwrap();
+    assert!(one.shared(9).unwrap());
+    let copy = one.as_fd().unwrap().try_clone_to_owned().unwrap();
+    drop(one);
+    assert!(!other.anyone_in(0..100).unwrap());
+    drop(copy);
+}
+
+#[test]
+fn a_mapping_keeps_the_lock_of_a_closed_descriptor() {
+    let file = memory();
+    file::allocate(file.as_fd(), 4096).unwrap();
+    let (one, other) = (another(&file), another(&file));
+    let mapping = crate::os::map::Mapping::shared(one.as_fd().unwrap(), 4096).unwrap();
+    one.try_exclusive(1).unwrap();
+    // What `closefrom` does; the number then goes to another file.
+    let number = one.as_fd().unwrap().as_raw_fd();
+    let stranger = memory();
+    // SAFETY: the number is ours, and its owner is told below.
+    assert_eq!(unsafe { libc::dup2(stranger.as_raw_fd(), number) }, number);
+    assert!(other.is_held(1).unwrap());
+    for error in [
+        one.try_exclusive(2).map(|_| ()).unwrap_err(),
+        one.shared(2).map(|_| ()).unwrap_err(),
+        one.unlock(1).unwrap_err(),
+        one.is_held(1).map(|_| ()).unwrap_err(),
+        one.anyone_in(0..9).map(|_| ()).unwrap_err(),
+        one.as_fd().map(|_| ()).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("used for another file"));
+    }
+    drop(one);
+    assert!(!another(&stranger).anyone_in(0..9).unwrap());
+    // SAFETY: only looked at; open, since nobody may have closed it.
+    let taken = unsafe { BorrowedFd::borrow_raw(number) };
+    let facts = file::facts(taken).unwrap();
+    assert_eq!(facts.id(), file::facts(stranger.as_fd()).unwrap().id());
+    drop(mapping);
+    await_free(&other, 1);
+    // SAFETY: opened by `dup2` above, and nobody else's.
+    unsafe { libc::close(number) };
+}
+
+#[test]
+fn death_frees_and_only_death() {
+    let file = memory();
+    let lock = another(&file);
+    let stage = testing::shared_word();
+    let child = testing::fork(|| {
+        let own = another(&file);
+        let taken = own.try_exclusive(7).unwrap() == Acquired::Taken;
+        // Release pairs with the Acquire in `await_at_least`.
+        stage.store(1, Ordering::Release);
+        await_at_least(stage, 2) && taken
+    });
+    assert!(await_at_least(stage, 1));
+    assert!(lock.is_held(7).unwrap());
+    assert_eq!(lock.try_exclusive(7).unwrap(), Acquired::HeldElsewhere);
+    child.kill();
+    assert_eq!(lock.try_exclusive(7).unwrap(), Acquired::Taken);
+}
+
+#[test]
+fn a_child_can_neither_use_nor_keep_its_parents_locks() {
+    let file = memory();
+    file::allocate(file.as_fd(), 4096).unwrap();
+    let watcher = another(&file);
+    let mut lock = Some(another(&file));
+    let fd = lock.as_ref().unwrap().as_fd().unwrap();
+    let mapping = crate::os::map::Mapping::shared(fd, 4096).unwrap();
+    lock.as_ref().unwrap().try_exclusive(1).unwrap();
+    let stage = testing::shared_word();
+    let child = testing::fork(|| {
+        let inherited = lock.as_ref().unwrap();
+        let refused = inherited.try_exclusive(2).is_err()
+            && inherited.shared(2).is_err()
+            && inherited.unlock(1).is_err()
+            && inherited.is_held(1).is_err()
+            && inherited.anyone_in(0..9).is_err()
+            && inherited.as_fd().is_err();
+        drop(lock.take());
+        let own = another(&file);
+        let other = own.try_exclusive(1).unwrap() == Acquired::HeldElsewhere
+            && own.try_exclusive(2).unwrap() == Acquired::Taken;
+        // Release pairs with the Acquire in `await_at_least`.
+        stage.store(1, Ordering::Release);
+        await_at_least(stage, 2) && refused && other
+    });
+    assert!(await_at_least(stage, 1));
+    assert!(watcher.is_held(1).unwrap());
+    assert!(watcher.is_held(2).unwrap());
+    // The end of the parent's description, without an unlock: as in death.
+    let LockFileParts { fd } = LockFileParts::of(lock.take().unwrap());
+    drop((fd, mapping));
+    await_free(&watcher, 1);
+    // Release pairs with the Acquire in `await_at_least`.
+    stage.store(2, Ordering::Release);
+    assert!(child.succeeded());
+    assert!(!watcher.is_held(2).unwrap());
+}
+
+/// A lock file taken apart, so that its end does not unlock.
+struct LockFileParts {
+    fd: PrivateFd,
+}
+
+impl LockFileParts {
+    fn of(lock: LockFile) -> Self {
+        let lock = mem::ManuallyDrop::new(lock);
+        // SAFETY: read once, and the original is never dropped.
+        let fd = unsafe { std::ptr::read(&lock.fd) };
+        Self { fd }
+    }
+}
+
+#[test]
+fn a_bare_child_cannot_unlock() {
+    // From a child of one thread: there the bare call is as good as `fork`.
+    let child = testing::fork(|| {
+        let file = memory();
+        let watcher = another(&file);
+        let mut lock = Some(another(&file));
+        lock.as_ref().unwrap().try_exclusive(1).unwrap();
+        let grandchild = testing::bare_fork(|| {
+            let refused = lock.as_ref().unwrap().unlock(1).is_err();
+            drop(lock.take());
+            refused
+        });
+        let kept = grandchild.succeeded() && watcher.is_held(1).unwrap();
+        drop(lock);
+        kept && !watcher.is_held(1).unwrap()
+    });
+    assert!(child.succeeded());
+}

@@ -1,0 +1,326 @@
+//! Who is attached, and who of them is alive.
+//!
+//! Every attached endpoint has an entry in the segment's participant table and
+//! holds a write lock on its own byte of the segment's file. The kernel drops
+//! the lock when its holder dies, and only then: a stopped process keeps it.
+//! A free lock therefore proves that nobody is behind the entry.
+//!
+//! M1: an id is used only by whoever holds its lock byte.
+//! M2: an id that was left dirty is swept by its heir before it is used anew.
+//! M3: survivors never take a dead one's lock; they repair by probe and
+//! compare-and-swap, so a repairer that stops blocks nobody.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::error::{AttachError, Failure, Side};
+use crate::layout::{Bell, Cell, RECEIVER_IDS, SENDER_IDS};
+use crate::os::lock::Acquired;
+use crate::primitive::Ordering;
+use crate::ring::memory::{Block, Memory};
+use crate::ring::position::{Owner, State};
+use crate::ring::repair::{self, Repaired};
+use crate::ring::{Held, Stall};
+use crate::segment::Segment;
+use crate::wait::Event;
+use crate::wait::parking::Parking;
+
+/// Low bit of an entry: its holder may have left something to repair.
+const DIRTY: u64 = 1;
+/// The rest counts how often the id was taken.
+const GENERATION: u64 = 2;
+
+/// Somebody attached, as the participant table has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Peer {
+    /// Its id in the table.
+    pub id: u16,
+    /// The process id that it gave when it attached: for display only, for a
+    /// number may be reused, and differs between PID namespaces.
+    pub pid: u32,
+    /// Whether it holds its lock: the kernel's word.
+    pub alive: bool,
+}
+
+/// What can be said of one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// Nobody has attached yet.
+    Never,
+    /// Somebody is attached.
+    Present,
+    /// Somebody was, and nobody is.
+    Gone,
+}
+
+impl Side {
+    pub(crate) fn ids(self) -> std::ops::Range<u16> {
+        match self {
+            Side::Sender => SENDER_IDS,
+            Side::Receiver => RECEIVER_IDS,
+        }
+    }
+
+    pub(crate) fn changes(self) -> Cell {
+        match self {
+            Side::Sender => Cell::SenderChanges,
+            Side::Receiver => Cell::ReceiverChanges,
+        }
+    }
+
+    /// What this side sleeps on.
+    pub(crate) fn bell(self) -> Bell {
+        match self {
+            Side::Sender => Bell::Senders,
+            Side::Receiver => Bell::Receivers,
+        }
+    }
+
+    pub(crate) fn other(self) -> Side {
+        match self {
+            Side::Sender => Side::Receiver,
+            Side::Receiver => Side::Sender,
+        }
+    }
+}
+
+/// An id in use by this process; the last clone of an endpoint detaches.
+pub(crate) struct Participant {
+    segment: Arc<Segment>,
+    side: Side,
+    id: Owner,
+}
+
+impl Participant {
+    /// Takes an id of `side` that nobody living has.
+    pub(crate) fn attach(
+        segment: &Arc<Segment>,
+        side: Side,
+        multi: bool,
+    ) -> Result<Participant, AttachError> {
+        segment.check()?;
+        let id = if multi {
+            take_any(segment, side)?
+        } else {
+            take_only(segment, side)?
+        };
+        let participant = Participant {
+            segment: Arc::clone(segment),
+            side,
+            id,
+        };
+        let block = segment.block();
+        let entry = block.entry(id);
+        // Acquire: after everything that the last holder wrote here.
+        let found = entry.load(Ordering::Acquire);
+        if multi && found & DIRTY != 0 {
+            // M2. The lock is ours: the id is dead by definition.
+            repair::sweep(&block, id, segment.terms.death(), || true);
+            wake_everybody(segment);
+        }
+        block
+            .entry_pid(id)
+            .store(std::process::id().into(), Ordering::Relaxed);
+        // Release: pairs with the Acquire loads in `presence` and `patrol`.
+        let taken = (found & !DIRTY).wrapping_add(GENERATION) | DIRTY;
+        entry.store(taken, Ordering::Release);
+        announce_change(segment, side);
+        patrol(segment, &mut 0, usize::MAX);
+        Ok(participant)
+    }
+
+    pub(crate) fn id(&self) -> Owner {
+        self.id
+    }
+}
+
+impl Drop for Participant {
+    /// Detaches. Endpoints have given back what they held before.
+    fn drop(&mut self) {
+        let segment = &*self.segment;
+        if matches!(segment.check(), Err(Failure::Forked)) {
+            return; // the parent's entry, lock and memory
+        }
+        if segment.is_usable() {
+            let entry = segment
+                .block()
+                .entry(self.id)
+                .fetch_and(!DIRTY, Ordering::AcqRel);
+            debug_assert!(entry & DIRTY != 0 || cfg!(not(debug_assertions)) || entry == 0);
+        }
+        // A lock that cannot be given back goes with the segment's descriptor.
+        let _ = segment.locks.unlock(self.id.0.into());
+        announce_change(segment, self.side);
+        wake_everybody(segment);
+    }
+}
+
+/// The one id of a single side.
+fn take_only(segment: &Segment, side: Side) -> Result<Owner, AttachError> {
+    let id = Owner(side.ids().start);
+    match segment
+        .locks
+        .try_exclusive(id.0.into())
+        .map_err(os("lock"))?
+    {
+        Acquired::Taken => Ok(id),
+        Acquired::HeldHere | Acquired::HeldElsewhere => {
+            let pid = segment.block().entry_pid(id).load(Ordering::Relaxed);
+            Err(AttachError::Occupied {
+                side,
+                holder: u32::try_from(pid).ok().filter(|pid| *pid != 0),
+            })
+        }
+    }
+}
+
+/// Any id of a side of many: never used ones first, then clean ones, and dead
+/// ones last, for those cost a sweep.
+fn take_any(segment: &Segment, side: Side) -> Result<Owner, AttachError> {
+    let block = segment.block();
+    for wanted in [
+        (|entry| entry == 0) as fn(u64) -> bool,
+        |entry| entry & DIRTY == 0,
+        |_| true,
+    ] {
+        for id in side.ids().map(Owner) {
+            if !wanted(block.entry(id).load(Ordering::Relaxed)) {
+                continue;
+            }
+            if segment
+                .locks
+                .try_exclusive(id.0.into())
+                .map_err(os("lock"))?
+                == Acquired::Taken
+            {
+                return Ok(id);
+            }
+        }
+    }
+    Err(AttachError::TooMany {
+        side,
+        limit: side.ids().len(),
+    })
+}
+
+fn os(action: &'static str) -> impl Fn(io::Error) -> AttachError {
+    move |source| AttachError::Os { action, source }
+}
+
+/// Is the holder of `id` alive? What cannot be found out counts as alive: the
+/// living are never robbed.
+pub(crate) fn is_alive(segment: &Segment, id: Owner) -> bool {
+    segment.locks.is_held(id.0.into()).unwrap_or(true)
+}
+
+/// Counts a coming or going, so that cached answers of [`presence`] expire.
+fn announce_change(segment: &Segment, side: Side) {
+    // Release: pairs with the Acquire load in `presence`.
+    let changes = segment.block();
+    changes.cell(side.changes()).fetch_add(1, Ordering::AcqRel);
+}
+
+/// Entries of `ids` that are in use, or were when their holder died.
+fn dirty(block: Block, ids: std::ops::Range<u16>) -> impl Iterator<Item = (Owner, u64)> {
+    ids.map(Owner).filter_map(move |id| {
+        let entry = block.entry(id).load(Ordering::Acquire);
+        (entry & DIRTY != 0).then_some((id, entry))
+    })
+}
+
+/// Who is on `side`, and the count of changes at which that was true.
+pub(crate) fn presence(segment: &Segment, side: Side) -> (u64, Presence) {
+    let block = segment.block();
+    let changes = block.cell(side.changes()).load(Ordering::Acquire);
+    let presence = if dirty(block, side.ids()).any(|(id, _)| is_alive(segment, id)) {
+        Presence::Present
+    } else if changes == 0 {
+        Presence::Never
+    } else {
+        Presence::Gone
+    };
+    (changes, presence)
+}
+
+/// Those on `side`, dead or alive.
+pub(crate) fn peers(segment: &Segment, side: Side) -> Vec<Peer> {
+    let block = segment.block();
+    dirty(block, side.ids())
+        .map(|(id, _)| Peer {
+            id: id.0,
+            pid: block.entry_pid(id).load(Ordering::Relaxed) as u32,
+            alive: is_alive(segment, id),
+        })
+        .collect()
+}
+
+/// Probes up to `probes` of those attached, going on from `cursor` round the
+/// table, and clears up after the dead. Says whether any were found.
+pub(crate) fn patrol(segment: &Segment, cursor: &mut u16, probes: usize) -> bool {
+    let block = segment.block();
+    let all = SENDER_IDS.start..RECEIVER_IDS.end;
+    let from = (*cursor).clamp(all.start, all.end);
+    let round = dirty(block, from..all.end).chain(dirty(block, all.start..from));
+    let mut found = false;
+    for (id, entry) in round.take(probes) {
+        *cursor = id.0 + 1;
+        if !is_alive(segment, id) {
+            bury(segment, id, entry);
+            found = true;
+        }
+    }
+    found
+}
+
+/// Clears up after `id`, whose lock was found free: everything that it held is
+/// repaired, then its entry is marked clean (M3).
+fn bury(segment: &Segment, id: Owner, entry: u64) {
+    let block = segment.block();
+    // Probed anew for each slot: an heir may have taken the id meanwhile.
+    repair::sweep(&block, id, segment.terms.death(), || !is_alive(segment, id));
+    // Fails if an heir has taken the id: then the entry is the heir's.
+    let clean = entry & !DIRTY;
+    let _ = block
+        .entry(id)
+        .compare_exchange(entry, clean, Ordering::AcqRel, Ordering::Relaxed);
+    let side = if SENDER_IDS.contains(&id.0) {
+        Side::Sender
+    } else {
+        Side::Receiver
+    };
+    announce_change(segment, side);
+    wake_everybody(segment);
+}
+
+/// Clears one slot if its holder is dead. Says whether it did.
+pub(crate) fn clear(segment: &Segment, held: Held) -> bool {
+    // The word was loaded before; now the probe, then the swap (R14).
+    if is_alive(segment, held.word.owner()) {
+        return false;
+    }
+    let done = repair::repair(&segment.block(), held, segment.terms.death());
+    if done != Repaired::Nothing {
+        wake_everybody(segment);
+    }
+    true
+}
+
+/// Who stands in the way, for those who ask.
+pub(crate) fn obstacle(stall: Stall) -> Option<Held> {
+    match stall {
+        Stall::Held(held) if matches!(held.word.state(), State::Claimed | State::Reading) => {
+            Some(held)
+        }
+        _ => None,
+    }
+}
+
+/// After a repair, a detachment or the end: everybody looks anew.
+pub(crate) fn wake_everybody(segment: &Segment) {
+    let block = segment.block();
+    let parking = Parking(segment.terms.fences);
+    for side in [Side::Sender, Side::Receiver] {
+        Event(block.bell(side.bell())).notify_all(&parking);
+    }
+}

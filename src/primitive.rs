@@ -1,0 +1,38 @@
+//! The one file that names the atomics: those of the standard library, or
+//! loom's when the protocols are being model-checked (`--cfg loom`).
+
+#[cfg(not(loom))]
+pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+/// How the cheap side of a store-then-load race orders the two.
+///
+/// Three races in a ring are of that shape (publish, then look for sleepers;
+/// acknowledge, then look for sleepers; claim, then look whether the ring is
+/// closed). The other party is rare and pays for both: see [`Fences::light`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fences {
+    /// The rare party runs `membarrier`, so the frequent one needs only to
+    /// keep the compiler from reordering.
+    Membarrier,
+    /// No `membarrier` here: both parties run a full fence.
+    Full,
+}
+
+impl Fences {
+    /// The frequent party's half of the barrier. Pairs with the heavy half,
+    /// which is a `membarrier` or a `SeqCst` fence (see `wait::Park::heavy`).
+    #[inline(always)]
+    pub(crate) fn light(self) {
+        // loom does not know membarrier: there, both halves are fences.
+        #[cfg(loom)]
+        fence(Ordering::SeqCst);
+        #[cfg(not(loom))]
+        match self {
+            Fences::Membarrier => core::sync::atomic::compiler_fence(Ordering::SeqCst),
+            Fences::Full => fence(Ordering::SeqCst),
+        }
+    }
+}

@@ -1,0 +1,471 @@
+//! The memory that a ring lives in, as the protocols see it, and the copying
+//! of messages into and out of it.
+//!
+//! Nothing in here, or above, makes a `&T` or `&[u8]` into memory that a peer
+//! can write: control words are atomics, messages are moved by [`Payload`].
+
+#![allow(unsafe_code)]
+
+use core::marker::PhantomData;
+
+use super::position::{Geometry, Owner};
+use crate::layout::{
+    Bell, Cell, ENTRY_SIZE, LENGTH_SIZE, SLOTS_OFFSET, SlotLayout, TABLE_ENTRIES, TABLE_OFFSET,
+};
+use crate::message::Message;
+use crate::primitive::{AtomicU32, AtomicU64, Fences};
+
+/// What the protocols need of memory: mapped, on the heap, or loom's.
+pub trait Memory {
+    /// The arithmetic of this ring; private, never re-read from the segment.
+    fn geometry(&self) -> Geometry;
+    /// How this ring orders its store-then-load races.
+    fn fences(&self) -> Fences;
+    /// The slot word of `position`.
+    fn word(&self, position: u64) -> &AtomicU64;
+    /// A control word.
+    fn cell(&self, cell: Cell) -> &AtomicU64;
+    /// A futex word.
+    fn bell(&self, bell: Bell) -> &AtomicU32;
+}
+
+/// A block of raw memory that holds a ring, whatever its messages.
+///
+/// V1: from construction until the block and all copies of it are gone, the
+/// memory is mapped readable (and, unless the block is only read, writable),
+/// page-aligned, and as long as `slot.segment_size(capacity)` says.
+///
+/// V2: the geometry, the slot layout and the limit are private to this process;
+/// no value read from the memory takes part in an address or a length.
+#[derive(Clone, Copy)]
+pub(crate) struct Block {
+    base: *mut u8,
+    geometry: Geometry,
+    slot: SlotLayout,
+    fences: Fences,
+}
+
+// SAFETY: a block is an address and private numbers; the memory behind it is
+// reached only through atomics and `Payload`, whose accesses are the same from
+// any thread, and V1 holds wherever the block goes.
+unsafe impl Send for Block {}
+// SAFETY: as above; a shared block offers nothing more than an owned one.
+unsafe impl Sync for Block {}
+
+impl Block {
+    /// Looks at memory as a ring.
+    ///
+    /// # Safety
+    /// V1 must hold for `base`, `slot` and `geometry`.
+    pub(crate) unsafe fn new(
+        base: *mut u8,
+        geometry: Geometry,
+        slot: SlotLayout,
+        fences: Fences,
+    ) -> Self {
+        debug_assert!(base.addr().is_multiple_of(4096));
+        Block {
+            base,
+            geometry,
+            slot,
+            fences,
+        }
+    }
+
+    /// Entry `id` of the participant table: generation and dirty bit.
+    pub(crate) fn entry(&self, id: Owner) -> &AtomicU64 {
+        self.table_word(id, 0)
+    }
+
+    /// The process id that the holder of entry `id` gave: for display only.
+    pub(crate) fn entry_pid(&self, id: Owner) -> &AtomicU64 {
+        self.table_word(id, 8)
+    }
+
+    fn table_word(&self, id: Owner, offset: usize) -> &AtomicU64 {
+        let entry = id.0 as usize % TABLE_ENTRIES;
+        // SAFETY: inside the table, which lies below `SLOTS_OFFSET`, so in
+        // bounds by V1, and 8-aligned; only ever accessed as atomics.
+        unsafe {
+            let at = self.base.add(TABLE_OFFSET + entry * ENTRY_SIZE + offset);
+            &*at.cast::<AtomicU64>()
+        }
+    }
+
+    /// Address of a slot. In bounds by V1 and V2 if `stride` is the slot's:
+    /// the index is masked.
+    #[inline(always)]
+    fn slot_at(&self, position: u64, stride: usize) -> *mut u8 {
+        let offset = self.geometry.index(position) as usize * stride;
+        self.base.wrapping_add(SLOTS_OFFSET + offset)
+    }
+
+    #[inline(always)]
+    fn word_at(&self, position: u64, stride: usize) -> &AtomicU64 {
+        debug_assert!(stride == self.slot.stride);
+        // SAFETY: in bounds and aligned to 8 by V1 and V2 (strides are
+        // multiples of 8); the word is only ever accessed as an atomic of this
+        // width, here and in every peer.
+        unsafe { &*self.slot_at(position, stride).cast::<AtomicU64>() }
+    }
+}
+
+impl Memory for Block {
+    #[inline(always)]
+    fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    #[inline(always)]
+    fn fences(&self) -> Fences {
+        self.fences
+    }
+
+    #[inline(always)]
+    fn word(&self, position: u64) -> &AtomicU64 {
+        self.word_at(position, self.slot.stride)
+    }
+
+    #[inline(always)]
+    fn cell(&self, cell: Cell) -> &AtomicU64 {
+        // SAFETY: the offsets are constants below `TABLE_OFFSET`, multiples of
+        // 8, so in bounds and aligned by V1; only ever accessed as atomics.
+        unsafe { &*self.base.add(cell as usize).cast::<AtomicU64>() }
+    }
+
+    #[inline(always)]
+    fn bell(&self, bell: Bell) -> &AtomicU32 {
+        // SAFETY: as for `cell`; this word is only ever a 32-bit atomic.
+        unsafe { &*self.base.add(bell as usize).cast::<AtomicU32>() }
+    }
+}
+
+/// A block whose messages are `T`.
+///
+/// V3: a slot holds a message of `limit` bytes, rounded up to 8-byte words,
+/// after its payload offset (and after the length, in byte rings).
+pub(crate) struct View<T: ?Sized> {
+    block: Block,
+    limit: usize,
+    message: PhantomData<fn() -> Box<T>>,
+}
+
+impl<T: ?Sized> Clone for View<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T: ?Sized> Copy for View<T> {}
+
+impl<T: Message + ?Sized> View<T> {
+    /// The slot layout, known while compiling where the message is of one size.
+    const FIXED_SLOT: Option<SlotLayout> = match T::FIXED {
+        Some((size, align)) => SlotLayout::of(size, align),
+        None => None,
+    };
+
+    /// Looks at a block as a ring of `T`.
+    ///
+    /// # Safety
+    /// V3 must hold: the block's slot layout is that of `T` if `T` is of fixed
+    /// size, or else `SlotLayout::of_bytes(limit)`.
+    pub(crate) unsafe fn new(block: Block, limit: usize) -> Self {
+        debug_assert!(Self::FIXED_SLOT.is_none_or(|fixed| fixed == block.slot));
+        View {
+            block,
+            limit,
+            message: PhantomData,
+        }
+    }
+
+    #[inline(always)]
+    fn slot(&self) -> SlotLayout {
+        Self::FIXED_SLOT.unwrap_or(self.block.slot)
+    }
+
+    /// The most bytes that a message may have.
+    #[inline(always)]
+    pub(crate) fn limit(&self) -> usize {
+        match T::FIXED {
+            Some((size, _)) => size,
+            None => self.limit,
+        }
+    }
+
+    /// The message area of the slot of `position`.
+    #[inline(always)]
+    pub(crate) fn payload(&self, position: u64) -> Payload {
+        let slot = self.slot();
+        let at = self
+            .block
+            .slot_at(position, slot.stride)
+            .wrapping_add(slot.payload);
+        let varies = T::FIXED.is_none();
+        Payload {
+            start: at.wrapping_add(if varies { LENGTH_SIZE } else { 0 }),
+            length: varies.then_some(at),
+            room: self.limit(),
+        }
+    }
+}
+
+impl<T: Message + ?Sized> Memory for View<T> {
+    #[inline(always)]
+    fn geometry(&self) -> Geometry {
+        self.block.geometry
+    }
+
+    #[inline(always)]
+    fn fences(&self) -> Fences {
+        self.block.fences
+    }
+
+    #[inline(always)]
+    fn word(&self, position: u64) -> &AtomicU64 {
+        self.block.word_at(position, self.slot().stride)
+    }
+
+    #[inline(always)]
+    fn cell(&self, cell: Cell) -> &AtomicU64 {
+        self.block.cell(cell)
+    }
+
+    #[inline(always)]
+    fn bell(&self, bell: Bell) -> &AtomicU32 {
+        self.block.bell(bell)
+    }
+}
+
+/// The message area of one slot: moves bytes in and out of shared memory.
+///
+/// The area starts on an 8-byte boundary and spans whole 8-byte words, of which
+/// `room` bytes are the message's (V1, V3).
+pub(crate) struct Payload {
+    start: *mut u8,
+    length: Option<*mut u8>,
+    room: usize,
+}
+
+/// Up to this many bytes move as relaxed atomic words, which compile to plain
+/// moves; more go through an opaque block move.
+const WORDWISE: usize = 256;
+
+impl Payload {
+    /// Address of the message's first byte.
+    #[inline(always)]
+    pub(crate) fn as_ptr(&self) -> *mut u8 {
+        self.start
+    }
+
+    /// Stores a message. More than `room` bytes are cut off; the
+    /// caller has refused them before.
+    #[inline(always)]
+    pub(crate) fn store(&self, bytes: &[u8]) {
+        self.set_length(bytes.len());
+        let bytes = &bytes[..bytes.len().min(self.room)];
+        if bytes.len() <= WORDWISE {
+            let (words, rest) = bytes.as_chunks::<8>();
+            for (index, word) in words.iter().enumerate() {
+                self.store_word(index, u64::from_ne_bytes(*word));
+            }
+            if !rest.is_empty() {
+                let mut last = [0; 8];
+                last[..rest.len()].copy_from_slice(rest);
+                self.store_word(words.len(), u64::from_ne_bytes(last));
+            }
+        } else {
+            // SAFETY: `bytes` is private and readable; the area has `room`
+            // bytes from `start` (V1), of which `bytes.len()` or fewer are used.
+            unsafe { block_move(bytes.as_ptr(), self.start, bytes.len()) }
+        }
+    }
+
+    /// Loads the first `bytes.len()` bytes, at most `room`.
+    #[inline(always)]
+    pub(crate) fn load(&self, bytes: &mut [u8]) {
+        let end = bytes.len().min(self.room);
+        let bytes = &mut bytes[..end];
+        if bytes.len() <= WORDWISE {
+            let (words, rest) = bytes.as_chunks_mut::<8>();
+            let whole = words.len();
+            for (index, word) in words.iter_mut().enumerate() {
+                *word = self.load_word(index).to_ne_bytes();
+            }
+            if !rest.is_empty() {
+                let last = self.load_word(whole).to_ne_bytes();
+                rest.copy_from_slice(&last[..rest.len()]);
+            }
+        } else {
+            // SAFETY: `bytes` is private and writable; the area has `room`
+            // bytes from `start` (V1), of which `bytes.len()` or fewer are read.
+            unsafe { block_move(self.start, bytes.as_mut_ptr(), bytes.len()) }
+        }
+    }
+
+    /// Length of the message: the whole room, or what the slot says, loaded
+    /// once. A peer may have written anything: `Err` tells the impossible.
+    #[inline(always)]
+    pub(crate) fn length(&self) -> Result<usize, u64> {
+        let Some(length) = self.length else {
+            return Ok(self.room);
+        };
+        // SAFETY: the length lies in the slot, before the bytes, 8-aligned (V1).
+        let found = unsafe { load_relaxed(length) };
+        match usize::try_from(found) {
+            Ok(length) if length <= self.room => Ok(length),
+            _ => Err(found),
+        }
+    }
+
+    /// Sets the length of a byte message; nothing for a fixed-size one.
+    #[inline(always)]
+    pub(crate) fn set_length(&self, length: usize) {
+        if let Some(at) = self.length {
+            // SAFETY: as in `length`.
+            unsafe { store_relaxed(at, length as u64) }
+        }
+    }
+
+    #[inline(always)]
+    fn store_word(&self, index: usize, word: u64) {
+        // SAFETY: `index` counts words within the room rounded up to words,
+        // which the slot holds (V1, V3).
+        unsafe { store_relaxed(self.start.add(index * 8), word) }
+    }
+
+    #[inline(always)]
+    fn load_word(&self, index: usize) -> u64 {
+        // SAFETY: as in `store_word`.
+        unsafe { load_relaxed(self.start.add(index * 8)) }
+    }
+}
+
+/// A word of payload. The slot word's acquire and release order it; relaxed
+/// keeps a misbehaving peer from being a data race.
+#[inline(always)]
+unsafe fn load_relaxed(at: *mut u8) -> u64 {
+    use core::sync::atomic::{AtomicU64, Ordering};
+    // SAFETY: the caller vouches for 8 aligned bytes in the block (V1).
+    unsafe { AtomicU64::from_ptr(at.cast()) }.load(Ordering::Relaxed)
+}
+
+/// As [`load_relaxed`].
+#[inline(always)]
+unsafe fn store_relaxed(at: *mut u8, word: u64) {
+    use core::sync::atomic::{AtomicU64, Ordering};
+    // SAFETY: the caller vouches for 8 aligned bytes in the block (V1).
+    unsafe { AtomicU64::from_ptr(at.cast()) }.store(word, Ordering::Relaxed)
+}
+
+/// Moves a block in a way that the compiler cannot see into, so that it can
+/// assume nothing about bytes that a peer may be writing.
+///
+/// # Safety
+/// `from` is readable and `to` writable for `length` bytes; no overlap.
+#[inline(always)]
+unsafe fn block_move(from: *const u8, to: *mut u8, length: usize) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: the caller's contract is that of `rep movsb`; the direction flag
+    // is clear by the ABI; the three registers it changes are declared.
+    unsafe {
+        core::arch::asm!(
+            "rep movsb",
+            inout("rcx") length => _,
+            inout("rsi") from => _,
+            inout("rdi") to => _,
+            options(nostack, preserves_flags),
+        );
+    }
+    #[cfg(any(not(target_arch = "x86_64"), miri))]
+    // SAFETY: the caller's contract.
+    unsafe {
+        opaque_copy(from, to, length);
+    }
+}
+
+#[cfg(any(not(target_arch = "x86_64"), miri))]
+#[inline(never)]
+unsafe fn opaque_copy(from: *const u8, to: *mut u8, length: usize) {
+    let (from, to) = (core::hint::black_box(from), core::hint::black_box(to));
+    // SAFETY: the caller's contract; both addresses are opaque to the optimiser.
+    unsafe { core::ptr::copy_nonoverlapping(from, to, length) }
+}
+
+#[cfg(all(test, not(loom)))]
+pub(crate) mod heap {
+    //! A ring on the heap, for tests of the protocols in one process.
+
+    use super::*;
+    use crate::primitive::Ordering;
+    use std::alloc::{Layout, alloc_zeroed, dealloc};
+
+    pub(crate) struct HeapRing<T: Message + ?Sized> {
+        view: View<T>,
+        layout: Layout,
+    }
+
+    impl<T: Message + ?Sized> HeapRing<T> {
+        /// A ring that begins to count at `start`.
+        pub(crate) fn new(capacity: u64, limit: usize, start: u64) -> Self {
+            let slot = match T::FIXED {
+                Some((size, align)) => SlotLayout::of(size, align).unwrap(),
+                None => SlotLayout::of_bytes(limit).unwrap(),
+            };
+            let size = slot.segment_size(capacity).unwrap() as usize;
+            let layout = Layout::from_size_align(size, 4096).unwrap();
+            // SAFETY: the size is not zero.
+            let base = unsafe { alloc_zeroed(layout) };
+            assert!(!base.is_null());
+            // SAFETY: the block is page-aligned, of the right size and lives
+            // as long as `self`, which hands out only borrows (V1); the slot is
+            // that of `T` (V3).
+            let view = unsafe {
+                View::new(
+                    Block::new(base, Geometry::new(capacity), slot, Fences::Full),
+                    limit,
+                )
+            };
+            super::super::start_at(&view, start);
+            HeapRing { view, layout }
+        }
+
+        pub(crate) fn view(&self) -> &View<T> {
+            &self.view
+        }
+    }
+
+    impl<T: Message + ?Sized> Drop for HeapRing<T> {
+        fn drop(&mut self) {
+            // SAFETY: allocated in `new` with this very layout.
+            unsafe { dealloc(self.view.block.base, self.layout) }
+        }
+    }
+
+    #[test]
+    fn payloads_of_every_length_survive() {
+        let limit = 1000;
+        let ring = HeapRing::<[u8]>::new(2, limit, 0);
+        for length in 0..=limit {
+            let sent: Vec<u8> = (0..length).map(|i| (i * 7 + length) as u8).collect();
+            let payload = ring.view().payload(length as u64);
+            assert_eq!(payload.room, limit);
+            payload.store(&sent);
+            assert_eq!(payload.length(), Ok(length));
+            let mut received = vec![0; length];
+            payload.load(&mut received);
+            assert_eq!(received, sent);
+        }
+        assert_eq!(ring.view().word(0).load(Ordering::Relaxed), 0);
+        assert_eq!(ring.view().word(1).load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_hostile_length_is_found_out() {
+        let ring = HeapRing::<[u8]>::new(1, 24, 0);
+        let payload = ring.view().payload(0);
+        payload.set_length(payload.room + 1);
+        assert_eq!(payload.length(), Err(payload.room as u64 + 1));
+        payload.set_length(usize::MAX);
+        assert_eq!(payload.length(), Err(u64::MAX));
+    }
+}

@@ -1,0 +1,239 @@
+//! Positions, laps and the slot word: arithmetic only.
+//!
+//! A position counts every message that ever passed through the ring and
+//! wraps; `position = lap * capacity + index`. The slot word carries the lap,
+//! so that one compare-and-swap decides about one position and no other.
+//!
+//! ```text
+//! slot word, 64 bits:  lap (48) | state (2) | attempt (4) | owner (10)
+//! ```
+
+/// Who holds a slot: an index into the participant table; 0 is nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner(pub u16);
+
+/// What the slot is to its position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Nobody has it.
+    Free = 0,
+    /// A sender is writing the message.
+    Claimed = 1,
+    /// The message is there.
+    Published = 2,
+    /// A receiver is reading the message.
+    Reading = 3,
+}
+
+const OWNER_BITS: u32 = 10;
+const ATTEMPT_BITS: u32 = 4;
+const STATE_SHIFT: u32 = OWNER_BITS + ATTEMPT_BITS;
+const LAP_SHIFT: u32 = STATE_SHIFT + 2;
+
+const OWNER_MASK: u64 = (1 << OWNER_BITS) - 1;
+const ATTEMPT_MASK: u64 = ((1 << ATTEMPT_BITS) - 1) << OWNER_BITS;
+const STATE_MASK: u64 = 0b11 << STATE_SHIFT;
+
+/// The highest limit of attempts: a word's attempt stays below it, so the
+/// field never overflows and never saturates.
+pub(crate) const MAX_ATTEMPTS: u8 = (1 << ATTEMPT_BITS) - 1;
+
+/// One value of a slot word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word(pub u64);
+
+impl Word {
+    #[inline(always)]
+    pub(crate) fn state(self) -> State {
+        match (self.0 & STATE_MASK) >> STATE_SHIFT {
+            0 => State::Free,
+            1 => State::Claimed,
+            2 => State::Published,
+            _ => State::Reading,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn owner(self) -> Owner {
+        Owner((self.0 & OWNER_MASK) as u16)
+    }
+
+    #[inline(always)]
+    pub(crate) fn attempt(self) -> u8 {
+        ((self.0 & ATTEMPT_MASK) >> OWNER_BITS) as u8
+    }
+
+    /// The same position and state, whatever the attempt and the owner.
+    #[inline(always)]
+    pub(crate) fn agrees_with(self, other: Word) -> bool {
+        (self.0 ^ other.0) & !(ATTEMPT_MASK | OWNER_MASK) == 0
+    }
+
+    /// `READING` of the same position and attempt, by `owner`.
+    #[inline(always)]
+    pub(crate) fn reading(self, owner: Owner) -> Word {
+        self.with(State::Reading, self.attempt(), owner)
+    }
+
+    /// `PUBLISHED` of the same position, given back once more.
+    #[inline]
+    pub(crate) fn published_again(self) -> Word {
+        self.with(State::Published, self.attempt() + 1, Owner(0))
+    }
+
+    #[inline(always)]
+    fn with(self, state: State, attempt: u8, owner: Owner) -> Word {
+        let lap = self.0 & !(STATE_MASK | ATTEMPT_MASK | OWNER_MASK);
+        Word(
+            lap | (state as u64) << STATE_SHIFT
+                | ((attempt as u64) << OWNER_BITS) & ATTEMPT_MASK
+                | owner.0 as u64 & OWNER_MASK,
+        )
+    }
+}
+
+/// The arithmetic of a ring of a given capacity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    mask: u64,
+    shift: u32,
+}
+
+impl Geometry {
+    /// `capacity` is a power of two; the segment's opener has checked it.
+    pub(crate) const fn new(capacity: u64) -> Self {
+        Geometry {
+            mask: capacity - 1,
+            shift: capacity.trailing_zeros(),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn capacity(self) -> u64 {
+        self.mask + 1
+    }
+
+    #[inline(always)]
+    pub(crate) fn index(self, position: u64) -> u64 {
+        position & self.mask
+    }
+
+    /// Bits of the lap that a 64-bit position cannot fill: rings of more than
+    /// 2^16 slots have shorter laps.
+    #[inline(always)]
+    fn missing(self) -> u32 {
+        self.shift.saturating_sub(LAP_SHIFT)
+    }
+
+    /// The lap of `position`, in place in a word.
+    #[inline(always)]
+    fn lap(self, position: u64) -> u64 {
+        (position >> self.shift) << LAP_SHIFT
+    }
+
+    #[inline(always)]
+    fn word(self, position: u64, state: State, owner: Owner) -> Word {
+        Word(self.lap(position) | (state as u64) << STATE_SHIFT | owner.0 as u64 & OWNER_MASK)
+    }
+
+    #[inline(always)]
+    pub(crate) fn free(self, position: u64) -> Word {
+        self.word(position, State::Free, Owner(0))
+    }
+
+    #[inline(always)]
+    pub(crate) fn claimed(self, position: u64, owner: Owner) -> Word {
+        self.word(position, State::Claimed, owner)
+    }
+
+    #[inline(always)]
+    pub(crate) fn published(self, position: u64) -> Word {
+        self.word(position, State::Published, Owner(0))
+    }
+
+    /// `FREE` for the lap after that of `word`.
+    #[inline]
+    pub(crate) fn freed(self, word: Word) -> Word {
+        let lap = (word.0 >> LAP_SHIFT).wrapping_add(1) << LAP_SHIFT;
+        Word(lap << self.missing() >> self.missing())
+    }
+
+    /// The slot's position less `position`, in laps. Both must be of the same
+    /// slot; laps wrap, so the result is that of the nearer way round.
+    #[inline(always)]
+    pub(crate) fn laps_ahead(self, word: Word, position: u64) -> i64 {
+        let laps = (word.0 >> LAP_SHIFT << LAP_SHIFT).wrapping_sub(self.lap(position));
+        (laps << self.missing()) as i64 >> (LAP_SHIFT + self.missing())
+    }
+
+    /// `position` moved by whole laps.
+    #[inline]
+    pub(crate) fn move_laps(self, position: u64, laps: i64) -> u64 {
+        position.wrapping_add((laps as u64).wrapping_mul(self.capacity()))
+    }
+}
+
+/// Is position `a` before position `b`, going the nearer way round?
+#[inline(always)]
+pub(crate) fn before(a: u64, b: u64) -> bool {
+    (a.wrapping_sub(b) as i64) < 0
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_position() -> impl Strategy<Value = u64> {
+        prop_oneof![
+            any::<u64>(),
+            0..100u64,
+            (0..100u64).prop_map(|x| 0u64.wrapping_sub(x)),
+            (0..100u64).prop_map(|x| (1 << 48) - 50 + x),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn laps_ahead_inverts_move_laps(position in any_position(), shift in 0u32..=31, laps in -1000i64..1000) {
+            let g = Geometry::new(1 << shift);
+            let moved = g.move_laps(position, laps);
+            prop_assert_eq!(g.index(moved), g.index(position));
+            for word in [g.free(moved), g.published(moved), g.claimed(moved, Owner(1023)), g.published(moved).published_again()] {
+                prop_assert_eq!(g.laps_ahead(word, position), laps);
+            }
+        }
+
+        #[test]
+        fn freed_is_free_of_the_next_lap(position in any_position(), shift in 0u32..=31, owner in 1u16..1024) {
+            let g = Geometry::new(1 << shift);
+            let next = g.free(position.wrapping_add(g.capacity()));
+            prop_assert_eq!(g.freed(g.claimed(position, Owner(owner))), next);
+            prop_assert_eq!(g.freed(g.published(position).reading(Owner(owner))), next);
+            prop_assert_eq!(g.freed(g.free(position)), next);
+        }
+
+        #[test]
+        fn fields_do_not_touch_each_other(position in any_position(), shift in 0u32..=31, owner in 1u16..1024, attempt in 0u8..14) {
+            let g = Geometry::new(1 << shift);
+            let mut word = g.published(position);
+            for _ in 0..attempt {
+                word = word.published_again();
+            }
+            let reading = word.reading(Owner(owner));
+            prop_assert_eq!((reading.state(), reading.owner(), reading.attempt()), (State::Reading, Owner(owner), attempt));
+            prop_assert_eq!(reading.published_again().attempt(), attempt + 1);
+            prop_assert!(word.agrees_with(g.published(position)));
+            prop_assert!(!reading.agrees_with(word));
+            prop_assert!(!word.agrees_with(g.published(position.wrapping_add(g.capacity()))));
+        }
+    }
+
+    #[test]
+    fn a_fresh_page_is_an_initialised_ring() {
+        for shift in 0..=31 {
+            let g = Geometry::new(1 << shift);
+            assert_eq!(g.free(g.capacity() - 1), Word(0));
+        }
+    }
+}

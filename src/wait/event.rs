@@ -1,0 +1,95 @@
+//! The sleeping handshake: a futex word whose low bit says that someone
+//! sleeps; the rest of the word counts.
+//!
+//! W1: the bit is in the futex word itself. A sleeper whose bit was wiped
+//! before it slept finds the word changed and does not sleep.
+//!
+//! W2: sleeper: set the bit, heavy barrier, look again, sleep on the value it
+//! set. Notifier: publish, light barrier, look at the bit. One of the two sees
+//! the other.
+//!
+//! W3: a notifier that woke somebody sets the bit again, for others may sleep
+//! on; a bit too many costs one system call. Nobody has to clear the bit of a
+//! dead sleeper.
+//!
+//! W4: every sleep is capped, for a notifier can die between its publication
+//! and its look.
+
+use crate::primitive::{AtomicU32, Fences, Ordering};
+
+const SLEEPER: u32 = 1;
+const COUNT: u32 = 2;
+
+/// Compare-and-swaps that may fail before a notifier counts up regardless.
+const TRIES: u32 = 64;
+
+/// What the handshake needs of the system.
+pub(crate) trait Park {
+    /// When a sleep ends at the latest.
+    type Deadline;
+    /// The rare party's half of the barrier; pairs with [`Fences::light`].
+    fn heavy(&self);
+    /// Sleeps while `word` holds `expected`, until woken or `deadline`; may
+    /// return early for no reason.
+    fn sleep(&self, word: &AtomicU32, expected: u32, deadline: Self::Deadline);
+    /// Wakes up to `count` sleepers and says how many.
+    fn wake(&self, word: &AtomicU32, count: u32) -> usize;
+}
+
+/// A futex word that some sleep on and others ring.
+#[derive(Clone, Copy)]
+pub(crate) struct Event<'a>(pub &'a AtomicU32);
+
+impl Event<'_> {
+    /// Says that we are about to sleep. The caller then looks again for what
+    /// it waits for, and sleeps on the returned value if there is nothing (W2).
+    pub(crate) fn prepare(self, park: &impl Park) -> u32 {
+        // SeqCst: pairs with the load in `notify_one` through the barriers.
+        let word = self.0.fetch_or(SLEEPER, Ordering::SeqCst) | SLEEPER;
+        park.heavy();
+        word
+    }
+
+    /// Wakes one sleeper, if there is any. Call after publishing.
+    #[inline(always)]
+    pub(crate) fn notify_one(self, fences: Fences, park: &impl Park) {
+        fences.light();
+        // Pairs with the `fetch_or` in `prepare` (W2).
+        if self.0.load(Ordering::Relaxed) & SLEEPER != 0 {
+            self.wake_one(park);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wake_one(self, park: &impl Park) {
+        for _ in 0..TRIES {
+            let word = self.0.load(Ordering::SeqCst);
+            if word & SLEEPER == 0 {
+                return; // another notifier is at it, after our publication
+            }
+            let rung = word.wrapping_add(COUNT) & !SLEEPER;
+            if self
+                .0
+                .compare_exchange(word, rung, Ordering::SeqCst, Ordering::SeqCst)
+                .is_ok()
+            {
+                if park.wake(self.0, 1) > 0 {
+                    self.0.fetch_or(SLEEPER, Ordering::SeqCst); // W3
+                }
+                return;
+            }
+        }
+        // Kept from it 64 times: count up and leave the bit. Sleepers about to
+        // sleep find the word changed, and the bit brings the next notifier.
+        self.0.fetch_add(COUNT, Ordering::SeqCst);
+        park.wake(self.0, 1);
+    }
+
+    /// Wakes every sleeper, whether or not the bit is set: for closing,
+    /// detaching and repair, which are rare.
+    pub(crate) fn notify_all(self, park: &impl Park) {
+        self.0.fetch_add(COUNT, Ordering::SeqCst);
+        park.wake(self.0, u32::MAX >> 1);
+    }
+}

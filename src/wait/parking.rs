@@ -1,0 +1,33 @@
+//! The real thing behind the handshake: shared futexes and `membarrier`.
+
+use super::event::Park;
+use crate::os::clock::Moment;
+use crate::os::{barrier, futex};
+use crate::primitive::{AtomicU32, Fences, Ordering, fence};
+
+/// Sleeps by futex; its heavy barrier fits the ring's fences.
+#[derive(Clone, Copy)]
+pub(crate) struct Parking(pub Fences);
+
+impl Park for Parking {
+    type Deadline = Moment;
+
+    fn heavy(&self) {
+        fence(Ordering::SeqCst);
+        if self.0 == Fences::Membarrier {
+            // Registration succeeded when the ring was opened, and the kernel
+            // does not take it back. Should it fail all the same, a wake-up may
+            // be late by the cap of a sleep (W4), not lost.
+            let _ = barrier::heavy();
+        }
+    }
+
+    fn sleep(&self, word: &AtomicU32, expected: u32, deadline: Moment) {
+        // Why it woke does not matter: the caller looks for itself.
+        let _ = futex::wait(word, expected, deadline);
+    }
+
+    fn wake(&self, word: &AtomicU32, count: u32) -> usize {
+        futex::wake(word, count)
+    }
+}
