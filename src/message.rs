@@ -43,7 +43,7 @@ impl<T: NoUninit + AnyBitPattern + Send + 'static> Message for T {
     const FIXED: Option<(usize, usize)> = Some((size_of::<T>(), align_of::<T>()));
 
     #[inline(always)]
-    fn encode<'a>(message: &'a T) -> &'a [u8] {
+    fn encode(message: &T) -> &[u8] {
         bytemuck::bytes_of(message)
     }
 

@@ -143,11 +143,10 @@ impl Drop for Participant {
             return; // the parent's entry, lock and memory
         }
         if segment.is_usable() {
-            let entry = segment
-                .block()
-                .entry(self.id)
-                .fetch_and(!DIRTY, Ordering::AcqRel);
-            debug_assert!(entry & DIRTY != 0 || cfg!(not(debug_assertions)) || entry == 0);
+            // AcqRel: after all that we wrote; pairs with the next holder's
+            // Acquire load in `attach`.
+            let entry = segment.block();
+            entry.entry(self.id).fetch_and(!DIRTY, Ordering::AcqRel);
         }
         // A lock that cannot be given back goes with the segment's descriptor.
         let _ = segment.locks.unlock(self.id.0.into());

@@ -31,7 +31,7 @@ pub struct RingBuilder<T: Message + ?Sized, K: Kind> {
     allow_foreign: bool,
     wishes: Wishes,
     start: u64,
-    marker: PhantomData<(fn() -> Box<T>, K)>,
+    marker: PhantomData<fn(&T, K)>,
 }
 
 impl<T: Message + ?Sized, K: Kind> Clone for RingBuilder<T, K> {

@@ -30,7 +30,7 @@ use crate::wait::{Park, WaitStrategy};
 pub struct Ring<T: Message + ?Sized, K: Kind> {
     segment: Arc<Segment>,
     wait_through: bool,
-    marker: PhantomData<(fn() -> Box<T>, K)>,
+    marker: PhantomData<fn(&T, K)>,
 }
 
 impl<T: Message + ?Sized, K: Kind> Ring<T, K> {

@@ -305,26 +305,16 @@ fn after_fork(act: impl FnOnce(&mut Registry)) {
 #[derive(Debug)]
 pub(crate) struct PrivateFd {
     fd: RawFd,
-    file: FileId,
     serial: u64,
     home: Home,
 }
 
 impl PrivateFd {
-    /// Takes over an open descriptor. A fork since it was opened has left the
-    /// child a copy: use [`PrivateFd::open`] where that matters.
-    ///
-    /// # Errors
-    /// Out of memory, at the first use; those of `fstat`.
-    pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
-        Self::open(|| Ok(fd))
-    }
-
     /// Takes over the descriptor that `open` returns; no fork comes between.
     /// `open` must neither block for long, nor fork, nor come here again.
     ///
     /// # Errors
-    /// That of `open`, and those of [`PrivateFd::new`].
+    /// That of `open`; out of memory, at the first use; those of `fstat`.
     pub(crate) fn open(open: impl FnOnce() -> io::Result<OwnedFd>) -> io::Result<Self> {
         let home = Home::here()?;
         let ForkHold(mut registry) = ForkHold::new()?;
@@ -343,15 +333,16 @@ impl PrivateFd {
         });
         Ok(Self {
             fd: fd.into_raw_fd(),
-            file,
             serial,
             home,
         })
     }
 
-    /// Which file it stands for.
+    /// Which file the descriptor stands for now.
+    #[cfg(test)]
     pub(crate) fn file(&self) -> FileId {
-        self.file
+        let fd = self.get().expect("the process that opened it");
+        file::facts(fd).expect("an open descriptor").id()
     }
 
     /// Whether this is a forked child of the process that opened it.

@@ -10,10 +10,10 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::mem;
-use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+#[cfg(test)]
 use super::file::FileId;
 use super::fork::PrivateFd;
 
@@ -58,22 +58,13 @@ pub(crate) struct LockFile {
 }
 
 impl LockFile {
-    /// Takes over a descriptor whose open file description nobody else has: no
-    /// duplicate of it, in this process or another. A fork since it was opened
-    /// has left the child one: see [`LockFile::open`].
+    /// Takes over the descriptor that `open` returns; no fork comes between.
+    /// Nobody else has its open file description: there is no duplicate of it,
+    /// in this process or another. For `open` the rules of [`PrivateFd::open`]
+    /// hold.
     ///
     /// # Errors
-    /// Those of [`PrivateFd::new`].
-    pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
-        Self::open(|| Ok(fd))
-    }
-
-    /// Takes over the descriptor that `open` returns, as [`LockFile::new`]
-    /// does; no fork comes between. For `open` the rules of
-    /// [`PrivateFd::open`] hold.
-    ///
-    /// # Errors
-    /// That of `open`, and those of [`PrivateFd::new`].
+    /// That of `open`, and those of [`PrivateFd::open`].
     pub(crate) fn open(open: impl FnOnce() -> io::Result<OwnedFd>) -> io::Result<Self> {
         Ok(Self {
             fd: PrivateFd::open(open)?,
@@ -138,18 +129,7 @@ impl LockFile {
     /// See [`LockFile`].
     pub(crate) fn is_held(&self, byte: u64) -> io::Result<bool> {
         let (fd, held) = self.enter()?;
-        Ok(held.has(byte) || conflicts(fd, byte, 1)?)
-    }
-
-    /// Whether any other description holds a byte of the range, in whichever
-    /// way. Takes nothing; a descriptor for reading will do.
-    ///
-    /// # Errors
-    /// See [`LockFile`].
-    pub(crate) fn anyone_in(&self, range: Range<u64>) -> io::Result<bool> {
-        let (fd, _held) = self.enter()?;
-        // A length of 0 would mean: to the end of the file.
-        Ok(!range.is_empty() && conflicts(fd, range.start, range.end - range.start)?)
+        Ok(held.has(byte) || conflicts(fd, byte)?)
     }
 
     /// The descriptor, made sure of.
@@ -161,6 +141,7 @@ impl LockFile {
     }
 
     /// Which file it is.
+    #[cfg(test)]
     pub(crate) fn file(&self) -> FileId {
         self.fd.file()
     }
@@ -198,9 +179,9 @@ fn set(fd: BorrowedFd<'_>, kind: libc::c_int, byte: u64) -> io::Result<bool> {
     }
 }
 
-/// Whether another description holds any of these bytes.
-fn conflicts(fd: BorrowedFd<'_>, start: u64, len: u64) -> io::Result<bool> {
-    let found = call(fd, libc::F_OFD_GETLK, libc::F_WRLCK, start, len)?;
+/// Whether another description holds a byte, in whichever way.
+fn conflicts(fd: BorrowedFd<'_>, byte: u64) -> io::Result<bool> {
+    let found = call(fd, libc::F_OFD_GETLK, libc::F_WRLCK, byte, 1)?;
     Ok(libc::c_int::from(found.l_type) != libc::F_UNLCK)
 }
 

@@ -147,7 +147,7 @@ impl Memory for Block {
 pub(crate) struct View<T: ?Sized> {
     block: Block,
     limit: usize,
-    message: PhantomData<fn() -> Box<T>>,
+    message: PhantomData<fn(&T)>,
 }
 
 impl<T: ?Sized> Clone for View<T> {

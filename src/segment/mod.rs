@@ -89,6 +89,7 @@ impl Segment {
             .as_fd()
             .and_then(|fd| map(fd, size as usize))
             .map_err(os("map"))?;
+        debug_assert_eq!(mapping.len() as u64, size, "S1");
         let sentinel = Sentinel::new().map_err(os("make a fork sentinel for"))?;
         if wishes.is_some() && terms.fences == Fences::Membarrier {
             register_barrier()?;

@@ -50,7 +50,7 @@ fn every_generation_has_its_own_home() {
 
 #[test]
 fn a_private_descriptor_closes_at_drop() {
-    let fd = PrivateFd::new(memory()).unwrap();
+    let fd = PrivateFd::open(|| Ok(memory())).unwrap();
     let (number, file) = (number(&fd), fd.file());
     assert!(stands_for(number, file) && !fd.is_forked());
     assert_eq!(fd.verified().unwrap().as_raw_fd(), number);
@@ -61,7 +61,7 @@ fn a_private_descriptor_closes_at_drop() {
 
 #[test]
 fn children_have_none_of_it_and_can_have_their_own() {
-    let mut fd = Some(PrivateFd::new(memory()).unwrap());
+    let mut fd = Some(PrivateFd::open(|| Ok(memory())).unwrap());
     let (old, file) = (number(fd.as_ref().unwrap()), fd.as_ref().unwrap().file());
     let child = testing::fork(|| {
         let gone = {
@@ -82,12 +82,12 @@ fn children_have_none_of_it_and_can_have_their_own() {
         drop(fd.take());
         let spared = stands_for(old, other);
 
-        let mut own = Some(PrivateFd::new(memory()).unwrap());
+        let mut own = Some(PrivateFd::open(|| Ok(memory())).unwrap());
         let (own_number, own_file) = (number(own.as_ref().unwrap()), own.as_ref().unwrap().file());
         let grandchild = testing::fork(|| {
             let gone = !stands_for(own_number, own_file) && own.as_ref().unwrap().get().is_none();
             drop(own.take());
-            let new = PrivateFd::new(memory()).unwrap();
+            let new = PrivateFd::open(|| Ok(memory())).unwrap();
             gone && new.verified().is_ok() && stands_for(old, other)
         });
         gone && spared && grandchild.succeeded() && own.as_ref().unwrap().verified().is_ok() && {
@@ -102,7 +102,7 @@ fn children_have_none_of_it_and_can_have_their_own() {
 
 #[test]
 fn a_number_closed_behind_our_back_is_left_alone() {
-    let fd = PrivateFd::new(memory()).unwrap();
+    let fd = PrivateFd::open(|| Ok(memory())).unwrap();
     let stranger = memory();
     let number = number(&fd);
     // What `closefrom` and the next `open` do.
@@ -119,7 +119,7 @@ fn a_number_closed_behind_our_back_is_left_alone() {
 
 #[test]
 fn a_number_registered_anew_is_the_newcomers() {
-    let old = PrivateFd::new(memory()).unwrap();
+    let old = PrivateFd::open(|| Ok(memory())).unwrap();
     let number = number(&old);
     // The same file under the same number: `fstat` cannot tell them apart.
     // SAFETY: open until here; the old owner copes: that is the test.
@@ -131,12 +131,13 @@ fn a_number_registered_anew_is_the_newcomers() {
         );
         std::os::fd::FromRawFd::from_raw_fd(number)
     };
-    let new = PrivateFd::new(taken).unwrap();
+    let new = PrivateFd::open(|| Ok(taken)).unwrap();
     assert_eq!(old.file(), new.file());
     assert!(old.verified().is_err());
     drop(old);
     assert!(new.verified().is_ok());
-    assert!(testing::fork(|| !stands_for(number, new.file())).succeeded());
+    let file = new.file();
+    assert!(testing::fork(|| !stands_for(number, file)).succeeded());
 }
 
 #[test]
@@ -146,9 +147,10 @@ fn handlers_bear_being_installed_twice() {
     // SAFETY: as in `install_handlers`.
     let again = unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(in_child)) };
     assert_eq!(again, 0);
-    let fd = PrivateFd::new(memory()).unwrap();
+    let fd = PrivateFd::open(|| Ok(memory())).unwrap();
     let number = number(&fd);
-    assert!(testing::fork(|| !stands_for(number, fd.file())).succeeded());
+    let file = fd.file();
+    assert!(testing::fork(|| !stands_for(number, file)).succeeded());
     assert!(fd.verified().is_ok());
 }
 
@@ -172,7 +174,7 @@ fn no_fork_comes_between() {
             .map(|_| {
                 scope.spawn(|| {
                     let child = || {
-                        let own = PrivateFd::new(memory()).unwrap();
+                        let own = PrivateFd::open(|| Ok(memory())).unwrap();
                         count_open(marker) == 0 && own.verified().is_ok()
                     };
                     (0..FORKS).all(|_| testing::fork(child).succeeded())

@@ -66,22 +66,6 @@ fn shared_with_the_shared_only() {
 }
 
 #[test]
-fn ranges_leave_out_their_own() {
-    let file = memory();
-    let (one, other) = (another(&file), another(&file));
-    one.try_exclusive(10).unwrap();
-    assert!(!one.anyone_in(0..100).unwrap());
-    assert!(other.anyone_in(0..100).unwrap());
-    assert!(other.anyone_in(10..11).unwrap());
-    assert!(!other.anyone_in(0..10).unwrap());
-    assert!(!other.anyone_in(11..100).unwrap());
-    assert!(!other.anyone_in(10..10).unwrap());
-    assert!(!other.anyone_in(0..0).unwrap());
-    let backwards = Range { start: 11, end: 9 };
-    assert!(!other.anyone_in(backwards).unwrap());
-}
-
-#[test]
 fn offsets_beyond_the_kernels_are_refused() {
     let lock = another(&memory());
     for byte in [u64::MAX, 1 << 63] {
@@ -99,7 +83,6 @@ fn a_reader_can_look_and_share() {
     assert!(!reader.is_held(3).unwrap());
     writer.try_exclusive(3).unwrap();
     assert!(reader.is_held(3).unwrap());
-    assert!(reader.anyone_in(0..4).unwrap());
     assert!(reader.shared(2).unwrap());
     assert!(reader.try_exclusive(1).is_err());
     assert!(!reader.held.lock().unwrap().has(1));
@@ -113,7 +96,7 @@ fn dropping_gives_up_although_a_copy_lives() {
     assert!(one.shared(9).unwrap());
     let copy = one.as_fd().unwrap().try_clone_to_owned().unwrap();
     drop(one);
-    assert!(!other.anyone_in(0..100).unwrap());
+    assert!(!other.is_held(1).unwrap() && !other.is_held(9).unwrap());
     drop(copy);
 }
 
@@ -135,13 +118,13 @@ fn a_mapping_keeps_the_lock_of_a_closed_descriptor() {
         one.shared(2).map(|_| ()).unwrap_err(),
         one.unlock(1).unwrap_err(),
         one.is_held(1).map(|_| ()).unwrap_err(),
-        one.anyone_in(0..9).map(|_| ()).unwrap_err(),
         one.as_fd().map(|_| ()).unwrap_err(),
     ] {
         assert!(error.to_string().contains("used for another file"));
     }
     drop(one);
-    assert!(!another(&stranger).anyone_in(0..9).unwrap());
+    let looker = another(&stranger);
+    assert!((0..9).all(|byte| !looker.is_held(byte).unwrap()));
     // SAFETY: only looked at; open, since nobody may have closed it.
     let taken = unsafe { BorrowedFd::borrow_raw(number) };
     let facts = file::facts(taken).unwrap();
@@ -187,7 +170,6 @@ fn a_child_can_neither_use_nor_keep_its_parents_locks() {
             && inherited.shared(2).is_err()
             && inherited.unlock(1).is_err()
             && inherited.is_held(1).is_err()
-            && inherited.anyone_in(0..9).is_err()
             && inherited.as_fd().is_err();
         drop(lock.take());
         let own = another(&file);
