@@ -14,6 +14,8 @@ pub(crate) mod multi;
 pub(crate) mod position;
 pub(crate) mod repair;
 pub(crate) mod single;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use crate::layout::Cell;
 use crate::primitive::Ordering;

@@ -14,14 +14,6 @@ use super::{Arity, Claim, Held, Impossible, ReceiveSide, SendSide, Stall, Terms}
 use crate::layout::Cell;
 use crate::primitive::Ordering;
 
-/// How many slots one call looks at before it reports [`Stall::Contended`].
-///
-/// A lap, for a hint may lag that far, and then as often as others may
-/// overtake us; a peer that moves words for ever must not keep us for ever.
-fn patience(capacity: u64) -> u64 {
-    capacity + 1024
-}
-
 /// One of many senders.
 pub struct MultiSender<R> {
     me: Owner,
@@ -71,7 +63,7 @@ impl<R: Arity> SendSide for MultiSender<R> {
         // Pairs with the Release store below: what the word of the hinted
         // position must show by now, it shows.
         let mut position = memory.cell(Cell::Tail).load(Ordering::Acquire);
-        for _ in 0..patience(geometry.capacity()) {
+        for _ in 0..geometry.patience() {
             // Pairs with the Release stores and compare-and-swaps of the word.
             let slot = memory.word(position);
             let word = Word(slot.load(Ordering::Acquire));
@@ -213,7 +205,7 @@ impl<S: Arity> MultiReceiver<S> {
         let geometry = memory.geometry();
         // Pairs with the Release store below.
         let mut position = memory.cell(Cell::Head).load(Ordering::Acquire);
-        for _ in 0..patience(geometry.capacity()) {
+        for _ in 0..geometry.patience() {
             // Pairs with P1, P2 and the compare-and-swaps of the word.
             let word = Word(memory.word(position).load(Ordering::Acquire));
             let ahead = geometry.laps_ahead(word, position);
@@ -236,16 +228,8 @@ impl<S: Arity> MultiReceiver<S> {
                 (-1, State::Published | State::Reading) => {
                     return Err((position, Stall::Nothing));
                 }
-                (1.., state) => {
-                    // R11: aborted or consumed; jump to where the word says.
-                    let laps = if state == State::Free {
-                        ahead - 2
-                    } else {
-                        ahead - 1
-                    };
-                    let jump = geometry.move_laps(position, laps).wrapping_add(1);
-                    position = if before(next, jump) { jump } else { next };
-                }
+                // R11: aborted or consumed; jump to where the word says.
+                (1.., _) => position = geometry.past(position, word, ahead),
                 _ => {
                     let impossible = Impossible {
                         what: "slot word before a receiver",
@@ -346,11 +330,12 @@ impl<S: Arity> ReceiveSide for MultiReceiver<S> {
     fn has_message<M: Memory>(&self, memory: &M) -> bool {
         let geometry = memory.geometry();
         let mut position = memory.cell(Cell::Head).load(Ordering::Acquire);
-        for _ in 0..geometry.capacity() {
+        for _ in 0..geometry.patience() {
             let word = Word(memory.word(position).load(Ordering::Acquire));
             match (geometry.laps_ahead(word, position), word.state()) {
                 (0, State::Published) => return true,
-                (0, State::Reading) | (1.., _) => position = position.wrapping_add(1),
+                (0, State::Reading) => position = position.wrapping_add(1),
+                (ahead @ 1.., _) => position = geometry.past(position, word, ahead),
                 _ => break,
             }
         }

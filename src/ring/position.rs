@@ -166,6 +166,28 @@ impl Geometry {
         (laps << self.missing()) as i64 >> (LAP_SHIFT + self.missing())
     }
 
+    /// Where a receiver goes on from `position`, whose slot has moved on to
+    /// `word`, that many laps `ahead` (R11): everything between has been
+    /// consumed or given up.
+    #[inline]
+    pub(crate) fn past(self, position: u64, word: Word, ahead: i64) -> u64 {
+        // A free slot's last position is the lap before.
+        let laps = ahead - 1 - i64::from(word.state() == State::Free);
+        let jump = self.move_laps(position, laps).wrapping_add(1);
+        let next = position.wrapping_add(1);
+        if before(next, jump) { jump } else { next }
+    }
+
+    /// How many slots one call looks at before it reports that it was kept
+    /// from its work.
+    ///
+    /// Two laps, for with a hint that lags a jump may end that far away, and
+    /// then as often as others may overtake us; a peer that moves words for
+    /// ever must not keep us for ever.
+    pub(crate) fn patience(self) -> u64 {
+        2 * self.capacity() + 1024
+    }
+
     /// `position` moved by whole laps.
     #[inline]
     pub(crate) fn move_laps(self, position: u64, laps: i64) -> u64 {

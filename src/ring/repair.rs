@@ -136,6 +136,19 @@ pub(crate) fn give_back_behind<M: Memory>(memory: &M, done: u64, taken: u64, ter
     }
 }
 
+/// How many messages lie in `from..to`.
+pub(crate) fn published_between<M: Memory>(memory: &M, from: u64, to: u64) -> u64 {
+    let geometry = memory.geometry();
+    let mut position = from;
+    let mut messages = 0;
+    while position != to {
+        let word = Word(memory.word(position).load(Ordering::Acquire));
+        messages += u64::from(word.agrees_with(geometry.published(position)));
+        position = position.wrapping_add(1);
+    }
+    messages
+}
+
 /// Is there a message anywhere in the lap before `head`?
 pub(crate) fn any_behind<M: Memory>(memory: &M, head: u64) -> bool {
     let geometry = memory.geometry();

@@ -59,7 +59,7 @@ impl<R: Arity> SingleSender<R> {
         }
         match (geometry.laps_ahead(word, self.next), word.state()) {
             (-1, State::Published) => Err(Stall::Nothing),
-            (-1, State::Reading) => Err(Stall::Held(Held {
+            (-1, State::Reading) if word.owner().0 != 0 => Err(Stall::Held(Held {
                 position: self.next,
                 word,
             })),
@@ -173,6 +173,9 @@ pub struct SingleReceiver<S> {
     next: u64,
     /// First position not acknowledged: what `done` says.
     done: u64,
+    /// Many senders: one past the last message claimed. Where nothing is in
+    /// hand, `done` is `next`, however many aborted positions were passed.
+    claimed: u64,
     /// What `credit` says.
     credited: u64,
     /// Publish credit when it would lag by this much.
@@ -234,15 +237,17 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
         let mut side = SingleReceiver {
             next: done,
             done,
+            claimed: done,
             credited: done,
             stride: (geometry.capacity() / 4).clamp(1, 64),
             senders: PhantomData,
         };
         if terms.redeliver {
-            repair::give_back_behind(memory, done, taken, terms);
+            side.give_back(memory, taken, terms);
         } else if taken != done {
             // R15: counted before the step that makes it true.
-            repair::count(memory, Cell::Lost, taken.wrapping_sub(done));
+            let lost = repair::published_between(memory, done, taken);
+            repair::count(memory, Cell::Lost, lost);
             side.next = taken;
             side.set_done(memory, taken);
         }
@@ -257,12 +262,7 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
         // Pairs with P1, P2: the payload is there.
         let word = Word(memory.word(self.next).load(Ordering::Acquire));
         if word.agrees_with(geometry.published(self.next)) {
-            let position = self.next;
-            self.next = position.wrapping_add(1);
-            return Ok(Claim {
-                position,
-                attempt: word.attempt(),
-            });
+            return Ok(self.claim_next(word));
         }
         self.claim_slow(memory, word)
     }
@@ -275,7 +275,9 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
 
     #[inline(always)]
     fn release<M: Memory>(&mut self, memory: &M, claim: Claim) {
-        self.set_done(memory, claim.position.wrapping_add(1));
+        let done = claim.position.wrapping_add(1);
+        let is_last = S::MULTI && done == self.claimed;
+        self.set_done(memory, if is_last { self.next } else { done });
     }
 
     fn requeue<M: Memory>(
@@ -285,8 +287,9 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
         terms: Terms,
     ) {
         let Some(first) = claims.next() else { return };
-        repair::give_back_behind(memory, first.position, self.next, terms);
+        let taken = self.next;
         self.next = first.position;
+        self.give_back(memory, taken, terms);
         memory.cell(Cell::Taken).store(self.next, Ordering::Release);
     }
 
@@ -298,25 +301,58 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
     }
 
     fn has_message<M: Memory>(&self, memory: &M) -> bool {
-        let word = Word(memory.word(self.next).load(Ordering::Acquire));
-        word.agrees_with(memory.geometry().published(self.next))
+        let geometry = memory.geometry();
+        let mut position = self.next;
+        for _ in 0..geometry.patience() {
+            let word = Word(memory.word(position).load(Ordering::Acquire));
+            match geometry.laps_ahead(word, position) {
+                ahead @ 1.. => position = geometry.past(position, word, ahead),
+                _ => return word.agrees_with(geometry.published(position)),
+            }
+        }
+        false
     }
 }
 
 impl<S: Arity> SingleReceiver<S> {
+    /// Takes the message at `next`, whose word is `word`.
+    #[inline(always)]
+    fn claim_next(&mut self, word: Word) -> Claim {
+        let position = self.next;
+        self.next = position.wrapping_add(1);
+        if S::MULTI {
+            self.claimed = self.next;
+        }
+        Claim {
+            position,
+            attempt: word.attempt(),
+        }
+    }
+
+    /// Gives back what lies between `next` and `taken` (R9). What was dropped
+    /// at the front, having been given back too often, is room at once.
+    fn give_back<M: Memory>(&mut self, memory: &M, taken: u64, terms: Terms) {
+        repair::give_back_behind(memory, self.next, taken, terms);
+        let geometry = memory.geometry();
+        while self.next != taken {
+            let word = Word(memory.word(self.next).load(Ordering::Acquire));
+            if geometry.laps_ahead(word, self.next) <= 0 {
+                break;
+            }
+            self.next = self.next.wrapping_add(1);
+        }
+        self.claimed = self.next;
+        self.set_done(memory, self.next);
+    }
+
     /// Everything but a message at the first look.
     #[inline(never)]
     fn claim_slow<M: Memory>(&mut self, memory: &M, first: Word) -> Result<Claim, Stall> {
         let geometry = memory.geometry();
         let mut word = first;
-        for _ in 0..=geometry.capacity() {
+        for _ in 0..geometry.patience() {
             if word.agrees_with(geometry.published(self.next)) {
-                let position = self.next;
-                self.next = position.wrapping_add(1);
-                return Ok(Claim {
-                    position,
-                    attempt: word.attempt(),
-                });
+                return Ok(self.claim_next(word));
             }
             let ahead = geometry.laps_ahead(word, self.next);
             if Self::is_pending(word, ahead) {
@@ -337,11 +373,21 @@ impl<S: Arity> SingleReceiver<S> {
                     found: word.0,
                 }));
             }
-            // An aborted position: go on. With nothing in hand it is done with.
+            // R11: an aborted position: go on. With nothing in hand it is done with.
             let passed = self.next;
-            self.next = passed.wrapping_add(1);
-            if self.done == passed {
-                self.set_done(memory, self.next);
+            let next = geometry.past(passed, word, ahead);
+            // What is in hand keeps senders within a lap of it.
+            let in_hand = self.done != passed;
+            if in_hand && next.wrapping_sub(self.done) > geometry.capacity() {
+                return Err(Stall::Impossible(Impossible {
+                    what: "slot word a lap past what is in hand",
+                    position: passed,
+                    found: word.0,
+                }));
+            }
+            self.next = next;
+            if !in_hand {
+                self.set_done(memory, next);
             }
             word = Word(memory.word(self.next).load(Ordering::Acquire));
         }

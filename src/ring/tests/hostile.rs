@@ -1,0 +1,304 @@
+//! Memory that no sequence of operations can produce: every operation returns,
+//! with something to show for it or an error, and nothing panics.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::ring::position::{Geometry, Word};
+use crate::ring::{Multi, Single};
+
+const TERMS: Terms = Terms {
+    redeliver: true,
+    attempts: 3,
+};
+
+/// Everything in the ring's memory that the protocols look at.
+#[derive(Clone, Debug)]
+struct Nonsense {
+    words: Vec<u64>,
+    cells: Vec<u64>,
+}
+
+const CELLS: [Cell; 11] = [
+    Cell::Tail,
+    Cell::Head,
+    Cell::Sent,
+    Cell::Busy,
+    Cell::Taken,
+    Cell::Done,
+    Cell::Credit,
+    Cell::Requeues,
+    Cell::Closed,
+    Cell::Lost,
+    Cell::Redelivered,
+];
+
+/// Any number, but often one that a ring at `position` might contain.
+fn word(capacity: u64) -> impl Strategy<Value = u64> {
+    let near = (0..4 * capacity, 0..4u64, 0..16u64, 0..1024u64);
+    let near = near.prop_map(move |(position, state, attempt, owner)| {
+        Geometry::new(capacity).free(position).0 | state << 14 | attempt << 10 | owner
+    });
+    prop_oneof![2 => near, 1 => any::<u64>()]
+}
+
+fn cell(capacity: u64) -> impl Strategy<Value = u64> {
+    let near = -2 * capacity as i64..4 * capacity as i64;
+    prop_oneof![3 => near.prop_map(|at| at as u64), 1 => any::<u64>()]
+}
+
+fn nonsense() -> impl Strategy<Value = Nonsense> {
+    let capacity = prop_oneof![Just(1u64), Just(2), Just(4), Just(64)];
+    capacity.prop_flat_map(|capacity| {
+        let words = proptest::collection::vec(word(capacity), capacity as usize);
+        let cells = proptest::collection::vec(cell(capacity), CELLS.len());
+        (words, cells).prop_map(|(words, cells)| Nonsense { words, cells })
+    })
+}
+
+/// Runs every operation of a kind on such memory.
+fn try_everything<S: Arity, R: Arity>(nonsense: &Nonsense) {
+    let ring = HeapRing::<[u8]>::new(nonsense.words.len() as u64, 16, 0);
+    let view = *ring.view();
+    let scribble = || {
+        for (position, word) in nonsense.words.iter().enumerate() {
+            view.word(position as u64).store(*word, Ordering::SeqCst);
+        }
+        for (cell, value) in CELLS.into_iter().zip(&nonsense.cells) {
+            view.cell(cell).store(*value, Ordering::SeqCst);
+        }
+    };
+    // Attached before the nonsense came, and after.
+    for late in [false, true] {
+        if late {
+            scribble();
+        }
+        let sender = S::Sender::<R>::attach(&view, Owner(1));
+        let receiver = R::Receiver::<S>::attach(&view, Owner(600), TERMS);
+        scribble();
+        if let Ok(mut side) = sender {
+            for _ in 0..3 {
+                let _ = side.has_room(&view);
+                if side.begin(&view).is_ok() {
+                    match side.claim(&view) {
+                        Ok(position) => side.publish(&view, position),
+                        Err(Stall::Held(held)) => drop(repair::repair(&view, held, TERMS)),
+                        Err(_) => {}
+                    }
+                    if let Ok(position) = side.claim(&view) {
+                        side.abandon(&view, position);
+                    }
+                    side.end(&view);
+                }
+            }
+        }
+        let _ = S::Sender::<R>::quiescent(&view);
+        scribble();
+        if let Ok(mut side) = receiver {
+            for round in 0..3 {
+                let _ = side.has_message(&view);
+                let mut claims = Vec::new();
+                for _ in 0..3 {
+                    match side.claim(&view) {
+                        Ok(claim) => {
+                            let _ = view.payload(claim.position).length();
+                            claims.push(claim);
+                        }
+                        Err(Stall::Held(held)) => drop(repair::repair(&view, held, TERMS)),
+                        Err(_) => {}
+                    }
+                }
+                side.hand_out(&view);
+                if round == 1 {
+                    side.requeue(&view, claims.into_iter(), TERMS);
+                } else {
+                    claims.into_iter().for_each(|c| side.release(&view, c));
+                }
+                side.settle(&view);
+            }
+        }
+        repair::sweep(&view, Owner(600), TERMS, || true);
+        repair::sweep(&view, Owner(0), TERMS, || true);
+        repair::any_behind(&view, nonsense.cells[0]);
+    }
+}
+
+/// Against an operation that never returns: the test fails instead of hanging.
+fn within_30_s(act: impl FnOnce() + Send + 'static) {
+    let (done, finished) = mpsc::channel();
+    let worker = thread::spawn(move || {
+        act();
+        let _ = done.send(());
+    });
+    match finished.recv_timeout(Duration::from_secs(30)) {
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("an operation does not return"),
+        Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => {}
+    }
+    if let Err(panicked) = worker.join() {
+        std::panic::resume_unwind(panicked);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_operation_returns(nonsense in nonsense()) {
+        within_30_s(move || {
+            try_everything::<Single, Single>(&nonsense);
+            try_everything::<Multi, Single>(&nonsense);
+            try_everything::<Single, Multi>(&nonsense);
+            try_everything::<Multi, Multi>(&nonsense);
+        });
+    }
+}
+
+const CAPACITY: u64 = 4;
+const ME: Owner = Owner(1);
+const OTHER: Owner = Owner(77);
+
+fn geometry() -> Geometry {
+    Geometry::new(CAPACITY)
+}
+
+/// A sender's claim at position 8 on a ring that has come so far by the book,
+/// with `word` in its slot.
+fn send_over<S: Arity, R: Arity>(word: Word) -> Result<u64, Stall> {
+    let ring = HeapRing::<u64>::new(CAPACITY, 8, 8);
+    let view = ring.view();
+    let mut side = S::Sender::<R>::attach(view, ME).unwrap();
+    view.word(8).store(word.0, Ordering::SeqCst);
+    side.claim(view)
+}
+
+/// The same for a receiver.
+fn receive_over<S: Arity, R: Arity>(word: Word) -> Result<Claim, Stall> {
+    let ring = HeapRing::<u64>::new(CAPACITY, 8, 8);
+    let view = ring.view();
+    let mut side = R::Receiver::<S>::attach(view, ME, TERMS).unwrap();
+    view.word(8).store(word.0, Ordering::SeqCst);
+    side.claim(view)
+}
+
+fn is_impossible<T: std::fmt::Debug>(result: Result<T, Stall>, word: Word, what: &str) {
+    match result {
+        Err(Stall::Impossible(found)) => {
+            assert_eq!((found.position, found.found), (8, word.0));
+            assert!(found.what.contains(what), "{found:?}");
+        }
+        other => panic!("{word:?} led to {other:?}"),
+    }
+}
+
+#[test]
+fn words_that_cannot_be_are_called_so() {
+    let g = geometry();
+    let reading = |position| g.published(position).reading(OTHER);
+    let by_nobody = g.published(4).reading(Owner(0));
+    // Two laps behind, free where somebody must have been, or nobody's doing.
+    let stale = [g.free(0), g.published(0), g.claimed(0, OTHER), reading(0)];
+    let nobodys = [g.free(4), g.claimed(4, Owner(0)), by_nobody];
+    for word in stale.into_iter().chain(nobodys) {
+        is_impossible(send_over::<Multi, Multi>(word), word, "before a sender");
+        is_impossible(send_over::<Multi, Single>(word), word, "before a sender");
+        is_impossible(send_over::<Single, Multi>(word), word, "single sender");
+        is_impossible(receive_over::<Multi, Single>(word), word, "single receiver");
+        is_impossible(
+            receive_over::<Single, Single>(word),
+            word,
+            "single receiver",
+        );
+        // A receiver only waits at it, and senders will tell.
+        if word != by_nobody {
+            is_impossible(
+                receive_over::<Multi, Multi>(word),
+                word,
+                "before a receiver",
+            );
+        }
+    }
+    // What another sender's claim looks like, where there is one sender.
+    for word in [g.claimed(8, OTHER), g.claimed(4, OTHER)] {
+        is_impossible(send_over::<Single, Multi>(word), word, "single sender");
+        is_impossible(
+            receive_over::<Single, Single>(word),
+            word,
+            "single receiver",
+        );
+        is_impossible(
+            receive_over::<Single, Multi>(word),
+            word,
+            "before a receiver",
+        );
+    }
+    // What another receiver's claim looks like, where there is one receiver.
+    for word in [reading(8), reading(4)] {
+        is_impossible(receive_over::<Multi, Single>(word), word, "single receiver");
+        is_impossible(
+            receive_over::<Single, Single>(word),
+            word,
+            "single receiver",
+        );
+    }
+    // A claim by nobody would be waited at for ever.
+    let word = g.claimed(8, Owner(0));
+    is_impossible(
+        receive_over::<Multi, Multi>(word),
+        word,
+        "before a receiver",
+    );
+    is_impossible(receive_over::<Multi, Single>(word), word, "single receiver");
+}
+
+#[test]
+fn words_that_can_be_are_not() {
+    let g = geometry();
+    assert_eq!(send_over::<Multi, Multi>(g.free(8)), Ok(8));
+    assert_eq!(send_over::<Single, Multi>(g.free(8)), Ok(8));
+    let full = g.published(4);
+    assert_eq!(send_over::<Multi, Multi>(full), Err(Stall::Nothing));
+    assert_eq!(send_over::<Single, Multi>(full), Err(Stall::Nothing));
+    for word in [g.claimed(4, OTHER), full.reading(OTHER)] {
+        let held = Stall::Held(Held { position: 8, word });
+        assert_eq!(send_over::<Multi, Multi>(word), Err(held));
+    }
+    let word = g.claimed(8, OTHER);
+    let held = Stall::Held(Held { position: 8, word });
+    assert_eq!(receive_over::<Multi, Multi>(word), Err(held));
+    assert_eq!(receive_over::<Multi, Single>(word), Err(held));
+    assert_eq!(receive_over::<Multi, Multi>(g.free(8)), Err(Stall::Nothing));
+    assert_eq!(
+        receive_over::<Single, Single>(g.free(8)),
+        Err(Stall::Nothing)
+    );
+    assert!(receive_over::<Multi, Multi>(g.published(8)).is_ok());
+    assert!(receive_over::<Single, Single>(g.published(8)).is_ok());
+}
+
+#[test]
+fn progress_that_cannot_be_is_called_so() {
+    let ring = HeapRing::<u64>::new(CAPACITY, 8, 0);
+    let view = ring.view();
+    let set = |cell, value| view.cell(cell).store(value, Ordering::SeqCst);
+    // The receiver ahead of the sender.
+    let mut side = <Single as Arity>::Sender::<Single>::attach(view, ME).unwrap();
+    set(Cell::Done, 1);
+    set(Cell::Credit, 1);
+    assert!(!side.has_room(view));
+    assert!(matches!(side.claim(view), Err(Stall::Impossible(found)) if found.found == 1));
+    // More handed out than there are slots.
+    set(Cell::Done, 0);
+    set(Cell::Taken, CAPACITY + 1);
+    let attached = <Single as Arity>::Receiver::<Single>::attach(view, ME, TERMS);
+    assert!(matches!(attached, Err(found) if found.found == CAPACITY + 1));
+    // Words that are all ahead of the sender for more than a lap.
+    for position in 0..CAPACITY {
+        let word = geometry().published(position + 100 * CAPACITY);
+        view.word(position).store(word.0, Ordering::SeqCst);
+    }
+    assert!(<Single as Arity>::Sender::<Single>::attach(view, ME).is_err());
+}

@@ -1,0 +1,174 @@
+//! Random steps, deaths included, of every kind.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::ring::{Multi, Single};
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Send(usize),
+    Claim(usize),
+    Publish(usize),
+    Abandon(usize),
+    KillSender(usize),
+    AddSender,
+    Receive(usize),
+    Lease(usize, usize),
+    Release(usize),
+    Requeue(usize),
+    /// Dies with what it has.
+    KillReceiver(usize),
+    /// Dies between the claim and the hand-out.
+    KillInClaim(usize),
+    AddReceiver,
+    Sweep,
+    /// Whoever stores a hint may be late with it.
+    StaleTail(u64),
+    StaleHead(u64),
+    /// The single sender died between the word and `sent`.
+    LateSent,
+    /// Credit lags on purpose.
+    LateCredit(u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let any = 0..4usize;
+    let step = prop_oneof![
+        6 => any.clone().prop_map(Step::Send),
+        2 => any.clone().prop_map(Step::Claim),
+        2 => any.clone().prop_map(Step::Publish),
+        2 => any.clone().prop_map(Step::Abandon),
+        1 => any.clone().prop_map(Step::KillSender),
+        1 => Just(Step::AddSender),
+        4 => any.clone().prop_map(Step::Receive),
+        3 => (any.clone(), 1..6usize).prop_map(|(who, max)| Step::Lease(who, max)),
+        2 => any.clone().prop_map(Step::Release),
+        2 => any.clone().prop_map(Step::Requeue),
+        1 => any.clone().prop_map(Step::KillReceiver),
+        1 => any.prop_map(Step::KillInClaim),
+        1 => Just(Step::AddReceiver),
+        1 => Just(Step::Sweep),
+        1 => (0..6u64).prop_map(Step::StaleTail),
+        1 => (0..6u64).prop_map(Step::StaleHead),
+        1 => Just(Step::LateSent),
+        1 => (0..3u64).prop_map(Step::LateCredit),
+    ];
+    proptest::collection::vec(step, 1..120)
+}
+
+fn starts(capacity: u64) -> impl Strategy<Value = u64> {
+    prop_oneof![
+        Just(0),
+        Just(u64::MAX - 3),
+        Just((1u64 << 48).wrapping_mul(capacity).wrapping_sub(3)),
+        any::<u64>(),
+    ]
+}
+
+fn settings() -> impl Strategy<Value = (u64, u64, Terms)> {
+    let capacity = prop_oneof![Just(1u64), Just(2), Just(4), Just(64)];
+    let terms = (any::<bool>(), prop_oneof![1..4u8, Just(15)]);
+    (capacity, terms).prop_flat_map(|(capacity, (redeliver, attempts))| {
+        let terms = Terms {
+            redeliver,
+            attempts,
+        };
+        (Just(capacity), starts(capacity), Just(terms))
+    })
+}
+
+fn run<S: Arity, R: Arity>(setting: (u64, u64, Terms), steps: &[Step]) {
+    let (capacity, start, terms) = setting;
+    let mut world = World::<S, R>::new(capacity, start, terms);
+    for &step in steps {
+        carry_out(&mut world, step);
+        world.check_counters();
+    }
+    world.finish();
+}
+
+fn carry_out<S: Arity, R: Arity>(world: &mut World<S, R>, step: Step) {
+    let (senders, receivers) = (world.senders.len(), world.receivers.len());
+    match step {
+        Step::Send(who) | Step::Claim(who) => {
+            let who = who % senders;
+            // A new call gives up what was claimed before.
+            world.abandon(who);
+            if world.claim(who) && matches!(step, Step::Send(_)) {
+                world.publish(who);
+            }
+        }
+        Step::Publish(who) => world.publish(who % senders),
+        Step::Abandon(who) => world.abandon(who % senders),
+        Step::KillSender(who) => world.kill_sender(who % senders),
+        Step::AddSender if S::MULTI && senders < 4 => world.add_sender(),
+        Step::AddReceiver if R::MULTI && receivers < 4 => world.add_receiver(),
+        Step::AddSender | Step::AddReceiver => {}
+        Step::Receive(who) => {
+            let who = who % receivers;
+            world.requeue(who);
+            world.take(who, 1, false);
+            world.release(who);
+        }
+        Step::Lease(who, max) => {
+            let who = who % receivers;
+            world.requeue(who);
+            world.take(who, max, true);
+        }
+        Step::Release(who) => world.release(who % receivers),
+        Step::Requeue(who) => world.requeue(who % receivers),
+        Step::KillReceiver(who) => world.kill_receiver(who % receivers, true),
+        Step::KillInClaim(who) => {
+            let who = who % receivers;
+            world.release(who);
+            world.take(who, 1, false);
+            world.kill_receiver(who, false);
+        }
+        Step::Sweep => world.sweep(),
+        Step::StaleTail(back) => set_back(world, Cell::Tail, back),
+        Step::StaleHead(back) => set_back(world, Cell::Head, back),
+        Step::LateSent if !S::MULTI => {
+            world.abandon(0);
+            let sent = world.cell(Cell::Sent);
+            if sent != world.start {
+                world.set_cell(Cell::Sent, sent.wrapping_sub(1));
+            }
+            world.kill_sender(0);
+            assert_eq!(world.cell(Cell::Sent), sent);
+        }
+        Step::LateCredit(back) if !R::MULTI => set_back(world, Cell::Credit, back),
+        Step::LateSent | Step::LateCredit(_) => {}
+    }
+}
+
+/// Sets a hint back, but not before the beginning.
+fn set_back<S: Arity, R: Arity>(world: &World<S, R>, cell: Cell, back: u64) {
+    let now = world.cell(cell);
+    let gone = now.wrapping_sub(world.start);
+    world.set_cell(cell, now.wrapping_sub(back.min(gone)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn spsc_agrees_with_the_ledger(setting in settings(), steps in steps()) {
+        run::<Single, Single>(setting, &steps);
+    }
+
+    #[test]
+    fn mpsc_agrees_with_the_ledger(setting in settings(), steps in steps()) {
+        run::<Multi, Single>(setting, &steps);
+    }
+
+    #[test]
+    fn spmc_agrees_with_the_ledger(setting in settings(), steps in steps()) {
+        run::<Single, Multi>(setting, &steps);
+    }
+
+    #[test]
+    fn mpmc_agrees_with_the_ledger(setting in settings(), steps in steps()) {
+        run::<Multi, Multi>(setting, &steps);
+    }
+}
