@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{AttachError, Failure, Side};
-use crate::layout::Cell;
+use crate::layout::{Bell, Cell};
 use crate::os::clock::Moment;
 use crate::participant::{self, Participant, Presence};
 use crate::primitive::Ordering;
@@ -109,13 +109,12 @@ impl Port {
         !matches!(self.segment.check(), Err(Failure::Forked))
     }
 
-    /// Wakes one sleeper of the other side, if there is one. Call after
-    /// publishing or releasing.
+    /// Wakes one sleeper at `bell`, the other side's, if there is one. Call
+    /// after publishing or releasing.
     #[inline(always)]
-    pub(crate) fn notify_other(&self, memory: &impl Memory) {
+    pub(crate) fn notify(&self, memory: &impl Memory, bell: Bell) {
         if self.blocking {
-            let bell = memory.bell(self.side.other().bell());
-            Event(bell).notify_one(memory.fences(), &self.parking);
+            Event(memory.bell(bell)).notify_one(memory.fences(), &self.parking);
         }
     }
 

@@ -12,6 +12,7 @@ use super::waiting::{self, Endpoint, Outcome};
 use crate::error::{AttachError, Failure, RecvError, RecvTimeoutError, Side, TryRecvError};
 use crate::inspect::Stats;
 use crate::kind::{Kind, Sides};
+use crate::layout::Bell;
 use crate::message::Message;
 use crate::os::clock::Moment;
 use crate::ring::memory::{Payload, View};
@@ -297,7 +298,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         let (claim, payload, length) = self.start()?;
         let result = read(&payload, length);
         self.side.release(&self.view, claim);
-        self.port.notify_other(&self.view);
+        self.port.notify(&self.view, Bell::Senders);
         Ok(result)
     }
 
@@ -315,7 +316,15 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
     #[inline(always)]
     fn claim(&mut self) -> Result<(Claim, Payload, usize), Stall> {
-        let claim = self.side.claim(&self.view)?;
+        let claim = match self.side.claim(&self.view) {
+            Ok(claim) => claim,
+            Err(stall) => {
+                if self.side.made_room() {
+                    self.port.notify(&self.view, Bell::Senders);
+                }
+                return Err(stall);
+            }
+        };
         let payload = self.view.payload(claim.position);
         match payload.length() {
             Ok(length) => Ok((claim, payload, length)),
@@ -342,7 +351,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
                 Err(stall) => break Some(stall),
             }
         };
-        self.port.notify_other(&self.view);
+        self.port.notify(&self.view, Bell::Senders);
         if let Some(Stall::Impossible(found)) = stall {
             self.port.segment.poison(found);
         }
@@ -376,7 +385,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         for (claim, _) in self.leased.drain(..) {
             self.side.release(&self.view, claim);
         }
-        self.port.notify_other(&self.view);
+        self.port.notify(&self.view, Bell::Senders);
     }
 
     /// Gives everything that is leased back, to be received again. Leases that

@@ -15,6 +15,7 @@ use crate::error::{
 };
 use crate::inspect::Stats;
 use crate::kind::Kind;
+use crate::layout::Bell;
 use crate::message::Message;
 use crate::os::clock::Moment;
 use crate::ring::memory::View;
@@ -346,7 +347,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     pub(super) fn finish(&mut self, position: u64) {
         self.side.publish(&self.view, position);
         self.side.end(&self.view);
-        self.port.notify_other(&self.view);
+        self.port.notify(&self.view, Bell::Receivers);
     }
 
     /// Claims a position for a [`Grant`].
@@ -432,7 +433,7 @@ impl<T: Message + ?Sized, K: Kind> Drop for Batch<'_, T, K> {
         } = &mut *self.sender;
         side.end(view);
         if self.sent > 0 {
-            port.notify_other(view);
+            port.notify(view, Bell::Receivers);
         }
     }
 }

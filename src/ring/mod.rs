@@ -10,6 +10,8 @@
 //! The numbered rules (R1 to R20) are those of `docs/protocol.md`.
 
 pub(crate) mod memory;
+#[cfg(all(test, loom))]
+mod models;
 pub(crate) mod multi;
 pub(crate) mod position;
 pub(crate) mod repair;
@@ -111,6 +113,9 @@ pub trait ReceiveSide: Sized + Send {
     fn release<M: Memory>(&mut self, memory: &M, claim: Claim);
     /// Gives claimed messages back to be received again, in order of claims.
     fn requeue<M: Memory>(&mut self, memory: &M, claims: impl Iterator<Item = Claim>, terms: Terms);
+    /// Were positions passed that held no message, since this was last asked?
+    /// A sender may sleep for their room.
+    fn made_room(&mut self) -> bool;
     /// Tells senders all the room there is: before sleeping, on finding the
     /// ring empty, on detaching.
     fn settle<M: Memory>(&mut self, memory: &M);

@@ -324,6 +324,10 @@ impl<S: Arity> ReceiveSide for MultiReceiver<S> {
         repair::announce_requeue(memory);
     }
 
+    fn made_room(&mut self) -> bool {
+        false // whoever gave a claim up has freed its slot, and told everybody
+    }
+
     #[inline(always)]
     fn settle<M: Memory>(&mut self, _memory: &M) {}
 

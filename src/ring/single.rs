@@ -176,6 +176,8 @@ pub struct SingleReceiver<S> {
     /// Many senders: one past the last message claimed. Where nothing is in
     /// hand, `done` is `next`, however many aborted positions were passed.
     claimed: u64,
+    /// Positions without a message were passed: room that nobody was told of.
+    made_room: bool,
     /// What `credit` says.
     credited: u64,
     /// Publish credit when it would lag by this much.
@@ -238,6 +240,7 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
             next: done,
             done,
             claimed: done,
+            made_room: false,
             credited: done,
             stride: (geometry.capacity() / 4).clamp(1, 64),
             senders: PhantomData,
@@ -291,6 +294,10 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
         self.next = first.position;
         self.give_back(memory, taken, terms);
         memory.cell(Cell::Taken).store(self.next, Ordering::Release);
+    }
+
+    fn made_room(&mut self) -> bool {
+        core::mem::take(&mut self.made_room)
     }
 
     #[inline]
@@ -387,6 +394,7 @@ impl<S: Arity> SingleReceiver<S> {
             }
             self.next = next;
             if !in_hand {
+                self.made_room = true;
                 self.set_done(memory, next);
             }
             word = Word(memory.word(self.next).load(Ordering::Acquire));
