@@ -1,0 +1,25 @@
+//! What survivors see when processes are killed or stopped: the crash
+//! contract, with real signals sent to real processes.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod creator;
+mod hold;
+mod killed_receiver;
+mod killed_sender;
+mod progress;
+mod stopped;
+mod storm;
+mod traffic;
+
+/// The entry of child processes; in an ordinary run it does nothing.
+#[test]
+fn child() {
+    common::child::enter(&[
+        ("creator", creator::creator),
+        ("holder", hold::holder),
+        ("traffic sender", traffic::sender),
+        ("traffic receiver", traffic::receiver),
+    ]);
+}

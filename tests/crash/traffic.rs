@@ -1,0 +1,108 @@
+//! Senders and receivers that go on until they are killed, or told to stop.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use memring::{Kind, RecvError, Ring, RingKind};
+
+use crate::common::child::{Args, Child};
+use crate::common::dispatch::{Job, dispatch};
+use crate::common::home::{Home, RING};
+use crate::common::load::Load;
+use crate::common::work::{self, Verb};
+use crate::progress::{MOST, Progress};
+
+/// Messages after which a sender attaches anew.
+const TERM: u64 = 64;
+
+/// How many incarnations of senders there have been.
+pub struct Incarnations {
+    pub count: u64,
+    load: &'static str,
+    kind: RingKind,
+}
+
+impl Incarnations {
+    pub fn of(kind: RingKind, load: &'static str) -> Self {
+        Incarnations {
+            count: 0,
+            load,
+            kind,
+        }
+    }
+
+    pub fn sender(&mut self, home: &Home) -> Child {
+        let incarnation = self.count;
+        self.count += 1;
+        let args: [(&str, &dyn Display); 3] = [
+            ("kind", &self.kind),
+            ("load", &self.load),
+            ("incarnation", &incarnation),
+        ];
+        home.spawn("traffic sender", &args)
+    }
+
+    pub fn receiver(&self, home: &Home) -> Child {
+        let args: [(&str, &dyn Display); 2] = [("kind", &self.kind), ("load", &self.load)];
+        home.spawn("traffic receiver", &args)
+    }
+}
+
+fn open<T: Load + ?Sized, K: Kind>() -> Ring<T, K> {
+    Ring::builder()
+        .wait_through_disconnect(true)
+        .open(RING)
+        .expect("open the ring")
+}
+
+pub fn sender(args: &Args) {
+    struct Role<'a>(&'a Args);
+    impl Job for Role<'_> {
+        fn run<T: Load + ?Sized, K: Kind>(self) {
+            let Role(args) = self;
+            let incarnation: u64 = args.get("incarnation");
+            let progress = Progress::open(args);
+            let ring = open::<T, K>();
+            let mut number = 0;
+            while number < MOST && !progress.is_stopping() {
+                let mut tx = ring.sender().expect("the place is free");
+                if number == 0 {
+                    progress.ready();
+                }
+                let end = (number + TERM).min(MOST);
+                while number < end && !progress.is_stopping() {
+                    let (verb, to) = match number % 3 {
+                        0 => (Verb::One, number + 1),
+                        1 => (Verb::InPlace, number + 1),
+                        _ => (Verb::Batch, end.min(number + 5)),
+                    };
+                    progress.begin(incarnation, to);
+                    work::send(&mut tx, verb, incarnation, number, to).expect("send");
+                    progress.done(incarnation, to);
+                    number = to;
+                }
+            }
+            while !progress.is_stopping() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+    dispatch(args.get("kind"), &args.get::<String>("load"), Role(args));
+}
+
+pub fn receiver(args: &Args) {
+    struct Role<'a>(&'a Args);
+    impl Job for Role<'_> {
+        fn run<T: Load + ?Sized, K: Kind>(self) {
+            let Role(args) = self;
+            let mut progress = Progress::open(args);
+            let mut rx = open::<T, K>().receiver().expect("the place is free");
+            progress.ready();
+            let end = work::receive(&mut rx, Verb::InPlace, |stamp, attempt| {
+                progress.received(stamp, attempt);
+            });
+            assert_eq!(end, RecvError::Closed);
+        }
+    }
+    dispatch(args.get("kind"), &args.get::<String>("load"), Role(args));
+}
