@@ -446,8 +446,10 @@ pub enum Mismatch {
         found: u64,
     },
     /// A capacity that cannot be.
-    #[error("capacity {found}: expected a power of two from 1 to {max}", max = crate::layout::MAX_CAPACITY)]
+    #[error("capacity {found}: expected a power of two from 1 to {max}")]
     Capacity {
+        /// The most slots that a ring may have.
+        max: u64,
         /// Found.
         found: u64,
     },

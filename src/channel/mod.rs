@@ -1,9 +1,11 @@
 //! What users hold in their hands: rings, senders, receivers, guards. Thin:
 //! the protocols are in `ring`, sleeping in `wait`, liveness in `participant`.
 
+mod answer;
 mod builder;
 mod grant;
 mod handle;
+mod iter;
 mod lease;
 mod port;
 mod receiver;
@@ -13,8 +15,9 @@ mod waiting;
 pub use builder::RingBuilder;
 pub use grant::Grant;
 pub use handle::Ring;
+pub use iter::{Iter, TryIter};
 pub use lease::{Lease, LeaseBatch, LeasedMessage};
-pub use receiver::{Iter, Receiver, TryIter};
+pub use receiver::Receiver;
 pub use sender::Sender;
 
 use crate::kind::Sides;

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
-use super::ReceiveSideOf;
 use super::handle::Ring;
 use super::lease::{Lease, LeaseBatch};
 use super::port::Port;
 use super::waiting::{self, Endpoint, Outcome};
+use super::{ReceiveSideOf, answer};
 use crate::error::{AttachError, Failure, RecvError, RecvTimeoutError, Side, TryRecvError};
 use crate::inspect::Stats;
 use crate::kind::{Kind, Sides};
@@ -87,7 +87,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             Some(stall) => Err(stall),
             None => receiver.take(),
         });
-        received.map_err(try_error)
+        received.map_err(answer::try_recv)
     }
 
     /// Receives a message, waiting for one as long as it takes.
@@ -101,7 +101,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// (call again to wait for another); [`RecvError::Failed`].
     #[inline]
     pub fn recv(&mut self) -> Result<T::Received, RecvError> {
-        waiting::until(self, None, Self::take).map_err(untimed)
+        waiting::until(self, None, Self::take).map_err(answer::recv)
     }
 
     /// As [`Receiver::recv`], for at most `timeout`.
@@ -111,7 +111,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// [`Receiver::recv`].
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T::Received, RecvTimeoutError> {
         let deadline = Moment::now().checked_add(timeout);
-        waiting::until(self, deadline, Self::take).map_err(timed_error)
+        waiting::until(self, deadline, Self::take).map_err(answer::recv_timeout)
     }
 
     /// As [`Receiver::recv`], until `deadline` at the latest.
@@ -120,7 +120,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// As [`Receiver::recv_timeout`].
     pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T::Received, RecvTimeoutError> {
         let deadline = Some(Moment::from_instant(deadline));
-        waiting::until(self, deadline, Self::take).map_err(timed_error)
+        waiting::until(self, deadline, Self::take).map_err(answer::recv_timeout)
     }
 
     /// Appends up to `max` messages that are there now, and says how many.
@@ -136,7 +136,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         if max == 0 {
             return Ok(0);
         }
-        waiting::once(self, |receiver| receiver.take_all(messages, max)).map_err(try_error)
+        waiting::once(self, |receiver| receiver.take_all(messages, max)).map_err(answer::try_recv)
     }
 
     /// As [`Receiver::try_recv_batch`], waiting for the first message as long
@@ -152,7 +152,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         if max == 0 {
             return Ok(0);
         }
-        waiting::until(self, None, |receiver| receiver.take_all(messages, max)).map_err(untimed)
+        waiting::until(self, None, |receiver| receiver.take_all(messages, max))
+            .map_err(answer::recv)
     }
 
     /// Takes a message to read in place, if there is one now.
@@ -187,7 +188,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         let deadline = Moment::now().checked_add(timeout);
         self.lease_until(deadline, 1)
             .map(Lease::new)
-            .map_err(timed_error)
+            .map_err(answer::recv_timeout)
     }
 
     /// As [`Receiver::lease`], until `deadline` at the latest.
@@ -201,7 +202,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         let deadline = Some(Moment::from_instant(deadline));
         self.lease_until(deadline, 1)
             .map(Lease::new)
-            .map_err(timed_error)
+            .map_err(answer::recv_timeout)
     }
 
     /// Takes up to `max` messages that are there now (at least one, whatever
@@ -213,7 +214,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     pub fn try_lease_batch(&mut self, max: usize) -> Result<LeaseBatch<'_, T, K>, TryRecvError> {
         match waiting::once(self, |receiver| receiver.take_leases(max)) {
             Ok(()) => Ok(LeaseBatch::new(self)),
-            Err(outcome) => Err(try_error(outcome)),
+            Err(outcome) => Err(answer::try_recv(outcome)),
         }
     }
 
@@ -224,7 +225,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// As [`Receiver::recv`].
     #[inline]
     pub fn lease_batch(&mut self, max: usize) -> Result<LeaseBatch<'_, T, K>, RecvError> {
-        self.lease_until(None, max).map_err(untimed)
+        self.lease_until(None, max).map_err(answer::recv)
     }
 
     #[inline]
@@ -235,17 +236,6 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     ) -> Result<LeaseBatch<'_, T, K>, Outcome> {
         waiting::until(self, deadline, |receiver| receiver.take_leases(max))?;
         Ok(LeaseBatch::new(self))
-    }
-
-    /// Messages until the ring is closed and drained, or all senders have
-    /// gone, or the endpoint fails; waits for each.
-    pub fn iter(&mut self) -> Iter<'_, T, K> {
-        Iter { receiver: self }
-    }
-
-    /// Messages that are there now; never blocks.
-    pub fn try_iter(&mut self) -> TryIter<'_, T, K> {
-        TryIter { receiver: self }
     }
 
     /// Closes the ring for good; see [`Ring::close`].
@@ -413,7 +403,7 @@ impl<K: Kind> Receiver<[u8], K> {
     /// # Errors
     /// As [`Receiver::try_recv`]; `buffer` is as it was then.
     pub fn try_recv_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize, TryRecvError> {
-        waiting::once(self, |receiver| receiver.take_into(buffer)).map_err(try_error)
+        waiting::once(self, |receiver| receiver.take_into(buffer)).map_err(answer::try_recv)
     }
 
     /// As [`Receiver::recv`], into `buffer`, which is cleared first and whose
@@ -422,7 +412,7 @@ impl<K: Kind> Receiver<[u8], K> {
     /// # Errors
     /// As [`Receiver::recv`]; `buffer` is as it was then.
     pub fn recv_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize, RecvError> {
-        waiting::until(self, None, |receiver| receiver.take_into(buffer)).map_err(untimed)
+        waiting::until(self, None, |receiver| receiver.take_into(buffer)).map_err(answer::recv)
     }
 
     fn take_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize, Stall> {
@@ -496,69 +486,5 @@ impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for Receiver<T, K> {
             .field("ring", &self.ring)
             .field("id", &self.port.id().0);
         shown.finish_non_exhaustive()
-    }
-}
-
-/// Messages as they come: see [`Receiver::iter`].
-#[derive(Debug)]
-pub struct Iter<'r, T: Message + ?Sized, K: Kind> {
-    receiver: &'r mut Receiver<T, K>,
-}
-
-impl<T: Message + ?Sized, K: Kind> Iterator for Iter<'_, T, K> {
-    type Item = T::Received;
-
-    fn next(&mut self) -> Option<T::Received> {
-        self.receiver.recv().ok()
-    }
-}
-
-/// Messages that are there: see [`Receiver::try_iter`].
-#[derive(Debug)]
-pub struct TryIter<'r, T: Message + ?Sized, K: Kind> {
-    receiver: &'r mut Receiver<T, K>,
-}
-
-impl<T: Message + ?Sized, K: Kind> Iterator for TryIter<'_, T, K> {
-    type Item = T::Received;
-
-    fn next(&mut self) -> Option<T::Received> {
-        self.receiver.try_recv().ok()
-    }
-}
-
-impl<'r, T: Message + ?Sized, K: Kind> IntoIterator for &'r mut Receiver<T, K> {
-    type Item = T::Received;
-    type IntoIter = Iter<'r, T, K>;
-
-    fn into_iter(self) -> Iter<'r, T, K> {
-        self.iter()
-    }
-}
-
-fn try_error(outcome: Outcome) -> TryRecvError {
-    match outcome {
-        Outcome::NotYet | Outcome::Timeout => TryRecvError::Empty,
-        Outcome::Closed => TryRecvError::Closed,
-        Outcome::Disconnected => TryRecvError::Disconnected,
-        Outcome::Failed(failure) => TryRecvError::Failed(failure),
-    }
-}
-
-fn timed_error(outcome: Outcome) -> RecvTimeoutError {
-    match outcome {
-        Outcome::NotYet | Outcome::Timeout => RecvTimeoutError::Timeout,
-        Outcome::Closed => RecvTimeoutError::Closed,
-        Outcome::Disconnected => RecvTimeoutError::Disconnected,
-        Outcome::Failed(failure) => RecvTimeoutError::Failed(failure),
-    }
-}
-
-/// The error of a call without a deadline, whose outcome is never `Timeout`.
-fn untimed(outcome: Outcome) -> RecvError {
-    match outcome {
-        Outcome::Closed => RecvError::Closed,
-        Outcome::NotYet | Outcome::Timeout | Outcome::Disconnected => RecvError::Disconnected,
-        Outcome::Failed(failure) => RecvError::Failed(failure),
     }
 }

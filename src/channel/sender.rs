@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
-use super::SendSideOf;
 use super::grant::Grant;
 use super::handle::Ring;
 use super::port::Port;
-use super::waiting::{self, Endpoint, Outcome};
+use super::waiting::{self, Endpoint};
+use super::{SendSideOf, answer};
 use crate::error::{
     AttachError, Failure, SendBatchError, SendError, SendTimeoutError, Side, TrySendError,
 };
@@ -89,7 +89,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             Some(stall) => Err(stall),
             None => sender.offer(&message),
         });
-        sent.map_err(|outcome| try_error(outcome, message))
+        sent.map_err(|outcome| answer::try_send(outcome, message))
     }
 
     /// Sends a message, waiting for room as long as it takes.
@@ -105,7 +105,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     pub fn send<'m>(&mut self, message: T::Sent<'m>) -> Result<(), SendError<T::Sent<'m>>> {
         match self.send_until(message, None) {
             Ok(()) => Ok(()),
-            Err(error) => Err(untimed(error)),
+            Err(error) => Err(answer::send(error)),
         }
     }
 
@@ -145,7 +145,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         }
         match waiting::until(self, deadline, |sender| sender.offer(&message)) {
             Ok(()) => Ok(()),
-            Err(outcome) => Err(timed_error(outcome, message)),
+            Err(outcome) => Err(answer::send_timeout(outcome, message)),
         }
     }
 
@@ -213,7 +213,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     pub fn try_reserve(&mut self) -> Result<Grant<'_, T, K>, TrySendError<()>> {
         match waiting::once(self, Self::grant) {
             Ok(position) => Ok(Grant::new(self, position)),
-            Err(outcome) => Err(try_error(outcome, ())),
+            Err(outcome) => Err(answer::try_send(outcome, ())),
         }
     }
 
@@ -223,7 +223,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// As [`Sender::send`].
     #[inline]
     pub fn reserve(&mut self) -> Result<Grant<'_, T, K>, SendError<()>> {
-        self.reserve_until(None).map_err(untimed)
+        self.reserve_until(None).map_err(answer::send)
     }
 
     /// As [`Sender::reserve`], for at most `timeout`.
@@ -255,7 +255,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     ) -> Result<Grant<'_, T, K>, SendTimeoutError<()>> {
         match waiting::until(self, deadline, Self::grant) {
             Ok(position) => Ok(Grant::new(self, position)),
-            Err(outcome) => Err(timed_error(outcome, ())),
+            Err(outcome) => Err(answer::send_timeout(outcome, ())),
         }
     }
 
@@ -489,34 +489,5 @@ impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for Sender<T, K> {
             .field("ring", &self.ring)
             .field("id", &self.port.id().0);
         shown.finish_non_exhaustive()
-    }
-}
-
-fn try_error<M>(outcome: Outcome, message: M) -> TrySendError<M> {
-    match outcome {
-        Outcome::NotYet | Outcome::Timeout => TrySendError::Full(message),
-        Outcome::Closed => TrySendError::Closed(message),
-        Outcome::Disconnected => TrySendError::Disconnected(message),
-        Outcome::Failed(failure) => TrySendError::Failed(message, failure),
-    }
-}
-
-fn timed_error<M>(outcome: Outcome, message: M) -> SendTimeoutError<M> {
-    match outcome {
-        Outcome::NotYet | Outcome::Timeout => SendTimeoutError::Timeout(message),
-        Outcome::Closed => SendTimeoutError::Closed(message),
-        Outcome::Disconnected => SendTimeoutError::Disconnected(message),
-        Outcome::Failed(failure) => SendTimeoutError::Failed(message, failure),
-    }
-}
-
-/// The error of a call without a deadline, whose outcome is never `Timeout`.
-fn untimed<M>(error: SendTimeoutError<M>) -> SendError<M> {
-    match error {
-        SendTimeoutError::Closed(message) => SendError::Closed(message),
-        SendTimeoutError::Timeout(message) | SendTimeoutError::Disconnected(message) => {
-            SendError::Disconnected(message)
-        }
-        SendTimeoutError::Failed(message, failure) => SendError::Failed(message, failure),
     }
 }

@@ -245,6 +245,7 @@ impl Terms {
             })?;
         if !header.capacity.is_power_of_two() || header.capacity > MAX_CAPACITY {
             return Err(Mismatch::Capacity {
+                max: MAX_CAPACITY,
                 found: header.capacity,
             });
         }
