@@ -1,0 +1,90 @@
+//! The `memring` command: measure rings, carry standard input through them to
+//! standard output, list them and remove them.
+
+mod bench;
+mod list;
+mod open;
+mod recv;
+mod remove;
+mod send;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Rings in shared memory, from the shell
+#[derive(Parser)]
+#[command(name = "memring", version, max_term_width = 80, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+A ring is a bounded queue between processes on one machine. It outlives the
+processes that use it, and survives their being killed at any moment: messages
+that were committed are there for whoever opens the ring next.
+
+Names:
+  A name without '/' is a ring in the default directory: $MEMRING_DIR if set,
+  else /dev/shm/memring-UID. A name with '/' is a path.
+
+Exit status:
+  0  done
+  1  it went wrong; one line on standard error says what and what to do
+  2  the command line is wrong
+
+Examples:
+  memring bench                       how fast are rings on this machine?
+  memring recv jobs --create > out &  make a ring and print what arrives
+  memring send jobs --wait < in       feed it; close it at end of input
+  memring list                        what rings are there, and who uses them?
+  memring remove jobs                 remove the name and free the memory
+
+'memring COMMAND --help' tells more about a command.";
+
+#[derive(Subcommand)]
+enum Command {
+    Bench(bench::Args),
+    Send(send::Args),
+    Recv(recv::Args),
+    List(list::Args),
+    Remove(remove::Args),
+    /// A process that `bench` starts to measure with
+    #[command(hide = true)]
+    BenchPeer,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Bench(args) => bench::run(&args),
+        Command::Send(args) => send::run(&args),
+        Command::Recv(args) => recv::run(&args),
+        Command::List(args) => list::run(&args),
+        Command::Remove(args) => remove::run(&args),
+        Command::BenchPeer => bench::peer(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Whoever closed our output has stopped listening, and knows it.
+            if !is_broken_pipe(&error) {
+                complain(&format!("{error:#}"));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One line on standard error. A closed standard error is nobody's concern.
+fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "memring: {message}");
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,68 @@
+//! `memring remove`: unlink rings.
+
+use anyhow::{Result, bail};
+use clap::Args as ClapArgs;
+
+use crate::complain;
+
+const AFTER_HELP: &str = "\
+Processes that have a ring open keep it, and its memory, until they let go of
+it; nobody else can open it by its name. So a ring in use is removed only with
+--force.
+
+Exit status:
+  0  all are removed
+  1  some are not
+  2  the command line is wrong
+
+Examples:
+  memring remove jobs logs
+  memring remove --force jobs";
+
+/// Remove rings, with the messages in them
+#[derive(ClapArgs)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// The rings: names in the default directory, or paths with '/'
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+
+    /// Remove even a ring that is in use, and a file that is no valid ring
+    #[arg(long, short)]
+    force: bool,
+}
+
+/// Run `memring remove`. One ring that cannot be removed does not keep the others.
+pub fn run(args: &Args) -> Result<()> {
+    let mut kept = 0;
+    for name in &args.names {
+        if let Err(error) = remove(name, args.force) {
+            kept += 1;
+            if args.names.len() == 1 {
+                return Err(error);
+            }
+            complain(&format!("{error:#}"));
+        }
+    }
+    if kept > 0 {
+        bail!("{kept} of {} not removed", args.names.len());
+    }
+    Ok(())
+}
+
+fn remove(name: &str, force: bool) -> Result<()> {
+    if !force {
+        let ring = memring::inspect(name)?;
+        if ring.in_use {
+            let living = |peers: &[memring::Peer]| peers.iter().filter(|peer| peer.alive).count();
+            bail!(
+                "ring {name:?} is in use ({} senders and {} receivers attached): stop the \
+                 processes that have it open, or remove it all the same with --force",
+                living(&ring.stats.senders),
+                living(&ring.stats.receivers)
+            );
+        }
+    }
+    memring::remove(name)?;
+    Ok(())
+}

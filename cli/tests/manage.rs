@@ -1,0 +1,166 @@
+//! `memring list`, `memring remove` and the help texts.
+
+mod common;
+
+use std::fs;
+use std::process::Stdio;
+
+use common::Place;
+
+#[test]
+fn list_tells_what_is_there() {
+    let place = Place::new();
+    assert_eq!(place.run(&["list"]).succeeded().text(), "");
+    assert!(place.list().is_empty());
+
+    let args = [
+        "send",
+        "b",
+        "--create",
+        "--kind",
+        "mpmc",
+        "--capacity",
+        "16",
+        "--lines",
+    ];
+    place.run_fed(&args, b"1\n2\n3\n").succeeded();
+    let mut recv = place.start(&["recv", "a", "--create", "--slot-size", "100"]);
+    place.wait_for("a", "had a receiver", |ring| ring["receivers"] == 1);
+    fs::write(place.rings().join("junk"), "this is no ring").expect("write");
+
+    let rings = place.list();
+    let names: Vec<_> = rings.iter().map(|ring| ring["name"].as_str()).collect();
+    assert_eq!(names, [Some("a"), Some("b"), Some("junk")]);
+    let (a, b, junk) = (&rings[0], &rings[1], &rings[2]);
+    assert_eq!(
+        (&a["kind"], &a["message"]),
+        (&"spsc".into(), &"bytes".into())
+    );
+    assert_eq!(
+        (&a["message_size"], &a["in_use"]),
+        (&100.into(), &true.into())
+    );
+    assert_eq!((&a["senders"], &a["receivers"]), (&0.into(), &1.into()));
+    assert_eq!((&b["kind"], &b["capacity"]), (&"mpmc".into(), &16.into()));
+    assert_eq!((&b["length"], &b["sent"]), (&3.into(), &3.into()));
+    assert_eq!((&b["in_use"], &b["closed"]), (&false.into(), &true.into()));
+    assert!(b["size"].as_u64().expect("size") > 16 * 16 * 1024);
+    assert!(junk["error"].is_string() && junk["kind"].is_null());
+
+    let table = place.run(&["list"]).succeeded();
+    let lines: Vec<_> = table.text().lines().collect();
+    assert_eq!(lines.len(), 4);
+    assert!(lines[0].starts_with("NAME"));
+    for (line, words) in [
+        (lines[1], &["a ", "spsc", "up to 100 B", "in use"][..]),
+        (
+            lines[2],
+            &["b ", "mpmc", "up to 16 KiB", " 16 ", " 3 ", "idle, closed"],
+        ),
+        (lines[3], &["junk"]),
+    ] {
+        for word in words {
+            assert!(line.contains(word), "no {word:?} in {line:?}");
+        }
+    }
+    recv.kill();
+    assert_eq!(place.list()[0]["in_use"], false);
+}
+
+#[test]
+fn remove_spares_a_ring_in_use_unless_forced() {
+    let place = Place::new();
+    let mut send = place.start_with(&["send", "q", "--create"], Stdio::piped());
+    place.wait_for("q", "had a sender", |ring| ring["senders"] == 1);
+    place
+        .run(&["remove", "q"])
+        .failed(&["\"q\"", "in use", "1 sender", "--force"]);
+    assert_eq!(place.list().len(), 1);
+    place.run(&["remove", "--force", "q"]).succeeded();
+    assert!(place.list().is_empty());
+    drop(send.stdin());
+    send.finish().succeeded();
+}
+
+#[test]
+fn remove_takes_what_it_can() {
+    let place = Place::new();
+    for name in ["a", "b"] {
+        place.run(&["send", name, "--create"]).succeeded();
+    }
+    let finished = place.run(&["remove", "a", "none", "b"]);
+    assert_eq!(finished.status.code(), Some(1));
+    assert!(finished.err.contains("/rings/none"), "{}", finished.err);
+    assert!(place.list().is_empty());
+
+    // What is no ring is not removed by mistake.
+    let junk = place.rings().join("junk");
+    fs::write(&junk, "a letter").expect("write");
+    place.run(&["remove", "junk"]).failed(&["junk"]);
+    assert!(junk.exists());
+    let elsewhere = place.rings().join("elsewhere");
+    place
+        .run(&["send", elsewhere.to_str().expect("text"), "--create"])
+        .succeeded();
+    place
+        .run(&["remove", elsewhere.to_str().expect("text")])
+        .succeeded();
+    assert!(!elsewhere.exists());
+}
+
+#[test]
+fn help_tells_every_option_and_status() {
+    let place = Place::new();
+    let opening = [
+        "--create",
+        "--kind",
+        "--capacity",
+        "--slot-size",
+        "--wait",
+        "--timeout",
+    ];
+    for (command, options) in [
+        (
+            "bench",
+            &[
+                "--full",
+                "--quick",
+                "--json",
+                "--cpus",
+                "--senders",
+                "--receivers",
+            ][..],
+        ),
+        (
+            "send",
+            &[&opening[..], &["--lines", "--keep-open"]].concat(),
+        ),
+        (
+            "recv",
+            &[&opening[..], &["--lines", "--end-on-disconnect"]].concat(),
+        ),
+        ("list", &["--json"]),
+        ("remove", &["--force"]),
+    ] {
+        let help = place.run(&[command, "--help"]).succeeded();
+        for word in options
+            .iter()
+            .chain(&["Usage:", "Exit status:", "Examples:"])
+        {
+            assert!(help.text().contains(word), "{command} --help lacks {word}");
+        }
+        let widest = help.text().lines().map(|line| line.chars().count()).max();
+        assert!(
+            widest <= Some(80),
+            "{command} --help is {widest:?} columns wide"
+        );
+        assert!(place.run(&["--help"]).text().contains(command));
+    }
+    assert!(!place.run(&["--help"]).text().contains("bench-peer"));
+    assert!(
+        place
+            .run(&["--version"])
+            .text()
+            .contains(env!("CARGO_PKG_VERSION"))
+    );
+}
