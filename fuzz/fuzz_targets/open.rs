@@ -15,6 +15,10 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use memring::{Kind, Message, Mpmc, Mpsc, Ring, Spmc, Spsc};
 
+/// The longest byte message.
+const LIMIT: usize = 8;
+/// Bytes from slot to slot in rings of byte messages; 16 in the others.
+const WIDE: u64 = 32;
 /// No file gets longer.
 const MAX_FILE: u64 = 1 << 20;
 
@@ -56,10 +60,15 @@ enum Patch {
         word: u16,
         value: u64,
     },
+    /// The length of a byte message, perhaps nearly right.
+    Length {
+        slot: u8,
+        length: u16,
+    },
     /// A slot word put together from its fields, so as to be nearly right.
     Word {
         slot: u8,
-        stride: u8,
+        wide: bool,
         lap: i8,
         state: u8,
         attempt: u8,
@@ -77,9 +86,13 @@ impl Patch {
             Patch::Control { word, value } => (0x100 + u64::from(word) % 0xb0 * 8, value),
             Patch::Entry { id, value } => (0x1000 + u64::from(id) % 1024 * 16, value),
             Patch::Slot { word, value } => (0x5000 + u64::from(word) % 256 * 8, value),
+            Patch::Length { slot, length } => {
+                let offset = 0x5000 + u64::from(slot) % 16 * WIDE + 8;
+                (offset, length.into())
+            }
             Patch::Word {
                 slot,
-                stride,
+                wide,
                 lap,
                 state,
                 attempt,
@@ -87,7 +100,7 @@ impl Patch {
             } => {
                 let lap = (i64::from(lap) as u64) << 16;
                 let fields = u64::from(state % 4) << 14 | u64::from(attempt % 16) << 10;
-                let stride = [16, 64, 128][usize::from(stride) % 3];
+                let stride = if wide { WIDE } else { 16 };
                 let offset = 0x5000 + u64::from(slot) % 16 * stride;
                 (offset, lap | fields | u64::from(owner) % 1024)
             }
@@ -104,17 +117,25 @@ fn write(file: &File, bytes: &[u8], offset: u64) {
 /// A message of each family.
 trait Sample: Message {
     fn with<R>(id: u64, act: impl FnOnce(Self::Sent<'_>) -> R) -> R;
+    /// Bytes of what was received.
+    fn size(received: &Self::Received) -> usize;
 }
 
 impl Sample for u64 {
     fn with<R>(id: u64, act: impl FnOnce(u64) -> R) -> R {
         act(id)
     }
+    fn size(received: &u64) -> usize {
+        size_of_val(received)
+    }
 }
 
 impl Sample for [u8] {
     fn with<R>(id: u64, act: impl FnOnce(&[u8]) -> R) -> R {
-        act(&id.to_ne_bytes()[..(id % 9) as usize])
+        act(&id.to_ne_bytes()[..id as usize % (LIMIT + 1)])
+    }
+    fn size(received: &Vec<u8>) -> usize {
+        received.len()
     }
 }
 
@@ -173,7 +194,9 @@ fn make(name: &str, kind: u8, typed: bool, capacity: usize, sent: u8, received: 
 }
 
 fn make_one<T: Sample + ?Sized, K: Kind>(name: &str, capacity: usize, sent: u8, received: u8) {
-    let builder = Ring::<T, K>::builder().capacity(capacity).message_limit(8);
+    let builder = Ring::<T, K>::builder()
+        .capacity(capacity)
+        .message_limit(LIMIT);
     let ring = builder.create(name).expect("a new ring");
     let mut sender = ring.sender().expect("sender");
     let mut receiver = ring.receiver().expect("receiver");
@@ -212,10 +235,12 @@ fn work_on_one<T: Sample + ?Sized, K: Kind>(name: &str) {
         }
         if let Some(receiver) = &mut receiver {
             let _ = (receiver.is_empty(), receiver.len());
-            let _ = receiver.try_recv().is_ok();
+            if let Ok(received) = receiver.try_recv() {
+                assert!(T::size(&received) <= ring.message_size());
+            }
             if let Ok(leases) = receiver.try_lease_batch(3) {
                 for leased in leases.iter() {
-                    let _ = leased.read();
+                    assert!(T::size(&leased.read()) <= ring.message_size());
                 }
                 if id % 3 == 0 {
                     leases.requeue();
