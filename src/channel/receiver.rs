@@ -73,21 +73,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// senders have gone; [`TryRecvError::Failed`].
     #[inline]
     pub fn try_recv(&mut self) -> Result<T::Received, TryRecvError> {
-        match self.take() {
-            Ok(message) => Ok(message),
-            Err(stall) => self.retry(stall),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn retry(&mut self, stall: Stall) -> Result<T::Received, TryRecvError> {
-        let mut first = Some(stall);
-        let received = waiting::once(self, |receiver| match first.take() {
-            Some(stall) => Err(stall),
-            None => receiver.take(),
-        });
-        received.map_err(answer::try_recv)
+        let first = self.take();
+        waiting::once(self, first, Self::take).map_err(answer::try_recv)
     }
 
     /// Receives a message, waiting for one as long as it takes.
@@ -101,7 +88,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// (call again to wait for another); [`RecvError::Failed`].
     #[inline]
     pub fn recv(&mut self) -> Result<T::Received, RecvError> {
-        waiting::until(self, None, Self::take).map_err(answer::recv)
+        let first = self.take();
+        waiting::until(self, None, first, Self::take).map_err(answer::recv)
     }
 
     /// As [`Receiver::recv`], for at most `timeout`.
@@ -111,7 +99,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// [`Receiver::recv`].
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T::Received, RecvTimeoutError> {
         let deadline = Moment::now().checked_add(timeout);
-        waiting::until(self, deadline, Self::take).map_err(answer::recv_timeout)
+        let first = self.take();
+        waiting::until(self, deadline, first, Self::take).map_err(answer::recv_timeout)
     }
 
     /// As [`Receiver::recv`], until `deadline` at the latest.
@@ -120,7 +109,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// As [`Receiver::recv_timeout`].
     pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T::Received, RecvTimeoutError> {
         let deadline = Some(Moment::from_instant(deadline));
-        waiting::until(self, deadline, Self::take).map_err(answer::recv_timeout)
+        let first = self.take();
+        waiting::until(self, deadline, first, Self::take).map_err(answer::recv_timeout)
     }
 
     /// Appends up to `max` messages that are there now, and says how many.
@@ -136,7 +126,9 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         if max == 0 {
             return Ok(0);
         }
-        waiting::once(self, |receiver| receiver.take_all(messages, max)).map_err(answer::try_recv)
+        let first = self.take_all(messages, max);
+        waiting::once(self, first, |receiver| receiver.take_all(messages, max))
+            .map_err(answer::try_recv)
     }
 
     /// As [`Receiver::try_recv_batch`], waiting for the first message as long
@@ -152,8 +144,11 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         if max == 0 {
             return Ok(0);
         }
-        waiting::until(self, None, |receiver| receiver.take_all(messages, max))
-            .map_err(answer::recv)
+        let first = self.take_all(messages, max);
+        waiting::until(self, None, first, |receiver| {
+            receiver.take_all(messages, max)
+        })
+        .map_err(answer::recv)
     }
 
     /// Takes a message to read in place, if there is one now.
@@ -212,7 +207,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// As [`Receiver::try_recv`] if there was not even one.
     #[inline]
     pub fn try_lease_batch(&mut self, max: usize) -> Result<LeaseBatch<'_, T, K>, TryRecvError> {
-        match waiting::once(self, |receiver| receiver.take_leases(max)) {
+        let first = self.take_leases(max);
+        match waiting::once(self, first, |receiver| receiver.take_leases(max)) {
             Ok(()) => Ok(LeaseBatch::new(self)),
             Err(outcome) => Err(answer::try_recv(outcome)),
         }
@@ -234,7 +230,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         deadline: Option<Moment>,
         max: usize,
     ) -> Result<LeaseBatch<'_, T, K>, Outcome> {
-        waiting::until(self, deadline, |receiver| receiver.take_leases(max))?;
+        let first = self.take_leases(max);
+        waiting::until(self, deadline, first, |receiver| receiver.take_leases(max))?;
         Ok(LeaseBatch::new(self))
     }
 
@@ -403,7 +400,8 @@ impl<K: Kind> Receiver<[u8], K> {
     /// # Errors
     /// As [`Receiver::try_recv`]; `buffer` is as it was then.
     pub fn try_recv_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize, TryRecvError> {
-        waiting::once(self, |receiver| receiver.take_into(buffer)).map_err(answer::try_recv)
+        let first = self.take_into(buffer);
+        waiting::once(self, first, |receiver| receiver.take_into(buffer)).map_err(answer::try_recv)
     }
 
     /// As [`Receiver::recv`], into `buffer`, which is cleared first and whose
@@ -412,7 +410,9 @@ impl<K: Kind> Receiver<[u8], K> {
     /// # Errors
     /// As [`Receiver::recv`]; `buffer` is as it was then.
     pub fn recv_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize, RecvError> {
-        waiting::until(self, None, |receiver| receiver.take_into(buffer)).map_err(answer::recv)
+        let first = self.take_into(buffer);
+        waiting::until(self, None, first, |receiver| receiver.take_into(buffer))
+            .map_err(answer::recv)
     }
 
     fn take_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize, Stall> {

@@ -71,25 +71,11 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         if let Err(failure) = self.check_length(&message) {
             return Err(TrySendError::Failed(message, failure));
         }
-        match self.offer(&message) {
+        let first = self.offer(&message);
+        match waiting::once(self, first, |sender| sender.offer(&message)) {
             Ok(()) => Ok(()),
-            Err(stall) => self.retry(message, stall),
+            Err(outcome) => Err(answer::try_send(outcome, message)),
         }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn retry<'m>(
-        &mut self,
-        message: T::Sent<'m>,
-        stall: Stall,
-    ) -> Result<(), TrySendError<T::Sent<'m>>> {
-        let mut first = Some(stall);
-        let sent = waiting::once(self, |sender| match first.take() {
-            Some(stall) => Err(stall),
-            None => sender.offer(&message),
-        });
-        sent.map_err(|outcome| answer::try_send(outcome, message))
     }
 
     /// Sends a message, waiting for room as long as it takes.
@@ -143,7 +129,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         if let Err(failure) = self.check_length(&message) {
             return Err(SendTimeoutError::Failed(message, failure));
         }
-        match waiting::until(self, deadline, |sender| sender.offer(&message)) {
+        let first = self.offer(&message);
+        match waiting::until(self, deadline, first, |sender| sender.offer(&message)) {
             Ok(()) => Ok(()),
             Err(outcome) => Err(answer::send_timeout(outcome, message)),
         }
@@ -161,19 +148,15 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         messages: impl IntoIterator<Item = T::Sent<'m>>,
     ) -> Result<usize, TrySendError<T::Sent<'m>>> {
         let mut messages = messages.into_iter().peekable();
-        let (sent, error) = self.offer_all(&mut messages);
-        match (sent, error, messages.next()) {
-            (0, Some(BatchStop::Failed(failure)), Some(message)) => {
-                Err(TrySendError::Failed(message, failure))
-            }
-            (0, Some(BatchStop::Stalled(stall)), Some(message)) => {
-                match self.retry(message, stall) {
-                    Ok(()) => Ok(1 + self.offer_all(&mut messages).0),
-                    Err(error) => Err(error),
-                }
-            }
-            (sent, ..) => Ok(sent),
+        let sent = self.offer_all(&mut messages);
+        if sent > 0 {
+            return Ok(sent);
         }
+        let Some(message) = messages.next() else {
+            return Ok(0);
+        };
+        self.try_send(message)?;
+        Ok(1 + self.offer_all(&mut messages))
     }
 
     /// Sends all of `messages` in order, waiting for room as long as it takes,
@@ -190,7 +173,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         let mut messages = messages.into_iter().peekable();
         let mut sent = 0;
         loop {
-            sent += self.offer_all(&mut messages).0;
+            sent += self.offer_all(&mut messages);
             let Some(message) = messages.next() else {
                 return Ok(sent);
             };
@@ -211,7 +194,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// As [`Sender::try_send`].
     #[inline]
     pub fn try_reserve(&mut self) -> Result<Grant<'_, T, K>, TrySendError<()>> {
-        match waiting::once(self, Self::grant) {
+        let first = self.grant();
+        match waiting::once(self, first, Self::grant) {
             Ok(position) => Ok(Grant::new(self, position)),
             Err(outcome) => Err(answer::try_send(outcome, ())),
         }
@@ -253,7 +237,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         &mut self,
         deadline: Option<Moment>,
     ) -> Result<Grant<'_, T, K>, SendTimeoutError<()>> {
-        match waiting::until(self, deadline, Self::grant) {
+        let first = self.grant();
+        match waiting::until(self, deadline, first, Self::grant) {
             Ok(position) => Ok(Grant::new(self, position)),
             Err(outcome) => Err(answer::send_timeout(outcome, ())),
         }
@@ -373,51 +358,36 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         }
     }
 
-    /// Sends while there is room; says how many, and why it stopped.
-    fn offer_all<'m, I>(&mut self, messages: &mut Peekable<I>) -> (usize, Option<BatchStop>)
+    /// Sends while there is room, and says how many. Why it stopped, sending the
+    /// next one tells.
+    fn offer_all<'m, I>(&mut self, messages: &mut Peekable<I>) -> usize
     where
         I: Iterator<Item = T::Sent<'m>>,
     {
-        if messages.peek().is_none() {
-            return (0, None);
+        if messages.peek().is_none() || self.enter().is_err() {
+            return 0;
         }
-        if let Err(stall) = self.enter() {
-            return (0, Some(BatchStop::Stalled(stall)));
-        }
-        let mut batch = Batch {
+        let batch = &mut Batch {
             sender: self,
             sent: 0,
         };
-        let mut stop = None;
         // The caller's iterator runs before the claim: should it panic, no
         // claim is left, and `batch` leaves the operation.
         while let Some(message) = messages.peek() {
-            if let Err(failure) = batch.sender.check_length(message) {
-                stop = Some(BatchStop::Failed(failure));
+            if batch.sender.check_length(message).is_err() {
                 break;
             }
             let Sender { side, view, .. } = &mut *batch.sender;
-            match side.claim(view) {
-                Ok(position) => {
-                    view.payload(position).store(T::encode(message));
-                    side.publish(view, position);
-                    batch.sent += 1;
-                    messages.next();
-                }
-                Err(stall) => {
-                    stop = Some(BatchStop::Stalled(stall));
-                    break;
-                }
-            }
+            let Ok(position) = side.claim(view) else {
+                break;
+            };
+            view.payload(position).store(T::encode(message));
+            side.publish(view, position);
+            batch.sent += 1;
+            messages.next();
         }
-        (batch.sent, stop)
+        batch.sent
     }
-}
-
-/// Why a batch stopped before its end.
-enum BatchStop {
-    Stalled(Stall),
-    Failed(Failure),
 }
 
 /// The bracket of a batch: leaves the operation and notifies, come what may.

@@ -49,30 +49,40 @@ enum Miss<R> {
     Ended(Outcome),
 }
 
-/// One attempt, with its answer made sure of.
+/// The answer to a first look, made sure of by `attempt` if it found nothing.
+///
+/// The first look is the caller's, so that it is compiled into the caller.
+#[inline(always)]
 pub(crate) fn once<E: Endpoint, R>(
     endpoint: &mut E,
-    mut attempt: impl FnMut(&mut E) -> Result<R, Stall>,
+    first: Result<R, Stall>,
+    attempt: impl FnMut(&mut E) -> Result<R, Stall>,
 ) -> Result<R, Outcome> {
-    match attempt(endpoint) {
-        Ok(result) => Ok(result),
-        Err(stall) => match missed(endpoint, stall, &mut attempt) {
-            Miss::Found(result) => Ok(result),
-            Miss::NotYet(_) => Err(Outcome::NotYet),
-            Miss::Ended(outcome) => Err(outcome),
-        },
-    }
+    first.or_else(|stall| look_closer(endpoint, stall, attempt))
 }
 
-/// Attempts until success, the deadline or the end.
+/// As [`once`], then attempts until success, the deadline or the end.
+#[inline(always)]
 pub(crate) fn until<E: Endpoint, R>(
     endpoint: &mut E,
     deadline: Option<Moment>,
+    first: Result<R, Stall>,
+    attempt: impl FnMut(&mut E) -> Result<R, Stall>,
+) -> Result<R, Outcome> {
+    first.or_else(|stall| wait(endpoint, deadline, stall, attempt))
+}
+
+#[cold]
+#[inline(never)]
+fn look_closer<E: Endpoint, R>(
+    endpoint: &mut E,
+    stall: Stall,
     mut attempt: impl FnMut(&mut E) -> Result<R, Stall>,
 ) -> Result<R, Outcome> {
-    match attempt(endpoint) {
-        Ok(result) => Ok(result),
-        Err(stall) => wait(endpoint, deadline, stall, attempt),
+    match missed(endpoint, stall, &mut attempt) {
+        Miss::Found(result) => Ok(result),
+        Miss::NotYet(_) => Err(Outcome::NotYet),
+        Miss::Ended(outcome) => Err(outcome),
     }
 }
 
