@@ -52,6 +52,9 @@ pub fn holder(args: &Args) {
                 grant.commit().expect("commit");
             } else {
                 let mut rx = ring.receiver().expect("attach a receiver");
+                for _ in 0..args.get("received") {
+                    rx.recv().expect("receive, and acknowledge");
+                }
                 let leased = rx.lease_batch(leases).expect("lease");
                 assert_eq!(leased.len(), leases);
                 let before: Vec<_> = leased.iter().map(|m| T::stamp(&m.read())).collect();
@@ -86,8 +89,18 @@ impl<T: Load + ?Sized, K: Kind> Scene<T, K> {
     /// Starts a process that holds `leases` messages, or a grant, and waits
     /// until it has them.
     pub fn hold(&self, side: Side, leases: usize) -> Child {
-        let args: [(&str, &dyn Display); 3] =
-            [("kind", &K::KIND), ("side", &side), ("leases", &leases)];
+        self.hold_after(0, side, leases)
+    }
+
+    /// As [`Scene::hold`], by a receiver that has received `received` messages
+    /// before.
+    pub fn hold_after(&self, received: usize, side: Side, leases: usize) -> Child {
+        let args: [(&str, &dyn Display); 4] = [
+            ("kind", &K::KIND),
+            ("side", &side),
+            ("received", &received),
+            ("leases", &leases),
+        ];
         let ready = self.board.get(READY);
         let child = self.home.spawn("holder", &args);
         self.board.wait(READY, ready + 1);

@@ -35,6 +35,32 @@ fn what_the_dead_held_is_delivered_again_and_marked() {
     }
 }
 
+/// What the dead one had acknowledged does not come again.
+#[test]
+fn only_what_the_dead_held_is_delivered_again() {
+    struct Test;
+    impl Job for Test {
+        fn run<T: Load + ?Sized, K: Kind>(self) {
+            let scene = Scene::<T, K>::new(Ring::builder().capacity(64));
+            let mut tx = scene.ring.sender().expect("attach a sender");
+            put(&mut tx, 0..20);
+            // Not so many that senders have been told of the room.
+            scene.hold_after(5, Side::Receiver, 2).kill();
+            scene.hold_after(3, Side::Receiver, 1).kill();
+            let mut rx = scene.ring.receiver().expect("attach a receiver");
+            let got = get_sorted(&mut rx, 12);
+            assert!(
+                got.into_iter()
+                    .eq((8..20).map(|number| (number, u8::from(number == 8))))
+            );
+            assert!(rx.try_recv().is_err());
+        }
+    }
+    for kind in RingKind::ALL {
+        dispatch(kind, Line::NAME, Test);
+    }
+}
+
 /// A receiver that sleeps on an empty ring when another dies finds out.
 #[test]
 fn a_sleeping_survivor_gets_what_the_dead_held() {

@@ -69,7 +69,20 @@ fn a_ring_is_inherited_over_exec() {
     // The child's death took its locks, and nobody else's.
     let stats = ring.stats();
     assert_eq!((stats.received, stats.receivers.len()), (NUMBERS, 0));
-    ring.sender().expect("the ring goes on");
+    let mut tx = ring.sender().expect("the ring goes on");
+
+    // And so does its violent death.
+    let given = ring.as_fd().expect("a descriptor").try_clone_to_owned();
+    let child = home.spawn_holding("handed", &[], given.expect("a second one"));
+    tx.send(0).expect("send to the child");
+    while !ring.is_empty() {
+        std::thread::yield_now();
+    }
+    assert!(ring.stats().receivers[0].alive);
+    child.kill();
+    let peers = ring.stats().receivers;
+    assert!(peers.len() == 1 && !peers[0].alive, "{peers:?}");
+    while tx.send(1).is_ok() {} // until it is full and nobody is there
 }
 
 /// Finds a ring in its standard input and counts what comes.

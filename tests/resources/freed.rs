@@ -80,6 +80,10 @@ fn use_one<K: Kind>(number: usize, check: bool) -> u64 {
             "the locks of a live ring"
         );
     }
+    drop((tx, rx));
+    if check {
+        assert_eq!(locks(&BTreeSet::from([inode])), 2, "without endpoints");
+    }
     if number % 2 == 0 {
         memring::remove(&name).expect("remove the ring");
     }
