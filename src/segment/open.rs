@@ -59,13 +59,16 @@ pub(crate) fn from_fd(
     wishes: Wishes,
 ) -> Result<Segment, RingError> {
     let os = |action| os_error(action, &None);
+    // First what it is: to open a socket or a directory anew fails with less
+    // to say.
+    let given = file::facts(fd).map_err(os("look at"))?;
+    check_kind(&given).map_err(|mismatch| wrong(&None, mismatch))?;
     // Its open file description may be shared with the giver, whose death and
     // whose locks would then be ours.
     let locks = LockFile::open(|| file::reopen(fd, true)).map_err(os("reopen"))?;
     let own = locks.as_fd().map_err(os("use"))?;
     let facts = file::facts(own).map_err(os("look at"))?;
     if facts.links == 0 {
-        check_kind(&facts).map_err(|mismatch| wrong(&None, mismatch))?;
         check_seals(own).map_err(|mismatch| wrong(&None, mismatch))?;
     } else {
         check_file(&facts, allow_foreign).map_err(|mismatch| wrong(&None, mismatch))?;

@@ -27,6 +27,11 @@ static SAID: Mutex<String> = Mutex::new(String::new());
 /// without running the parent's destructors.
 pub fn in_child(act: impl FnOnce()) {
     let _quiet = QUIET.lock().unwrap_or_else(PoisonError::into_inner);
+    fork_and_wait(act);
+}
+
+/// As [`in_child`], for a process with one thread: a child of a child.
+pub fn fork_and_wait(act: impl FnOnce()) {
     let mut ends = [0; 2];
     // SAFETY: two descriptors, written into an array of two.
     assert_eq!(unsafe { libc::pipe(ends.as_mut_ptr()) }, 0);
