@@ -106,7 +106,7 @@ pub(crate) fn sweep<M: Memory>(
             continue;
         }
         if !is_dead() {
-            return repaired;
+            break; // an heir has the id, and has swept
         }
         let held = Held { position, word };
         if repair_quietly(memory, held, terms) != Repaired::Nothing {
