@@ -147,9 +147,12 @@ impl Args {
     }
 }
 
+/// What a child does, by name.
+pub type Role = (&'static str, fn(&Args));
+
 /// The body of a test binary's `#[test] fn child()`: plays the role that the
 /// environment names, or does nothing in an ordinary run.
-pub fn enter(roles: &[(&str, fn(&Args))]) {
+pub fn enter(roles: &[Role]) {
     let Ok(role) = std::env::var(ROLE) else {
         return;
     };

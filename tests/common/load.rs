@@ -25,7 +25,7 @@ const NUMBER_BITS: u32 = 40;
 
 fn pack(stamp: Stamp) -> u64 {
     assert!(stamp.number < 1 << NUMBER_BITS);
-    stamp.sender << NUMBER_BITS | stamp.number
+    (stamp.sender << NUMBER_BITS) | stamp.number
 }
 
 fn unpack(word: u64) -> Stamp {
@@ -79,7 +79,7 @@ impl Load for u8 {
 
     fn make(stamp: Stamp) -> u8 {
         assert!(stamp.sender < 4);
-        (stamp.sender << 6 | stamp.number % Self::PERIOD) as u8
+        ((stamp.sender << 6) | (stamp.number % Self::PERIOD)) as u8
     }
 
     fn lend(made: &u8) -> u8 {

@@ -84,7 +84,7 @@ fn use_one<K: Kind>(number: usize, check: bool) -> u64 {
     if check {
         assert_eq!(locks(&BTreeSet::from([inode])), 2, "without endpoints");
     }
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         memring::remove(&name).expect("remove the ring");
     }
     inode
