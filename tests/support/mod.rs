@@ -128,3 +128,8 @@ pub fn says(error: &impl std::fmt::Display, words: &[&str]) {
     }
     assert!(!text.contains('\n'), "more than a line: {text}");
 }
+
+/// Prints from a child, past the capture of test output.
+pub fn print(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

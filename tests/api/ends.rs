@@ -1,0 +1,312 @@
+//! `Closed` and `Disconnected`, and that messages come back.
+
+use std::thread;
+use std::time::Duration;
+
+use memring::{
+    Failure, Kind, RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, TryRecvError,
+    TrySendError,
+};
+
+use crate::for_each_kind;
+use crate::support::{GUARD, in_time, says};
+
+const SHORT: Duration = Duration::from_millis(20);
+
+fn closed_for_senders<K: Kind>() {
+    for filled in [false, true] {
+        let ring = Ring::<u64, K>::anonymous(1).unwrap();
+        let mut sender = ring.sender().unwrap();
+        if filled {
+            sender.send(0).unwrap();
+        }
+        ring.close().unwrap();
+        sender.close().unwrap(); // again does nothing
+        assert_eq!(sender.try_send(1), Err(TrySendError::Closed(1)));
+        assert_eq!(sender.send(2), Err(SendError::Closed(2)));
+        assert_eq!(
+            sender.send_timeout(3, GUARD),
+            Err(SendTimeoutError::Closed(3))
+        );
+        assert_eq!(sender.try_send_batch([4, 5]), Err(TrySendError::Closed(4)));
+        let error = sender.send_batch([6, 7]).unwrap_err();
+        assert_eq!((error.sent, error.cause), (0, SendError::Closed(6)));
+        assert!(matches!(
+            sender.try_reserve(),
+            Err(TrySendError::Closed(()))
+        ));
+        assert!(matches!(sender.reserve(), Err(SendError::Closed(()))));
+        assert!(matches!(
+            sender.reserve_timeout(GUARD),
+            Err(SendTimeoutError::Closed(()))
+        ));
+        // Also for those who come later.
+        drop(sender);
+        assert_eq!(
+            ring.sender().unwrap().try_send(8),
+            Err(TrySendError::Closed(8))
+        );
+        let mut receiver = ring.receiver().unwrap();
+        assert_eq!(receiver.iter().count(), usize::from(filled));
+    }
+}
+
+fn closed_for_receivers<K: Kind>() {
+    let ring = Ring::<u64, K>::anonymous(8).unwrap();
+    let mut sender = ring.sender().unwrap();
+    assert_eq!(sender.send_batch(0..6).unwrap(), 6);
+    let mut receiver = ring.receiver().unwrap();
+    receiver.close().unwrap();
+    assert!(receiver.is_closed() && !receiver.is_empty());
+    // What was sent is drained by every verb, and then it is over.
+    assert_eq!(receiver.try_recv(), Ok(0));
+    assert_eq!(receiver.recv(), Ok(1));
+    assert_eq!(receiver.recv_timeout(GUARD), Ok(2));
+    assert_eq!(receiver.lease().unwrap().read(), 3);
+    let mut rest = Vec::new();
+    assert_eq!(receiver.recv_batch(&mut rest, 9), Ok(2));
+    assert_eq!(rest, [4, 5]);
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Closed));
+    assert_eq!(receiver.recv(), Err(RecvError::Closed));
+    assert_eq!(receiver.recv_timeout(GUARD), Err(RecvTimeoutError::Closed));
+    assert_eq!(receiver.recv_batch(&mut rest, 9), Err(RecvError::Closed));
+    assert_eq!(
+        receiver.try_recv_batch(&mut rest, 9),
+        Err(TryRecvError::Closed)
+    );
+    assert!(matches!(receiver.lease(), Err(RecvError::Closed)));
+    assert!(matches!(receiver.try_lease(), Err(TryRecvError::Closed)));
+    assert!(matches!(
+        receiver.lease_timeout(GUARD),
+        Err(RecvTimeoutError::Closed)
+    ));
+    assert_eq!(receiver.iter().next(), None);
+    // Closed, not disconnected, when all have gone too.
+    drop(sender);
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Closed));
+}
+
+fn a_send_under_way_is_waited_for<K: Kind>() {
+    let ring = Ring::<u64, K>::anonymous(4).unwrap();
+    let (mut sender, mut receiver) = (ring.sender().unwrap(), ring.receiver().unwrap());
+    let mut grant = sender.reserve().unwrap();
+    ring.close().unwrap();
+    // Not over yet: that message may still come.
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    assert_eq!(receiver.recv_timeout(SHORT), Err(RecvTimeoutError::Timeout));
+    grant.write(1).unwrap();
+    grant.commit().unwrap();
+    assert_eq!(receiver.recv(), Ok(1));
+    assert_eq!(receiver.recv(), Err(RecvError::Closed));
+}
+
+fn closing_wakes_who_waits<K: Kind>() {
+    let full = Ring::<u64, K>::anonymous(1).unwrap();
+    let (mut sender, _receiver) = (full.sender().unwrap(), full.receiver().unwrap());
+    let empty = Ring::<u64, K>::anonymous(1).unwrap();
+    let (_sender, mut receiver) = (empty.sender().unwrap(), empty.receiver().unwrap());
+    sender.send(1).unwrap();
+    let sends = thread::spawn(move || in_time(move || sender.send(2)));
+    let receives = thread::spawn(move || in_time(move || receiver.recv()));
+    thread::sleep(SHORT); // by now they wait, most likely
+    full.close().unwrap();
+    empty.close().unwrap();
+    assert_eq!(sends.join().unwrap(), Err(SendError::Closed(2)));
+    assert_eq!(receives.join().unwrap(), Err(RecvError::Closed));
+}
+
+fn disconnected_for_receivers<K: Kind>() {
+    let ring = Ring::<u64, K>::anonymous(4).unwrap();
+    let mut receiver = ring.receiver().unwrap();
+    // Nobody has ever been there: that is no end.
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    assert_eq!(receiver.recv_timeout(SHORT), Err(RecvTimeoutError::Timeout));
+    for round in 0..2 {
+        let mut sender = ring.sender().unwrap();
+        assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+        assert_eq!(sender.send_batch([1, 2, 3]).unwrap(), 3);
+        drop(sender);
+        // Drained first.
+        assert_eq!(receiver.try_recv(), Ok(1));
+        assert_eq!(receiver.recv(), Ok(2));
+        assert_eq!(receiver.iter().collect::<Vec<_>>(), [3], "round {round}");
+        assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+        assert_eq!(receiver.recv(), Err(RecvError::Disconnected));
+        assert_eq!(
+            receiver.recv_timeout(GUARD),
+            Err(RecvTimeoutError::Disconnected)
+        );
+        assert!(matches!(
+            receiver.try_lease(),
+            Err(TryRecvError::Disconnected)
+        ));
+        assert!(matches!(receiver.lease(), Err(RecvError::Disconnected)));
+        let mut none = Vec::new();
+        assert_eq!(
+            receiver.recv_batch(&mut none, 1),
+            Err(RecvError::Disconnected)
+        );
+    }
+}
+
+fn disconnected_for_senders<K: Kind>() {
+    let ring = Ring::<u64, K>::anonymous(2).unwrap();
+    let mut sender = ring.sender().unwrap();
+    assert_eq!(sender.send_batch([1, 2]).unwrap(), 2);
+    // Nobody has ever been there: that is no end.
+    assert_eq!(sender.try_send(3), Err(TrySendError::Full(3)));
+    assert_eq!(
+        sender.send_timeout(3, SHORT),
+        Err(SendTimeoutError::Timeout(3))
+    );
+    for _ in 0..2 {
+        let mut receiver = ring.receiver().unwrap();
+        assert_eq!(sender.try_send(3), Err(TrySendError::Full(3)));
+        assert_eq!(receiver.recv(), Ok(1));
+        drop(receiver);
+        // While there is room, that is no reason not to send.
+        assert_eq!(sender.try_send(1), Ok(()));
+        assert_eq!(sender.try_send(3), Err(TrySendError::Disconnected(3)));
+        assert_eq!(sender.send(4), Err(SendError::Disconnected(4)));
+        assert_eq!(
+            sender.send_timeout(5, GUARD),
+            Err(SendTimeoutError::Disconnected(5))
+        );
+        let error = sender.send_batch([6, 7]).unwrap_err();
+        assert_eq!((error.sent, error.cause), (0, SendError::Disconnected(6)));
+        assert!(matches!(
+            sender.try_reserve(),
+            Err(TrySendError::Disconnected(()))
+        ));
+        assert!(matches!(sender.reserve(), Err(SendError::Disconnected(()))));
+        let mut receiver = ring.receiver().unwrap();
+        assert_eq!([receiver.recv(), receiver.recv()], [Ok(2), Ok(1)]);
+        assert_eq!(sender.send_batch([1, 2]).unwrap(), 2);
+        drop(receiver);
+    }
+}
+
+fn waiting_through_disconnection<K: Kind>() {
+    let ring = Ring::<u64, K>::builder()
+        .capacity(1)
+        .wait_through_disconnect(true);
+    let ring = ring.anonymous().unwrap();
+    let mut receiver = ring.receiver().unwrap();
+    drop(ring.sender().unwrap());
+    // It does not wait, so it does not wait through it.
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+    assert_eq!(receiver.recv_timeout(SHORT), Err(RecvTimeoutError::Timeout));
+    let other = ring.clone();
+    let late = thread::spawn(move || {
+        thread::sleep(SHORT);
+        other.sender().unwrap().send(1).unwrap();
+    });
+    let mut receiver = in_time(move || {
+        assert_eq!(receiver.recv(), Ok(1));
+        receiver
+    });
+    late.join().unwrap();
+    // The end is an end all the same.
+    ring.close().unwrap();
+    assert_eq!(receiver.recv(), Err(RecvError::Closed));
+    // And for senders.
+    let ring = Ring::<u64, K>::builder()
+        .capacity(1)
+        .wait_through_disconnect(true);
+    let ring = ring.anonymous().unwrap();
+    let mut sender = ring.sender().unwrap();
+    sender.send(1).unwrap();
+    drop(ring.receiver().unwrap());
+    assert_eq!(
+        sender.send_timeout(2, SHORT),
+        Err(SendTimeoutError::Timeout(2))
+    );
+    let other = ring.clone();
+    let late = thread::spawn(move || {
+        thread::sleep(SHORT);
+        other.receiver().unwrap().recv()
+    });
+    in_time(move || sender.send(2)).unwrap();
+    assert_eq!(late.join().unwrap(), Ok(1));
+}
+
+fn messages_come_back<K: Kind>() {
+    let ring = Ring::<[u8], K>::builder().capacity(1).message_limit(10);
+    let ring = ring.anonymous().unwrap();
+    let (mut sender, mut receiver) = (ring.sender().unwrap(), ring.receiver().unwrap());
+    let long = [1; 11];
+    let failure = Failure::TooLong {
+        length: 11,
+        limit: 10,
+    };
+    assert_eq!(
+        sender.try_send(&long),
+        Err(TrySendError::Failed(&long[..], failure))
+    );
+    assert_eq!(
+        sender.send(&long),
+        Err(SendError::Failed(&long[..], failure))
+    );
+    let error = sender.send_timeout(&long, SHORT).unwrap_err();
+    assert_eq!(error, SendTimeoutError::Failed(&long[..], failure));
+    says(&error, &["11 bytes", "limit of 10"]);
+    assert!(ring.is_empty(), "nothing was sent");
+    // In the middle of a batch: what came before it was sent.
+    let error = sender
+        .send_batch([&long[..3], &long, &long[..2]])
+        .unwrap_err();
+    assert_eq!((error.sent, error.cause.into_message()), (1, &long[..]));
+    says(&error, &["after 1 messages", "11 bytes"]);
+    assert_eq!(receiver.recv().unwrap(), &long[..3]);
+    assert!(receiver.is_empty());
+    sender.send(b"full").unwrap();
+    assert_eq!(sender.try_send(b"x").unwrap_err().into_message(), b"x");
+    assert_eq!(
+        sender.send_timeout(b"x", SHORT).unwrap_err().into_message(),
+        b"x"
+    );
+    let error = sender.try_send_batch([&b"x"[..], b"y"]).unwrap_err();
+    assert_eq!(error, TrySendError::Full(&b"x"[..]));
+    drop(receiver);
+    assert_eq!(sender.send(b"x").unwrap_err().into_message(), b"x");
+    // The iterator is not drained in vain.
+    let mut messages = [&b"x"[..], b"y", b"z"].into_iter();
+    let error = sender.send_batch(messages.by_ref()).unwrap_err();
+    assert_eq!(error.cause.into_message(), b"x");
+    assert_eq!(messages.next(), Some(&b"y"[..]));
+}
+
+for_each_kind!(
+    closed_for_senders,
+    closed_for_receivers,
+    a_send_under_way_is_waited_for,
+    closing_wakes_who_waits,
+    disconnected_for_receivers,
+    disconnected_for_senders,
+    waiting_through_disconnection,
+    messages_come_back,
+);
+
+#[test]
+fn what_errors_say() {
+    says(&TrySendError::Full(()), &["full"]);
+    says(
+        &TrySendError::Disconnected(()),
+        &["full", "all receivers have gone"],
+    );
+    says(&SendError::Closed(()), &["closed"]);
+    says(&SendTimeoutError::Timeout(()), &["full", "deadline"]);
+    says(&TryRecvError::Empty, &["empty"]);
+    says(&RecvError::Closed, &["closed and empty"]);
+    says(
+        &RecvError::Disconnected,
+        &["empty", "all senders have gone"],
+    );
+    says(&RecvTimeoutError::Timeout, &["empty", "deadline"]);
+    says(&Failure::Forked, &["forked child", "open the ring anew"]);
+    // Whatever the message is, it need not be shown.
+    struct Secret;
+    assert_eq!(format!("{:?}", TrySendError::Full(Secret)), "Full");
+    let failed = SendError::Failed(Secret, Failure::Forked);
+    assert_eq!(format!("{failed:?}"), "Failed(Forked)");
+}

@@ -1,0 +1,262 @@
+//! Streams between threads: every message once, each sender's in order.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use memring::{
+    Barrier, Kind, Mpmc, Mpsc, Receiver, Ring, RingBuilder, Sender, Spmc, Spsc, WaitStrategy, Wake,
+};
+
+use crate::support::in_time;
+
+/// How a sender sends, or a receiver receives: a way for each number.
+const WAYS: usize = 4;
+
+fn send_all<K: Kind>(mut sender: Sender<u64, K>, who: u64, count: u64, way: usize) {
+    let message = |index| who << 32 | index;
+    match way % WAYS {
+        0 => (0..count).for_each(|index| sender.send(message(index)).unwrap()),
+        1 => {
+            for start in (0..count).step_by(7) {
+                let messages = (start..count.min(start + 7)).map(message);
+                sender.send_batch(messages).unwrap();
+            }
+        }
+        2 => {
+            for index in 0..count {
+                if index % 5 == 0 {
+                    drop(sender.reserve().unwrap()); // given up
+                }
+                let mut grant = sender.reserve().unwrap();
+                grant.write(message(index)).unwrap();
+                grant.commit().unwrap();
+            }
+        }
+        _ => {
+            for index in 0..count {
+                while sender.try_send(message(index)).is_err() {
+                    thread::yield_now();
+                }
+            }
+        }
+    }
+}
+
+fn receive_all<K: Kind>(mut receiver: Receiver<u64, K>, way: usize) -> Vec<u64> {
+    let mut seen = Vec::new();
+    match way % WAYS {
+        0 => seen.extend(receiver.iter()),
+        1 => while receiver.recv_batch(&mut seen, 5).is_ok() {},
+        2 => {
+            while let Ok(batch) = receiver.lease_batch(3) {
+                seen.extend(batch.iter().map(|message| message.read()));
+            }
+        }
+        _ => loop {
+            match receiver.try_recv() {
+                Ok(message) => seen.push(message),
+                Err(memring::TryRecvError::Empty) => thread::yield_now(),
+                Err(_) => break,
+            }
+        },
+    }
+    seen
+}
+
+/// All of them at once, on endpoints that are there before the first message.
+fn stream<K: Kind>(
+    senders: Vec<Sender<u64, K>>,
+    receivers: Vec<Receiver<u64, K>>,
+    count: u64,
+    first_way: usize,
+) {
+    let number = senders.len();
+    let seen = in_time(move || {
+        let threads: Vec<_> = (receivers.into_iter().enumerate())
+            .map(|(way, receiver)| thread::spawn(move || receive_all(receiver, first_way + way)))
+            .collect();
+        for (who, sender) in senders.into_iter().enumerate() {
+            thread::spawn(move || send_all(sender, who as u64, count, first_way + who));
+        }
+        let each = threads.into_iter().map(|thread| thread.join().unwrap());
+        each.collect::<Vec<_>>()
+    });
+    for one in &seen {
+        let mut last = vec![None; number];
+        for message in one {
+            let (who, index) = ((message >> 32) as usize, message & 0xffff_ffff);
+            assert!(last[who].is_none_or(|last| last < index), "out of order");
+            last[who] = Some(index);
+        }
+    }
+    let mut all: Vec<u64> = seen.into_iter().flatten().collect();
+    all.sort_unstable();
+    let expected =
+        (0..number as u64).flat_map(|who| (0..count).map(move |index| who << 32 | index));
+    assert!(all.into_iter().eq(expected), "lost or doubled");
+}
+
+/// Every way in turn, as many of each side as the kind admits: half of them
+/// attached, half cloned.
+macro_rules! streams {
+    ($kind:ident, $build:expr, $strategy:expr, $count:expr) => {{
+        let build: RingBuilder<u64, $kind> = $build;
+        for way in 0..WAYS {
+            let ring = build.clone().anonymous().unwrap();
+            let attach = || (ring.sender_with($strategy), ring.receiver_with($strategy));
+            let (sender, receiver) = attach();
+            let senders = streams!(@many $kind senders sender.unwrap(), ring.sender_with($strategy));
+            let receivers =
+                streams!(@many $kind receivers receiver.unwrap(), ring.receiver_with($strategy));
+            stream(senders, receivers, $count, way);
+        }
+    }};
+    (@many Spsc $side:ident $one:expr, $more:expr) => { vec![$one] };
+    (@many Mpsc receivers $one:expr, $more:expr) => { vec![$one] };
+    (@many Spmc senders $one:expr, $more:expr) => { vec![$one] };
+    (@many $kind:ident $side:ident $one:expr, $more:expr) => {{
+        let (first, second) = ($one, $more.unwrap());
+        vec![first.clone(), first, second.clone(), second]
+    }};
+}
+
+macro_rules! all_streams {
+    ($($kind:ident: $name:ident),*) => {
+        $(mod $name {
+            use super::*;
+
+            fn ring(capacity: usize) -> RingBuilder<u64, $kind> {
+                Ring::builder().capacity(capacity)
+            }
+
+            #[test]
+            fn in_a_narrow_ring() {
+                streams!($kind, ring(2), WaitStrategy::default(), 1500);
+            }
+
+            #[test]
+            fn in_a_wide_ring() {
+                streams!($kind, ring(256), WaitStrategy::default(), 20_000);
+            }
+
+            #[test]
+            fn of_sleepers() {
+                streams!($kind, ring(4), WaitStrategy::Park, 500);
+            }
+
+            #[test]
+            fn of_spinners() {
+                let ring = ring(64).wake(Wake::SpinOnly);
+                streams!($kind, ring, WaitStrategy::Spin, 3000);
+            }
+
+            #[test]
+            fn with_fences() {
+                let ring = ring(64).barrier(Barrier::Fence);
+                streams!($kind, ring, WaitStrategy::SpinThenPark { spins: 50 }, 5000);
+            }
+
+            #[test]
+            fn over_the_wrap_of_positions() {
+                let ring = ring(64).start_position(u64::MAX - 1000);
+                streams!($kind, ring, WaitStrategy::default(), 3000);
+            }
+        })*
+    };
+}
+
+all_streams!(Spsc: spsc, Mpsc: mpsc, Spmc: spmc, Mpmc: mpmc);
+
+#[test]
+fn byte_messages_are_whole() {
+    let ring = Ring::<[u8], Mpmc>::builder().capacity(8).message_limit(600);
+    let ring = ring.anonymous().unwrap();
+    let sender = ring.sender().unwrap();
+    let receiver = ring.receiver().unwrap();
+    let received = Arc::new(AtomicUsize::new(0));
+    let receivers: Vec<_> = [receiver.clone(), receiver]
+        .into_iter()
+        .map(|mut receiver| {
+            let received = Arc::clone(&received);
+            thread::spawn(move || {
+                let mut buffer = Vec::new();
+                while receiver.recv_into(&mut buffer).is_ok() {
+                    let first = buffer.first().copied().unwrap_or(0);
+                    assert!(buffer.iter().all(|byte| *byte == first), "torn");
+                    assert_eq!(buffer.len() % 251, usize::from(first));
+                    received.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    for mut sender in [sender.clone(), sender] {
+        thread::spawn(move || {
+            for index in 0..5000usize {
+                let length = index * 7 % 600;
+                sender.send(&vec![(length % 251) as u8; length]).unwrap();
+            }
+        });
+    }
+    in_time(move || {
+        receivers
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap())
+    });
+    assert_eq!(received.load(Ordering::Relaxed), 10_000);
+}
+
+#[test]
+fn comings_and_goings() {
+    // Endpoints that attach, work a little and detach, while others stream.
+    let ring = Ring::<u64, Mpmc>::anonymous(16).unwrap();
+    let keep = ring.sender().unwrap();
+    let receivers: Vec<_> = (0..2)
+        .map(|_| {
+            let ring = ring.clone();
+            thread::spawn(move || {
+                let mut sum = 0;
+                loop {
+                    let mut receiver = ring.receiver().unwrap();
+                    for _ in 0..50 {
+                        match receiver.recv() {
+                            Ok(value) => sum += value,
+                            Err(_) => return sum,
+                        }
+                    }
+                    // One is leaked now and then, and so given back.
+                    if let Ok(lease) = receiver.try_lease() {
+                        std::mem::forget(lease);
+                    }
+                }
+            })
+        })
+        .collect();
+    let senders: Vec<_> = (0..2)
+        .map(|_| {
+            let ring = ring.clone();
+            thread::spawn(move || {
+                for _ in 0..100 {
+                    let mut sender = ring.sender().unwrap();
+                    sender.send_batch(1..=20).unwrap();
+                    if let Ok(grant) = sender.try_reserve() {
+                        std::mem::forget(grant);
+                    }
+                }
+            })
+        })
+        .collect();
+    let sums = in_time(move || {
+        senders
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
+        keep.close().unwrap();
+        let sums = receivers.into_iter().map(|thread| thread.join().unwrap());
+        sums.sum::<u64>()
+    });
+    // Given back to whoever looked before the end was reported.
+    let mut last = ring.receiver().unwrap();
+    let sums = sums + last.try_iter().sum::<u64>();
+    assert_eq!(sums, 2 * 100 * 210);
+    assert_eq!(ring.stats().lost, 0);
+}

@@ -1,0 +1,161 @@
+//! Waiting, with and without an end to it, and the iterators.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use memring::{Kind, RecvTimeoutError, Ring, SendTimeoutError, TryRecvError, WaitStrategy, Wake};
+
+use crate::for_each_kind;
+use crate::support::{GUARD, in_time};
+
+const SHORT: Duration = Duration::from_millis(20);
+const STRATEGIES: [WaitStrategy; 4] = [
+    WaitStrategy::Spin,
+    WaitStrategy::SpinThenPark { spins: 10 },
+    WaitStrategy::SpinThenPark { spins: 1000 },
+    WaitStrategy::Park,
+];
+
+fn timeouts_and_deadlines<K: Kind>() {
+    for strategy in STRATEGIES {
+        let ring = Ring::<u64, K>::anonymous(1).unwrap();
+        let mut sender = ring.sender_with(strategy).unwrap();
+        let mut receiver = ring.receiver_with(strategy).unwrap();
+        let start = Instant::now();
+        let past = start.checked_sub(GUARD).unwrap_or(start);
+        for timeout in [Duration::ZERO, SHORT] {
+            assert_eq!(
+                receiver.recv_timeout(timeout),
+                Err(RecvTimeoutError::Timeout)
+            );
+            let leased = receiver.lease_timeout(timeout);
+            assert!(matches!(leased, Err(RecvTimeoutError::Timeout)));
+        }
+        // Six times 20 ms in all: never before its time.
+        assert!(start.elapsed() >= 2 * SHORT);
+        for deadline in [past, Instant::now(), Instant::now() + SHORT] {
+            assert_eq!(
+                receiver.recv_deadline(deadline),
+                Err(RecvTimeoutError::Timeout)
+            );
+            let leased = receiver.lease_deadline(deadline);
+            assert!(matches!(leased, Err(RecvTimeoutError::Timeout)));
+            assert!(Instant::now() >= deadline);
+        }
+        // What is there is had, whatever the deadline.
+        sender.send_deadline(1, past).unwrap();
+        assert_eq!(receiver.recv_deadline(past), Ok(1));
+        sender.send_timeout(2, Duration::ZERO).unwrap();
+        for timeout in [Duration::ZERO, SHORT] {
+            let late = SendTimeoutError::Timeout(3);
+            assert_eq!(sender.send_timeout(3, timeout), Err(late));
+            assert_eq!(sender.send_deadline(3, Instant::now() + timeout), Err(late));
+            let reserved = sender.reserve_timeout(timeout).map(drop);
+            assert_eq!(reserved, Err(SendTimeoutError::Timeout(())));
+            let reserved = sender.reserve_deadline(Instant::now() + timeout);
+            assert_eq!(reserved.map(drop), Err(SendTimeoutError::Timeout(())));
+        }
+        assert_eq!(receiver.recv_timeout(Duration::MAX), Ok(2));
+        sender.send_timeout(4, Duration::MAX).unwrap();
+    }
+}
+
+/// One waits, the other comes late, in both directions.
+fn who_waits_is_woken<K: Kind>() {
+    for strategy in STRATEGIES {
+        let ring = Ring::<u64, K>::anonymous(1).unwrap();
+        let mut sender = ring.sender_with(strategy).unwrap();
+        let mut receiver = ring.receiver_with(strategy).unwrap();
+        let late = thread::spawn(move || {
+            thread::sleep(SHORT);
+            sender.send(1).unwrap();
+            sender.send(2).unwrap();
+            in_time(move || {
+                // Waits for the slot of 2.
+                sender.send_timeout(3, GUARD).unwrap();
+                sender.reserve_timeout(GUARD).unwrap().commit().unwrap();
+            });
+        });
+        let mut receiver = in_time(move || {
+            assert_eq!(receiver.recv_timeout(GUARD), Ok(1));
+            receiver
+        });
+        thread::sleep(SHORT);
+        in_time(move || {
+            assert_eq!(receiver.recv(), Ok(2));
+            assert_eq!(receiver.lease_timeout(GUARD).unwrap().read(), 3);
+            let mut rest = Vec::new();
+            assert_eq!(receiver.recv_batch(&mut rest, 3), Ok(1));
+        });
+        late.join().unwrap();
+    }
+}
+
+fn before_the_other_side_has_ever_come<K: Kind>() {
+    let ring = Ring::<u64, K>::anonymous(1).unwrap();
+    let mut receiver = ring.receiver().unwrap();
+    let other = ring.clone();
+    let late = thread::spawn(move || {
+        thread::sleep(SHORT);
+        let mut sender = other.sender().unwrap();
+        thread::sleep(SHORT);
+        sender.send(1).unwrap();
+        sender
+    });
+    assert_eq!(in_time(move || receiver.recv()), Ok(1));
+    drop(late.join().unwrap());
+    let ring = Ring::<u64, K>::anonymous(1).unwrap();
+    let mut sender = ring.sender().unwrap();
+    sender.send(2).unwrap();
+    let late = thread::spawn(move || {
+        thread::sleep(SHORT);
+        ring.receiver().unwrap().recv()
+    });
+    in_time(move || sender.send(3)).unwrap();
+    assert_eq!(late.join().unwrap(), Ok(2));
+}
+
+fn spinners_spin<K: Kind>() {
+    let ring = Ring::<u64, K>::builder().wake(Wake::SpinOnly).capacity(1);
+    let ring = ring.anonymous().unwrap();
+    let (mut sender, mut receiver) = (ring.sender().unwrap(), ring.receiver().unwrap());
+    assert_eq!(receiver.recv_timeout(SHORT), Err(RecvTimeoutError::Timeout));
+    let late = thread::spawn(move || {
+        thread::sleep(SHORT);
+        for value in 0..100 {
+            sender.send(value).unwrap();
+        }
+    });
+    in_time(move || assert!(receiver.iter().eq(0..100)));
+    late.join().unwrap();
+}
+
+fn iterators<K: Kind>() {
+    let ring = Ring::<u64, K>::anonymous(8).unwrap();
+    let (mut sender, mut receiver) = (ring.sender().unwrap(), ring.receiver().unwrap());
+    assert_eq!(receiver.try_iter().next(), None);
+    sender.send_batch(0..5).unwrap();
+    assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+    sender.send_batch(0..3).unwrap();
+    let mut seen = Vec::new();
+    for message in &mut receiver {
+        seen.push(message);
+        if message == 2 {
+            drop(sender.send(9));
+            break;
+        }
+    }
+    assert_eq!(seen, [0, 1, 2]);
+    drop(sender);
+    assert_eq!(receiver.iter().collect::<Vec<_>>(), [9]);
+    assert_eq!(receiver.try_iter().next(), None);
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+}
+
+for_each_kind!(
+    timeouts_and_deadlines,
+    who_waits_is_woken,
+    before_the_other_side_has_ever_come,
+    spinners_spin,
+    iterators,
+);
