@@ -35,7 +35,7 @@ impl Home {
             .create(directory.path().join("rings"))
             .expect("make a directory for rings");
         Home {
-            _alive: watch(),
+            _alive: watch(directory.path().into()),
             directory,
         }
     }
@@ -95,13 +95,14 @@ pub fn board_of(home: &Path, name: &str) -> Board {
 
 /// Ends this process, unless what it returns is dropped in time. A parent that
 /// hangs in a call under test could not end itself.
-fn watch() -> mpsc::Sender<()> {
+fn watch(directory: PathBuf) -> mpsc::Sender<()> {
     let (alive, ended) = mpsc::channel();
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     std::thread::spawn(move || {
         if ended.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
             // Not by `eprintln`, which the test harness would keep to itself.
             let _ = writeln!(std::io::stderr(), "{test} hangs: not done in {LIMIT:?}");
+            let _ = std::fs::remove_dir_all(directory);
             std::process::exit(101);
         }
     });
