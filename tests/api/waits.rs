@@ -141,7 +141,7 @@ fn iterators<K: Kind>() {
     for message in &mut receiver {
         seen.push(message);
         if message == 2 {
-            drop(sender.send(9));
+            sender.send(9).unwrap();
             break;
         }
     }

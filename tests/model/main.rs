@@ -12,7 +12,9 @@ use proptest::test_runner::{Config, TestRunner};
 
 /// A kind, with cloning where it has that.
 pub trait Cloning: Kind + Sized {
+    /// Another sender like `from`, if the kind has many.
     fn clone_sender<L: Load>(from: &Sender<L::Message, Self>) -> Option<Sender<L::Message, Self>>;
+    /// Another receiver like `from`, if the kind has many.
     fn clone_receiver<L: Load>(
         from: &Receiver<L::Message, Self>,
     ) -> Option<Receiver<L::Message, Self>>;

@@ -302,3 +302,21 @@ fn progress_that_cannot_be_is_called_so() {
     }
     assert!(<Single as Arity>::Sender::<Single>::attach(view, ME).is_err());
 }
+
+#[test]
+fn a_jump_past_what_is_in_hand_is_called_impossible() {
+    let mut world = World::<Multi, Single>::new(CAPACITY, 0, TERMS);
+    assert!(world.claim(0));
+    world.publish(0);
+    assert_eq!(world.take(0, 1, true), 1);
+    let far = geometry().free(1 + (1 << 40) * CAPACITY);
+    let view = world.view();
+    view.word(1).store(far.0, Ordering::SeqCst);
+    let stall = world.receivers[0].side.claim(&view).unwrap_err();
+    assert!(
+        matches!(stall, Stall::Impossible(found) if found.found == far.0),
+        "{stall:?}"
+    );
+    // Giving back what is in hand then takes no longer than ever.
+    within_30_s(move || world.requeue(0));
+}
