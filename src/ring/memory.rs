@@ -6,6 +6,7 @@
 
 #![allow(unsafe_code)]
 
+use core::ffi::c_void;
 use core::marker::PhantomData;
 
 use super::position::{Geometry, Owner};
@@ -358,37 +359,19 @@ unsafe fn store_relaxed(at: *mut u8, word: u64) {
 }
 
 /// Moves a block in a way that the compiler cannot see into, so that it can
-/// assume nothing about bytes that a peer may be writing.
+/// assume nothing about bytes that a peer may be writing: by the C library's
+/// `memcpy`, behind an address that the optimiser is told nothing about.
 ///
 /// # Safety
 /// `from` is readable and `to` writable for `length` bytes; no overlap.
 #[inline(always)]
 unsafe fn block_move(from: *const u8, to: *mut u8, length: usize) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: the caller's contract is that of `rep movsb`; the direction flag
-    // is clear by the ABI; the three registers it changes are declared.
+    type Move = unsafe extern "C" fn(*mut c_void, *const c_void, usize) -> *mut c_void;
+    let opaque: Move = core::hint::black_box(libc::memcpy);
+    // SAFETY: the caller's contract is that of `memcpy`.
     unsafe {
-        core::arch::asm!(
-            "rep movsb",
-            inout("rcx") length => _,
-            inout("rsi") from => _,
-            inout("rdi") to => _,
-            options(nostack, preserves_flags),
-        );
+        opaque(to.cast(), from.cast(), length);
     }
-    #[cfg(any(not(target_arch = "x86_64"), miri))]
-    // SAFETY: the caller's contract.
-    unsafe {
-        opaque_copy(from, to, length);
-    }
-}
-
-#[cfg(any(not(target_arch = "x86_64"), miri))]
-#[inline(never)]
-unsafe fn opaque_copy(from: *const u8, to: *mut u8, length: usize) {
-    let (from, to) = (core::hint::black_box(from), core::hint::black_box(to));
-    // SAFETY: the caller's contract; both addresses are opaque to the optimiser.
-    unsafe { core::ptr::copy_nonoverlapping(from, to, length) }
 }
 
 #[cfg(all(test, not(loom)))]
