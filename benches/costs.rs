@@ -5,6 +5,8 @@
 //! Every iteration sends and receives, so that the ring stays nearly empty and
 //! its memory warm. `cargo bench -- --test` runs each once.
 
+#![allow(missing_docs, reason = "criterion's macro makes a public function")]
+
 use std::hint::black_box;
 use std::iter::repeat_n;
 
