@@ -4,6 +4,8 @@
 //! what it stands for is the business of the floors above.
 
 pub(crate) mod event;
+#[cfg(all(test, loom))]
+pub(crate) mod models;
 #[cfg(not(loom))]
 pub(crate) mod parking;
 pub(crate) mod strategy;

@@ -1,0 +1,131 @@
+//! Closing: a receiver that reports the end has missed no message whose send
+//! said `Ok` (R17).
+
+use super::*;
+use crate::primitive::fence;
+use crate::ring::{Arity, Multi, Single};
+use crate::wait::models::{Witness, explore, spawn};
+
+/// As `Ring::close`: SeqCst, then the heavy half of the barrier.
+fn close(memory: &LoomMemory) {
+    memory.cell(Cell::Closed).store(1, Ordering::SeqCst);
+    fence(Ordering::SeqCst);
+}
+
+/// One look of a receiver, made sure of as `channel::waiting` does.
+enum Look {
+    Message(u64),
+    Nothing,
+    End,
+}
+
+fn look<S: SendSide>(memory: &LoomMemory, side: &mut impl ReceiveSide) -> Look {
+    if let Ok((message, _)) = receive(memory, side) {
+        return Look::Message(message);
+    }
+    if memory.cell(Cell::Closed).load(Ordering::Acquire) == 0 {
+        return Look::Nothing;
+    }
+    fence(Ordering::SeqCst);
+    match receive(memory, side) {
+        Ok((message, _)) => return Look::Message(message),
+        Err(Stall::Nothing) => {}
+        Err(_) => return Look::Nothing,
+    }
+    if !S::quiescent(memory) {
+        return Look::Nothing;
+    }
+    match receive(memory, side) {
+        Ok((message, _)) => Look::Message(message),
+        Err(_) => Look::End,
+    }
+}
+
+fn check<S: Arity, R: Arity>(name: &str, third: bool, bound: Option<usize>) {
+    let ended = Witness::of("the end, after a message");
+    let refused = Witness::of("a send refused");
+    let (noted, told) = (ended.clone(), refused.clone());
+    explore(name, bound, move || {
+        let twice = if S::MULTI || R::MULTI {
+            SlotWords
+        } else {
+            Nothing
+        };
+        let memory = LoomMemory::new(2, 0, Fences::Full, twice);
+        let mut sending = sender::<S::Sender<R>>(&*memory, 1);
+        let mut side = receiver::<R::Receiver<S>>(&*memory, 512);
+        let sender = {
+            let memory = Arc::clone(&memory);
+            spawn(move || {
+                let sends =
+                    [11, 12].map(|message| (message, send(&*memory, &mut sending, message)));
+                let sent =
+                    |(message, result): (u64, Result<(), Stall>)| result.ok().map(|()| message);
+                sends.into_iter().filter_map(sent).collect::<Vec<u64>>()
+            })
+        };
+        let closer = third.then(|| {
+            let memory = Arc::clone(&memory);
+            spawn(move || close(&memory))
+        });
+        if !third {
+            close(&memory);
+        }
+        let (mut received, mut end) = (Vec::new(), false);
+        for _ in 0..3 {
+            match look::<S::Sender<R>>(&memory, &mut side) {
+                Look::Message(message) => {
+                    assert!(!end);
+                    received.push(message);
+                }
+                Look::Nothing => {}
+                Look::End => end = true,
+            }
+        }
+        let sent = sender.join();
+        if let Some(closer) = closer {
+            closer.join();
+        }
+        noted.note_if(end && !received.is_empty());
+        told.note_if(sent.len() < 2);
+        if !end {
+            received.extend(receive_rest(&*memory, &mut side).iter().map(|(m, _)| m));
+        }
+        assert_eq!(received, sent);
+        let mut late = super::sender::<S::Sender<R>>(&*memory, 1);
+        assert_eq!(send(&*memory, &mut late, 13), Err(Stall::Closed));
+    });
+    ended.check();
+    refused.check();
+}
+
+/// The receiver closes. Exhaustive for SPSC, three preemptions for SPMC.
+///
+/// Seen to fail: no fence between `busy` and the look at `closed`; `quiescent`
+/// always true; `busy = 0` stored Relaxed.
+#[test]
+fn models_close_single() {
+    check::<Single, Single>("close, spsc", false, None);
+    check::<Single, Multi>("close, spmc", false, Some(3));
+}
+
+/// Three preemptions. Seen to fail: as [`models_close_single`].
+#[test]
+fn models_close_single_by_a_third() {
+    check::<Single, Single>("close by a third, spsc", true, Some(3));
+}
+
+/// The receiver closes. Three preemptions.
+///
+/// Seen to fail: no fence between the claim and the look at `closed`; no look.
+#[test]
+fn models_close_multi() {
+    check::<Multi, Single>("close, mpsc", false, Some(3));
+    check::<Multi, Multi>("close, mpmc", false, Some(3));
+}
+
+/// Two preemptions. Seen to fail: as [`models_close_multi`].
+#[test]
+fn models_close_multi_by_a_third() {
+    check::<Multi, Multi>("close by a third, mpmc", true, Some(2));
+}

@@ -1,0 +1,118 @@
+//! Single endpoints that die at every step, and the heirs of their role.
+
+use super::*;
+use crate::ring::single::{SingleReceiver, SingleSender};
+use crate::ring::{Arity, Multi, Single};
+use crate::wait::models::{explore, spawn};
+
+/// The single sender dies at some step, from attaching on; its heir sends on.
+fn succeed_sender<R: Arity>(steps: u32) {
+    let name = format!("single sender dies after {steps} steps");
+    let bound = R::MULTI.then_some(3);
+    explore(&name, bound, move || {
+        let memory = LoomMemory::new(2, 0, Fences::Membarrier, Progress);
+        let mut side = receiver::<R::Receiver<Single>>(&*memory, 512);
+        let sender_side = {
+            let memory = Arc::clone(&memory);
+            spawn(move || {
+                let sent = RefCell::new(Vec::new());
+                live(&memory, steps, |memory| {
+                    let mut side = sender::<SingleSender<R>>(memory, 1);
+                    if send(memory, &mut side, 11).is_ok() {
+                        sent.borrow_mut().push(11);
+                    }
+                });
+                // The lock goes from the dead to the heir, and with it the
+                // order of their steps: as good as one thread.
+                let mut heir = sender::<SingleSender<R>>(&*memory, 1);
+                for message in [12, 13] {
+                    if send(&*memory, &mut heir, message).is_ok() {
+                        sent.borrow_mut().push(message);
+                    }
+                }
+                sent.into_inner()
+            })
+        };
+        let mut received = Vec::new();
+        received.extend(receive(&*memory, &mut side).ok());
+        let sent = sender_side.join();
+        received.extend(receive_rest(&*memory, &mut side));
+        let received = only_messages(&received);
+        assert!(in_order(&received, &[11, 12, 13]), "{received:?}");
+        settle_up(received, &sent, &[11]);
+    });
+}
+
+/// R6. Exhaustive with a single receiver; three preemptions with one of many.
+///
+/// Seen to fail: `sent` stored before the word; `attach` that trusts `sent` and
+/// does not look at the words.
+#[test]
+fn models_single_sender_succeeded() {
+    for steps in 0..14 {
+        succeed_sender::<Single>(steps);
+        succeed_sender::<Multi>(steps);
+    }
+}
+
+/// A single receiver dies at some step; its heir receives what is left.
+fn succeed_receiver<S: Arity>(steps: u32) {
+    let name = format!("single receiver dies after {steps} steps");
+    explore(&name, Some(3), move || {
+        let memory = LoomMemory::new(2, 0, Fences::Membarrier, Progress);
+        let mut side = sender::<S::Sender<Single>>(&*memory, 1);
+        assert_eq!(send(&*memory, &mut side, 11), Ok(()));
+        let receivers = {
+            let memory = Arc::clone(&memory);
+            spawn(move || {
+                let noted = RefCell::new(Vec::new());
+                live(&memory, steps, |memory| {
+                    let mut side = receiver::<SingleReceiver<S>>(memory, 512);
+                    lease(memory, &mut side, &noted);
+                    lease(memory, &mut side, &noted);
+                });
+                let mut heir = receiver::<SingleReceiver<S>>(&*memory, 512);
+                let first = receive(&*memory, &mut heir).ok();
+                (noted.into_inner(), first, heir)
+            })
+        };
+        let mut sent = vec![11];
+        for message in [12, 13] {
+            if send(&*memory, &mut side, message).is_ok() {
+                sent.push(message);
+            }
+        }
+        let (leases, first, mut heir) = receivers.join();
+        let mut received: Vec<_> = first.into_iter().collect();
+        received.extend(receive_rest(&*memory, &mut heir));
+        let acknowledged = leases.iter().filter_map(|lease| lease.acknowledged);
+        let all: Vec<u64> = acknowledged
+            .chain(received.iter().map(|(message, _)| *message))
+            .collect();
+        // Release is one step, so between it and our note lies nothing shared,
+        // but credit: a killed release counts if `done` was stored.
+        let in_hand = leases.last().filter(|lease| lease.acknowledged.is_none());
+        let mut with_hand = all.clone();
+        with_hand.extend(in_hand.and_then(|lease| lease.handed_out));
+        with_hand.sort_unstable();
+        with_hand.dedup();
+        assert_eq!(with_hand, sent, "lost");
+        assert!(in_order(&all, &sent), "doubled: {all:?}");
+        for (message, attempt) in received {
+            let was_in_hand = in_hand.is_some_and(|lease| lease.handed_out == Some(message));
+            assert!(attempt <= 1 && (attempt == 1 || !was_in_hand));
+        }
+    });
+}
+
+/// R8, R9. Three preemptions.
+///
+/// Seen to fail: `attach` that resumes from `credit`; `credit` stored before
+/// `done`; `taken` not stored; the attempt not raised.
+#[test]
+fn models_single_receiver_succeeded() {
+    for steps in 4..=15 {
+        succeed_receiver::<Single>(steps);
+        succeed_receiver::<Multi>(steps);
+    }
+}
