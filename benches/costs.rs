@@ -32,7 +32,7 @@ where
     group.throughput(Throughput::Elements(1));
     group.bench_function("send, recv", |bencher| {
         bencher.iter(|| {
-            sender.try_send(black_box(message)).ok().expect("room");
+            sender.try_send(black_box(message)).expect("room");
             black_box(receiver.try_recv().expect("a message"))
         });
     });
