@@ -3,13 +3,14 @@
 
 mod support;
 
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use memring::{
     AttachError, Failure, Kind, Mpmc, Mpsc, Receiver, RecvError, RecvTimeoutError, Ring, RingError,
     SendError, SendTimeoutError, Sender, Spmc, Spsc, TryRecvError, TrySendError,
 };
-use support::{in_child, says};
+use support::{in_child, in_time, says};
 
 const NO_TIME: Duration = Duration::ZERO;
 
@@ -159,28 +160,32 @@ fn a_child_keeps_no_parent_alive<K: Kind>() {
     let path = directory.path().join("ring");
     let name = path.to_str().unwrap();
     let ring = Ring::<u64, K>::create(name, 4).unwrap();
+    let (wait, release) = std::io::pipe().unwrap();
     in_child(|| {
-        // Parent of a grandchild that has inherited its endpoint and stays.
+        // Parent of a grandchild that inherits its endpoint and stays.
         let mine = Ring::<u64, K>::open(name).unwrap();
         let mut sender = mine.sender().unwrap();
         sender.send(1).unwrap();
-        // SAFETY: this child has one thread.
-        if unsafe { libc::fork() } == 0 {
-            // SAFETY: no arguments to get wrong; it ends before the test's
-            // guard does.
-            unsafe {
-                libc::close(1);
-                libc::close(2);
-                libc::sleep(2);
+        // SAFETY: this child has one thread, and so has the grandchild, which
+        // waits for the end of the pipe and ends.
+        unsafe {
+            if libc::fork() == 0 {
+                libc::alarm(60);
+                libc::close(release.as_raw_fd());
+                let mut byte = 0u8;
+                libc::read(wait.as_raw_fd(), (&raw mut byte).cast(), 1);
                 libc::_exit(0);
             }
         }
         std::mem::forget(sender);
     });
     let mut receiver = ring.receiver().unwrap();
-    assert_eq!(receiver.recv(), Ok(1));
-    assert_eq!(receiver.recv(), Err(RecvError::Disconnected));
+    in_time(move || {
+        assert_eq!(receiver.recv(), Ok(1));
+        assert_eq!(receiver.recv(), Err(RecvError::Disconnected));
+    });
     ring.sender().unwrap();
+    drop(release);
 }
 
 #[test]

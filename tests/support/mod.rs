@@ -2,7 +2,7 @@
 #![allow(dead_code, unsafe_code)]
 
 use std::io::{Read, Write};
-use std::os::fd::FromRawFd;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
@@ -62,11 +62,16 @@ pub fn fork_and_wait(act: impl FnOnce()) {
     }
     assert!(child > 0, "{}", std::io::Error::last_os_error());
     drop(writer);
-    let mut said = String::new();
-    let _ = { reader }.read_to_string(&mut said);
     let mut status = 0;
     // SAFETY: our own child, and a status of our own.
     assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    // What it said is in the pipe, of which its own children may have the
+    // other end still.
+    // SAFETY: an open descriptor and a flag.
+    unsafe { libc::fcntl(reader.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
+    let mut said = Vec::new();
+    let _ = { reader }.read_to_end(&mut said);
+    let said = String::from_utf8_lossy(&said);
     let exited = libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0;
     assert!(exited, "in the child (status {status:#x}): {said}");
 }
