@@ -8,9 +8,10 @@
 //! set. Notifier: publish, light barrier, look at the bit. One of the two sees
 //! the other.
 //!
-//! W3: a notifier that woke somebody sets the bit again, for others may sleep
-//! on; a bit too many costs one system call. Nobody has to clear the bit of a
-//! dead sleeper.
+//! W3: the bit stays while a notifier wakes, so that every notifier meanwhile
+//! sees it too. It is taken away by a notifier that found nobody asleep, who then
+//! wakes everybody: who went to sleep in between looks again, and sets it anew.
+//! Nobody has to clear the bit of a dead sleeper.
 //!
 //! W4: every sleep is capped, for a notifier can die between its publication
 //! and its look.
@@ -19,6 +20,9 @@ use crate::primitive::{AtomicU32, Fences, Ordering};
 
 const SLEEPER: u32 = 1;
 const COUNT: u32 = 2;
+
+/// As many sleepers as the system counts.
+const ALL: u32 = u32::MAX >> 1;
 
 /// Compare-and-swaps that may fail before a notifier counts up regardless.
 const TRIES: u32 = 64;
@@ -66,30 +70,38 @@ impl Event<'_> {
         for _ in 0..TRIES {
             let word = self.0.load(Ordering::SeqCst);
             if word & SLEEPER == 0 {
-                return; // another notifier is at it, after our publication
+                return; // taken away since we published: see the end of this
             }
-            let rung = word.wrapping_add(COUNT) & !SLEEPER;
-            if self
-                .0
-                .compare_exchange(word, rung, Ordering::SeqCst, Ordering::SeqCst)
-                .is_ok()
-            {
-                if park.wake(self.0, 1) > 0 {
-                    self.0.fetch_or(SLEEPER, Ordering::SeqCst); // W3
+            let rung = word.wrapping_add(COUNT);
+            if !self.swap(word, rung) {
+                continue;
+            }
+            if park.wake(self.0, 1) == 0 {
+                // Nobody was asleep: take the bit away. Whoever has gone to
+                // sleep since, or is about to, has seen the bit set and left it
+                // so: wake them all, to look again and set it anew (W3).
+                if self.swap(rung, rung.wrapping_add(COUNT) & !SLEEPER) {
+                    park.wake(self.0, ALL);
                 }
-                return;
             }
+            return;
         }
-        // Kept from it 64 times: count up and leave the bit. Sleepers about to
-        // sleep find the word changed, and the bit brings the next notifier.
+        // Kept from it 64 times: count up regardless, which is all that matters
+        // to those about to sleep, and leave the bit.
         self.0.fetch_add(COUNT, Ordering::SeqCst);
         park.wake(self.0, 1);
+    }
+
+    fn swap(self, from: u32, to: u32) -> bool {
+        self.0
+            .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
     }
 
     /// Wakes every sleeper, whether or not the bit is set: for closing,
     /// detaching and repair, which are rare.
     pub(crate) fn notify_all(self, park: &impl Park) {
         self.0.fetch_add(COUNT, Ordering::SeqCst);
-        park.wake(self.0, u32::MAX >> 1);
+        park.wake(self.0, ALL);
     }
 }

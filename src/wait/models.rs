@@ -294,25 +294,34 @@ fn models_sleep_two_to_two() {
     });
 }
 
-/// One notifier wakes one sleeper with each message. Three preemptions.
+/// Two sleepers who take one message each and do not come back, and one
+/// notifier or two: a message wakes a sleeper, whoever is being woken by another.
+/// Three preemptions and two.
 ///
-/// With two notifiers this does not hold, and is not promised: while one is
-/// between its wake and setting the bit again, the other sees no bit, and its
-/// message waits for the woken sleeper to come back, or for a cap (W4).
-///
-/// Seen to fail: a notifier that does not set the bit again (W3).
+/// Seen to fail: a notifier that takes the bit away before it wakes, and sets it
+/// again after (two notifiers: meanwhile the other sees no bit); one that takes
+/// it away and does not wake again (W3).
 #[test]
 fn models_sleep_one_each() {
-    explore("two sleepers, one each", Some(3), || {
-        let shop = Shop::new();
-        let sleepers = [(); 2].map(|()| {
-            let shop = Arc::clone(&shop);
-            spawn(move || shop.wait())
+    for (name, notifiers, bound) in [
+        ("two sleepers, one each", 1, 3),
+        ("two sleepers, one each, two notifiers", 2, 2),
+    ] {
+        explore(name, Some(bound), move || {
+            let shop = Shop::new();
+            let sleepers = [(); 2].map(|()| {
+                let shop = Arc::clone(&shop);
+                spawn(move || shop.wait())
+            });
+            let other = Arc::clone(&shop);
+            let notifier = (notifiers == 2).then(|| spawn(move || other.publish()));
+            (notifiers..=2).for_each(|_| shop.publish());
+            if let Some(notifier) = notifier {
+                notifier.join();
+            }
+            for sleeper in sleepers {
+                assert!(sleeper.join());
+            }
         });
-        shop.publish();
-        shop.publish();
-        for sleeper in sleepers {
-            assert!(sleeper.join());
-        }
-    });
+    }
 }
