@@ -1,9 +1,12 @@
 //! Everything that can go wrong, each with a line that says what was expected,
 //! what was found and what to do.
 
+mod opening;
+
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+
+pub use opening::{Mismatch, RingError};
 
 /// The two sides of a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +168,17 @@ pub struct SendBatchError<M> {
     pub cause: SendError<M>,
 }
 
+/// Why [`Sender::try_send_batch`](crate::Sender::try_send_batch) ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{cause} (after {sent} messages of the batch were sent)")]
+#[non_exhaustive]
+pub struct TrySendBatchError<M> {
+    /// How many messages were sent before.
+    pub sent: usize,
+    /// What happened, with the first message that was not sent.
+    pub cause: TrySendError<M>,
+}
+
 /// Why [`Receiver::try_recv`](crate::Receiver::try_recv) received nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TryRecvError {
@@ -260,240 +274,4 @@ fn holder_text(holder: Option<u32>) -> String {
         Some(pid) => format!(" (by process {pid})"),
         None => String::new(),
     }
-}
-
-/// Why a ring could not be made, opened, removed or inspected.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RingError {
-    /// The name cannot be that of a ring.
-    #[error("invalid ring name {name:?}: {reason}")]
-    InvalidName {
-        /// The name given.
-        name: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// A parameter of the ring to be made is out of range.
-    #[error("invalid {what}: expected {expected}, found {found}")]
-    InvalidOption {
-        /// Which parameter.
-        what: &'static str,
-        /// What would do.
-        expected: String,
-        /// What was given.
-        found: String,
-    },
-    /// There is no ring of that name.
-    #[error("no ring at {}: create it first, or wait for its creator", path.display())]
-    NotFound {
-        /// Where it was looked for.
-        path: PathBuf,
-    },
-    /// There is a file of that name already.
-    #[error("{} exists already: open it, or remove it first", path.display())]
-    AlreadyExists {
-        /// Where it is.
-        path: PathBuf,
-    },
-    /// The file is not a ring, or not the ring that was asked for.
-    #[error("{}: {mismatch}", place(path))]
-    Mismatch {
-        /// The file, if it has a name.
-        path: Option<PathBuf>,
-        /// What differs.
-        mismatch: Mismatch,
-    },
-    /// The directory of rings cannot be trusted.
-    #[error("directory {} {reason}; set MEMRING_DIR to a directory of your own with mode 0700", path.display())]
-    Directory {
-        /// The directory.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// There is not enough memory or disk for the ring.
-    #[error(
-        "no space for a ring of {needed} bytes in {}: free some, or choose a smaller capacity",
-        place(path)
-    )]
-    NoSpace {
-        /// Bytes needed.
-        needed: u64,
-        /// Where, if the ring was to have a name.
-        path: Option<PathBuf>,
-    },
-    /// The kernel lacks something that this ring needs.
-    #[error("this system lacks {what}: {remedy}")]
-    Unsupported {
-        /// What is missing.
-        what: &'static str,
-        /// What to do.
-        remedy: &'static str,
-    },
-    /// The name kept appearing and disappearing.
-    #[error("{} was created and removed by others {tries} times while opening it; try again", path.display())]
-    Unstable {
-        /// The path.
-        path: PathBuf,
-        /// How often it was tried.
-        tries: u32,
-    },
-    /// This handle was inherited over `fork`.
-    #[error(transparent)]
-    Failed(#[from] Failure),
-    /// The system refused a call.
-    #[error("cannot {action} {}: {source}", place(path))]
-    Os {
-        /// What was being done.
-        action: &'static str,
-        /// With what, if it has a name.
-        path: Option<PathBuf>,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-fn place(path: &Option<PathBuf>) -> String {
-    match path {
-        Some(path) => path.display().to_string(),
-        None => "an anonymous ring".into(),
-    }
-}
-
-/// Each way in which a file can be wrong.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Mismatch {
-    /// The first bytes are not those of a ring.
-    #[error("not a memring segment: expected magic {expected:02x?}, found {found:02x?}")]
-    Magic {
-        /// The magic bytes.
-        expected: [u8; 8],
-        /// The bytes there.
-        found: [u8; 8],
-    },
-    /// The file is shorter than its header, or than the header says.
-    #[error(
-        "too short: expected {expected} bytes, found {found}; it was truncated or is not a ring"
-    )]
-    TooShort {
-        /// Bytes that there should be.
-        expected: u64,
-        /// Bytes that there are.
-        found: u64,
-    },
-    /// Made by a crate with another format.
-    #[error(
-        "format version {found}, but this program speaks version {expected}; use programs built on the same format"
-    )]
-    Version {
-        /// This crate's.
-        expected: u32,
-        /// The file's.
-        found: u32,
-    },
-    /// Made on a machine with the other byte order.
-    #[error(
-        "byte order mark {found:#010x}, expected {expected:#010x}: made on a machine of the other byte order"
-    )]
-    ByteOrder {
-        /// This machine's.
-        expected: u32,
-        /// The file's.
-        found: u32,
-    },
-    /// Another kind of ring.
-    #[error("a ring of kind {found}, expected {expected}")]
-    Kind {
-        /// Asked for.
-        expected: String,
-        /// Found.
-        found: String,
-    },
-    /// Typed against bytes.
-    #[error("a ring of {found}, expected one of {expected}")]
-    Shape {
-        /// Asked for.
-        expected: &'static str,
-        /// Found.
-        found: &'static str,
-    },
-    /// A message type of another size.
-    #[error("messages of {found} bytes, expected {expected}: not the same type")]
-    MessageSize {
-        /// Size of `T` here.
-        expected: u64,
-        /// Size in the file.
-        found: u64,
-    },
-    /// A message type of another alignment.
-    #[error("messages aligned to {found} bytes, expected {expected}: not the same type")]
-    MessageAlign {
-        /// Alignment of `T` here.
-        expected: u64,
-        /// Alignment in the file.
-        found: u64,
-    },
-    /// Another schema tag.
-    #[error(
-        "schema tag {found:#x}, expected {expected:#x}: the two programs do not mean the same messages"
-    )]
-    Schema {
-        /// Asked for.
-        expected: u64,
-        /// Found.
-        found: u64,
-    },
-    /// A capacity that cannot be.
-    #[error("capacity {found}: expected a power of two from 1 to {max}")]
-    Capacity {
-        /// The most slots that a ring may have.
-        max: u64,
-        /// Found.
-        found: u64,
-    },
-    /// A number in the header that contradicts the others.
-    #[error("header field {field}: expected {expected}, found {found}; the header is damaged")]
-    Field {
-        /// Which.
-        field: &'static str,
-        /// What follows from the rest.
-        expected: u64,
-        /// Found.
-        found: u64,
-    },
-    /// A symbolic link.
-    #[error("is a symbolic link, expected a regular file; name the file itself")]
-    Symlink,
-    /// Not a regular file.
-    #[error("is a {found}, expected a regular file")]
-    FileType {
-        /// What it is.
-        found: &'static str,
-    },
-    /// Somebody else's file.
-    #[error("belongs to user {found}, expected {expected}; allow foreign rings if you trust them")]
-    Owner {
-        /// Us.
-        expected: u32,
-        /// Its owner.
-        found: u32,
-    },
-    /// Others may write to it.
-    #[error(
-        "has mode {found:04o}: expected no write permission for group or others; allow foreign rings if you trust them"
-    )]
-    Permissions {
-        /// Its mode.
-        found: u32,
-    },
-    /// A descriptor of memory that its giver can still shrink.
-    #[error(
-        "memory is not sealed against {missing}: expected a memfd with the seals shrink, grow and seal"
-    )]
-    Unsealed {
-        /// What is missing.
-        missing: &'static str,
-    },
 }

@@ -94,7 +94,8 @@ pub use channel::{
 };
 pub use error::{
     AttachError, Corruption, Failure, Mismatch, RecvError, RecvTimeoutError, RingError,
-    SendBatchError, SendError, SendTimeoutError, Side, TryRecvError, TrySendError,
+    SendBatchError, SendError, SendTimeoutError, Side, TryRecvError, TrySendBatchError,
+    TrySendError,
 };
 #[cfg(not(loom))]
 pub use inspect::{Inspection, Listed, Stats, directory, inspect, list, remove};

@@ -183,7 +183,10 @@ fn send<K: Kind>(sender: &mut Sender<u64, K>, order: Order, operand: u64) -> (u6
             sender
                 .try_send_batch(messages)
                 .map(|count| count as u64)
-                .map_err(|error| error.map_away())
+                .or_else(|error| match error.sent {
+                    0 => Err(error.cause.map_away()),
+                    sent => Ok(sent as u64),
+                })
         }
         _ => match sender.try_reserve() {
             Ok(mut grant) => match order {

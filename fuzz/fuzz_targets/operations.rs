@@ -346,16 +346,15 @@ impl<T: Numbered + ?Sized, K: Kind> Machine<T, K> {
         let ids = self.model.next..self.model.next + u64::from(count);
         let bytes: Vec<Vec<u8>> = ids.clone().map(bytes_of).collect();
         let messages = ids.zip(&bytes).map(|(id, bytes)| T::sent(id, bytes));
-        match sender.try_send_batch(messages).map_err(reason) {
+        match sender.try_send_batch(messages) {
             Ok(sent) => {
-                assert!(sent > 0 || count == 0);
+                assert_eq!(sent, usize::from(count));
                 self.sent(sent as u64);
-                if sent < count.into() {
-                    self.model.assert_full(self.ring.capacity());
-                }
             }
-            Err(reason) => {
-                assert!(count > 0);
+            Err(error) => {
+                assert!(error.sent < count.into());
+                let reason = reason(error.cause);
+                self.sent(error.sent as u64);
                 self.model
                     .refused(reason, self.ring.capacity(), self.receivers.len());
             }

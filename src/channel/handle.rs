@@ -115,7 +115,8 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     ///
     /// # Errors
     /// [`RingError::Os`] at the first call on a named ring, if it cannot be
-    /// opened anew; [`RingError::Failed`] in a forked child.
+    /// opened anew; [`RingError::Failed`] in a forked child, unless the parent has
+    /// called this before or the ring is anonymous: so the child can open it anew.
     pub fn as_fd(&self) -> Result<BorrowedFd<'_>, RingError> {
         self.segment.share()
     }

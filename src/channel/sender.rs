@@ -11,7 +11,8 @@ use super::port::Port;
 use super::waiting::{self, Endpoint};
 use super::{SendSideOf, answer};
 use crate::error::{
-    AttachError, Failure, SendBatchError, SendError, SendTimeoutError, Side, TrySendError,
+    AttachError, Failure, SendBatchError, SendError, SendTimeoutError, Side, TrySendBatchError,
+    TrySendError,
 };
 use crate::inspect::Stats;
 use crate::kind::Kind;
@@ -136,27 +137,29 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         }
     }
 
-    /// Sends as many of `messages` as there is room for now, in order, and
-    /// says how many; receivers are notified once for all. Give it
+    /// Sends `messages` in order as long as there is room, without waiting, and
+    /// says how many they were; receivers are notified once for all. Give it
     /// `iter.by_ref()` to go on with the rest later.
     ///
     /// # Errors
-    /// As [`Sender::try_send`], with the first message that was not sent, if
-    /// not even one was. An empty batch is `Ok(0)`.
+    /// As [`Sender::try_send`], with the first message that was not sent and
+    /// the number of those that were.
     pub fn try_send_batch<'m>(
         &mut self,
         messages: impl IntoIterator<Item = T::Sent<'m>>,
-    ) -> Result<usize, TrySendError<T::Sent<'m>>> {
+    ) -> Result<usize, TrySendBatchError<T::Sent<'m>>> {
         let mut messages = messages.into_iter().peekable();
-        let sent = self.offer_all(&mut messages);
-        if sent > 0 {
-            return Ok(sent);
+        let mut sent = 0;
+        loop {
+            sent += self.offer_all(&mut messages);
+            let Some(message) = messages.next() else {
+                return Ok(sent);
+            };
+            match self.try_send(message) {
+                Ok(()) => sent += 1,
+                Err(cause) => return Err(TrySendBatchError { sent, cause }),
+            }
         }
-        let Some(message) = messages.next() else {
-            return Ok(0);
-        };
-        self.try_send(message)?;
-        Ok(1 + self.offer_all(&mut messages))
     }
 
     /// Sends all of `messages` in order, waiting for room as long as it takes,

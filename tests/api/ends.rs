@@ -28,7 +28,8 @@ fn closed_for_senders<K: Kind>() {
             sender.send_timeout(3, GUARD),
             Err(SendTimeoutError::Closed(3))
         );
-        assert_eq!(sender.try_send_batch([4, 5]), Err(TrySendError::Closed(4)));
+        let error = sender.try_send_batch([4, 5]).unwrap_err();
+        assert_eq!((error.sent, error.cause), (0, TrySendError::Closed(4)));
         let error = sender.send_batch([6, 7]).unwrap_err();
         assert_eq!((error.sent, error.cause), (0, SendError::Closed(6)));
         assert!(matches!(
@@ -266,7 +267,10 @@ fn messages_come_back<K: Kind>() {
         b"x"
     );
     let error = sender.try_send_batch([&b"x"[..], b"y"]).unwrap_err();
-    assert_eq!(error, TrySendError::Full(&b"x"[..]));
+    assert_eq!(
+        (error.sent, error.cause),
+        (0, TrySendError::Full(&b"x"[..]))
+    );
     drop(receiver);
     assert_eq!(sender.send(b"x").unwrap_err().into_message(), b"x");
     // The iterator is not drained in vain.
@@ -274,6 +278,21 @@ fn messages_come_back<K: Kind>() {
     let error = sender.send_batch(messages.by_ref()).unwrap_err();
     assert_eq!(error.cause.into_message(), b"x");
     assert_eq!(messages.next(), Some(&b"y"[..]));
+}
+
+/// A batch that stops for want of room hands back what it drew and did not send.
+#[test]
+fn a_batch_that_goes_on_later_loses_nothing() {
+    let ring = Ring::<u64, memring::Spsc>::anonymous(2).unwrap();
+    let (mut sender, mut receiver) = (ring.sender().unwrap(), ring.receiver().unwrap());
+    let mut messages = 0..9;
+    let mut received = Vec::new();
+    while let Err(error) = sender.try_send_batch(messages.by_ref()) {
+        received.extend(receiver.try_iter());
+        sender.try_send(error.cause.into_message()).unwrap();
+    }
+    received.extend(receiver.try_iter());
+    assert_eq!(received, (0..9).collect::<Vec<_>>());
 }
 
 for_each_kind!(

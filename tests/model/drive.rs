@@ -311,12 +311,11 @@ impl<L: Load, K: Cloning> World<L, K> {
                 }
             }
             (_, Ok(expected)) => assert_eq!(end.try_send_batch(messages).ok(), Some(expected)),
-            (_, Err((0, no))) => {
+            (_, Err(expected)) => {
                 let error = end.try_send_batch(messages).unwrap_err();
-                assert_eq!(No::from(&error), no);
-                assert_eq!(L::own(error.into_message()), values[0]);
+                assert_eq!((error.sent, No::from(&error.cause)), expected);
+                assert_eq!(L::own(error.cause.into_message()), values[error.sent]);
             }
-            (_, Err((sent, _))) => assert_eq!(end.try_send_batch(messages).ok(), Some(sent)),
         }
     }
 
