@@ -69,6 +69,9 @@
 //! that. Peers that mean harm can drop, forge or stall messages.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+compile_error!("memring needs Linux on a 64-bit machine: there is no other backend yet");
+
 mod error;
 mod kind;
 mod layout;

@@ -14,6 +14,9 @@ use crate::ring::memory::Payload;
 /// position up, and nobody trips over it. A grant that is leaked
 /// (`mem::forget`) is given up at the sender's next call or at its drop.
 ///
+/// With many senders, a position that is given up is used up: until receivers
+/// have passed it, the ring may be full with one message less.
+///
 /// The slot holds what an earlier message left there: a typed message is that,
 /// until it is written (any bytes are a valid `T`); a byte message begins with
 /// length 0.
