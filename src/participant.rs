@@ -145,8 +145,8 @@ impl Drop for Participant {
         if segment.is_usable() {
             // AcqRel: after all that we wrote; pairs with the next holder's
             // Acquire load in `attach`.
-            let entry = segment.block();
-            entry.entry(self.id).fetch_and(!DIRTY, Ordering::AcqRel);
+            let block = segment.block();
+            block.entry(self.id).fetch_and(!DIRTY, Ordering::AcqRel);
         }
         // A lock that cannot be given back goes with the segment's descriptor.
         let _ = segment.locks.unlock(self.id.0.into());
@@ -216,13 +216,14 @@ pub(crate) fn is_alive(segment: &Segment, id: Owner) -> bool {
 /// Counts a coming or going, so that cached answers of [`presence`] expire.
 fn announce_change(segment: &Segment, side: Side) {
     // Release: pairs with the Acquire load in `presence`.
-    let changes = segment.block();
-    changes.cell(side.changes()).fetch_add(1, Ordering::AcqRel);
+    let block = segment.block();
+    block.cell(side.changes()).fetch_add(1, Ordering::AcqRel);
 }
 
 /// Entries of `ids` that are in use, or were when their holder died.
 fn dirty(block: Block, ids: std::ops::Range<u16>) -> impl Iterator<Item = (Owner, u64)> {
     ids.map(Owner).filter_map(move |id| {
+        // Acquire: pairs with the Release store in `Participant::attach`.
         let entry = block.entry(id).load(Ordering::Acquire);
         (entry & DIRTY != 0).then_some((id, entry))
     })
@@ -231,6 +232,7 @@ fn dirty(block: Block, ids: std::ops::Range<u16>) -> impl Iterator<Item = (Owner
 /// Who is on `side`, and the count of changes at which that was true.
 pub(crate) fn presence(segment: &Segment, side: Side) -> (u64, Presence) {
     let block = segment.block();
+    // Before the entries; pairs with the increment in `announce_change`.
     let changes = block.cell(side.changes()).load(Ordering::Acquire);
     let presence = if dirty(block, side.ids()).any(|(id, _)| is_alive(segment, id)) {
         Presence::Present

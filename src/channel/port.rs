@@ -181,9 +181,9 @@ impl Port {
     /// found by patrols, which count as goings.
     fn others(&mut self) -> (u64, Presence) {
         let other = self.side.other();
-        let cell = self.segment.block();
+        let block = self.segment.block();
         // Acquire: pairs with the increment in `participant::announce_change`.
-        let changes = cell.cell(other.changes()).load(Ordering::Acquire);
+        let changes = block.cell(other.changes()).load(Ordering::Acquire);
         match self.others {
             Some(cached) if cached.0 == changes => cached,
             _ => *self

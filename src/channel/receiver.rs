@@ -359,6 +359,10 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             }
         }
         self.side.hand_out(&self.view);
+        if self.side.made_room() {
+            // Now, not at the release, which may be long in coming.
+            self.port.notify(&self.view, Bell::Senders);
+        }
         Ok(())
     }
 

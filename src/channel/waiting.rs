@@ -135,10 +135,16 @@ fn wait<E: Endpoint, R>(
             Miss::NotYet(obstacle) => {
                 let cleared =
                     obstacle.is_some_and(|held| participant::clear(&endpoint.port().segment, held));
-                if !cleared {
-                    if is_late(deadline) {
+                if is_late(deadline) {
+                    // Also when something was cleared: a peer that forges one
+                    // dead holder after the other must not keep us.
+                    seen = attempt(endpoint);
+                    if seen.is_err() {
                         return Err(Outcome::Timeout);
                     }
+                    continue;
+                }
+                if !cleared {
                     endpoint.port().sleep(&memory, announced, deadline);
                     slept = true;
                     endpoint.port().patrol_if_due();

@@ -190,7 +190,7 @@ impl<S: Arity> SingleReceiver<S> {
     fn set_done<M: Memory>(&mut self, memory: &M, done: u64) {
         self.done = done;
         // Release: our reads of the payload come first; pairs with the Acquire
-        // in `find_room` and `MultiSender::room`.
+        // in `find_room` and `MultiSender::is_done_with`.
         memory.cell(Cell::Done).store(done, Ordering::Release);
         if done.wrapping_sub(self.credited) >= self.stride {
             self.give_credit(memory);
