@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// The modules of the crate by floor. A module uses only those on lower floors;
 /// a half floor orders neighbours.
-const FLOORS: [(&str, u32); 13] = [
+const FLOORS: [(&str, u32); 14] = [
+    ("points", 0),
     ("primitive", 0),
     ("error", 0),
     ("message", 0),

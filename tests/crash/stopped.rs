@@ -1,7 +1,10 @@
 //! Processes stopped for as long as it pleases: never taken for dead.
 
-use memring::{AttachError, Kind, RecvTimeoutError, Ring, RingKind, SendTimeoutError, Side};
+use memring::{
+    AttachError, Holder, Kind, RecvTimeoutError, Ring, RingKind, SendTimeoutError, Side,
+};
 
+use crate::common::child::Child;
 use crate::common::dispatch::{Job, dispatch};
 use crate::common::load::{Load, Stamp};
 use crate::hold::{A_WHILE, HELD, Line, Scene, get, put};
@@ -12,6 +15,13 @@ fn occupant<E>(attached: Result<E, AttachError>, expected: Side) -> Option<u32> 
         Err(error) => panic!("expected an occupied side, found {error}"),
         Ok(_) => panic!("a living {expected} was robbed of its place"),
     }
+}
+
+/// That a call's error, and the figures, name the process that is waited for.
+fn names(told: Option<Holder>, in_figures: Option<Holder>, side: Side, child: &Child) {
+    let told = told.expect("somebody to be named");
+    assert_eq!((told.side, told.pid), (side, child.pid()));
+    assert_eq!(in_figures, Some(told));
 }
 
 /// Single sides name their holder, stopped or not, and no longer when it died.
@@ -69,7 +79,7 @@ fn the_claim_of_a_stopped_sender_is_waited_for() {
                 });
                 let full = tx.send_timeout(T::lend(&made), A_WHILE);
                 assert!(
-                    matches!(full, Err(SendTimeoutError::Timeout(_))),
+                    matches!(full, Err(SendTimeoutError::Timeout(..))),
                     "{full:?}"
                 );
                 3
@@ -77,8 +87,17 @@ fn the_claim_of_a_stopped_sender_is_waited_for() {
                 0
             };
             // Also what lies behind the claim waits.
-            let late = rx.recv_timeout(A_WHILE).err();
-            assert_eq!(late, Some(RecvTimeoutError::Timeout));
+            match rx.recv_timeout(A_WHILE).err() {
+                Some(RecvTimeoutError::Timeout(told)) => {
+                    names(
+                        told,
+                        scene.ring.stats().blocks_receivers,
+                        Side::Sender,
+                        &holder,
+                    );
+                }
+                late => panic!("{late:?}"),
+            }
             holder.resume();
             scene.let_go(holder);
             assert_eq!(get(&mut rx), (HELD, 0));
@@ -113,18 +132,24 @@ fn the_lease_of_a_stopped_receiver_is_left_to_it() {
                     assert_eq!(get(&mut rx), (number, 0));
                 }
                 let empty = rx.recv_timeout(A_WHILE).err();
-                assert_eq!(empty, Some(RecvTimeoutError::Timeout));
+                assert_eq!(empty, Some(RecvTimeoutError::Timeout(None)));
             }
             // Nothing is written over it.
             let made = T::make(Stamp {
                 sender: 0,
                 number: 4,
             });
-            let full = tx.send_timeout(T::lend(&made), A_WHILE);
-            assert!(
-                matches!(full, Err(SendTimeoutError::Timeout(_))),
-                "{full:?}"
-            );
+            match tx.send_timeout(T::lend(&made), A_WHILE) {
+                Err(SendTimeoutError::Timeout(_, told)) => {
+                    names(
+                        told,
+                        scene.ring.stats().blocks_senders,
+                        Side::Receiver,
+                        &holder,
+                    );
+                }
+                full => panic!("{full:?}"),
+            }
             holder.resume();
             scene.let_go(holder);
             let mut rx = scene.ring.receiver().expect("attach a receiver");

@@ -2,14 +2,24 @@
 //! said `Ok` (R17).
 
 use super::*;
+use crate::layout::{CLOSED, CLOSED_AND_FENCED};
 use crate::primitive::fence;
 use crate::ring::{Arity, Multi, Single};
 use crate::wait::models::{Witness, explore, spawn};
 
-/// As `Ring::close`: SeqCst, then the heavy half of the barrier.
+/// As `Ring::close`.
 fn close(memory: &LoomMemory) {
-    memory.cell(Cell::Closed).store(1, Ordering::SeqCst);
-    fence(Ordering::SeqCst);
+    let closed = memory.cell(Cell::Closed);
+    let _ = closed.compare_exchange(0, CLOSED, Ordering::SeqCst, Ordering::Relaxed);
+}
+
+/// As `Port::fence_end`: one receiver's barrier serves all.
+fn fence_end(memory: &LoomMemory) {
+    let closed = memory.cell(Cell::Closed);
+    if closed.load(Ordering::Acquire) != CLOSED_AND_FENCED {
+        fence(Ordering::SeqCst);
+        closed.store(CLOSED_AND_FENCED, Ordering::Release);
+    }
 }
 
 /// One look of a receiver, made sure of as `channel::waiting` does.
@@ -26,7 +36,7 @@ fn look<S: SendSide>(memory: &LoomMemory, side: &mut impl ReceiveSide) -> Look {
     if memory.cell(Cell::Closed).load(Ordering::Acquire) == 0 {
         return Look::Nothing;
     }
-    fence(Ordering::SeqCst);
+    fence_end(memory);
     match receive(memory, side) {
         Ok((message, _)) => return Look::Message(message),
         Err(Stall::Nothing) => {}
