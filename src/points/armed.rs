@@ -1,11 +1,10 @@
 //! The points of test builds: the process that is told to dies by its own hand.
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
-
-use rustix::process::{Signal, getpid, kill_process};
+use std::sync::{Mutex, PoisonError};
 
 use super::Point;
+use crate::os::signal::raise;
 
 /// What happens at a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +17,8 @@ pub enum Act {
 
 const NOTHING: u32 = u32::MAX;
 
+/// What comes after the next act.
+static LATER: Mutex<Vec<(Point, u64, Act)>> = Mutex::new(Vec::new());
 /// The point at which to act, or [`NOTHING`].
 static ARMED: AtomicU32 = AtomicU32::new(NOTHING);
 static STOPS: AtomicU32 = AtomicU32::new(0);
@@ -28,9 +29,18 @@ static LEFT: AtomicU64 = AtomicU64::new(0);
 static WATCHED: AtomicU32 = AtomicU32::new(0);
 static REACHED: [AtomicU64; Point::ALL.len()] = [const { AtomicU64::new(0) }; Point::ALL.len()];
 
-/// From now on this process acts when it reaches `point` for the `nth` time,
-/// counted from 1.
-pub fn arm(point: Point, nth: u64, act: Act) {
+/// From now on this process acts when it reaches a point for the `nth` time,
+/// counted from 1; then, if it lives, at the following one of `acts`.
+pub fn arm(acts: &[(Point, u64, Act)]) {
+    let mut later = LATER.lock().unwrap_or_else(PoisonError::into_inner);
+    *later = acts.iter().rev().copied().collect();
+    next(&mut later);
+}
+
+fn next(later: &mut Vec<(Point, u64, Act)>) {
+    let Some((point, nth, act)) = later.pop() else {
+        return;
+    };
     LEFT.store(nth, Ordering::Relaxed);
     STOPS.store(u32::from(act == Act::Stop), Ordering::Relaxed);
     // Release: pairs with the Acquire load in `reach`.
@@ -64,12 +74,11 @@ pub(super) fn reach(point: Point) {
 #[cold]
 fn act() {
     ARMED.store(NOTHING, Ordering::Relaxed);
-    if STOPS.load(Ordering::Relaxed) == 0 {
-        // The kernel delivers it before this thread runs another instruction.
-        let _ = kill_process(getpid(), Signal::KILL);
-    }
-    let _ = kill_process(getpid(), Signal::STOP);
-    // Another thread may be the one that is interrupted: this one is stopped
-    // with it, at the latest in here.
-    std::thread::sleep(Duration::from_millis(1));
+    // The kernel delivers it before this thread runs another instruction.
+    raise(if STOPS.load(Ordering::Relaxed) == 0 {
+        libc::SIGKILL
+    } else {
+        libc::SIGSTOP
+    });
+    next(&mut LATER.lock().unwrap_or_else(PoisonError::into_inner));
 }
