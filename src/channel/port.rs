@@ -18,9 +18,12 @@ use crate::segment::{Segment, register_barrier};
 use crate::wait::parking::Parking;
 use crate::wait::{Event, Park, WaitStrategy};
 
-/// The longest sleep without a look around (W4), and the shortest time between
-/// two patrols.
+/// The longest sleep without a look around (W4).
 pub(crate) const CAP: Duration = Duration::from_millis(100);
+
+/// The shortest time between two patrols: less than [`CAP`] by more than a tick
+/// of the coarse clock, so that one is due after every sleep of full length.
+const BETWEEN_PATROLS: Duration = Duration::from_millis(85);
 
 /// Probes of a patrol: each is a system call. Patrols begin at the endpoint's
 /// own id, so that the many endpoints of a ring look at different ones first.
@@ -186,7 +189,7 @@ impl Port {
     /// Probes a few participants, if the last patrol is a while ago.
     pub(crate) fn patrol_if_due(&mut self) {
         let now = Moment::coarse();
-        if self.patrolled.until(now) >= CAP {
+        if self.patrolled.until(now) >= BETWEEN_PATROLS {
             self.patrolled = now;
             participant::patrol(&self.segment, &mut self.cursor, PROBES);
         }

@@ -139,3 +139,53 @@ fn models_close_multi() {
 fn models_close_multi_by_a_third() {
     check::<Multi, Multi>("close by a third, mpmc", true, Some(2));
 }
+
+/// Two receivers at the end of one sender: the second one relies on the barrier
+/// of the first. What neither has received was refused.
+///
+/// Two preemptions. Seen to fail: the second stage of `closed` stored before the
+/// fence; the stage loaded Relaxed.
+#[test]
+fn models_close_seen_by_two() {
+    let both = Witness::of("both reported the end, after the message");
+    let noted = both.clone();
+    explore("close seen by two, spmc", Some(2), move || {
+        let memory = LoomMemory::new(1, 0, Fences::Full, SlotWords);
+        let mut sending = sender::<<Single as Arity>::Sender<Multi>>(&*memory, 1);
+        let sender = {
+            let memory = Arc::clone(&memory);
+            spawn(move || send(&*memory, &mut sending, 11).is_ok())
+        };
+        let looks = |id: u16, times: u32| {
+            let memory = Arc::clone(&memory);
+            move || {
+                type Receiving = <Multi as Arity>::Receiver<Single>;
+                type Sending = <Single as Arity>::Sender<Multi>;
+                let mut side = receiver::<Receiving>(&*memory, id);
+                let (mut received, mut end) = (0, false);
+                for _ in 0..times {
+                    match look::<Sending>(&memory, &mut side) {
+                        Look::Message(message) => {
+                            assert!(!end && message == 11);
+                            received += 1;
+                        }
+                        Look::Nothing => {}
+                        Look::End => end = true,
+                    }
+                }
+                (received, end)
+            }
+        };
+        let second = spawn(looks(513, 1));
+        close(&memory);
+        let (here, ended_here) = looks(512, 2)();
+        let (there, ended_there) = second.join();
+        let sent = sender.join();
+        noted.note_if(sent && ended_here && ended_there);
+        if ended_here && ended_there {
+            assert_eq!(here + there, u32::from(sent));
+        }
+        assert!(here + there <= u32::from(sent));
+    });
+    both.check();
+}
