@@ -216,6 +216,8 @@ impl<K: Cast> Doomed<K> {
     fn leave_as_sender(&mut self) {
         let mut tx = self.sender();
         self.send_some(&mut tx, Verb::One, 1);
+        // The other side finds nothing and somebody here: it will remember.
+        std::thread::sleep(2 * SHORT);
         self.plan.arm();
         drop(tx);
     }
@@ -223,6 +225,7 @@ impl<K: Cast> Doomed<K> {
     fn leave_as_receiver(&mut self) {
         let mut rx = self.receiver();
         self.lease_one(&mut rx);
+        std::thread::sleep(2 * SHORT); // likewise
         self.plan.arm();
         drop(rx);
     }
