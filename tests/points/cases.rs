@@ -87,11 +87,13 @@ pub fn run_all<C: fmt::Debug + Sync>(name: &str, cases: &[C], run: impl Fn(&C) -
             .map(|one| one.unwrap_or_else(|panic| resume_unwind(panic)))
             .max()
     });
-    println!(
-        "{name}: {} cases, the others went on within {:?}",
-        cases.len(),
-        longest.unwrap_or_default()
-    );
+    let longest = longest.unwrap_or_default();
+    let told = if longest.is_zero() {
+        String::new()
+    } else {
+        format!(", the others went on within {longest:?}")
+    };
+    println!("{name}: {} cases{told}", cases.len());
 }
 
 /// Every kind, with a test each: they run side by side.

@@ -4,6 +4,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use memring::points;
 use memring::{Receiver, RecvTimeoutError, Ring, Sender, TryRecvError, WaitStrategy};
 
 use crate::cases::Plan;
@@ -14,6 +15,7 @@ use crate::common::load::{Load, Stamp};
 use crate::common::work::{self, Verb};
 use crate::progress::{MOST, Progress};
 use crate::table::Program;
+use crate::traffic::PASSAGES;
 
 /// The doomed process is the first incarnation of a sender.
 pub const DOOMED: u64 = 0;
@@ -64,6 +66,10 @@ pub fn doomed(args: &Args) {
                 plan: args.get("plan"),
                 number: 0,
             };
+            let is_unharmed = doomed.plan.0.is_empty();
+            if is_unharmed {
+                points::watch();
+            }
             match args.get("program") {
                 Program::Send => doomed.send(),
                 Program::Receive => doomed.receive(),
@@ -74,6 +80,12 @@ pub fn doomed(args: &Args) {
                 Program::LeaveAsSender => doomed.leave_as_sender(),
                 Program::LeaveAsReceiver => doomed.leave_as_receiver(),
                 Program::Close => doomed.close(),
+            }
+            if is_unharmed {
+                let passages = args.board(PASSAGES);
+                for (index, count) in points::reached().into_iter().enumerate() {
+                    passages.set(index, count);
+                }
             }
         }
     }

@@ -125,6 +125,21 @@ impl<K: Cast> Scene<K> {
         }
     }
 
+    /// Survivors wherever there may be any beside the doomed one: two where
+    /// there may be many.
+    pub fn succeed_beside(&mut self, doomed: Program) {
+        let sends = doomed == Program::Send;
+        let sides = [
+            (Side::Sender, K::KIND.has_many_senders(), sends),
+            (Side::Receiver, K::KIND.has_many_receivers(), !sends),
+        ];
+        for (side, many, doomed) in sides {
+            for _ in u32::from(doomed)..1 + u32::from(many) {
+                self.add(side);
+            }
+        }
+    }
+
     /// Waits until every survivor has gone on, and says how long that took.
     pub fn all_go_on(&self) -> Duration {
         let since = Instant::now();

@@ -11,6 +11,11 @@ use crate::for_each_kind;
 use crate::scene::{Scene, small};
 use crate::table::{self, Program};
 
+/// The board on which an unharmed process tells what it has passed.
+pub const PASSAGES: &str = "passages";
+/// For each cycle of a program, several times over.
+const LONG_ENOUGH: Duration = Duration::from_millis(300);
+
 #[derive(Debug)]
 struct Case {
     program: Program,
@@ -26,19 +31,7 @@ impl Job for &Case {
         let case = self;
         let mut scene = Scene::<K>::new(small());
         let sends = case.program == Program::Send;
-        if !sends || K::KIND.has_many_senders() {
-            scene.add(Side::Sender);
-        }
-        if sends || K::KIND.has_many_receivers() {
-            scene.add(Side::Receiver);
-        }
-        // Two wherever there may be many, beside the doomed one.
-        if !sends && K::KIND.has_many_senders() {
-            scene.add(Side::Sender);
-        }
-        if sends && K::KIND.has_many_receivers() {
-            scene.add(Side::Receiver);
-        }
+        scene.succeed_beside(case.program);
         let plan = Plan::of(case.point, case.nth, case.act);
         let child = scene.spawn(case.program, &plan);
         match case.act {
@@ -86,4 +79,37 @@ fn receivers(kind: RingKind) {
     every_point(kind, Program::Receive);
 }
 
-for_each_kind!(senders, receivers);
+/// The table lists all that such a process passes, of every kind: so that a new
+/// point is not tried on one side and forgotten on another.
+fn passed_and_listed(kind: RingKind) {
+    for program in [Program::Send, Program::Receive] {
+        dispatch(kind, Unharmed(program));
+    }
+}
+
+struct Unharmed(Program);
+
+impl Job for Unharmed {
+    type Result = ();
+
+    fn run<K: Cast>(self) {
+        let Unharmed(program) = self;
+        let mut scene = Scene::<K>::new(small());
+        let passages = scene.home.board(PASSAGES, Point::ALL.len());
+        let child = scene.spawn(program, &Plan(Vec::new()));
+        scene.succeed_beside(program);
+        scene.all_go_on();
+        std::thread::sleep(LONG_ENOUGH);
+        scene.settle(Some(child), false);
+        let listed = table::of_traffic(program, K::KIND);
+        for (index, point) in Point::ALL.iter().enumerate() {
+            assert!(
+                passages.get(index) == 0 || listed.contains(point),
+                "{program:?} passes {point:?}, which is not in the table"
+            );
+        }
+        assert!((0..Point::ALL.len()).any(|index| passages.get(index) > 0));
+    }
+}
+
+for_each_kind!(senders, receivers, passed_and_listed);
