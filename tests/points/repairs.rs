@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use memring::points::{Act, Point};
-use memring::{OnDeath, RingKind, Side};
+use memring::{OnDeath, RecvError, RingKind, Side};
 
 use crate::cases::{Plan, run_all, title};
 use crate::cast::{Cast, Job, dispatch};
 use crate::for_each_kind;
-use crate::scene::{A_WHILE, Scene, small};
+use crate::scene::{A_WHILE, Scene, nothing_is_left, small};
 use crate::table::{self, Dead, Program};
 use crate::victim::held;
 
@@ -269,4 +269,25 @@ fn late_repairers() {
     run_all("late repairers", &cases, |case| dispatch(case.kind, case));
 }
 
-for_each_kind!(repairers, heirs, closers);
+/// A single sender dies inside an operation, and its heir does nothing: then
+/// nothing is under way, and a closed ring comes to its end.
+fn idle_heirs(kind: RingKind) {
+    struct Test;
+    impl Job for Test {
+        type Result = ();
+
+        fn run<K: Cast>(self) {
+            let scene = Scene::<K>::new(small());
+            let mut rx = scene.ring.receiver().expect("a place");
+            held(&scene, Dead::Sender, Side::Sender).kill();
+            let heir = scene.ring.sender().expect("the place of the dead");
+            scene.ring.close().expect("close the ring");
+            assert_eq!(rx.recv(), Err(RecvError::Closed));
+            drop((heir, rx));
+            nothing_is_left(&scene.ring);
+        }
+    }
+    dispatch(kind, Test);
+}
+
+for_each_kind!(idle_heirs, repairers, heirs, closers);

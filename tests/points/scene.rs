@@ -20,7 +20,9 @@ use crate::common::load::{Load, Stamp};
 use crate::progress::{MOST, Progress};
 use crate::table::Program;
 
-const CAPACITY: usize = 4;
+/// Small enough to be full, and more than four, so that `credit` lags behind
+/// `done`.
+const CAPACITY: usize = 8;
 const SHORT: Duration = Duration::from_millis(20);
 /// More than the longest sleep: what others would do meanwhile, they have done.
 pub const A_WHILE: Duration = Duration::from_millis(150);
