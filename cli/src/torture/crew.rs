@@ -261,12 +261,16 @@ impl<'l> Crew<'l> {
     }
 
     fn wait(&mut self, place: usize, what: &str, is_so: impl Fn(&Ledger) -> bool) -> Result<()> {
-        let late = Instant::now() + self.muster.patience;
+        let mut before = Instant::now();
+        let mut waited = Duration::ZERO;
         while !is_so(self.muster.ledger) {
             let now = Instant::now();
             self.resume_due(now)?;
             self.patrol_if_due(now)?;
-            if now >= late {
+            // Ctrl-Z stops all of us: that is no waiting.
+            waited += (now - before).min(PATROL);
+            before = now;
+            if waited >= self.muster.patience {
                 bail!(
                     "{} has not {what} within {} s: it hangs",
                     self.who(place),

@@ -49,7 +49,11 @@ impl Home {
                 _ => env::temp_dir(),
             },
         };
-        let dir = parent.join(format!("memring-torture-{}", process::id()));
+        // Evidence of an earlier process of our number may be there.
+        let name = |again: u32| format!("memring-torture-{}.{again}", process::id());
+        let mut dirs = (0..).map(|again| parent.join(name(again)));
+        let dir = dirs.find(|dir| !dir.exists());
+        let dir = dir.context("no name is free")?;
         // The guard's argument is text.
         dir.to_str().context("the directory's name is no text")?;
         let mut builder = DirBuilder::new();

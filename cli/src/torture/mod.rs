@@ -178,11 +178,11 @@ pub fn run(args: &Args) -> Result<()> {
             args.capacity,
             args.message.describe()
         )?;
-        let crowds: Vec<String> = storms
-            .iter()
-            .map(|storm| report::crowd(&storm.terms))
-            .collect();
-        writeln!(out, "{}\n", crowds.join("; "))?;
+        writeln!(
+            out,
+            "senders: {}, receivers: {}; 1 where the kind has one\n",
+            args.senders, args.receivers
+        )?;
         report::head(&mut out)?;
         out.flush()?;
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::random::Random;
 
 /// Strikes of a bout, after which everything is brought to rest and audited.
-const STRIKES: u64 = 32;
+const STRIKES: u64 = 24;
 /// Strikes of a bout without kills.
 const STOPS: u64 = 10;
 
@@ -258,7 +258,7 @@ impl Iterator for Plan {
         let mercy = match self.random.below(8) {
             _ if self.number == 0 => Mercy::All,
             0 => Mercy::All,
-            1 => Mercy::Receivers,
+            1 | 2 => Mercy::Receivers,
             _ => Mercy::None,
         };
         let length = match mercy {

@@ -53,7 +53,7 @@ mod tests {
     fn a_seed_means_the_same_for_ever() {
         let mut random = Random::new(1);
         let numbers: Vec<u64> = (0..3).map(|_| random.below(1 << 20)).collect();
-        assert_eq!(numbers, [0, 0, 0]);
+        assert_eq!(numbers, [880_671, 18_138, 119_434]);
         let mut several = random.several(3, 8);
         several.sort_unstable();
         several.dedup();

@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::check::Figures;
-use super::plan::Terms;
 use crate::format::{grouped, time};
 
 /// One kind, when the contract has held.
@@ -48,7 +47,7 @@ pub struct Report {
 pub fn head(out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
-        "{:4}  {:>7}  {:>6}  {:>13}  {:>13}  {:>6}  {:>6}  {:>5}  {:>5}  {:>8}",
+        "{:4} {:>6} {:>6} {:>12} {:>12} {:>6} {:>7} {:>5} {:>5} {:>8}",
         "KIND", "KILLS", "STOPS", "SENT", "RECEIVED", "CUT", "AGAIN", "LOST", "DEAD", "GAP"
     )
 }
@@ -66,8 +65,8 @@ impl Row {
         } = self.figures;
         writeln!(
             out,
-            "{:4}  {:>7}  {:>6}  {:>13}  {:>13}  {cut_short:>6}  {redelivered:>6}  {lost:>5}  \
-             {dead_hands:>5}  {:>8}",
+            "{:4} {:>6} {:>6} {:>12} {:>12} {cut_short:>6} {redelivered:>7} {lost:>5} \
+             {dead_hands:>5} {:>8}",
             self.kind,
             grouped(self.kills),
             grouped(self.stops),
@@ -91,18 +90,4 @@ impl Report {
             self.seconds
         )
     }
-}
-
-/// Who is in the storm, in words.
-pub fn crowd(terms: &Terms) -> String {
-    let many = |count: usize, what: &str| match count {
-        1 => format!("1 {what}"),
-        _ => format!("{count} {what}s"),
-    };
-    format!(
-        "{}: {}, {}",
-        terms.kind,
-        many(terms.senders, "sender"),
-        many(terms.receivers, "receiver")
-    )
 }
