@@ -79,6 +79,9 @@ impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
             if phase.step == Step::Go {
                 return Ok(());
             }
+            if phase.step == Step::Nudge && self.sabotage.is_some() {
+                self.misbehave(tx)?; // before anybody dies, at the latest
+            }
             self.desk.ledger.see(self.desk.post.place, phase);
             if phase.step == Step::Nudge && self.desk.post.nudges && self.sending.room() > 0 {
                 let made = T::make(self.sending.stamp(0));
