@@ -106,31 +106,15 @@ impl<'l> Receiving<'l> {
         }
     }
 
-    /// The next call may take so many messages and not come back to write them down.
-    pub fn open_hands(&self, received: usize) {
-        self.ledger.set_hands(
-            self.place,
-            Hands {
-                received: received as u64,
-                leased: 0,
-            },
-        );
-    }
-
-    /// The next call may lease so many.
-    pub fn open_leases(&self, leased: usize) {
-        self.ledger.set_hands(
-            self.place,
-            Hands {
-                received: 0,
-                leased: leased as u64,
-            },
-        );
+    /// What this receiver may have in its hands from now on, whatever happens to it: with the
+    /// next call, or as long as that call's result lives.
+    pub fn open_hands(&self, hands: Hands) {
+        self.ledger.set_hands(self.place, hands);
     }
 
     /// All is written down, and nothing in this receiver's hands.
     pub fn close_hands(&self) {
-        self.ledger.set_hands(self.place, Hands::default());
+        self.open_hands(Hands::default());
     }
 
     /// Whose message is written down in this cell, if its sending was begun.

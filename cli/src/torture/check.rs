@@ -110,9 +110,11 @@ pub fn audit(ledger: &Ledger, before: Receipts, about: &Circumstances) -> Result
         redelivered,
     } = *about;
 
-    // A dropped message may have been written down before, so `lost` can be more than is missing.
-    let taken = cells.missing.saturating_sub(lost);
-    if taken > dead.received {
+    // What killed receivers took along, acknowledged, and what they had just released. The rest
+    // of what was in their hands came again, or was dropped and counted.
+    let gone = cells.missing.saturating_sub(dead.received);
+    let open = cells.open.saturating_sub(dead.releasing);
+    if gone > lost {
         return Err(format!(
             "{} was sent and never received: {} are missing, {} of them in dead hands at most, \
              {lost} counted as lost",
@@ -121,8 +123,18 @@ pub fn audit(ledger: &Ledger, before: Receipts, about: &Circumstances) -> Result
             dead.received
         ));
     }
+    if gone + open > lost {
+        return Err(format!(
+            "{} was leased, never acknowledged, and did not come again: {} of these, {} at most \
+             were being released by dead hands, {lost} counted as lost",
+            name(cells.first_open),
+            cells.open,
+            dead.releasing
+        ));
+    }
+    let in_hand = dead.leased + dead.releasing;
     let (droppable, excess) = match discards {
-        true => (dead.leased + cells.spent, kills),
+        true => (in_hand + cells.spent, kills),
         // Who drops a message given back too often may be killed over it as well.
         false => (cells.spent, kills.min(cells.spent)),
     };
@@ -132,18 +144,9 @@ pub fn audit(ledger: &Ledger, before: Receipts, about: &Circumstances) -> Result
              for {kills} kills"
         ));
     }
-    if cells.open > dead.leased {
-        return Err(format!(
-            "{} was leased, and its receiver lives, but it was not acknowledged: {} of these, \
-             {} in dead hands at most",
-            name(cells.first_open),
-            cells.open,
-            dead.leased
-        ));
-    }
     let given_back = match discards {
         true => requeued,
-        false => requeued + dead.leased,
+        false => requeued + in_hand,
     };
     if receivers_killed == 0 && redelivered != requeued {
         return Err(format!(
@@ -165,7 +168,7 @@ pub fn audit(ledger: &Ledger, before: Receipts, about: &Circumstances) -> Result
     Ok(Figures {
         redelivered,
         lost,
-        dead_hands: taken,
+        dead_hands: cells.missing.saturating_sub(lost),
         ..cells.figures
     })
 }

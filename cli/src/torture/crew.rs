@@ -168,6 +168,7 @@ impl<'l> Crew<'l> {
                 self.deaths.receivers += 1;
                 self.deaths.hands.received += hands.received;
                 self.deaths.hands.leased += hands.leased;
+                self.deaths.hands.releasing += hands.releasing;
             }
         }
         Ok(())

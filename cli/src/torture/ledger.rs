@@ -114,8 +114,28 @@ const HANDS: usize = 2;
 pub struct Hands {
     /// Messages that were acknowledged and perhaps not written down.
     pub received: u64,
-    /// Messages that are leased and perhaps written down.
+    /// Messages that are leased, perhaps written down, and not released.
     pub leased: u64,
+    /// Messages that are written down, and perhaps released.
+    pub releasing: u64,
+}
+
+impl Hands {
+    /// Bits of each number.
+    const BITS: u32 = 20;
+
+    fn from_word(word: u64) -> Self {
+        let number = |index: u32| word >> (index * Self::BITS) & ((1 << Self::BITS) - 1);
+        Hands {
+            received: number(0),
+            leased: number(1),
+            releasing: number(2),
+        }
+    }
+
+    fn word(self) -> u64 {
+        self.received | self.leased << Self::BITS | self.releasing << (2 * Self::BITS)
+    }
 }
 
 /// Words of a chunk.
@@ -197,16 +217,12 @@ impl Ledger {
 
     /// What this receiver may have in its hands from now on.
     pub fn set_hands(&self, place: usize, hands: Hands) {
-        self.set(at(place, HANDS), hands.leased << 32 | hands.received);
+        self.set(at(place, HANDS), hands.word());
     }
 
     /// What it had.
     pub fn hands(&self, place: usize) -> Hands {
-        let word = self.get(at(place, HANDS));
-        Hands {
-            received: word & 0xffff_ffff,
-            leased: word >> 32,
-        }
+        Hands::from_word(self.get(at(place, HANDS)))
     }
 
     /// Count up, at the only process of a place.

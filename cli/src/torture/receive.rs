@@ -6,7 +6,7 @@ use anyhow::{Error, Result, anyhow, bail};
 use memring::{Kind, RecvError, TryRecvError};
 
 use super::account::{Receiving, Stamp};
-use super::ledger::{Phase, Stage, Step};
+use super::ledger::{Hands, Phase, Stage, Step};
 use super::load::{self, Load};
 use super::peer::{Desk, linger};
 use super::plan::{Traffic, Verbs};
@@ -99,7 +99,7 @@ impl<'p, T: Load + ?Sized, K: Kind> Receiver<'p, T, K> {
             Verbs::Batch => self.batch(rx, blocks),
             Verbs::InPlace => self.in_place(rx, blocks),
             verbs => {
-                self.receiving.open_hands(1);
+                self.open_received(1);
                 let message = match blocks && verbs == Verbs::One {
                     true => came(rx.recv())?,
                     false => is_there(rx.try_recv())?,
@@ -116,6 +116,14 @@ impl<'p, T: Load + ?Sized, K: Kind> Receiver<'p, T, K> {
         }
     }
 
+    /// The next call acknowledges so many at most.
+    fn open_received(&self, most: usize) {
+        self.receiving.open_hands(Hands {
+            received: most as u64,
+            ..Hands::default()
+        });
+    }
+
     fn note(&mut self, message: &T::Received) -> Result<()> {
         let stamp = verify::<T>(&self.receiving, message)?;
         self.receiving.note(stamp, None).map_err(Error::msg)?;
@@ -126,7 +134,7 @@ impl<'p, T: Load + ?Sized, K: Kind> Receiver<'p, T, K> {
     fn batch(&mut self, rx: &mut memring::Receiver<T, K>, blocks: bool) -> Got {
         let most = 1 + self.random.below(BATCH) as usize;
         let mut batch = std::mem::take(&mut self.batch);
-        self.receiving.open_hands(most);
+        self.open_received(most);
         let count = match blocks && self.random.one_in(2) {
             true => came(rx.recv_batch(&mut batch, most))?,
             false => is_there(rx.try_recv_batch(&mut batch, most))?,
@@ -150,7 +158,11 @@ impl<'p, T: Load + ?Sized, K: Kind> Receiver<'p, T, K> {
             true => 1,
             false => 1 + self.random.below(BATCH) as usize,
         };
-        self.receiving.open_leases(most);
+        let leased = |leased| Hands {
+            leased,
+            ..Hands::default()
+        };
+        self.receiving.open_hands(leased(most as u64));
         let leased = match blocks {
             true => came(rx.lease_batch(most))?,
             false => is_there(rx.try_lease_batch(most))?,
@@ -180,6 +192,11 @@ impl<'p, T: Load + ?Sized, K: Kind> Receiver<'p, T, K> {
             self.receiving.requeue(stamps.len());
             leased.requeue();
         } else {
+            // Until here whoever comes next must have them, or they are counted as lost.
+            self.receiving.open_hands(Hands {
+                releasing: stamps.len() as u64,
+                ..Hands::default()
+            });
             leased.release();
             for stamp in stamps {
                 self.receiving.acknowledge(stamp);

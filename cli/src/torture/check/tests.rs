@@ -12,6 +12,7 @@ const DEAD: Circumstances = Circumstances {
     dead: Hands {
         received: 1,
         leased: 2,
+        releasing: 0,
     },
     discards: false,
     lost: 0,
@@ -208,16 +209,30 @@ fn losses_must_be_accounted_for() {
 }
 
 #[test]
-fn a_lease_of_the_living_is_not_left_open() {
+fn a_lease_is_not_left_open() {
     let (_dir, ledger, stamps) = ten();
     let mut receiving = Receiving::new(&ledger, 0);
     for stamp in stamps {
         receiving.note(stamp, Some(0)).expect("good");
-        if stamp.number > 2 {
+        if stamp.number > 1 {
             receiving.acknowledge(stamp);
         }
     }
-    broken(&ledger, &DEAD, "message 0 of incarnation 5");
+    broken(&ledger, &calm(), "message 0 of incarnation 5");
+    // Leased by the dead: these must come again.
+    broken(&ledger, &DEAD, "did not come again: 2 of these");
+    // Or they are dropped, and all of them counted.
+    let dropped = |lost| Circumstances {
+        lost,
+        discards: true,
+        ..DEAD
+    };
+    broken(&ledger, &dropped(1), "did not come again");
+    verdict(&ledger, &dropped(2)).expect("allowed");
+    // Killed between the release and the note of it.
+    let mut releasing = DEAD;
+    releasing.dead.releasing = 2;
+    verdict(&ledger, &releasing).expect("allowed");
 }
 
 #[test]
