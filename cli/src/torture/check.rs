@@ -110,10 +110,12 @@ pub fn audit(ledger: &Ledger, before: Receipts, about: &Circumstances) -> Result
         redelivered,
     } = *about;
 
-    // What killed receivers took along, acknowledged, and what they had just released. The rest
-    // of what was in their hands came again, or was dropped and counted.
+    // What killed receivers took along, acknowledged, whether for the first time or when it had
+    // come again; and what they had just released. The rest of what was in their hands came
+    // again, or was dropped and counted.
     let gone = cells.missing.saturating_sub(dead.received);
-    let open = cells.open.saturating_sub(dead.releasing);
+    let excused = dead.releasing + dead.received.saturating_sub(cells.missing);
+    let open = cells.open.saturating_sub(excused);
     if gone > lost {
         return Err(format!(
             "{} was sent and never received: {} are missing, {} of them in dead hands at most, \
@@ -125,11 +127,10 @@ pub fn audit(ledger: &Ledger, before: Receipts, about: &Circumstances) -> Result
     }
     if gone + open > lost {
         return Err(format!(
-            "{} was leased, never acknowledged, and did not come again: {} of these, {} at most \
-             were being released by dead hands, {lost} counted as lost",
+            "{} was leased, never acknowledged, and did not come again: {} of these, {excused} in \
+             dead hands at most, {lost} counted as lost",
             name(cells.first_open),
-            cells.open,
-            dead.releasing
+            cells.open
         ));
     }
     let in_hand = dead.leased + dead.releasing;

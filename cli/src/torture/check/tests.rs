@@ -220,19 +220,28 @@ fn a_lease_is_not_left_open() {
     }
     broken(&ledger, &calm(), "message 0 of incarnation 5");
     // Leased by the dead: these must come again.
-    broken(&ledger, &DEAD, "did not come again: 2 of these");
+    let dead = |received, releasing| Circumstances {
+        dead: Hands {
+            received,
+            leased: 2,
+            releasing,
+        },
+        ..DEAD
+    };
+    broken(&ledger, &dead(0, 0), "did not come again: 2 of these");
     // Or they are dropped, and all of them counted.
     let dropped = |lost| Circumstances {
         lost,
         discards: true,
-        ..DEAD
+        ..dead(0, 0)
     };
     broken(&ledger, &dropped(1), "did not come again");
     verdict(&ledger, &dropped(2)).expect("allowed");
-    // Killed between the release and the note of it.
-    let mut releasing = DEAD;
-    releasing.dead.releasing = 2;
-    verdict(&ledger, &releasing).expect("allowed");
+    // Killed between the release and the note of it; or having received one that came again.
+    broken(&ledger, &dead(0, 1), "did not come again");
+    broken(&ledger, &dead(1, 0), "did not come again");
+    verdict(&ledger, &dead(0, 2)).expect("allowed");
+    verdict(&ledger, &dead(1, 1)).expect("allowed");
 }
 
 #[test]
