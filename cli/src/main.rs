@@ -1,12 +1,17 @@
-//! The `memring` command: measure rings, carry standard input through them to
-//! standard output, list them and remove them.
+//! The `memring` command: measure rings, kill their users, carry standard input
+//! through them to standard output, list them and remove them.
 
 mod bench;
+mod format;
 mod list;
 mod open;
+mod process;
+mod progress;
 mod recv;
 mod remove;
 mod send;
+mod shared;
+mod torture;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -37,6 +42,7 @@ Exit status:
 
 Examples:
   memring bench                       how fast are rings on this machine?
+  memring torture                     do they survive what they should?
   memring recv jobs --create > out &  make a ring and print what arrives
   memring send jobs --wait < in       feed it; close it at end of input
   memring list                        what rings are there, and who uses them?
@@ -47,6 +53,7 @@ Examples:
 #[derive(Subcommand)]
 enum Command {
     Bench(bench::Args),
+    Torture(torture::Args),
     Send(send::Args),
     Recv(recv::Args),
     List(list::Args),
@@ -54,16 +61,23 @@ enum Command {
     /// A process that `bench` starts to measure with
     #[command(hide = true)]
     BenchPeer,
+    /// A process that `torture` starts to be killed
+    #[command(hide = true)]
+    TorturePeer {
+        order: String,
+    },
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bench(args) => bench::run(&args),
+        Command::Torture(args) => torture::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Recv(args) => recv::run(&args),
         Command::List(args) => list::run(&args),
         Command::Remove(args) => remove::run(&args),
         Command::BenchPeer => bench::peer(),
+        Command::TorturePeer { order } => torture::peer(&order),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

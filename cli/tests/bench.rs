@@ -2,12 +2,11 @@
 
 mod common;
 
-use std::fs;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{GUARD, Place};
-use rustix::process::{Pid, Signal, kill_process};
+use common::{Place, children, signal, wait_until_gone};
+use rustix::process::Signal;
 
 #[test]
 fn a_quick_run_measures_everybody() {
@@ -123,38 +122,6 @@ fn a_cpu_that_is_not_there_is_named() {
         .failed(&["999"]);
 }
 
-/// The processes that a run has started, once there are two.
-fn children(pid: u32) -> Vec<i32> {
-    let end = Instant::now() + GUARD;
-    loop {
-        let path = format!("/proc/{pid}/task/{pid}/children");
-        let list = fs::read_to_string(path).expect("its children");
-        let list: Vec<i32> = list
-            .split_whitespace()
-            .map(|pid| pid.parse().expect("pid"))
-            .collect();
-        if list.len() == 2 {
-            return list;
-        }
-        assert!(Instant::now() < end, "no children");
-        sleep(Duration::from_millis(5));
-    }
-}
-
-fn wait_until_gone(pid: i32) {
-    let end = Instant::now() + GUARD;
-    // A zombie that its new parent has not reaped yet is as good as gone.
-    while fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
-        assert!(Instant::now() < end, "process {pid} lives on");
-        sleep(Duration::from_millis(5));
-    }
-}
-
-fn signal(pid: i32, signal: Signal) {
-    let pid = Pid::from_raw(pid).expect("a process");
-    kill_process(pid, signal).expect("signal");
-}
-
 /// Let a run measure for a moment, so that its children are at work.
 fn a_moment() {
     sleep(Duration::from_millis(300));
@@ -165,7 +132,7 @@ fn a_killed_child_ends_the_run_with_an_error() {
     let place = Place::new();
     for victim in 0..2 {
         let run = place.start(&["bench"]);
-        let children = children(run.pid());
+        let children = children(run.pid(), 2);
         a_moment();
         signal(children[victim], Signal::KILL);
         run.finish().failed(&["process", "died", "9"]);
@@ -177,7 +144,7 @@ fn a_killed_child_ends_the_run_with_an_error() {
 fn a_child_that_hangs_ends_the_run_with_an_error() {
     let place = Place::new();
     let run = place.start(&["bench"]);
-    let children = children(run.pid());
+    let children = children(run.pid(), 2);
     a_moment();
     signal(children[1], Signal::STOP);
     run.finish().failed(&["did not answer in time"]);
@@ -190,7 +157,7 @@ fn a_child_that_hangs_ends_the_run_with_an_error() {
 fn children_do_not_outlive_a_killed_run() {
     let place = Place::new();
     let mut run = place.start(&["bench"]);
-    let children = children(run.pid());
+    let children = children(run.pid(), 2);
     a_moment();
     // Stopped, they cannot find out by themselves.
     for &child in &children {

@@ -132,6 +132,22 @@ fn help_tells_every_option_and_status() {
             ][..],
         ),
         (
+            "torture",
+            &[
+                "--kills",
+                "--seed",
+                "--kind",
+                "--senders",
+                "--receivers",
+                "--capacity",
+                "--message",
+                "--on-death",
+                "--json",
+                "--schedule",
+                "--dir",
+            ],
+        ),
+        (
             "send",
             &[&opening[..], &["--lines", "--keep-open"]].concat(),
         ),
@@ -156,7 +172,9 @@ fn help_tells_every_option_and_status() {
         );
         assert!(place.run(&["--help"]).text().contains(command));
     }
-    assert!(!place.run(&["--help"]).text().contains("bench-peer"));
+    for hidden in ["bench-peer", "torture-peer"] {
+        assert!(!place.run(&["--help"]).text().contains(hidden));
+    }
     assert!(
         place
             .run(&["--version"])

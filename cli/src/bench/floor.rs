@@ -2,23 +2,17 @@
 //!
 //! Each direction is one shared word, alone on its page. The sender stores a new value, the
 //! receiver polls until it sees it. Nothing that passes messages between two cores can be faster.
-//!
-//! This is the one file of the command that needs `unsafe`: std has no safe way to share an
-//! atomic between processes.
-
-#![allow(unsafe_code)]
 
 use std::hint;
-use std::os::fd::{AsFd, OwnedFd};
-use std::ptr::{self, NonNull};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use super::link::{Link, Rx, Tx};
+use crate::shared::Words;
 
 /// The length of the mapping: one page.
 const LENGTH: usize = 4096;
@@ -58,37 +52,15 @@ impl Link<1> for Floor {
 }
 
 /// The mapped word.
-struct Line {
-    base: NonNull<AtomicU64>,
-}
+struct Line(Words);
 
 impl Line {
-    fn map(fd: impl AsFd) -> Result<Self> {
-        let access = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a null hint without MAP_FIXED lets the kernel choose a range that nothing uses,
-        // so no memory of this process is replaced.
-        let base = unsafe { mmap(ptr::null_mut(), LENGTH, access, MapFlags::SHARED, fd, 0) };
-        let base = base.context("cannot map shared memory")?;
-        let base = NonNull::new(base.cast()).context("mapped at address zero")?;
-        Ok(Line { base })
+    fn map(fd: OwnedFd) -> Result<Self> {
+        Words::map(fd, 1).map(Line)
     }
 
     fn word(&self) -> &AtomicU64 {
-        // SAFETY: `base` is the start of a mapping of one page, made in `map` and unmapped only
-        // in `drop`, so it is valid for as long as `self` is borrowed, and aligned to a page. The
-        // file behind it is a memfd of that length sealed against shrinking (`Floor::make`), so
-        // the page is always there. Every process that maps it was started by this command and
-        // touches it by this method only: all accesses are atomic, and any value is valid.
-        unsafe { self.base.as_ref() }
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        // SAFETY: the range is exactly the mapping made in `map`, which this value owns; the
-        // references that `word` gave out are gone, since they borrow `self`. The result is of no
-        // use: the only failures are a range that is none, and a full table of mappings.
-        let _ = unsafe { munmap(self.base.as_ptr().cast(), LENGTH) };
+        &self.0[0]
     }
 }
 

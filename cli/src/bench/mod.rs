@@ -4,14 +4,13 @@
 //! they are told and answer, and `runner` is what they do; `link` is what a contender must be able
 //! to do, `rings`, `streams` and `floor` are the contenders; `check` is the message and its
 //! verification; `placement` is where all this runs, `findings` what was measured, and `report`
-//! what it adds up to, in the numbers of `format`.
+//! what it adds up to.
 
 mod check;
 mod control;
 mod crew;
 mod findings;
 mod floor;
-mod format;
 mod link;
 mod placement;
 mod plan;
@@ -20,12 +19,11 @@ mod rings;
 mod runner;
 mod streams;
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, Write};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::Args as ClapArgs;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use check::Total;
 use control::{Outcome, Role, Stretch, Task};
@@ -34,6 +32,8 @@ use findings::{Findings, Sample, Where};
 use placement::{Placement, Topology};
 use plan::{Cell, FLOOR, Measure, Scale, plan};
 use report::{Report, RoundTrip, Throughput, Trips};
+
+use crate::progress;
 
 /// Milliseconds of a short look at the floor.
 const GLANCE: u64 = 5;
@@ -144,7 +144,8 @@ fn measure_all(scale: Scale, most: (u16, u16), placement: Placement) -> Result<R
         one_cpu: placement.topology == Topology::OneCpu,
         checked: 0,
     };
-    let progress = progress(scale.rounds() * findings.len());
+    let steps = scale.rounds() * findings.len();
+    let progress = progress::bar("measuring", steps as u64);
     let floor_before = bench.floor()?;
     let mut floor = bench.glance()?;
     let begun = Instant::now();
@@ -200,19 +201,6 @@ fn measure_all(scale: Scale, most: (u16, u16), placement: Placement) -> Result<R
         messages_checked: bench.checked,
         seconds: start.elapsed().as_secs_f64(),
     })
-}
-
-/// A bar on standard error, if that is a terminal.
-fn progress(steps: usize) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("measuring [{bar:50}] {percent:>3}%, {eta} left");
-    let bar = ProgressBar::new(steps as u64);
-    match style {
-        Ok(style) => bar.with_style(style.progress_chars("=> ")),
-        Err(_) => bar,
-    }
 }
 
 /// A run under way.

@@ -6,11 +6,11 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::findings::{Findings, Where};
-use super::format::{grouped, millions, three, time, volume};
 use super::link::{Contender, Size, Wait};
 use super::placement::{ONE_CORE, Placement, Topology};
 use super::plan::{Measure, Scale};
 use super::rings;
+use crate::format::{grouped, millions, three, time, volume};
 
 /// All that a run found.
 #[derive(Debug, Serialize)]

@@ -5,14 +5,13 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_setaffinity};
-use rustix::time::{ClockId, clock_gettime};
 
 use super::check::{Ledger, message};
 use super::control::{Control, Order, Outcome, Reply, Role, Stretch, Task};
 use super::findings::histogram;
 use super::link::{Link, Rx, Tx, Visit, visit};
+use crate::process::{now, tie_to_parent};
 
 /// Messages between two looks at the clock: it must not weigh on messages of two nanoseconds.
 const STRIDE: u64 = 256;
@@ -21,8 +20,7 @@ const WARM_UP: u64 = 10;
 
 /// A child's whole life: carry out orders until the parent is gone.
 pub fn serve() -> Result<()> {
-    // Should the parent be killed, so are its children, whatever they are doing.
-    set_parent_process_death_signal(Some(Signal::KILL)).context("cannot tie to the parent")?;
+    tie_to_parent()?;
     let stdin = io::stdin().as_fd().try_clone_to_owned()?;
     let mut control = Control::new(stdin.into());
     while let Some((order, fds)) = control.receive()? {
@@ -103,12 +101,6 @@ impl Part<'_> {
             other => bail!("expected the word to go, got {other:?}"),
         }
     }
-}
-
-/// Nanoseconds of the monotonic clock.
-fn now() -> u64 {
-    let time = clock_gettime(ClockId::Monotonic);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 fn send<const N: usize>(

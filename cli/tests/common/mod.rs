@@ -10,6 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// No command takes this long, on any machine: it hangs.
@@ -217,6 +218,38 @@ impl Finished {
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.out).expect("text")
     }
+}
+
+/// The processes that a run has started, once there are so many.
+pub fn children(pid: u32, count: usize) -> Vec<i32> {
+    let end = Instant::now() + GUARD;
+    loop {
+        let path = format!("/proc/{pid}/task/{pid}/children");
+        let list = fs::read_to_string(path).expect("its children");
+        let list: Vec<i32> = list
+            .split_whitespace()
+            .map(|pid| pid.parse().expect("pid"))
+            .collect();
+        if list.len() == count {
+            return list;
+        }
+        assert!(Instant::now() < end, "{} children, not {count}", list.len());
+        sleep(Duration::from_millis(5));
+    }
+}
+
+pub fn wait_until_gone(pid: i32) {
+    let end = Instant::now() + GUARD;
+    // A zombie that its new parent has not reaped yet is as good as gone.
+    while fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
+        assert!(Instant::now() < end, "process {pid} lives on");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+pub fn signal(pid: i32, signal: Signal) {
+    let pid = Pid::from_raw(pid).expect("a process");
+    kill_process(pid, signal).expect("signal");
 }
 
 /// Bytes that look random and are the same every time.

@@ -1,0 +1,131 @@
+//! The directory of a run, and the process that removes it whatever happens to the run.
+
+use std::env;
+use std::fs::{self, DirBuilder};
+use std::io::{Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use super::peer::Order;
+
+/// Where the ring is: alone, so that anything else there is seen.
+pub fn rings(dir: &Path) -> PathBuf {
+    dir.join("rings")
+}
+
+/// The ring.
+pub fn ring(dir: &Path) -> PathBuf {
+    rings(dir).join("ring")
+}
+
+/// The ledger.
+pub fn ledger(dir: &Path) -> PathBuf {
+    dir.join("ledger")
+}
+
+/// What the processes of the storm said on their standard error.
+pub fn said(dir: &Path) -> PathBuf {
+    dir.join("said")
+}
+
+/// A directory of the run's own. Dropped, or its process gone in whatever way: it is removed,
+/// unless it was to be kept.
+pub struct Home {
+    dir: PathBuf,
+    guard: Child,
+}
+
+impl Home {
+    /// Make one in `parent`.
+    pub fn create(parent: Option<&Path>) -> Result<Self> {
+        let parent = match parent {
+            Some(parent) => parent.to_path_buf(),
+            None => match PathBuf::from("/dev/shm") {
+                shm if shm.is_dir() => shm,
+                _ => env::temp_dir(),
+            },
+        };
+        // Evidence of an earlier process of our number may be there.
+        let name = |again: u32| format!("memring-torture-{}.{again}", process::id());
+        let mut dirs = (0..).map(|again| parent.join(name(again)));
+        let dir = dirs.find(|dir| !dir.exists());
+        let dir = dir.context("no name is free")?;
+        // The guard's argument is text.
+        dir.to_str().context("the directory's name is no text")?;
+        let mut builder = DirBuilder::new();
+        let mut make = |path: &Path| {
+            let made = builder.mode(0o700).create(path);
+            made.with_context(|| format!("cannot make {}", path.display()))
+        };
+        make(&dir)?;
+        // From here on somebody else sees to it that it is removed.
+        let guard = start_guard(&dir).inspect_err(|_| {
+            let _ = fs::remove_dir_all(&dir);
+        })?;
+        let home = Home { dir, guard };
+        make(&rings(&home.dir))?;
+        Ok(home)
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Empty it for the next kind.
+    pub fn clear(&self) -> Result<()> {
+        for path in [ring(&self.dir), ledger(&self.dir), said(&self.dir)] {
+            if path.exists() {
+                fs::remove_file(&path)
+                    .with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// It is evidence.
+    pub fn keep(&mut self) -> &Path {
+        if let Some(mut pipe) = self.guard.stdin.take() {
+            // Fails only if the guard is gone, and with it whoever would remove it.
+            let _ = pipe.write_all(b"keep");
+        }
+        &self.dir
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
+    }
+}
+
+fn start_guard(dir: &Path) -> Result<Child> {
+    let program = env::current_exe().context("cannot find this program's own file")?;
+    let order = serde_json::to_string(&Order::Guard(dir.to_path_buf()))?;
+    Command::new(&program)
+        .arg("torture-peer")
+        .arg(order)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // Ctrl-C is for the others.
+        .process_group(0)
+        .spawn()
+        .with_context(|| format!("cannot start {}", program.display()))
+}
+
+/// The guard's life: wait until the run is over, however it ends.
+pub fn guard(dir: &Path) -> Result<()> {
+    let mut word = String::new();
+    // An error is an end as well.
+    let _ = std::io::stdin().read_to_string(&mut word);
+    if word == "keep" {
+        return Ok(());
+    }
+    fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))
+}

@@ -1,0 +1,322 @@
+//! `memring torture`: does the contract hold on this machine when processes are killed?
+//!
+//! `plan` says who is struck and how, out of the numbers of `random`; `crew` holds the processes
+//! and strikes them, `storm` lets that go on over a ring and brings it to rest. `peer` is the life
+//! of a process, `send` and `receive` what it does, `load` the messages. `ledger` is the memory in
+//! which all is written down, `account` how, and `check` holds the contract against it. `home` is
+//! where it lies, `report` what it came to.
+
+mod account;
+mod check;
+mod crew;
+mod home;
+mod ledger;
+mod load;
+mod peer;
+mod plan;
+mod random;
+mod receive;
+mod report;
+mod send;
+mod storm;
+
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::{Args as ClapArgs, ValueEnum};
+use memring::{OnDeath, RingKind};
+
+use crate::progress;
+use home::Home;
+use load::Size;
+use peer::Sabotage;
+use plan::{Plan, Terms};
+use report::Report;
+use storm::Weather;
+
+/// Processes of one side, at most.
+const MOST: u64 = 60;
+
+const AFTER_HELP: &str = "\
+Starts senders and receivers on a ring, kills and stops them at random, starts
+others in their place, and checks every message. One kind of ring after the
+other; the kills are divided among them.
+
+What happens:
+  SIGKILL at any moment: at full speed, while stopped, while attaching, several
+  at once, at the end all of them. SIGSTOP for up to a quarter of a second.
+  Messages are sent and received by all calls there are: one by one, without
+  waiting, in batches, in place. Slots are abandoned, messages given back,
+  endpoints detached and attached again.
+
+The contract that is checked:
+  What a send returned Ok for is received; what was never begun is not. Each
+  byte is as it was sent. A message that is not marked as given back comes once,
+  and in the order of its sender; else each time with a higher mark; never again
+  once it is acknowledged. A receiver that is killed in recv may take along what
+  that call acknowledged. What --on-death discard drops is counted, one too many
+  for each kill at most. Nobody is robbed while stopped: where no receiver is
+  killed, nothing is lost or redelivered. Nobody hangs. When all are dead, who
+  comes next finds what was sent, no entries of the dead, and all of the room.
+
+The table:
+  SENT      messages for which the send returned Ok
+  RECEIVED  messages received, each counted once
+  CUT       messages whose sending was cut short by a kill
+  AGAIN     times that a message was given back, by the killed or the living
+  LOST      messages dropped, as the ring counted them (--on-death discard)
+  DEAD      messages that receivers took along in recv
+  GAP       the longest time from a kill to the next receipt; told, not judged
+
+The schedule follows from the seed, the numbers of processes and the kills.
+What the machine makes of it does not: the same seed may go otherwise.
+
+Exit status:
+  0  the contract held
+  1  it did not: one line on standard error names the first breach, and the
+     directory where ring, ledger and schedule are kept; or another error
+  2  the command line is wrong
+
+Examples:
+  memring torture
+  memring torture --kills 10000 --seed 7
+  memring torture --kind mpmc --on-death discard --message 4096
+  memring torture --kind spsc --seed 7 --schedule";
+
+/// Kill processes at random and see whether the crash contract holds here
+#[derive(ClapArgs)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// Kills in all
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    kills: u64,
+
+    /// Have this schedule [default: another each time; it is printed]
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+
+    /// This kind of ring only: spsc, mpsc, spmc or mpmc; may be repeated [default: all four]
+    #[arg(long, value_name = "KIND", hide_possible_values = true)]
+    kind: Vec<RingKind>,
+
+    /// Sending processes, where there may be several
+    #[arg(long, value_name = "N", default_value_t = 4,
+        value_parser = clap::value_parser!(u64).range(1..=MOST))]
+    senders: u64,
+
+    /// Receiving processes, likewise
+    #[arg(long, value_name = "N", default_value_t = 4,
+        value_parser = clap::value_parser!(u64).range(1..=MOST))]
+    receivers: u64,
+
+    /// Messages that the ring holds, a power of two
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    capacity: usize,
+
+    /// Messages of mixed lengths, or of 8, 64, 256, 1024 or 4096 bytes
+    #[arg(long, value_name = "SIZE", default_value_t = Size::Mixed)]
+    message: Size,
+
+    /// What becomes of messages in the hands of a dead receiver: redeliver or discard
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "redeliver",
+        hide_possible_values = true
+    )]
+    on_death: Fate,
+
+    /// One JSON document on standard output; times in nanoseconds
+    #[arg(long)]
+    json: bool,
+
+    /// Print the schedule and strike nobody
+    #[arg(long)]
+    schedule: bool,
+
+    /// Where the run makes a directory of its own [default: /dev/shm]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+
+    /// Let a sender do what must be found
+    #[arg(long, hide = true)]
+    sabotage: Option<Sabotage>,
+
+    /// Seconds after which somebody hangs
+    #[arg(long, hide = true, default_value_t = 30)]
+    patience: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Fate {
+    Redeliver,
+    Discard,
+}
+
+/// Run `memring torture`.
+pub fn run(args: &Args) -> Result<()> {
+    let begun = Instant::now();
+    let seed = args.seed.unwrap_or_else(any_seed);
+    let storms = args.storms(seed)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    if args.schedule {
+        for storm in &storms {
+            write_schedule(&mut out, &storm.terms)?;
+        }
+        out.flush()?;
+        return Ok(());
+    }
+    if !args.json {
+        writeln!(
+            out,
+            "seed {seed}, {} kills, rings of {} messages of {}",
+            args.kills,
+            args.capacity,
+            args.message.describe()
+        )?;
+        writeln!(
+            out,
+            "senders: {}, receivers: {}; 1 where the kind has one\n",
+            args.senders, args.receivers
+        )?;
+        report::head(&mut out)?;
+        out.flush()?;
+    }
+    let mut home = Home::create(args.dir.as_deref())?;
+    let progress = progress::bar("killing", args.kills);
+    let mut report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        seed,
+        kinds: Vec::new(),
+        held: true,
+        breach: None,
+        evidence: None,
+        seconds: 0.0,
+    };
+    for storm in &storms {
+        match storm::rage(storm, home.dir(), &progress)? {
+            Ok(row) => {
+                if !args.json {
+                    progress.suspend(|| row.print(&mut out).and_then(|()| out.flush()))?;
+                }
+                report.kinds.push(row);
+                home.clear()?;
+            }
+            Err(error) => {
+                let breach = format!("{error:#}");
+                let evidence = keep(&mut home, storm, &breach)?;
+                report.held = false;
+                report.breach = Some(breach);
+                report.evidence = Some(evidence);
+                break;
+            }
+        }
+    }
+    progress.finish_and_clear();
+    report.seconds = begun.elapsed().as_secs_f64();
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else if report.held {
+        report.verdict(&mut out)?;
+    }
+    out.flush()?;
+    match (report.breach, report.evidence) {
+        (Some(breach), Some(evidence)) => Err(anyhow!(
+            "the contract did not hold: {breach}; the evidence is kept in {evidence}, the seed is \
+             {seed}"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Run the hidden `memring torture-peer`.
+pub fn peer(order: &str) -> Result<()> {
+    peer::serve(order)
+}
+
+impl Args {
+    /// The storms, one after the other.
+    fn storms(&self, seed: u64) -> Result<Vec<Weather>> {
+        if !self.capacity.is_power_of_two() {
+            bail!(
+                "--capacity {}: expected a power of two, such as 64",
+                self.capacity
+            );
+        }
+        let mut kinds = self.kind.clone();
+        if kinds.is_empty() {
+            kinds.extend(RingKind::ALL);
+        }
+        let count = kinds.len() as u64;
+        let side = |many, most: u64| if many { most as usize } else { 1 };
+        let storms = kinds.into_iter().enumerate().map(|(index, kind)| Weather {
+            terms: Terms {
+                kind,
+                seed,
+                kills: self.kills / count + u64::from((index as u64) < self.kills % count),
+                senders: side(kind.has_many_senders(), self.senders),
+                receivers: side(kind.has_many_receivers(), self.receivers),
+            },
+            size: self.message,
+            capacity: self.capacity,
+            on_death: match self.on_death {
+                Fate::Redeliver => OnDeath::Redeliver,
+                Fate::Discard => OnDeath::Discard,
+            },
+            patience: Duration::from_secs(self.patience),
+            sabotage: self.sabotage,
+        });
+        let storms: Vec<Weather> = storms.collect();
+        let places = storms.iter().map(|storm| storm.terms.places() as u64);
+        let least = places.max().unwrap_or(0) * count;
+        if self.kills < least {
+            bail!(
+                "--kills {}: expected {least} at least, for each kind ends with the death of all \
+                 its processes at once",
+                self.kills
+            );
+        }
+        Ok(storms)
+    }
+}
+
+fn write_schedule(out: &mut impl Write, terms: &Terms) -> io::Result<()> {
+    let mut plan = Plan::new(*terms);
+    for (place, traffic) in plan.crew.iter().enumerate() {
+        let name = plan::name(terms.senders, place);
+        writeln!(out, "{} begin: {name} {traffic}", terms.kind)?;
+    }
+    plan.try_for_each(|bout| {
+        let mut lines = bout.lines(terms);
+        lines.try_for_each(|line| writeln!(out, "{line}"))
+    })
+}
+
+/// Keep what there is beside ring and ledger: what happened, and the schedule.
+fn keep(home: &mut Home, storm: &Weather, breach: &str) -> Result<String> {
+    let dir = home.keep().to_path_buf();
+    let cannot = || {
+        format!(
+            "cannot write the evidence of: {breach}; to {}",
+            dir.display()
+        )
+    };
+    let write = |dir: &Path| -> io::Result<()> {
+        fs::write(dir.join("breach"), format!("{breach}\n\n{storm:#?}\n"))?;
+        let mut schedule = BufWriter::new(fs::File::create(dir.join("schedule"))?);
+        write_schedule(&mut schedule, &storm.terms)?;
+        schedule.flush()
+    };
+    write(&dir).with_context(cannot)?;
+    Ok(dir.display().to_string())
+}
+
+/// Short enough to be typed.
+fn any_seed() -> u64 {
+    RandomState::new().hash_one(0) >> 32
+}

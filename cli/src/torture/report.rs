@@ -1,0 +1,93 @@
+//! What a storm came to, for people and for programs.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::check::Figures;
+use crate::format::{grouped, time};
+
+/// One kind, when the contract has held.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    /// The ring's kind.
+    pub kind: String,
+    /// Processes killed.
+    pub kills: u64,
+    /// Processes stopped and resumed.
+    pub stops: u64,
+    /// Nanoseconds from a kill to the next receipt, at most, while nobody was stopped.
+    #[serde(rename = "longest_gap")]
+    pub longest: u64,
+    /// Messages.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// The whole run.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Of this command.
+    pub version: &'static str,
+    /// With which the schedule can be had again.
+    pub seed: u64,
+    /// The kinds that held.
+    pub kinds: Vec<Row>,
+    /// Whether all did.
+    pub held: bool,
+    /// The first breach.
+    pub breach: Option<String>,
+    /// Where the evidence of it is.
+    pub evidence: Option<String>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// The head of the table.
+pub fn head(out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "{:4} {:>6} {:>6} {:>12} {:>12} {:>6} {:>7} {:>5} {:>5} {:>8}",
+        "KIND", "KILLS", "STOPS", "SENT", "RECEIVED", "CUT", "AGAIN", "LOST", "DEAD", "GAP"
+    )
+}
+
+impl Row {
+    /// A line of the table.
+    pub fn print(&self, out: &mut impl Write) -> io::Result<()> {
+        let Figures {
+            sent,
+            received,
+            cut_short,
+            redelivered,
+            lost,
+            dead_hands,
+        } = self.figures;
+        writeln!(
+            out,
+            "{:4} {:>6} {:>6} {:>12} {:>12} {cut_short:>6} {redelivered:>7} {lost:>5} \
+             {dead_hands:>5} {:>8}",
+            self.kind,
+            grouped(self.kills),
+            grouped(self.stops),
+            grouped(sent),
+            grouped(received),
+            time(self.longest),
+        )
+    }
+}
+
+impl Report {
+    /// The last lines.
+    pub fn verdict(&self, out: &mut impl Write) -> io::Result<()> {
+        let kills = self.kinds.iter().map(|row| row.kills).sum();
+        let received = self.kinds.iter().map(|row| row.figures.received).sum();
+        writeln!(
+            out,
+            "\nThe contract held: {} kills, {} messages, {:.0} s.",
+            grouped(kills),
+            grouped(received),
+            self.seconds
+        )
+    }
+}

@@ -1,0 +1,343 @@
+//! The storm over a ring of one kind: bouts of strikes, and after each of them rest and an audit.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use indicatif::ProgressBar;
+use memring::{Inspection, Kind, OnDeath, Peer, Ring, RingKind};
+
+use super::account::{Receiving, Sending};
+use super::check::{ATTEMPTS, Circumstances, Figures, Receipts, audit};
+use super::crew::{Crew, Deaths, Muster};
+use super::home;
+use super::ledger::{Ledger, PLACES, Phase, Stage, Step};
+use super::load::{Job, Load, Size, dispatch};
+use super::peer::{self, Sabotage};
+use super::plan::{Await, Blow, Bout, Plan, Strike, Terms};
+use super::report::Row;
+
+/// A storm and its ring.
+#[derive(Clone, Debug)]
+pub struct Weather {
+    /// The schedule's terms.
+    pub terms: Terms,
+    /// What messages are like.
+    pub size: Size,
+    /// Slots of the ring.
+    pub capacity: usize,
+    /// What becomes of messages in dead hands.
+    pub on_death: OnDeath,
+    /// How long somebody may seem to hang.
+    pub patience: Duration,
+    /// Misbehaviour, to see that it is found.
+    pub sabotage: Option<Sabotage>,
+}
+
+/// Let it rage in this directory. The inner error is a breach, and where in the schedule it was.
+pub fn rage(weather: &Weather, dir: &Path, progress: &ProgressBar) -> Result<Result<Row>> {
+    let ledger = Ledger::create(&home::ledger(dir))?;
+    let make = Make { weather, dir };
+    dispatch(weather.terms.kind, weather.size, make)?;
+    Ok(through(weather, dir, &ledger, progress))
+}
+
+fn through(weather: &Weather, dir: &Path, ledger: &Ledger, progress: &ProgressBar) -> Result<Row> {
+    let kind = weather.terms.kind;
+    let mut plan = Plan::new(weather.terms);
+    let muster = Muster {
+        dir: dir.to_path_buf(),
+        ledger,
+        terms: weather.terms,
+        size: weather.size,
+        patience: weather.patience,
+        sabotage: weather.sabotage,
+    };
+    let mut storm = Storm {
+        crew: Crew::start(muster, &plan.crew).with_context(|| format!("{kind}, at the begin"))?,
+        weather,
+        dir,
+        ledger,
+        name: home::ring(dir),
+        books: Books::default(),
+        epoch: 0,
+        progress,
+    };
+    let mut at = (0, 0);
+    let outcome = plan.try_for_each(|bout| storm.bout(&bout, &mut at));
+    outcome.with_context(|| format!("{kind}, bout {}, strike {}", at.0, at.1))?;
+    let end = storm.end();
+    end.with_context(|| format!("{kind}, after the end of all"))
+}
+
+/// What was added up.
+#[derive(Default)]
+struct Books {
+    figures: Figures,
+    kills: u64,
+    receipts: Receipts,
+    lost: u64,
+    redelivered: u64,
+}
+
+struct Storm<'s> {
+    crew: Crew<'s>,
+    weather: &'s Weather,
+    dir: &'s Path,
+    ledger: &'s Ledger,
+    name: PathBuf,
+    books: Books,
+    epoch: u64,
+    progress: &'s ProgressBar,
+}
+
+impl Storm<'_> {
+    fn bout(&mut self, bout: &Bout, at: &mut (u64, usize)) -> Result<()> {
+        for (index, strike) in bout.strikes.iter().enumerate() {
+            *at = (bout.number, index);
+            // The pool is for this many messages; a calm one to spare for each sender.
+            if self.ledger.chunks() + 2 * PLACES >= super::ledger::CHUNKS {
+                self.rest()?;
+            }
+            self.strike(strike)?;
+        }
+        match bout.last {
+            true => Ok(()),
+            false => self.rest(),
+        }
+    }
+
+    fn strike(&mut self, strike: &Strike) -> Result<()> {
+        let Strike {
+            delay,
+            blow,
+            victims,
+            heirs,
+        } = strike;
+        self.crew.pass(Duration::from_micros(*delay))?;
+        match *blow {
+            Blow::Stop(time) => self.crew.stop(victims, Duration::from_micros(time)),
+            Blow::Kill(then) => {
+                self.crew.kill(victims)?;
+                self.progress.inc(victims.len() as u64);
+                self.crew.succeed(victims, heirs)?;
+                let stage = match then {
+                    Await::Nothing => return Ok(()),
+                    Await::Attaching => Stage::Attaching,
+                    Await::Ready => Stage::Ready,
+                };
+                let mut heirs = victims.iter().take(heirs.len());
+                heirs.try_for_each(|&heir| self.crew.await_stage(heir, stage))
+            }
+        }
+    }
+
+    /// Bring everything to rest, audit it, and let it go on.
+    fn rest(&mut self) -> Result<()> {
+        let Terms { senders, .. } = self.weather.terms;
+        let places = self.weather.terms.places();
+        let epoch = self.epoch;
+        let phase = |step| Phase { epoch, step };
+        self.crew.resume_all()?;
+        self.crew.await_all(Stage::Ready)?;
+        self.ledger.forget_clock();
+        for (step, who) in [
+            (Step::Nudge, 0..places),
+            (Step::Still, 0..senders),
+            (Step::Dry, senders..places),
+        ] {
+            if step == Step::Dry {
+                // What the dead held is given back before receivers say that there is nothing.
+                self.clear_up()?;
+            }
+            self.ledger.set_phase(phase(step));
+            self.crew.await_phase(who, phase(step))?;
+        }
+        self.audit()?;
+        self.ledger.empty();
+        self.epoch += 1;
+        self.ledger.set_phase(Phase {
+            epoch: self.epoch,
+            step: Step::Go,
+        });
+        Ok(())
+    }
+
+    /// A fresh endpoint clears up after all that are dead; a single side's heir has done so.
+    fn clear_up(&self) -> Result<()> {
+        let Weather { terms, size, .. } = *self.weather;
+        let late = Instant::now() + self.weather.patience;
+        while let Some(dead) = self.dead()? {
+            if Instant::now() >= late {
+                bail!("the entry of a dead process is not cleared up: {dead:?}");
+            }
+            dispatch(terms.kind, size, Probe { dir: self.dir })?;
+            sleep(Duration::from_micros(100));
+        }
+        Ok(())
+    }
+
+    fn dead(&self) -> Result<Option<Peer>> {
+        let stats = self.inspect()?.stats;
+        let mut all = stats.senders.into_iter().chain(stats.receivers);
+        Ok(all.find(|peer| !peer.alive))
+    }
+
+    fn inspect(&self) -> Result<Inspection> {
+        let name = self
+            .name
+            .to_str()
+            .context("the directory's name is no text")?;
+        memring::inspect(name).context("cannot look at the ring")
+    }
+
+    /// Hold the contract against the ledger.
+    fn audit(&mut self) -> Result<()> {
+        let stats = self.inspect()?.stats;
+        let Deaths {
+            kills,
+            receivers,
+            hands,
+        } = std::mem::take(&mut self.crew.deaths);
+        let about = Circumstances {
+            kills,
+            receivers_killed: receivers,
+            dead: hands,
+            discards: self.weather.on_death == OnDeath::Discard,
+            lost: stats.lost.wrapping_sub(self.books.lost),
+            redelivered: stats.redelivered.wrapping_sub(self.books.redelivered),
+        };
+        let figures =
+            audit(self.ledger, self.books.receipts, &about).map_err(|what| anyhow!(what))?;
+        self.books = Books {
+            figures: self.books.figures.plus(figures),
+            kills: self.books.kills + kills,
+            receipts: Receipts::of(self.ledger),
+            lost: stats.lost,
+            redelivered: stats.redelivered,
+        };
+        Ok(())
+    }
+
+    /// All are dead, at once. What they left is there, and the ring is as good as new.
+    fn end(mut self) -> Result<Row> {
+        let Weather {
+            terms,
+            size,
+            capacity,
+            ..
+        } = *self.weather;
+        self.ledger.forget_clock();
+        for job in [Task::Drain, Task::Fill(capacity)] {
+            let heir = Heir {
+                dir: self.dir,
+                ledger: self.ledger,
+                job,
+            };
+            dispatch(terms.kind, size, heir)?;
+            self.audit()?;
+            self.ledger.empty();
+        }
+        if let Some(dead) = self.dead()? {
+            bail!("the entry of a dead process is not cleared up by fresh endpoints: {dead:?}");
+        }
+        let files = fs::read_dir(home::rings(self.dir)).context("cannot read the directory")?;
+        let names: Vec<_> = files.flatten().map(|file| file.file_name()).collect();
+        if names != ["ring"] {
+            bail!("expected the ring alone in its directory, found {names:?}");
+        }
+        Ok(Row {
+            kind: terms.kind.to_string(),
+            kills: self.books.kills,
+            stops: self.crew.stops,
+            longest: self.ledger.longest(),
+            figures: self.books.figures,
+        })
+    }
+}
+
+/// Makes the ring.
+struct Make<'w> {
+    weather: &'w Weather,
+    dir: &'w Path,
+}
+
+impl Job for Make<'_> {
+    type Out = Result<()>;
+
+    fn run<T: Load + ?Sized, K: Kind>(self) -> Result<()> {
+        let name = home::ring(self.dir);
+        let name = name.to_str().context("the directory's name is no text")?;
+        Ring::<T, K>::builder()
+            .capacity(self.weather.capacity)
+            .message_limit(256)
+            .on_receiver_death(self.weather.on_death)
+            // Nothing may be dropped for having been given back often.
+            .attempts(ATTEMPTS)
+            .create(name)?;
+        Ok(())
+    }
+}
+
+/// Attaches to a side of many, and detaches.
+struct Probe<'d> {
+    dir: &'d Path,
+}
+
+impl Job for Probe<'_> {
+    type Out = Result<()>;
+
+    fn run<T: Load + ?Sized, K: Kind>(self) -> Result<()> {
+        let ring = peer::open::<T, K>(self.dir)?;
+        match K::KIND {
+            RingKind::Spsc => {} // both sides have heirs
+            RingKind::Spmc => drop(ring.receiver()?),
+            RingKind::Mpsc | RingKind::Mpmc => drop(ring.sender()?),
+        }
+        Ok(())
+    }
+}
+
+/// Opens the ring when all are dead.
+struct Heir<'d> {
+    dir: &'d Path,
+    ledger: &'d Ledger,
+    job: Task,
+}
+
+/// What is done then.
+enum Task {
+    /// Take what they left.
+    Drain,
+    /// Use all of its room: so many messages.
+    Fill(usize),
+}
+
+impl Job for Heir<'_> {
+    type Out = Result<()>;
+
+    fn run<T: Load + ?Sized, K: Kind>(self) -> Result<()> {
+        let ring = peer::open::<T, K>(self.dir)?;
+        // Nobody's place; and no incarnation comes near this number.
+        let mut receiving = Receiving::new(self.ledger, PLACES - 1);
+        let mut sending = Sending::new(self.ledger, u32::MAX - 1);
+        let mut rx = ring.receiver()?;
+        peer::drain(&mut rx, &mut receiving)?;
+        let mut tx = ring.sender()?;
+        peer::drain(&mut rx, &mut receiving)?;
+        let Task::Fill(capacity) = self.job else {
+            return Ok(());
+        };
+        let room = peer::fill(&mut tx, &mut sending)?;
+        let received = peer::drain(&mut rx, &mut receiving)?;
+        if room != capacity || received != room {
+            bail!(
+                "expected room for {capacity} messages in the empty ring, found room for {room}, \
+                 and received {received}"
+            );
+        }
+        Ok(())
+    }
+}

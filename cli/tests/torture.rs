@@ -1,0 +1,253 @@
+//! `memring torture`: short storms over every kind pass, what must not be is found, and nothing is
+//! left behind, however a run ends.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use common::{Finished, GUARD, Place, children, signal, wait_until_gone};
+use rustix::process::Signal;
+
+const KINDS: [&str; 4] = ["spsc", "mpsc", "spmc", "mpmc"];
+
+/// Run a storm with its directory in the place's own.
+fn torture(place: &Place, args: &[&str]) -> Finished {
+    let rings = place.rings();
+    let dir = rings.to_str().expect("text");
+    place.run(&[&["torture", "--dir", dir], args].concat())
+}
+
+/// What is in a directory.
+fn names(dir: &Path) -> Vec<String> {
+    let files = fs::read_dir(dir).expect("directory");
+    let names = files.map(|file| file.expect("file").file_name().into_string().expect("text"));
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_kind_survives_a_short_storm() {
+    let place = Place::new();
+    let run = torture(&place, &["--kills", "120", "--seed", "5"]).succeeded();
+    let lines: Vec<&str> = run.text().lines().collect();
+    assert!(lines[0].starts_with("seed 5, 120 kills"), "{}", lines[0]);
+    for kind in KINDS {
+        let row = lines
+            .iter()
+            .find(|line| line.split_whitespace().next() == Some(kind));
+        let row = row.unwrap_or_else(|| panic!("no row of {kind} in {}", run.text()));
+        assert_eq!(row.split_whitespace().nth(1), Some("30"), "{row}");
+    }
+    assert!(lines[lines.len() - 1].starts_with("The contract held: 120 kills"));
+    assert!(lines.iter().all(|line| line.chars().count() <= 80));
+    assert_eq!(names(&place.rings()), [""; 0]);
+}
+
+#[test]
+fn all_messages_and_fates_pass() {
+    let place = Place::new();
+    for (message, capacity, fate) in [
+        ("8", "1", "redeliver"),
+        ("64", "2", "discard"),
+        ("4096", "8", "redeliver"),
+        ("mixed", "1024", "discard"),
+    ] {
+        let args = [
+            "--kills",
+            "40",
+            "--seed",
+            "9",
+            "--kind",
+            "mpsc",
+            "--kind",
+            "spmc",
+            "--message",
+            message,
+            "--capacity",
+            capacity,
+            "--on-death",
+            fate,
+            "--json",
+        ];
+        let run = torture(&place, &args).succeeded();
+        let report: serde_json::Value = serde_json::from_slice(&run.out).expect("one document");
+        assert_eq!(
+            (&report["seed"], &report["held"]),
+            (&9.into(), &true.into())
+        );
+        let kinds = report["kinds"].as_array().expect("kinds");
+        assert_eq!(kinds.len(), 2);
+        for row in kinds {
+            let number = |name: &str| row[name].as_u64().expect("a number");
+            assert_eq!(number("kills"), 20);
+            assert!(number("stops") > 0);
+            assert!(number("sent") > 100, "{row}");
+            let received = number("received") + number("lost") + number("dead_hands");
+            assert!(received >= number("sent"), "{row}");
+            assert!(
+                number("received") <= number("sent") + number("cut_short"),
+                "{row}"
+            );
+            assert!(fate == "discard" || number("lost") == 0, "{row}");
+        }
+    }
+    assert_eq!(names(&place.rings()), [""; 0]);
+}
+
+#[test]
+fn a_seed_is_a_schedule() {
+    let place = Place::new();
+    let schedule = |args: &[&str]| {
+        let run = torture(&place, &[&["--schedule"], args].concat()).succeeded();
+        run.text().to_owned()
+    };
+    let one = schedule(&["--seed", "1", "--kills", "200"]);
+    assert_eq!(one, schedule(&["--seed", "1", "--kills", "200"]));
+    assert_ne!(one, schedule(&["--seed", "2", "--kills", "200"]));
+    // A kind alone, with its share of the kills, is struck as among the others.
+    let alone = schedule(&["--seed", "1", "--kills", "50", "--kind", "spmc"]);
+    assert!(one.contains(&alone) && alone.lines().count() > 30);
+    // Whoever changes what a seed means changes this.
+    let first = alone.lines().find(|line| line.contains("kill"));
+    let expected = "spmc bout 1: after 969 us kill r3, go on, \
+        InPlace Default term 4096 lingering #fbc33ff2727ed1e0";
+    assert_eq!(first, Some(expected));
+    assert_eq!(names(&place.rings()), [""; 0]);
+}
+
+#[test]
+fn bad_options_are_refused_in_a_line() {
+    let place = Place::new();
+    torture(&place, &["--capacity", "48"]).failed(&["48", "power of two"]);
+    torture(&place, &["--kills", "31"]).failed(&["31", "32 at least"]);
+    place
+        .run(&["torture", "--dir", "/nonexistent"])
+        .failed(&["/nonexistent", "No such file"]);
+    torture(&place, &["--capacity", "4611686018427387904"]).failed(&["capacity"]);
+    for args in [
+        ["--kind", "ring"],
+        ["--message", "7"],
+        ["--on-death", "weep"],
+        ["--senders", "0"],
+        ["--kills", "many"],
+    ] {
+        let run = torture(&place, &args);
+        assert_eq!(run.status.code(), Some(2), "{args:?}");
+        assert!(
+            run.err.contains(args[0]) && run.err.contains(args[1]),
+            "{}",
+            run.err
+        );
+    }
+    assert_eq!(names(&place.rings()), [""; 0]);
+}
+
+/// A storm with a saboteur: status 1, the breach in a line, and the evidence kept.
+fn found(kind: &str, sabotage: &str, words: &[&str]) {
+    let place = Place::new();
+    let args = [
+        "--kills",
+        "20",
+        "--seed",
+        "3",
+        "--kind",
+        kind,
+        "--sabotage",
+        sabotage,
+    ];
+    let run = torture(&place, &[&args[..], &["--patience", "5"]].concat());
+    let all = [&["did not hold", kind, "the seed is 3"], words].concat();
+    let run = run.failed(&all);
+    let kept = names(&place.rings());
+    assert_eq!(kept.len(), 1);
+    let dir: PathBuf = place.rings().join(&kept[0]);
+    assert!(run.err.contains(dir.to_str().expect("text")), "{}", run.err);
+    assert_eq!(
+        names(&dir),
+        ["breach", "ledger", "rings", "said", "schedule"]
+    );
+    assert_eq!(names(&dir.join("rings")), ["ring"]);
+    let ring = memring::inspect(dir.join("rings/ring").to_str().expect("text"));
+    assert!(ring.is_ok_and(|ring| ring.kind.to_string() == kind && !ring.in_use));
+    let breach = fs::read_to_string(dir.join("breach")).expect("breach");
+    assert!(
+        run.err.contains(breach.lines().next().expect("a line")),
+        "{breach}"
+    );
+    let schedule = fs::read_to_string(dir.join("schedule")).expect("schedule");
+    assert!(schedule.contains("bout 0"));
+}
+
+#[test]
+fn a_lost_message_is_found() {
+    for kind in KINDS {
+        found(kind, "lose", &["of incarnation 0", "never received"]);
+    }
+}
+
+#[test]
+fn a_doubled_message_is_found() {
+    for kind in KINDS {
+        found(kind, "double", &["of incarnation 0", "again"]);
+    }
+}
+
+#[test]
+fn a_torn_message_is_found() {
+    for kind in KINDS {
+        found(kind, "tear", &["of incarnation 0", "torn"]);
+    }
+}
+
+#[test]
+fn messages_that_change_places_are_found() {
+    for kind in ["spsc", "mpsc"] {
+        found(kind, "swap", &[]);
+    }
+}
+
+#[test]
+fn whoever_hangs_is_found() {
+    found("mpmc", "hang", &["s0", "it hangs"]);
+}
+
+#[test]
+fn nothing_is_left_of_a_run_that_is_killed() {
+    for end in [Signal::KILL, Signal::INT, Signal::TERM] {
+        let place = Place::new();
+        let rings = place.rings();
+        let dir = rings.to_str().expect("text");
+        // A saboteur that hangs keeps all others where they are.
+        let args = [
+            "torture",
+            "--dir",
+            dir,
+            "--kind",
+            "mpmc",
+            "--sabotage",
+            "hang",
+        ];
+        let run = place.start(&args);
+        // Eight places and the guard.
+        let all = children(run.pid(), 9);
+        sleep(Duration::from_millis(300));
+        for &child in &all[1..] {
+            // Stopped, they cannot find out by themselves. (Or it has been killed meanwhile.)
+            let _ = rustix::process::Pid::from_raw(child)
+                .map(|pid| rustix::process::kill_process(pid, Signal::STOP));
+        }
+        signal(run.pid() as i32, end);
+        for child in all {
+            wait_until_gone(child);
+        }
+        let late = Instant::now() + GUARD;
+        while !names(&rings).is_empty() {
+            assert!(Instant::now() < late, "left behind: {:?}", names(&rings));
+            sleep(Duration::from_millis(5));
+        }
+    }
+}
