@@ -14,6 +14,9 @@ use super::{Arity, Claim, Held, Impossible, ReceiveSide, SendSide, Stall, Terms}
 use crate::layout::Cell;
 use crate::primitive::Ordering;
 
+#[cfg(all(test, not(loom)))]
+mod snapshot;
+
 /// One of many senders.
 pub struct MultiSender<R> {
     me: Owner,

@@ -12,6 +12,9 @@ use super::{Arity, Claim, Held, Impossible, ReceiveSide, SendSide, Stall, Terms}
 use crate::layout::Cell;
 use crate::primitive::{Ordering, fence};
 
+#[cfg(all(test, not(loom)))]
+mod snapshot;
+
 /// The one sender.
 pub struct SingleSender<R> {
     /// First position not yet published.
