@@ -142,7 +142,7 @@ impl Engine {
         for event in &node.fires {
             ledger::enter(&self.cast.setup, &mut next, process, *event)?;
         }
-        let result = next.carry_out(place, act);
+        let result = act.outcome(next.carry_out(place, act));
         let (to, at) = self.follow(from, result);
         next.locals[process] = to;
         for event in &self.nodes[from as usize].next[at].events {

@@ -59,6 +59,18 @@ pub(super) enum Act {
     Survey,
 }
 
+impl Act {
+    /// What the code sees of what an access `found`: of a store or an addition
+    /// nothing, of a failed swap only that it failed.
+    pub(super) fn outcome(self, found: u16) -> u16 {
+        match self {
+            Act::Store(_) | Act::Add(_) => 0,
+            Act::Swap(from, _) if found != from => from ^ 1 << 9,
+            _ => found,
+        }
+    }
+}
+
 /// Low bit of an entry, as in `participant.rs`.
 pub(super) const DIRTY: u8 = 1;
 /// A survey's answer about the dead.
