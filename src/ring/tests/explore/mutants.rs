@@ -42,6 +42,8 @@ pub(super) enum Mutant {
     SilentSweep,
     /// R13, M2: an id is used before it is swept.
     UseBeforeSweep,
+    /// M2: an entry is marked clean by whom an heir kept from sweeping.
+    CleanBesideHeir,
     /// R14: the dead are remembered, not probed anew.
     RememberTheDead,
     /// R15: a loss is counted after it happened.

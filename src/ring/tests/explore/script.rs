@@ -507,7 +507,15 @@ fn patrol(cast: &Cast, local: &mut Local) -> Stage {
             patrol,
         } => {
             let id = cast.codec.owner(dead);
-            repair::sweep(memory, id, cast.setup.terms, || cast.is_dead(local, dead));
+            let mut met_an_heir = false;
+            repair::sweep(memory, id, cast.setup.terms, || {
+                let is_dead = cast.is_dead(local, dead);
+                met_an_heir |= !is_dead;
+                is_dead
+            });
+            if met_an_heir && !cast.is_mutant(Mutant::CleanBesideHeir) {
+                return on(patrol, dead); // who holds the lock, and sweeps
+            }
             Stage::MarkClean {
                 dead,
                 entry,
