@@ -104,8 +104,8 @@ impl<R: Arity> SendSide for MultiSender<R> {
                 .compare_exchange(word.0, claim.0, Ordering::AcqRel, Ordering::Acquire)
                 .is_err()
             {
-                // Somebody else took it: on to the next, not back to the tail.
-                position = position.wrapping_add(1);
+                // Look again (R4): somebody else took it, or the receiver gave
+                // it back since, and a step past it would leave a hole.
                 continue;
             }
             let next = position.wrapping_add(1);
