@@ -60,6 +60,13 @@ pub(super) enum Mutant {
     NoPatrolAtTheEnd,
 }
 
+impl Mutant {
+    /// Does it hang on the swaps that were made in a stage?
+    pub(super) fn minds_swaps(self) -> bool {
+        matches!(self, Mutant::PutHeadBack | Mutant::SilentSweep)
+    }
+}
+
 impl Setup {
     pub(super) fn marks_attempts(&self) -> bool {
         self.mutant != Some(Mutant::ForgetAttempts)

@@ -9,6 +9,7 @@ use super::script::{Cast, Stage};
 use super::state::{Act, Codec, Place, is_word, place_of};
 use crate::layout::Cell;
 use crate::primitive::watched::{Access, suspend, watched_by};
+use crate::ring::position::State;
 
 /// Where a process is: all that decides what it does next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -76,13 +77,18 @@ impl On {
 struct Runner {
     codec: Codec,
     history: Vec<u16>,
-    made: usize,
+    /// What those were the results of, so far.
+    made: Vec<(Place, Act)>,
     pending: Option<(Place, Act)>,
     events: Vec<Event>,
     armed: Vec<(On, Event)>,
     fires: Vec<Event>,
     filter: Filter,
+    closes: bool,
 }
+
+/// The state of a packed word that a receiver waits at.
+const CLAIMED: u16 = State::Claimed as u16;
 
 thread_local! {
     static RUNNER: RefCell<Option<Runner>> = const { RefCell::new(None) };
@@ -95,15 +101,23 @@ fn with<T>(body: impl FnOnce(&mut Runner) -> T) -> T {
 impl Runner {
     /// The recorded result of an access, or `None` if it is yet to be made.
     fn perform(&mut self, place: Place, act: Act) -> Option<u16> {
-        let Some(result) = self.history.get(self.made) else {
+        let Some(result) = self.history.get(self.made.len()) else {
             self.pending = Some((place, act));
             let ripe = self.armed.iter().filter(|(on, _)| on.is(place, act));
             self.fires = ripe.map(|(_, event)| *event).collect();
             return None;
         };
-        self.made += 1;
+        self.made.push((place, act));
         self.armed.retain(|(on, _)| !on.is(place, act));
         Some(*result)
+    }
+
+    /// What is found without a step, since it is the same at any time.
+    fn constant(&self, place: Place, access: Access) -> Option<u64> {
+        let never_closed = place == place_of(Cell::Closed) && !self.closes;
+        // Nobody reads this counter, neither the code nor the ledger.
+        let unread = place == place_of(Cell::Redelivered) && access != Access::Load;
+        (never_closed || unread).then_some(0)
     }
 
     /// An access of the code under test.
@@ -111,6 +125,9 @@ impl Runner {
         while let Some((place, access)) = self.filter.due() {
             self.perform(place, pack(self.codec, place, access))?;
             self.filter.done();
+        }
+        if let Some(constant) = self.constant(place, access) {
+            return Some(constant);
         }
         let (place, access) = match self.filter.before(place, access) {
             Filtered::Answer(value) => return Some(value),
@@ -156,7 +173,7 @@ pub(super) fn flush() {
 /// Enters something in the ledger, with the access that was made last.
 pub(super) fn note(event: Event) {
     with(|runner| {
-        if runner.made == runner.history.len() {
+        if runner.made.len() == runner.history.len() {
             runner.events.push(event);
         }
     });
@@ -185,19 +202,22 @@ pub(super) fn advance(cast: &Cast, mut local: Local) -> (Node, Vec<Event>) {
         let runner = Runner {
             codec: cast.codec,
             history: local.history.clone(),
-            made: 0,
+            made: Vec::new(),
             pending: None,
             events: Vec::new(),
             armed: Vec::new(),
             fires: Vec::new(),
             filter: Filter::new(cast, &local),
+            closes: cast.closes,
         };
         RUNNER.set(Some(runner));
         let ended = watched_by(watch, || (cast.play)(cast, &mut next));
         let runner = RUNNER.take().expect("set above");
         events.extend(runner.events);
-        assert!(runner.made == runner.history.len(), "a stage forgot a step");
+        assert!(runner.made.len() == runner.history.len(), "a stage forgot a step");
         if ended.is_none() {
+            let pending = runner.pending.expect("it was suspended");
+            forget(cast, &mut local, &runner.made, pending);
             let node = Node {
                 local,
                 pending: runner.pending,
@@ -209,4 +229,72 @@ pub(super) fn advance(cast: &Cast, mut local: Local) -> (Node, Vec<Event>) {
         next.history.clear();
         local = next;
     }
+}
+
+/// Drops from a history what the code does not remember itself, so that local
+/// states that differ in nothing else are one. The history stays one that leads
+/// to the same place with the same variables:
+///
+/// - a sender that looks at a word for a claim knows only its position, as if
+///   the hint had led there at once; so does a receiver;
+/// - a claim of a sender knows that credit sufficed, not how much there was;
+/// - a look behind the head and a sweep know nothing of the slots that they
+///   passed (0 is a word that neither wants).
+fn forget(cast: &Cast, local: &mut Local, made: &[(Place, Act)], pending: (Place, Act)) {
+    let position = cast.places.last_position();
+    let offset = |position: u64| u16::from(cast.codec.offset(position));
+    let loads_of = |cell: Cell| (place_of(cell), Act::Load);
+    let looks_at_word = is_word(pending.0) && pending.1 == Act::Load;
+    let history = &mut local.history;
+    match local.stage {
+        Stage::Claim if made.first() == Some(&loads_of(Cell::Tail)) => {
+            if looks_at_word {
+                *history = vec![offset(position)];
+            } else if is_word(pending.0) && made.len() > 2 {
+                history.truncate(2);
+                let capacity = cast.codec.geometry.capacity();
+                history.push(offset(position.wrapping_sub(capacity).wrapping_add(1)));
+            }
+        }
+        Stage::Take(_) | Stage::TakeMore if looks_at_word => {
+            let last = |wanted| made.iter().rposition(|access| *access == wanted);
+            let Some(head) = last(loads_of(Cell::Head)) else {
+                return; // a single receiver
+            };
+            match last(loads_of(Cell::Requeues)) {
+                Some(requeues) if requeues > head => {
+                    forget_words(history, made, requeues + 1);
+                    if head + 1 < requeues && history[head + 1] >> 7 & 3 != CLAIMED {
+                        // Nothing was there, whatever it was: say free.
+                        let from = cast.codec.position(history[head] as u8);
+                        let free = cast.codec.geometry.free(from).0;
+                        history[head + 1] = cast.codec.pack(made[head + 1].0, free);
+                    }
+                }
+                looked => {
+                    history.truncate(head);
+                    if let Some(requeues) = looked {
+                        history[0] = 0;
+                        forget_words(history, made, requeues + 1);
+                    }
+                    history.push(offset(position));
+                }
+            }
+        }
+        Stage::Bury { .. } | Stage::SweepOwn { .. } if looks_at_word => {
+            if !cast.setup.mutant.is_some_and(|mutant| mutant.minds_swaps()) {
+                *history = vec![0; cast.codec.geometry.index(position) as usize];
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Leaves of a history from `from` on only so many words that were passed.
+fn forget_words(history: &mut Vec<u16>, made: &[(Place, Act)], from: usize) {
+    let until = history.len();
+    let loads = made[from..until].iter().filter(|(_, act)| *act == Act::Load);
+    let words = loads.count();
+    history.truncate(from);
+    history.resize(from + words, 0);
 }

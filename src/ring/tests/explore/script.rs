@@ -75,8 +75,9 @@ pub(super) enum Look {
 pub(super) struct Cast {
     pub setup: Setup,
     pub codec: Codec,
-    places: Places,
+    pub places: Places,
     pub play: fn(&Cast, &mut Local),
+    pub closes: bool,
 }
 
 impl Cast {
@@ -92,6 +93,7 @@ impl Cast {
             places: Places::new(codec.geometry),
             codec,
             play,
+            closes: setup.closes(),
             setup,
         }
     }

@@ -1,10 +1,12 @@
 //! Everything that is shared, packed tightly: the memory of the ring, the table
 //! of participants, where each process is, and the ledger.
 
+use std::cell::Cell;
+
 use bytemuck::{Pod, Zeroable};
 
 use super::Setup;
-use crate::layout::{Bell, Cell, RECEIVER_IDS, SENDER_IDS};
+use crate::layout::{Bell, Cell as ControlWord, RECEIVER_IDS, SENDER_IDS};
 use crate::primitive::{AtomicU32, AtomicU64, Fences};
 use crate::ring::memory::Memory;
 use crate::ring::position::{Geometry, Owner, State as SlotState, Word};
@@ -14,18 +16,18 @@ pub(super) const MAX_SLOTS: usize = 4;
 pub(super) const MAX_MESSAGES: usize = 8;
 
 /// The control words that the protocols use.
-pub(super) const CELLS: [Cell; 11] = [
-    Cell::Tail,
-    Cell::Head,
-    Cell::Sent,
-    Cell::Taken,
-    Cell::Done,
-    Cell::Credit,
-    Cell::Busy,
-    Cell::Requeues,
-    Cell::Closed,
-    Cell::Lost,
-    Cell::Redelivered,
+pub(super) const CELLS: [ControlWord; 11] = [
+    ControlWord::Tail,
+    ControlWord::Head,
+    ControlWord::Sent,
+    ControlWord::Taken,
+    ControlWord::Done,
+    ControlWord::Credit,
+    ControlWord::Busy,
+    ControlWord::Requeues,
+    ControlWord::Closed,
+    ControlWord::Lost,
+    ControlWord::Redelivered,
 ];
 /// So many of them hold positions.
 const POSITIONS: u8 = 6;
@@ -37,7 +39,7 @@ pub(super) const WORDS: Place = 16;
 pub(super) const ENTRIES: Place = 24;
 pub(super) const LOCKS: Place = 32;
 
-pub(super) fn place_of(cell: Cell) -> Place {
+pub(super) fn place_of(cell: ControlWord) -> Place {
     let at = CELLS.iter().position(|known| *known == cell);
     at.expect("every cell is listed") as Place
 }
@@ -98,7 +100,7 @@ pub(super) struct State {
 const _: () = assert!(size_of::<State>().is_multiple_of(8));
 
 impl State {
-    pub(super) fn cell(&self, cell: Cell) -> u8 {
+    pub(super) fn cell(&self, cell: ControlWord) -> u8 {
         self.cells[place_of(cell) as usize]
     }
 
@@ -174,10 +176,6 @@ impl Codec {
         } else {
             (owner.0 - SENDER_IDS.start) as u8
         }
-    }
-
-    pub(super) fn index(self, position: u64) -> usize {
-        self.geometry.index(position) as usize
     }
 
     /// The first position that a slot serves.
@@ -280,6 +278,8 @@ pub(super) struct Places {
     words: [AtomicU64; MAX_SLOTS],
     entries: [AtomicU64; MAX_PROCESSES],
     bell: AtomicU32,
+    /// The position whose word was asked for last.
+    position: Cell<u64>,
 }
 
 impl Places {
@@ -290,7 +290,12 @@ impl Places {
             words: std::array::from_fn(|at| AtomicU64::new(u64::from(WORDS) + at as u64)),
             entries: std::array::from_fn(|at| AtomicU64::new(u64::from(ENTRIES) + at as u64)),
             bell: AtomicU32::new(0),
+            position: Cell::new(0),
         }
+    }
+
+    pub(super) fn last_position(&self) -> u64 {
+        self.position.get()
     }
 
     pub(super) fn entry(&self, process: u8) -> &AtomicU64 {
@@ -308,10 +313,11 @@ impl Memory for Places {
     }
 
     fn word(&self, position: u64) -> &AtomicU64 {
+        self.position.set(position);
         &self.words[self.geometry.index(position) as usize]
     }
 
-    fn cell(&self, cell: Cell) -> &AtomicU64 {
+    fn cell(&self, cell: ControlWord) -> &AtomicU64 {
         &self.cells[place_of(cell) as usize]
     }
 
