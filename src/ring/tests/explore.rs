@@ -25,7 +25,6 @@ mod script;
 mod state;
 
 use super::Terms;
-use crate::ring::{Arity, Multi, Single};
 use mutants::Mutant;
 
 /// An endpoint's private state.
@@ -95,7 +94,121 @@ enum Patrols {
     Everybody,
 }
 
+/// One message at a time, read in place.
+const LEASE: Reception = Reception {
+    leases: true,
+    batch: 1,
+    requeues: 0,
+};
+
+/// One message at a time, acknowledged before the user has it.
+const RECV: Reception = Reception {
+    leases: false,
+    ..LEASE
+};
+
+/// How many of each side, and how many may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Spsc,
+    Mpsc,
+    Spmc,
+    Mpmc,
+}
+use Kind::{Mpmc, Mpsc, Spmc, Spsc};
+
+/// A ring without endpoints, to which a test adds what it needs.
+fn ring(kind: Kind, capacity: u64) -> Setup {
+    Setup {
+        many_senders: matches!(kind, Mpsc | Mpmc),
+        many_receivers: matches!(kind, Spmc | Mpmc),
+        capacity,
+        start: 0,
+        terms: Terms {
+            redeliver: true,
+            attempts: 15,
+        },
+        roles: Vec::new(),
+        kills: 0,
+        heirs: false,
+        patrols: Patrols::Receivers,
+        mutant: None,
+    }
+}
+
 impl Setup {
+    fn sender(mut self, errands: &[Errand]) -> Self {
+        self.roles.push(Role {
+            errands: errands.to_vec(),
+            heir_errands: Vec::new(),
+            reception: None,
+            mortal: true,
+        });
+        self
+    }
+
+    /// The ring is closed by somebody who is no endpoint.
+    fn closer(self) -> Self {
+        self.sender(&[Errand::Close]).immortal()
+    }
+
+    fn receivers(mut self, count: usize, reception: Reception) -> Self {
+        let role = Role {
+            errands: Vec::new(),
+            heir_errands: Vec::new(),
+            reception: Some(reception),
+            mortal: true,
+        };
+        self.roles.extend(std::iter::repeat_n(role, count));
+        self
+    }
+
+    /// The process that was added last does not die.
+    fn immortal(mut self) -> Self {
+        self.roles.last_mut().expect("somebody").mortal = false;
+        self
+    }
+
+    fn kills(self, kills: u8) -> Self {
+        Setup { kills, ..self }
+    }
+
+    /// As [`Setup::kills`], and the dead have heirs; those of senders do this.
+    fn kills_with_heirs(mut self, kills: u8, errands: &[Errand]) -> Self {
+        for role in &mut self.roles {
+            role.heir_errands = errands.to_vec();
+        }
+        Setup {
+            kills,
+            heirs: true,
+            ..self
+        }
+    }
+
+    fn discards(mut self) -> Self {
+        self.terms.redeliver = false;
+        self
+    }
+
+    fn attempts(mut self, attempts: u8) -> Self {
+        self.terms.attempts = attempts;
+        self
+    }
+
+    fn patrols(self, patrols: Patrols) -> Self {
+        Setup { patrols, ..self }
+    }
+
+    fn without(self, mutant: Mutant) -> Self {
+        let mutant = Some(mutant);
+        Setup { mutant, ..self }
+    }
+
+    /// Is the process no endpoint?
+    fn is_closer(&self, role: usize) -> bool {
+        matches!(self.roles[role].errands[..], [Errand::Close])
+    }
+
     fn senders(&self) -> usize {
         let all = self.roles.iter();
         all.filter(|role| role.reception.is_none()).count()
@@ -130,9 +243,3 @@ impl Setup {
         unreachable!("no such errand")
     }
 }
-
-fn arity_of<A: Arity>() -> bool {
-    A::MULTI
-}
-
-const _: (fn() -> bool, fn() -> bool) = (arity_of::<Single>, arity_of::<Multi>);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use super::ledger::{self, Event};
+use super::ledger;
 use super::process::{Local, Next, Node, advance};
 use super::script::{Cast, Look, Stage};
 use super::state::{CELLS, DIRTY, ENTRIES, LOCKS, State, WORDS, is_word};
@@ -246,12 +246,15 @@ impl Engine {
         let mut state = self.cast.codec.fresh();
         for process in 0..self.setup().roles.len() {
             let mut local = dead(process as u8, 0);
-            local.stage = Stage::Attach;
+            local.stage = match self.setup().is_closer(process) {
+                true => Stage::Errand,
+                false => Stage::Attach,
+            };
             let reception = self.setup().roles[process].reception;
             local.requeues = reception.map_or(0, |reception| reception.requeues);
             let (node, _) = advance(&self.cast, local);
             state.alive |= 1 << process;
-            if self.cast.is_one_of_many(process as u8) {
+            if self.cast.is_one_of_many(process as u8) && !self.setup().is_closer(process) {
                 state.entries[process] = 2 | DIRTY;
             }
             state.locals[process] = self.number(node);
@@ -445,5 +448,3 @@ fn dead(role: u8, life: u8) -> Local {
     }
 }
 
-#[allow(dead_code)]
-fn _keep(_: Event) {}

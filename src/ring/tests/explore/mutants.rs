@@ -3,21 +3,24 @@
 //! The code under test knows nothing of this. A mutant changes what an access
 //! does or what it finds ([`Filter`]), or a step of [`script`](super::script).
 
-use super::Setup;
+use super::engine::Engine;
+use super::{Errand, LEASE, Mpmc, Mpsc, Patrols, RECV, Reception, Setup, Spmc, Spsc, ring};
 use super::process::Local;
 use super::script::{Cast, Stage};
 use super::state::{CELLS, Codec, ENTRIES, Place, WORDS, is_word, place_of};
 use crate::layout::Cell;
 use crate::primitive::watched::Access;
-use crate::ring::position::{Geometry, State, Word};
+use crate::ring::position::{Geometry, Owner, State, Word};
 
 /// A rule that is not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mutant {
     /// R3, R5: a sender believes the receiver done with everything.
     ClaimUnasked,
-    /// R4 is about hints; R6: an heir trusts `sent` alone.
+    /// R6: an heir trusts `sent` alone.
     TrustSent,
+    /// R4: a sender whose claim fails goes on without another look.
+    OnAfterFailure,
     /// R6: `sent` before the word.
     SentBeforeWord,
     /// R7: a claim is passed over.
@@ -99,6 +102,10 @@ pub(super) struct Filter {
     deferred: Option<(Place, Access)>,
     is_due: bool,
     next: u64,
+    /// The last swap of a claim failed,
+    failed: bool,
+    /// which was at this position.
+    position: u64,
 }
 
 impl Filter {
@@ -120,6 +127,8 @@ impl Filter {
             deferred: None,
             is_due: false,
             next,
+            failed: false,
+            position: 0,
         }
     }
 
@@ -156,6 +165,11 @@ impl Filter {
                 // Many: far ahead of any position. Single: all is acknowledged.
                 let ahead = if self.many_senders { 1 << 20 } else { 0 };
                 Filtered::Answer(self.next_position().wrapping_add(ahead))
+            }
+            (Mutant::OnAfterFailure, Access::Load) if is_word(place) && self.failed => {
+                // As if it had been seen taken.
+                self.failed = false;
+                Filtered::Answer(self.geometry.claimed(self.position, Owner(511)).0)
             }
             (Mutant::TrustSent, Access::Load)
                 if self.stage == Stage::Attach && self.is_sender && is_word(place) =>
@@ -230,9 +244,11 @@ impl Filter {
             return result;
         }
         let word = Word(result);
-        if let Access::Swap(from, _) = access {
+        if let Access::Swap(from, to) = access {
+            self.position = self.position_of(place, Word(to));
+            self.failed = self.stage == Stage::Claim && from != result;
             if from == result {
-                self.swapped = Some(self.position_of(place, word));
+                self.swapped = Some(self.position_of(place, word)); // before the swap
             }
             return result;
         }
@@ -273,4 +289,153 @@ impl Filter {
             .unpack_word(place - WORDS, packed & !(15 << 3))
             .0
     }
+}
+
+/// Each rule, and a world that is too small for nothing but its absence.
+fn table() -> Vec<(Mutant, Setup)> {
+    use Errand::{Abandon, Close, Send};
+    use Mutant::*;
+    const ONE: Errand = Send(1);
+    let rows = vec![
+        (ClaimUnasked, ring(Mpsc, 1).sender(&[ONE, ONE]).receivers(1, LEASE)),
+        (ClaimUnasked, ring(Spsc, 1).sender(&[ONE, ONE]).receivers(1, LEASE)),
+        (
+            OnAfterFailure,
+            ring(Mpsc, 2)
+                .sender(&[ONE, ONE])
+                .sender(&[ONE])
+                .receivers(1, Reception { requeues: 1, ..LEASE }),
+        ),
+        (
+            TrustSent,
+            ring(Spsc, 2)
+                .sender(&[ONE])
+                .receivers(1, LEASE)
+                .kills_with_heirs(1, &[ONE]),
+        ),
+        (
+            SentBeforeWord,
+            ring(Spsc, 2)
+                .sender(&[ONE])
+                .receivers(1, LEASE)
+                .kills_with_heirs(1, &[ONE]),
+        ),
+        (SkipClaims, ring(Mpsc, 2).sender(&[ONE]).receivers(1, LEASE)),
+        (SkipClaims, ring(Mpmc, 2).sender(&[ONE]).receivers(1, LEASE)),
+        (
+            CreditBeforeDone,
+            ring(Mpsc, 1)
+                .sender(&[ONE, ONE])
+                .receivers(1, LEASE)
+                .kills_with_heirs(1, &[]),
+        ),
+        (
+            ResumeFromCredit,
+            ring(Spsc, 2)
+                .sender(&[ONE])
+                .receivers(1, RECV)
+                .kills_with_heirs(1, &[]),
+        ),
+        (AbandonForSameLap, ring(Mpmc, 2).sender(&[Abandon, ONE]).receivers(1, LEASE)),
+        (WaitAtLaterWords, ring(Mpsc, 2).sender(&[Abandon, ONE]).receivers(1, LEASE)),
+        (WaitAtLaterWords, ring(Mpmc, 2).sender(&[Abandon, ONE]).receivers(1, LEASE)),
+        (
+            NoAnnouncement,
+            ring(Mpmc, 2).sender(&[ONE]).receivers(2, LEASE).kills(1),
+        ),
+        (
+            PutHeadBack,
+            ring(Mpmc, 2)
+                .sender(&[ONE, ONE, ONE])
+                .receivers(2, LEASE)
+                .kills(1),
+        ),
+        (
+            NoFirstLookBehind,
+            ring(Spmc, 2)
+                .sender(&[ONE])
+                .receivers(1, LEASE)
+                .kills_with_heirs(1, &[]),
+        ),
+        (
+            CountAfterLook,
+            ring(Mpmc, 1)
+                .sender(&[ONE, ONE])
+                .receivers(2, LEASE)
+                .kills(1)
+                .patrols(Patrols::Everybody),
+        ),
+        (
+            SilentSweep,
+            ring(Mpmc, 1)
+                .sender(&[ONE, ONE])
+                .receivers(2, LEASE)
+                .kills(2),
+        ),
+        (
+            UseBeforeSweep,
+            ring(Mpmc, 1)
+                .sender(&[ONE])
+                .receivers(1, LEASE)
+                .kills_with_heirs(1, &[]),
+        ),
+        (
+            CleanBesideHeir,
+            ring(Mpsc, 1)
+                .sender(&[ONE])
+                .receivers(1, LEASE)
+                .kills_with_heirs(1, &[]),
+        ),
+        (
+            RememberTheDead,
+            ring(Mpsc, 1)
+                .sender(&[ONE])
+                .receivers(1, LEASE)
+                .kills_with_heirs(1, &[ONE]),
+        ),
+        (
+            CountAfterLoss,
+            ring(Mpmc, 1)
+                .sender(&[ONE])
+                .receivers(1, LEASE)
+                .kills_with_heirs(2, &[])
+                .discards(),
+        ),
+        (
+            ForgetAttempts,
+            ring(Mpmc, 1)
+                .sender(&[ONE])
+                .receivers(2, LEASE)
+                .kills_with_heirs(1, &[]),
+        ),
+        (NoLookAtClosed, ring(Mpmc, 1).sender(&[ONE]).closer().receivers(1, LEASE)),
+        (NoLookAtClosed, ring(Spsc, 1).sender(&[ONE]).closer().receivers(1, LEASE)),
+        (NobodyIsBusy, ring(Spmc, 1).sender(&[ONE]).closer().receivers(1, LEASE)),
+        (NoLastLook, ring(Spsc, 1).sender(&[ONE]).closer().receivers(1, LEASE)),
+        (
+            NoPatrolAtTheEnd,
+            ring(Mpmc, 1)
+                .sender(&[ONE, Close])
+                .receivers(2, LEASE)
+                .kills(1),
+        ),
+    ];
+    rows
+}
+
+#[test]
+fn no_rule_can_be_left_out() {
+    let mut missed = Vec::new();
+    for (mutant, setup) in table() {
+        let whole = Engine::new(setup.clone()).run(20_000_000);
+        let found = Engine::new(setup.without(mutant)).run(20_000_000);
+        let what = found.failure.as_ref().map(|(what, _)| what.as_str());
+        println!(
+            "{mutant:?}: {} states whole, {} without: {what:?}",
+            whole.states, found.states
+        );
+        if let Some((what, trace)) = whole.failure { missed.push(format!("{mutant:?} whole: {what}\n{trace}")); }
+        if found.failure.is_none() { missed.push(format!("{mutant:?} is not missed")); }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
 }

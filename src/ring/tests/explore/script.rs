@@ -487,7 +487,11 @@ fn patrol(cast: &Cast, local: &mut Local) -> Stage {
     match local.stage {
         Stage::Patrol { from } => {
             let roles = cast.setup.roles.len() as u8;
-            let others = |process: &u8| *process != local.role && cast.is_one_of_many(*process);
+            let others = |process: &u8| {
+                *process != local.role
+                    && cast.is_one_of_many(*process)
+                    && !cast.setup.is_closer(*process as usize)
+            };
             let Some(process) = (from..roles).find(others) else {
                 return Stage::Take(Look::Second);
             };
