@@ -279,7 +279,14 @@ pub(crate) fn patrol(segment: &Segment, cursor: &mut u16, probes: usize) -> bool
 fn bury(segment: &Segment, id: Owner, entry: u64) {
     let block = segment.block();
     // Probed anew for each slot: an heir may have taken the id meanwhile.
-    repair::sweep(&block, id, segment.terms.death(), || !is_alive(segment, id));
+    let mut has_heir = false;
+    repair::sweep(&block, id, segment.terms.death(), || {
+        has_heir |= is_alive(segment, id);
+        !has_heir
+    });
+    if has_heir {
+        return; // who sweeps, unless the entry says that all is clean
+    }
     // Fails if an heir has taken the id: then the entry is the heir's.
     let clean = entry & !DIRTY;
     let _ = block
