@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use super::ledger;
+use super::ledger::{self, Event};
 use super::process::{Local, Next, Node, advance};
 use super::script::{Cast, Look, Stage};
 use super::state::{CELLS, DIRTY, ENTRIES, LOCKS, State, WORDS, is_word};
@@ -120,7 +120,10 @@ impl Engine {
             Move::Kill => {
                 next.kills += 1;
                 next.alive &= !(1 << process);
-                ledger::bury(&mut next, process);
+                let excused = ledger::excuses(&self.cast.setup, |other| {
+                    other != process && self.node(state, other).local.has_looked_at(process as u8)
+                });
+                ledger::bury(&mut next, process, excused);
                 next.locals[process] = self.follow(from, KILL).0;
                 return Ok(next);
             }
@@ -139,16 +142,42 @@ impl Engine {
         }
         let node = &self.nodes[from as usize];
         let (place, act) = node.pending.expect("it has a next access");
+        let setup = &self.cast.setup;
+        let concluding = ledger::excuses(setup, |other| {
+            other != process && self.node(state, other).local.concludes()
+        });
+        let concluded = node.local.concludes();
         for event in &node.fires {
-            ledger::enter(&self.cast.setup, &mut next, process, *event)?;
+            ledger::enter(setup, &mut next, process, *event, concluding)?;
         }
         let result = act.outcome(next.carry_out(place, act));
+        ledger::claimed(setup, &mut next, process, place, act, result);
         let (to, at) = self.follow(from, result);
         next.locals[process] = to;
+        let closed = self
+            .cast
+            .setup
+            .roles
+            .iter()
+            .enumerate()
+            .any(|(other, role)| {
+                role.reception.is_some() && self.node(state, other).local.stage == Stage::Done
+            });
+        let events = &self.nodes[from as usize].next[at].events;
+        if closed && events.iter().any(|event| matches!(event, Event::Ok { .. })) {
+            return Err("a send succeeds after the end was reported");
+        }
         for event in &self.nodes[from as usize].next[at].events {
-            ledger::enter(&self.cast.setup, &mut next, process, *event)?;
+            ledger::enter(&self.cast.setup, &mut next, process, *event, concluding)?;
+        }
+        if concluded && !self.nodes[to as usize].local.concludes() {
+            ledger::withdraw_excuse(&mut next, process);
         }
         Ok(next)
+    }
+
+    fn node(&self, state: &State, process: usize) -> &Node {
+        &self.nodes[state.locals[process] as usize]
     }
 
     fn moves(&self, state: &State, moves: &mut Vec<(usize, Move)>) {
@@ -188,22 +217,25 @@ impl Engine {
     /// Is everybody at the end, or at rest where there is no end?
     fn is_final(&self, state: &State) -> bool {
         let setup = self.setup();
-        let mut served = setup.heirs;
-        for (process, role) in setup.roles.iter().enumerate() {
-            let local = &self.nodes[state.locals[process] as usize].local;
-            match local.stage {
-                Stage::Done => {
-                    served |= role.reception.is_some() && setup.closes();
-                }
-                Stage::Dead if !setup.heirs => {}
-                _ if role.reception.is_some() && !setup.closes() && is_between_calls(local) => {
-                    served = true;
-                }
-                _ => return false,
-            }
+        let receives = |process: usize| setup.roles[process].reception.is_some();
+        let mut all = 0..setup.roles.len();
+        let lives = |process: usize| self.node(state, process).local.stage != Stage::Dead;
+        if !setup.heirs
+            && !all
+                .clone()
+                .any(|process| receives(process) && lives(process))
+        {
+            return true; // nobody is left to receive
         }
+        let rests = all.all(|process| match &self.node(state, process).local {
+            local if local.stage == Stage::Done => true,
+            local if local.stage == Stage::Dead => !setup.heirs,
+            local => receives(process) && !setup.closes() && is_between_calls(local),
+        });
+        // Where nobody comes after the report of the end, it was judged then.
+        let judged = setup.closes() && !setup.heirs && state.kills > 0;
         let held = |word: &u16| word & 7 != 0;
-        !served || ledger::is_drained(state) && !state.words.iter().any(held)
+        rests && (judged || ledger::is_drained(state) && !state.words.iter().any(held))
     }
 
     fn slot_of(&self, state: &State) -> usize {
@@ -299,7 +331,7 @@ impl Engine {
             }
             self.ends.push(self.edges.len() as u64);
             if self.is_final(&state) {
-                if ledger::over_reports(&state) {
+                if ledger::is_drained(&state) && ledger::over_reports(&state) {
                     let what = "more losses are reported than deaths explain";
                     failure = Some((what.into(), self.trace(at as u32)));
                     break;
@@ -404,7 +436,10 @@ impl Engine {
                 let word = codec.unpack_word(place - WORDS, packed);
                 let position = codec.offset_or_lap(place - WORDS, packed);
                 let (attempt, owner) = (word.attempt(), word.owner().0);
-                format!("{:?}({position}) attempt {attempt} owner {owner}", word.state())
+                format!(
+                    "{:?}({position}) attempt {attempt} owner {owner}",
+                    word.state()
+                )
             } else {
                 packed.to_string()
             }
@@ -422,7 +457,10 @@ impl Engine {
             other => format!("{other:?}"),
         };
         let found = value(found);
-        format!("{who} {:?}: {place}: {did}, found {found}", node.local.stage)
+        format!(
+            "{who} {:?}: {place}: {did}, found {found}",
+            node.local.stage
+        )
     }
 }
 
@@ -447,4 +485,3 @@ fn dead(role: u8, life: u8) -> Local {
         history: Vec::new(),
     }
 }
-

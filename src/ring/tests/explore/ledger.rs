@@ -6,26 +6,42 @@
 //! write, one of these four meets what it must not.
 
 use super::Setup;
-use super::state::State;
+use super::state::{Act, MAX_PROCESSES, Place, State, WORDS, is_word};
 use crate::layout::Cell;
+use crate::ring::position::State as SlotState;
 
 /// An entry of the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     /// The sender begins to write a message (or still writes it).
-    Write { offset: u8, message: u8 },
+    Write {
+        offset: u8,
+        message: u8,
+    },
     /// It can be received.
     Publish(u8),
     /// The send returned `Ok`.
-    Ok { first: u8, count: u8 },
+    Ok {
+        first: u8,
+        count: u8,
+    },
     /// The receiver has claimed what is there.
-    Take { offset: u8 },
+    Take {
+        offset: u8,
+    },
     /// The user has it.
-    Deliver { offset: u8, attempt: u8 },
+    Deliver {
+        offset: u8,
+        attempt: u8,
+    },
     /// It was still there at the end, and is acknowledged.
-    Acknowledge { offset: u8 },
+    Acknowledge {
+        offset: u8,
+    },
     /// The slot is no more in the process's hands.
-    LetGo { offset: u8 },
+    LetGo {
+        offset: u8,
+    },
     /// Nor is any message: all were given back.
     GaveBack,
     /// The receiver reports the end of the ring.
@@ -42,13 +58,24 @@ const RECEIVED: u16 = 8;
 const ATTEMPT_SHIFT: u32 = 4;
 /// Who has the message, counted from 1.
 const HOLDER_SHIFT: u32 = 8;
+/// Bit by process: a receiver that may report the end all the same, for it had
+/// found the message in living hands.
+const EXCUSED_SHIFT: u32 = 11;
+
+const _: () = assert!(EXCUSED_SHIFT as usize + MAX_PROCESSES <= 17);
 
 fn holder(entry: u16) -> u8 {
-    (entry >> HOLDER_SHIFT) as u8
+    (entry >> HOLDER_SHIFT & 7) as u8
 }
 
+/// With a new holder nobody is excused any more.
 fn with_holder(entry: u16, holder: u8) -> u16 {
     entry & 0xff | u16::from(holder) << HOLDER_SHIFT
+}
+
+/// The bit that excuses a process; the first is always a sender.
+fn excuse(process: usize) -> u16 {
+    1 << EXCUSED_SHIFT << (process - 1)
 }
 
 fn payload(offset: u8, message: u8) -> u8 {
@@ -74,12 +101,14 @@ fn slot(setup: &Setup, offset: u8) -> usize {
     (position & (setup.capacity - 1)) as usize
 }
 
-/// Makes an entry; `Err` tells what is wrong with it.
+/// Makes an entry; `Err` tells what is wrong with it. `concluding` are those who
+/// are about to report the end (see [`excuses`]).
 pub(super) fn enter(
     setup: &Setup,
     state: &mut State,
     process: usize,
     event: Event,
+    concluding: u16,
 ) -> Result<(), &'static str> {
     let me = process as u8 + 1;
     match event {
@@ -150,10 +179,11 @@ pub(super) fn enter(
                 *holder = 0;
             }
         }
-        Event::GaveBack => release_messages(state, me),
+        Event::GaveBack => release_messages(state, me, concluding),
         Event::Closed => {
             let left = |entry: &&u16| {
-                **entry & OK != 0 && **entry & ACKNOWLEDGED == 0 && holder(**entry) == 0
+                let (sent, received) = (**entry & OK != 0, **entry & ACKNOWLEDGED != 0);
+                sent && !received && holder(**entry) == 0 && **entry & excuse(process) == 0
             };
             let missed = state.messages.iter().filter(left).count();
             if missed > usize::from(state.cell(Cell::Lost)) {
@@ -165,18 +195,53 @@ pub(super) fn enter(
     Ok(())
 }
 
-fn release_messages(state: &mut State, me: u8) {
-    for entry in &mut state.messages {
-        if holder(*entry) == me {
-            *entry = with_holder(*entry, 0);
+/// A message is in a receiver's hands from the very swap on, and so counts for
+/// those who report the end meanwhile.
+pub(super) fn claimed(
+    setup: &Setup,
+    state: &mut State,
+    process: usize,
+    place: Place,
+    act: Act,
+    found: u16,
+) {
+    let Act::Swap(from, to) = act else { return };
+    if is_word(place) && from == found && to >> 7 & 3 == SlotState::Reading as u16 {
+        let offset = state.payloads[(place - WORDS) as usize] & 15;
+        if let Ok(message) = message_at(setup, state, offset) {
+            let entry = &mut state.messages[message];
+            *entry = with_holder(*entry, process as u8 + 1);
         }
     }
 }
 
-/// A process dies: nothing is in its hands any more.
-pub(super) fn bury(state: &mut State, process: usize) {
+fn release_messages(state: &mut State, me: u8, excused: u16) {
+    for entry in &mut state.messages {
+        if holder(*entry) == me {
+            *entry = with_holder(*entry, 0) | excused;
+        }
+    }
+}
+
+/// The receivers that `concludes` says.
+pub(super) fn excuses(setup: &Setup, concludes: impl Fn(usize) -> bool) -> u16 {
+    let all = 1..setup.roles.len();
+    let concluding = all.filter(|process| concludes(*process));
+    concluding.map(excuse).sum()
+}
+
+/// A receiver does not report the end yet: it has to look anew.
+pub(super) fn withdraw_excuse(state: &mut State, process: usize) {
+    for entry in &mut state.messages {
+        *entry &= !excuse(process);
+    }
+}
+
+/// A process dies: nothing is in its hands any more. Those who had found it
+/// alive before they report the end are `excused`.
+pub(super) fn bury(state: &mut State, process: usize, excused: u16) {
     let me = process as u8 + 1;
-    release_messages(state, me);
+    release_messages(state, me, excused);
     for holder in &mut state.holders {
         if *holder == me {
             *holder = 0;

@@ -4,10 +4,10 @@
 //! does or what it finds ([`Filter`]), or a step of [`script`](super::script).
 
 use super::engine::Engine;
-use super::{Errand, LEASE, Mpmc, Mpsc, Patrols, RECV, Reception, Setup, Spmc, Spsc, ring};
 use super::process::Local;
 use super::script::{Cast, Stage};
 use super::state::{CELLS, Codec, ENTRIES, Place, WORDS, is_word, place_of};
+use super::{Errand, LEASE, Mpmc, Mpsc, Patrols, RECV, Reception, Setup, Spmc, Spsc, ring};
 use crate::layout::Cell;
 use crate::primitive::watched::Access;
 use crate::ring::position::{Geometry, Owner, State, Word};
@@ -285,26 +285,33 @@ impl Filter {
     fn without_attempt(&self, place: Place, word: Word) -> u64 {
         debug_assert!(place < ENTRIES);
         let packed = self.codec.pack_word(place - WORDS, word);
-        self.codec
-            .unpack_word(place - WORDS, packed & !(15 << 3))
-            .0
+        self.codec.unpack_word(place - WORDS, packed & !(15 << 3)).0
     }
 }
 
 /// Each rule, and a world that is too small for nothing but its absence.
 fn table() -> Vec<(Mutant, Setup)> {
-    use Errand::{Abandon, Close, Send};
+    use Errand::{Abandon, Send};
     use Mutant::*;
     const ONE: Errand = Send(1);
     let rows = vec![
-        (ClaimUnasked, ring(Mpsc, 1).sender(&[ONE, ONE]).receivers(1, LEASE)),
-        (ClaimUnasked, ring(Spsc, 1).sender(&[ONE, ONE]).receivers(1, LEASE)),
+        (
+            ClaimUnasked,
+            ring(Mpsc, 1).sender(&[ONE, ONE]).receivers(1, LEASE),
+        ),
+        (
+            ClaimUnasked,
+            ring(Spsc, 1).sender(&[ONE, ONE]).receivers(1, LEASE),
+        ),
         (
             OnAfterFailure,
-            ring(Mpsc, 2)
-                .sender(&[ONE, ONE])
-                .sender(&[ONE])
-                .receivers(1, Reception { requeues: 1, ..LEASE }),
+            ring(Mpsc, 2).sender(&[ONE, ONE]).sender(&[ONE]).receivers(
+                1,
+                Reception {
+                    requeues: 1,
+                    ..LEASE
+                },
+            ),
         ),
         (
             TrustSent,
@@ -321,7 +328,13 @@ fn table() -> Vec<(Mutant, Setup)> {
                 .kills_with_heirs(1, &[ONE]),
         ),
         (SkipClaims, ring(Mpsc, 2).sender(&[ONE]).receivers(1, LEASE)),
-        (SkipClaims, ring(Mpmc, 2).sender(&[ONE]).receivers(1, LEASE)),
+        (
+            SkipClaims,
+            ring(Mpmc, 2)
+                .sender(&[ONE])
+                .sender(&[ONE])
+                .receivers(1, LEASE),
+        ),
         (
             CreditBeforeDone,
             ring(Mpsc, 1)
@@ -336,9 +349,18 @@ fn table() -> Vec<(Mutant, Setup)> {
                 .receivers(1, RECV)
                 .kills_with_heirs(1, &[]),
         ),
-        (AbandonForSameLap, ring(Mpmc, 2).sender(&[Abandon, ONE]).receivers(1, LEASE)),
-        (WaitAtLaterWords, ring(Mpsc, 2).sender(&[Abandon, ONE]).receivers(1, LEASE)),
-        (WaitAtLaterWords, ring(Mpmc, 2).sender(&[Abandon, ONE]).receivers(1, LEASE)),
+        (
+            AbandonForSameLap,
+            ring(Mpmc, 2).sender(&[Abandon, ONE]).receivers(1, LEASE),
+        ),
+        (
+            WaitAtLaterWords,
+            ring(Mpsc, 2).sender(&[Abandon, ONE]).receivers(1, LEASE),
+        ),
+        (
+            WaitAtLaterWords,
+            ring(Mpmc, 2).sender(&[Abandon, ONE]).receivers(1, LEASE),
+        ),
         (
             NoAnnouncement,
             ring(Mpmc, 2).sender(&[ONE]).receivers(2, LEASE).kills(1),
@@ -408,14 +430,27 @@ fn table() -> Vec<(Mutant, Setup)> {
                 .receivers(2, LEASE)
                 .kills_with_heirs(1, &[]),
         ),
-        (NoLookAtClosed, ring(Mpmc, 1).sender(&[ONE]).closer().receivers(1, LEASE)),
-        (NoLookAtClosed, ring(Spsc, 1).sender(&[ONE]).closer().receivers(1, LEASE)),
-        (NobodyIsBusy, ring(Spmc, 1).sender(&[ONE]).closer().receivers(1, LEASE)),
-        (NoLastLook, ring(Spsc, 1).sender(&[ONE]).closer().receivers(1, LEASE)),
+        (
+            NoLookAtClosed,
+            ring(Mpmc, 1).sender(&[ONE]).closer().receivers(1, LEASE),
+        ),
+        (
+            NoLookAtClosed,
+            ring(Spsc, 1).sender(&[ONE]).closer().receivers(1, LEASE),
+        ),
+        (
+            NobodyIsBusy,
+            ring(Spmc, 1).sender(&[ONE]).closer().receivers(1, LEASE),
+        ),
+        (
+            NoLastLook,
+            ring(Spsc, 1).sender(&[ONE]).closer().receivers(1, LEASE),
+        ),
         (
             NoPatrolAtTheEnd,
             ring(Mpmc, 1)
-                .sender(&[ONE, Close])
+                .sender(&[ONE])
+                .closer()
                 .receivers(2, LEASE)
                 .kills(1),
         ),
@@ -434,8 +469,12 @@ fn no_rule_can_be_left_out() {
             "{mutant:?}: {} states whole, {} without: {what:?}",
             whole.states, found.states
         );
-        if let Some((what, trace)) = whole.failure { missed.push(format!("{mutant:?} whole: {what}\n{trace}")); }
-        if found.failure.is_none() { missed.push(format!("{mutant:?} is not missed")); }
+        if let Some((what, trace)) = whole.failure {
+            missed.push(format!("{mutant:?} whole: {what}\n{trace}"));
+        }
+        if found.failure.is_none() {
+            missed.push(format!("{mutant:?} is not missed"));
+        }
     }
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }

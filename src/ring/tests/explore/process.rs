@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::Saved;
 use super::ledger::Event;
 use super::mutants::{Filter, Filtered};
-use super::script::{Cast, Stage};
+use super::script::{Cast, Look, Stage};
 use super::state::{Act, Codec, Place, is_word, place_of};
 use crate::layout::Cell;
 use crate::primitive::watched::{Access, suspend, watched_by};
@@ -31,6 +31,26 @@ pub(super) struct Local {
     pub held: Vec<(u64, u8)>,
     /// Results of the accesses made in this stage.
     pub history: Vec<u16>,
+}
+
+impl Local {
+    /// Is the receiver about to report the end?
+    pub(super) fn concludes(&self) -> bool {
+        self.has_looked_at(0) || matches!(self.stage, Stage::Patrol { .. })
+    }
+
+    /// Is it, and has it looked whether `process` is alive?
+    pub(super) fn has_looked_at(&self, process: u8) -> bool {
+        match self.stage {
+            Stage::Patrol { from } => from > process,
+            Stage::Bury { dead, patrol, .. } | Stage::MarkClean { dead, patrol, .. } => {
+                patrol && dead >= process
+            }
+            Stage::Take(look) => look != Look::First,
+            Stage::Quiescent => true,
+            _ => false,
+        }
+    }
 }
 
 /// What a process waits to do, and what its local state says of it.
@@ -214,7 +234,10 @@ pub(super) fn advance(cast: &Cast, mut local: Local) -> (Node, Vec<Event>) {
         let ended = watched_by(watch, || (cast.play)(cast, &mut next));
         let runner = RUNNER.take().expect("set above");
         events.extend(runner.events);
-        assert!(runner.made.len() == runner.history.len(), "a stage forgot a step");
+        assert!(
+            runner.made.len() == runner.history.len(),
+            "a stage forgot a step"
+        );
         if ended.is_none() {
             let pending = runner.pending.expect("it was suspended");
             forget(cast, &mut local, &runner.made, pending);
@@ -250,7 +273,7 @@ fn forget(cast: &Cast, local: &mut Local, made: &[(Place, Act)], pending: (Place
         Stage::Claim if made.first() == Some(&loads_of(Cell::Tail)) => {
             if looks_at_word {
                 *history = vec![offset(position)];
-            } else if is_word(pending.0) && made.len() > 2 {
+            } else if matches!(pending.1, Act::Swap(..)) && made.len() > 2 {
                 history.truncate(2);
                 let capacity = cast.codec.geometry.capacity();
                 history.push(offset(position.wrapping_sub(capacity).wrapping_add(1)));
@@ -293,7 +316,9 @@ fn forget(cast: &Cast, local: &mut Local, made: &[(Place, Act)], pending: (Place
 /// Leaves of a history from `from` on only so many words that were passed.
 fn forget_words(history: &mut Vec<u16>, made: &[(Place, Act)], from: usize) {
     let until = history.len();
-    let loads = made[from..until].iter().filter(|(_, act)| *act == Act::Load);
+    let loads = made[from..until]
+        .iter()
+        .filter(|(_, act)| *act == Act::Load);
     let words = loads.count();
     history.truncate(from);
     history.resize(from + words, 0);

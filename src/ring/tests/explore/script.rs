@@ -22,9 +22,13 @@ pub(super) enum Stage {
     /// An heir looks at its entry.
     Enter,
     /// It clears up after the last holder of its id,
-    SweepOwn { entry: u8 },
+    SweepOwn {
+        entry: u8,
+    },
     /// makes the entry its own,
-    Register { entry: u8 },
+    Register {
+        entry: u8,
+    },
     /// and starts.
     Attach,
 
@@ -32,10 +36,16 @@ pub(super) enum Stage {
     Errand,
     Begin,
     Claim,
-    Publish { position: u64 },
-    Abandon { position: u64 },
+    Publish {
+        position: u64,
+    },
+    Abandon {
+        position: u64,
+    },
     /// The end of an operation that did all it should, or `stalled`.
-    End { stalled: Obstacle },
+    End {
+        stalled: Obstacle,
+    },
     Close,
 
     /// A receiver's attempt, and at which point of its looks (see `Look`).
@@ -46,16 +56,29 @@ pub(super) enum Stage {
     Requeue,
     Settle(Obstacle),
     /// Before `Closed`: everybody from this process on is looked at.
-    Patrol { from: u8 },
+    Patrol {
+        from: u8,
+    },
     /// Clears up after a dead process, and goes on with the patrol if asked.
-    Bury { dead: u8, entry: u8, patrol: bool },
-    MarkClean { dead: u8, entry: u8, patrol: bool },
+    Bury {
+        dead: u8,
+        entry: u8,
+        patrol: bool,
+    },
+    MarkClean {
+        dead: u8,
+        entry: u8,
+        patrol: bool,
+    },
     Quiescent,
 
     /// Is the ring closed?
     Miss(Obstacle),
     /// Is the holder dead? Then its slot is repaired.
-    Clear { position: u64, word: u64 },
+    Clear {
+        position: u64,
+        word: u64,
+    },
 }
 
 /// Who stands in the way: position and word, or nobody.
