@@ -310,7 +310,10 @@ impl Engine {
         let mut at = 0;
         'states: while at < self.states.len() {
             let state = self.states[at];
-            assert!(self.states.len() <= limit, "more than {limit} states");
+            if self.states.len() > limit {
+                failure = Some((format!("more than {limit} states"), String::new()));
+                break;
+            }
             self.moves(&state, &mut moves);
             for &(process, step) in &moves {
                 match self.after(&state, process, step) {

@@ -10,7 +10,7 @@ use super::state::{CELLS, Codec, ENTRIES, Place, WORDS, is_word, place_of};
 use super::{Errand, LEASE, Mpmc, Mpsc, Patrols, RECV, Reception, Setup, Spmc, Spsc, ring};
 use crate::layout::Cell;
 use crate::primitive::watched::Access;
-use crate::ring::position::{Geometry, Owner, State, Word};
+use crate::ring::position::{Geometry, Owner, State, Word, before};
 
 /// A rule that is not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub(super) enum Mutant {
     NoFirstLookBehind,
     /// R12: the count is remembered as of after the look.
     CountAfterLook,
+    /// R12: only what lies behind the head that was seen is looked for.
+    LookBehindOldHead,
     /// R13: a sweep that finds nothing announces nothing.
     SilentSweep,
     /// R13, M2: an id is used before it is swept.
@@ -102,6 +104,8 @@ pub(super) struct Filter {
     deferred: Option<(Place, Access)>,
     is_due: bool,
     next: u64,
+    /// A receiver has loaded the count of requeues, and now looks at all slots.
+    looks_behind: bool,
     /// The last swap of a claim failed,
     failed: bool,
     /// which was at this position.
@@ -127,6 +131,7 @@ impl Filter {
             deferred: None,
             is_due: false,
             next,
+            looks_behind: false,
             failed: false,
             position: 0,
         }
@@ -239,7 +244,9 @@ impl Filter {
         }
         if place == place_of(Cell::Head) && access == Access::Load {
             self.expected = Some(result);
+            self.looks_behind = false;
         }
+        self.looks_behind |= place == place_of(Cell::Requeues);
         if !is_word(place) {
             return result;
         }
@@ -253,8 +260,16 @@ impl Filter {
             return result;
         }
         let receives = matches!(self.stage, Stage::Take(_) | Stage::TakeMore);
+        let behind = self.looks_behind && receives;
         let expected = self.expected.take();
         match mutant {
+            Mutant::LookBehindOldHead if behind => {
+                let head = self.loaded[place_of(Cell::Head) as usize];
+                match before(self.position_of(place, word), head) {
+                    true => result,
+                    false => self.codec.unpack_word(place - WORDS, 0).0,
+                }
+            }
             Mutant::SkipClaims if receives && word.state() == State::Claimed => {
                 self.geometry.freed(word).0
             }
@@ -381,6 +396,14 @@ fn table() -> Vec<(Mutant, Setup)> {
         ),
         (
             CountAfterLook,
+            ring(Mpmc, 1)
+                .sender(&[ONE, ONE])
+                .receivers(2, LEASE)
+                .kills(1)
+                .patrols(Patrols::Everybody),
+        ),
+        (
+            LookBehindOldHead,
             ring(Mpmc, 1)
                 .sender(&[ONE, ONE])
                 .receivers(2, LEASE)
