@@ -21,6 +21,7 @@ mod kinds;
 mod ledger;
 mod mutants;
 mod process;
+mod rules;
 mod script;
 mod state;
 
@@ -193,6 +194,12 @@ impl Setup {
     fn attempts(mut self, attempts: u8) -> Self {
         self.terms.attempts = attempts;
         self
+    }
+
+    /// Positions wrap after the first two laps.
+    fn over_the_wrap(self) -> Self {
+        let start = 0u64.wrapping_sub(2 * self.capacity);
+        Setup { start, ..self }
     }
 
     fn patrols(self, patrols: Patrols) -> Self {

@@ -129,6 +129,7 @@ impl Engine {
             }
             Move::Succeed => {
                 next.alive |= 1 << process;
+                ledger::inherit(&mut next, process);
                 next.locals[process] = self.follow(from, SUCCEED).0;
                 return Ok(next);
             }

@@ -49,11 +49,11 @@ pub(super) enum Event {
     Wrong(&'static str),
 }
 
-const PUBLISHED: u16 = 1;
-const OK: u16 = 2;
-const ACKNOWLEDGED: u16 = 4;
+const PUBLISHED: u32 = 1;
+const OK: u32 = 2;
+const ACKNOWLEDGED: u32 = 4;
 /// Was received without a mark.
-const RECEIVED: u16 = 8;
+const RECEIVED: u32 = 8;
 /// One more than the last attempt handed out.
 const ATTEMPT_SHIFT: u32 = 4;
 /// Who has the message, counted from 1.
@@ -62,19 +62,22 @@ const HOLDER_SHIFT: u32 = 8;
 /// found the message in living hands.
 const EXCUSED_SHIFT: u32 = 11;
 
+/// Whose heir has it, should one come, counted from 1.
+const HEIR_SHIFT: u32 = 16;
+
 const _: () = assert!(EXCUSED_SHIFT as usize + MAX_PROCESSES <= 17);
 
-fn holder(entry: u16) -> u8 {
+fn holder(entry: u32) -> u8 {
     (entry >> HOLDER_SHIFT & 7) as u8
 }
 
-/// With a new holder nobody is excused any more.
-fn with_holder(entry: u16, holder: u8) -> u16 {
-    entry & 0xff | u16::from(holder) << HOLDER_SHIFT
+/// With a new holder nobody is excused any more, and nobody inherits.
+fn with_holder(entry: u32, holder: u8) -> u32 {
+    entry & 0xff | u32::from(holder) << HOLDER_SHIFT
 }
 
 /// The bit that excuses a process; the first is always a sender.
-fn excuse(process: usize) -> u16 {
+fn excuse(process: usize) -> u32 {
     1 << EXCUSED_SHIFT << (process - 1)
 }
 
@@ -108,7 +111,7 @@ pub(super) fn enter(
     state: &mut State,
     process: usize,
     event: Event,
-    concluding: u16,
+    concluding: u32,
 ) -> Result<(), &'static str> {
     let me = process as u8 + 1;
     match event {
@@ -154,11 +157,11 @@ pub(super) fn enter(
                     return Err("a message is received twice without a mark");
                 }
                 let least = *entry >> ATTEMPT_SHIFT & 15;
-                if u16::from(attempt) < least {
+                if u32::from(attempt) < least {
                     return Err("an attempt that does not grow");
                 }
                 *entry &= !(15 << ATTEMPT_SHIFT);
-                *entry |= (u16::from(attempt) + 1) << ATTEMPT_SHIFT;
+                *entry |= (u32::from(attempt) + 1) << ATTEMPT_SHIFT;
             }
             if attempt == 0 {
                 *entry |= RECEIVED;
@@ -181,7 +184,7 @@ pub(super) fn enter(
         }
         Event::GaveBack => release_messages(state, me, concluding),
         Event::Closed => {
-            let left = |entry: &&u16| {
+            let left = |entry: &&u32| {
                 let (sent, received) = (**entry & OK != 0, **entry & ACKNOWLEDGED != 0);
                 sent && !received && holder(**entry) == 0 && **entry & excuse(process) == 0
             };
@@ -215,16 +218,27 @@ pub(super) fn claimed(
     }
 }
 
-fn release_messages(state: &mut State, me: u8, excused: u16) {
+/// What a dead receiver had in hand is in its heir's hands, as others see it,
+/// from the moment when the heir has the lock until it has swept.
+pub(super) fn inherit(state: &mut State, heir: usize) {
+    let me = heir as u8 + 1;
+    for entry in &mut state.messages {
+        if *entry >> HEIR_SHIFT == u32::from(me) {
+            *entry = with_holder(*entry, me);
+        }
+    }
+}
+
+fn release_messages(state: &mut State, me: u8, remark: u32) {
     for entry in &mut state.messages {
         if holder(*entry) == me {
-            *entry = with_holder(*entry, 0) | excused;
+            *entry = with_holder(*entry, 0) | remark;
         }
     }
 }
 
 /// The receivers that `concludes` says.
-pub(super) fn excuses(setup: &Setup, concludes: impl Fn(usize) -> bool) -> u16 {
+pub(super) fn excuses(setup: &Setup, concludes: impl Fn(usize) -> bool) -> u32 {
     let all = 1..setup.roles.len();
     let concluding = all.filter(|process| concludes(*process));
     concluding.map(excuse).sum()
@@ -239,9 +253,9 @@ pub(super) fn withdraw_excuse(state: &mut State, process: usize) {
 
 /// A process dies: nothing is in its hands any more. Those who had found it
 /// alive before they report the end are `excused`.
-pub(super) fn bury(state: &mut State, process: usize, excused: u16) {
+pub(super) fn bury(state: &mut State, process: usize, excused: u32) {
     let me = process as u8 + 1;
-    release_messages(state, me, excused);
+    release_messages(state, me, excused | u32::from(me) << HEIR_SHIFT);
     for holder in &mut state.holders {
         if *holder == me {
             *holder = 0;
@@ -261,7 +275,7 @@ pub(super) fn over_reports(state: &State) -> bool {
 }
 
 fn missing(state: &State) -> u8 {
-    let missing = |entry: &&u16| **entry & PUBLISHED != 0 && **entry & ACKNOWLEDGED == 0;
+    let missing = |entry: &&u32| **entry & PUBLISHED != 0 && **entry & ACKNOWLEDGED == 0;
     state.messages.iter().filter(missing).count() as u8
 }
 

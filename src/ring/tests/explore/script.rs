@@ -190,6 +190,7 @@ fn attach_entry(cast: &Cast, local: &mut Local) -> Stage {
         }
         Stage::SweepOwn { entry } => {
             repair::sweep(memory, id, cast.setup.terms, || true);
+            note(Event::GaveBack);
             Stage::Register { entry }
         }
         Stage::Register { entry } => {

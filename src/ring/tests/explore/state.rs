@@ -84,8 +84,8 @@ pub(super) const DEAD: u16 = 0x100;
 pub(super) struct State {
     /// The local state of each process, by its number.
     pub locals: [u32; MAX_PROCESSES],
+    pub messages: [u32; MAX_MESSAGES],
     pub words: [u16; MAX_SLOTS],
-    pub messages: [u16; MAX_MESSAGES],
     pub cells: [u8; CELLS.len()],
     pub payloads: [u8; MAX_SLOTS],
     pub entries: [u8; MAX_PROCESSES],
