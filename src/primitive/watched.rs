@@ -50,7 +50,7 @@ pub(crate) fn suspend() -> ! {
 /// The atomic of the standard library, watched.
 #[derive(Debug)]
 #[repr(transparent)]
-pub(crate) struct AtomicU64(atomic::AtomicU64);
+pub struct AtomicU64(atomic::AtomicU64);
 
 impl AtomicU64 {
     pub(crate) const fn new(value: u64) -> Self {

@@ -11,11 +11,12 @@
 //!
 //! What the floors above the ring do (repair of a dead holder, patrols, the
 //! last looks before `Closed`, the attachment of an heir) is followed step by
-//! step in [`script`]; see `participant.rs` and `channel/waiting.rs`.
+//! step in [`around`]; see `participant.rs` and `channel/waiting.rs`.
 //!
 //! Accesses take effect in the order in which they are made: weak memory is the
 //! matter of the loom models. Sleeping is not modelled.
 
+mod around;
 mod engine;
 mod kinds;
 mod ledger;

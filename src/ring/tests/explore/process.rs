@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::Saved;
 use super::ledger::Event;
-use super::mutants::{Filter, Filtered};
+use super::mutants::{Filter, Filtered, Mutant};
 use super::script::{Cast, Look, Stage};
 use super::state::{Act, Codec, Place, is_word, place_of};
 use crate::layout::Cell;
@@ -240,7 +240,14 @@ pub(super) fn advance(cast: &Cast, mut local: Local) -> (Node, Vec<Event>) {
         );
         if ended.is_none() {
             let pending = runner.pending.expect("it was suspended");
+            let (position, whole) = (cast.places.last_position(), local.history.len());
             forget(cast, &mut local, &runner.made, pending);
+            if local.history.len() != whole {
+                // It still leads to the same place.
+                let (again, _) = advance(cast, local.clone());
+                assert_eq!(again.pending, Some(pending));
+                assert_eq!(cast.places.last_position(), position);
+            }
             let node = Node {
                 local,
                 pending: runner.pending,
@@ -304,10 +311,10 @@ fn forget(cast: &Cast, local: &mut Local, made: &[(Place, Act)], pending: (Place
                 }
             }
         }
-        Stage::Bury { .. } | Stage::SweepOwn { .. } if looks_at_word => {
-            if !cast.setup.mutant.is_some_and(|mutant| mutant.minds_swaps()) {
-                *history = vec![0; cast.codec.geometry.index(position) as usize];
-            }
+        Stage::Bury { .. } | Stage::SweepOwn { .. }
+            if looks_at_word && !cast.setup.mutant.is_some_and(Mutant::minds_swaps) =>
+        {
+            *history = vec![0; cast.codec.geometry.index(position) as usize];
         }
         _ => {}
     }
