@@ -254,7 +254,7 @@ impl Filter {
             self.position = self.position_of(place, Word(to));
             self.failed = self.stage == Stage::Claim && from != result;
             if from == result {
-                self.swapped = Some(self.position_of(place, word)); // before the swap
+                self.swapped = Some(self.position_of(place, word));
             }
             return result;
         }
