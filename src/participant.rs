@@ -304,7 +304,15 @@ fn clean(block: &Block, id: Owner, taken: u64) {
 fn bury(segment: &Segment, id: Owner, entry: u64) {
     let block = segment.block();
     // Probed anew for each slot: an heir may have taken the id meanwhile.
-    repair::sweep(&block, id, segment.terms.death(), || !is_alive(segment, id));
+    let mut has_heir = false;
+    repair::sweep(&block, id, segment.terms.death(), || {
+        has_heir |= is_alive(segment, id);
+        !has_heir
+    });
+    if has_heir {
+        // It sweeps, unless the entry says that all is clean: leave it dirty.
+        return wake_everybody(segment);
+    }
     reach(Point::DeadSwept);
     let side = if SENDER_IDS.contains(&id.0) {
         Side::Sender

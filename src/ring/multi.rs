@@ -15,6 +15,9 @@ use crate::layout::Cell;
 use crate::points::{Point, reach};
 use crate::primitive::Ordering;
 
+#[cfg(all(test, not(loom)))]
+mod snapshot;
+
 /// One of many senders.
 pub struct MultiSender<R> {
     me: Owner,
@@ -102,8 +105,8 @@ impl<R: Arity> SendSide for MultiSender<R> {
                 .compare_exchange(word.0, claim.0, Ordering::AcqRel, Ordering::Acquire)
                 .is_err()
             {
-                // Somebody else took it: on to the next, not back to the tail.
-                position = position.wrapping_add(1);
+                // Look again (R4): somebody else took it, or the receiver gave
+                // it back since, and a step past it would leave a hole.
                 continue;
             }
             reach(Point::Claimed);
@@ -250,8 +253,8 @@ impl<S: Arity> MultiReceiver<S> {
         Err((position, Stall::Contended))
     }
 
-    /// Looks at every slot for a message that was given back behind `head`
-    /// (R12): the ordinary path never comes by there again.
+    /// Looks at every slot for a message that was given back (R12), beginning a
+    /// lap behind `head`: the ordinary path never comes by there again.
     #[cold]
     #[inline(never)]
     fn claim_behind<M: Memory>(&mut self, memory: &M, head: u64) -> Option<Claim> {
@@ -262,12 +265,14 @@ impl<S: Arity> MultiReceiver<S> {
         }
         let geometry = memory.geometry();
         for back in (1..=geometry.capacity()).rev() {
-            let position = head.wrapping_sub(back);
-            let word = Word(memory.word(position).load(Ordering::Acquire));
-            if word.agrees_with(geometry.published(position))
-                && let Some(claim) = self.take(memory, position, word)
-            {
-                return Some(claim);
+            let near = head.wrapping_sub(back);
+            let word = Word(memory.word(near).load(Ordering::Acquire));
+            // Wherever it lies: others may have moved the head since we looked.
+            if repair::was_given_back(word) {
+                let position = geometry.move_laps(near, geometry.laps_ahead(word, near));
+                if let Some(claim) = self.take(memory, position, word) {
+                    return Some(claim);
+                }
             }
         }
         self.requeues = Some(requeues);
@@ -352,6 +357,6 @@ impl<S: Arity> ReceiveSide for MultiReceiver<S> {
             }
         }
         let requeues = memory.cell(Cell::Requeues).load(Ordering::Acquire);
-        self.requeues != Some(requeues) && repair::any_behind(memory, position)
+        self.requeues != Some(requeues) && repair::any_given_back(memory)
     }
 }

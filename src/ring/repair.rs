@@ -116,7 +116,7 @@ pub(crate) fn sweep<M: Memory>(
             continue;
         }
         if !is_dead() {
-            break; // an heir has the id, and has swept
+            break; // an heir has the id, and sweeps
         }
         let held = Held { position, word };
         if repair_quietly(memory, held, terms) != Repaired::Nothing {
@@ -147,14 +147,16 @@ pub(crate) fn give_back_behind<M: Memory>(memory: &M, done: u64, taken: u64, ter
     }
 }
 
-/// Is there a message anywhere in the lap before `head`?
-pub(crate) fn any_behind<M: Memory>(memory: &M, head: u64) -> bool {
-    let geometry = memory.geometry();
-    (1..=geometry.capacity()).any(|back| {
-        let position = head.wrapping_sub(back);
-        let word = Word(memory.word(position).load(Ordering::Acquire));
-        word.agrees_with(geometry.published(position))
-    })
+/// Is this a message that was in somebody's hands before? Messages are passed by
+/// the head only in somebody's hands, so no other lies behind it.
+pub(crate) fn was_given_back(word: Word) -> bool {
+    word.state() == State::Published && word.attempt() > 0
+}
+
+/// Is there such a message in any slot?
+pub(crate) fn any_given_back<M: Memory>(memory: &M) -> bool {
+    let mut slots = 0..memory.geometry().capacity();
+    slots.any(|slot| was_given_back(Word(memory.word(slot).load(Ordering::Acquire))))
 }
 
 /// R14: that very word or nothing. AcqRel: after what the dead one wrote,

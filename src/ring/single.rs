@@ -13,6 +13,9 @@ use crate::layout::Cell;
 use crate::points::{Point, reach};
 use crate::primitive::{Ordering, fence};
 
+#[cfg(all(test, not(loom)))]
+mod snapshot;
+
 /// The one sender.
 pub struct SingleSender<R> {
     /// First position not yet published.

@@ -5,6 +5,7 @@
 //! when the two disagree. `random` drives it with random steps, `placed` sets up
 //! what chance would rarely meet, `hostile` fills the memory with nonsense.
 
+pub(super) mod explore;
 mod hostile;
 mod placed;
 mod random;

@@ -1,0 +1,272 @@
+//! The worlds that are explored in every run, and larger ones on demand:
+//! `cargo test --release -p memring --lib explore -- --ignored --nocapture`.
+//!
+//! A world is told by who is in it and how many may die. Where heirs are named,
+//! each of the dead has one, on the same id, at any later time; a sender's heir
+//! sends what is told. Without, the survivors have to do.
+
+use super::engine::Engine;
+use super::{Errand, Kind, LEASE, Mpmc, Mpsc, Patrols, RECV, Reception, Setup, Spmc, Spsc, ring};
+use Errand::{Abandon, Send};
+
+const ONE: Errand = Send(1);
+const BATCH: Reception = Reception { batch: 2, ..LEASE };
+const GIVES_BACK: Reception = Reception {
+    requeues: 1,
+    ..LEASE
+};
+/// So many states at most, to stay within the memory of a small machine.
+const LIMIT: usize = 40_000_000;
+
+type Worlds = Vec<(&'static str, Setup)>;
+
+/// A ring with two senders that do these, one each.
+fn two(kind: Kind, capacity: u64, errands: &[Errand]) -> Setup {
+    ring(kind, capacity).sender(errands).sender(errands)
+}
+
+fn one(kind: Kind, capacity: u64, errands: &[Errand]) -> Setup {
+    ring(kind, capacity).sender(errands)
+}
+
+fn explore(kind: Kind, capacity: u64, worlds: Worlds) {
+    for (name, setup) in worlds {
+        let report = Engine::new(setup).run(LIMIT);
+        let (states, seconds) = (report.states, report.took.as_secs_f32());
+        let (finals, edges, locals) = (report.finals, report.edges, report.locals);
+        println!(
+            "{kind:?} of {capacity}, {name}: {states} states, {edges} edges, \
+             {finals} final, {locals} local, {seconds:.1} s"
+        );
+        if let Some((what, trace)) = report.failure {
+            panic!("{kind:?} of {capacity}, {name}: {what}\n{trace}");
+        }
+    }
+}
+
+fn spsc(n: u64) -> Worlds {
+    let three = || one(Spsc, n, &[ONE, ONE, ONE]).closer();
+    let pairs = || {
+        let ring = one(Spsc, n, &[Send(2), Send(2)]).closer();
+        ring.receivers(1, BATCH).kills_with_heirs(2, &[])
+    };
+    let mixed = one(Spsc, n, &[ONE, Abandon, ONE]).closer();
+    vec![
+        ("3 messages, 2 kills, heirs send", {
+            three().receivers(1, LEASE).kills_with_heirs(2, &[ONE])
+        }),
+        ("the same by recv, over the wrap", {
+            let ring = three().receivers(1, RECV).kills_with_heirs(2, &[ONE]);
+            ring.over_the_wrap()
+        }),
+        ("2 batches of 2, 2 kills", pairs()),
+        ("the same discarded", pairs().discards()),
+        ("the same in 2 hands at most", pairs().attempts(2)),
+        ("abandoned and given back, 2 kills", {
+            mixed.receivers(1, GIVES_BACK).kills_with_heirs(2, &[ONE])
+        }),
+    ]
+}
+
+fn mpsc(n: u64) -> Worlds {
+    let batches = || {
+        let ring = two(Mpsc, n, &[Send(2)]).receivers(1, BATCH);
+        ring.kills_with_heirs(1, &[])
+    };
+    vec![
+        ("2+1, closed, 1 kill, heirs send", {
+            let ring = two(Mpsc, n, &[ONE]).closer().receivers(1, LEASE);
+            ring.kills_with_heirs(1, &[ONE])
+        }),
+        ("2+1, 2 kills, heirs", {
+            let ring = two(Mpsc, n, &[ONE]).receivers(1, LEASE);
+            ring.kills_with_heirs(2, &[]).over_the_wrap()
+        }),
+        ("2+1, 2 messages each, both senders die", {
+            let ring = two(Mpsc, n, &[ONE, ONE]).receivers(1, LEASE);
+            ring.immortal().kills(2)
+        }),
+        ("2+1, batches of 2, 1 kill", batches()),
+        ("the same discarded", batches().discards()),
+        ("2+1, 2 messages each, given back, 1 kill", {
+            let ring = two(Mpsc, n, &[ONE, ONE]).receivers(1, GIVES_BACK);
+            ring.kills_with_heirs(1, &[])
+        }),
+        ("2+1, 1 kill, everybody patrols", {
+            let ring = two(Mpsc, n, &[ONE]).receivers(1, LEASE);
+            let ring = ring.kills_with_heirs(1, &[ONE]);
+            ring.patrols(Patrols::Everybody)
+        }),
+    ]
+}
+
+fn spmc(n: u64) -> Worlds {
+    let closed = || one(Spmc, n, &[ONE, ONE]).closer();
+    vec![
+        ("1+2, closed, 2 kills", {
+            closed().receivers(2, LEASE).kills(2)
+        }),
+        ("1+2, recv, 1 kill, heirs", {
+            let ring = one(Spmc, n, &[ONE]).receivers(2, RECV);
+            ring.kills_with_heirs(1, &[ONE]).over_the_wrap()
+        }),
+        ("1+2, closed, given back, 1 kill", {
+            let ring = one(Spmc, n, &[ONE]).closer();
+            ring.receivers(2, GIVES_BACK).kills(1)
+        }),
+        ("1+3, 2 kills", {
+            one(Spmc, n, &[ONE]).receivers(3, LEASE).kills(2)
+        }),
+        ("1+2, closed, 1 kill, patrols only before the end", {
+            let ring = closed().receivers(2, LEASE).kills(1);
+            ring.patrols(Patrols::AtTheEnd)
+        }),
+    ]
+}
+
+fn mpmc(n: u64) -> Worlds {
+    let closed = || one(Mpmc, n, &[ONE]).closer();
+    vec![
+        ("1+2, closed, 1 kill, patrols only before the end", {
+            let ring = closed().receivers(2, LEASE).kills(1);
+            ring.patrols(Patrols::AtTheEnd)
+        }),
+        ("2+1, 1 kill, heirs send", {
+            let ring = two(Mpmc, n, &[ONE]).receivers(1, LEASE);
+            ring.kills_with_heirs(1, &[ONE]).over_the_wrap()
+        }),
+        ("2+2, 1 kill", {
+            two(Mpmc, n, &[ONE]).receivers(2, LEASE).kills(1)
+        }),
+        ("2+2, 2 messages each", {
+            two(Mpmc, n, &[ONE, ONE]).receivers(2, LEASE)
+        }),
+        ("1+2, discarded, 2 kills", {
+            let ring = one(Mpmc, n, &[ONE, ONE]).receivers(2, LEASE);
+            ring.kills(2).discards()
+        }),
+        ("1+2, 1 kill, heirs", {
+            let ring = one(Mpmc, n, &[ONE]).receivers(2, LEASE);
+            ring.kills_with_heirs(1, &[])
+        }),
+    ]
+}
+
+#[test]
+fn spsc_keeps_its_promises() {
+    for capacity in [1, 2, 4] {
+        explore(Spsc, capacity, spsc(capacity));
+    }
+}
+
+#[test]
+fn mpsc_keeps_its_promises() {
+    for capacity in [1, 2] {
+        explore(Mpsc, capacity, mpsc(capacity));
+    }
+}
+
+#[test]
+fn spmc_keeps_its_promises() {
+    for capacity in [1, 2] {
+        explore(Spmc, capacity, spmc(capacity));
+    }
+}
+
+#[test]
+fn mpmc_keeps_its_promises() {
+    for capacity in [1, 2] {
+        explore(Mpmc, capacity, mpmc(capacity));
+    }
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn large_worlds_of_many_senders() {
+    explore(Mpsc, 4, mpsc(4));
+    for n in [1, 2] {
+        let worlds = vec![
+            ("2+1, abandoned, closed, 1 kill, heirs", {
+                let ring = ring(Mpsc, n).sender(&[Abandon, ONE]);
+                let ring = ring.sender(&[ONE, Abandon]).closer();
+                ring.receivers(1, LEASE).kills_with_heirs(1, &[])
+            }),
+            ("2+1, 2 messages each, 2 kills, heirs", {
+                let ring = two(Mpsc, n, &[ONE, ONE]).receivers(1, LEASE);
+                ring.kills_with_heirs(2, &[])
+            }),
+        ];
+        explore(Mpsc, n, worlds);
+    }
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn large_worlds_of_many_receivers() {
+    for n in [1, 2] {
+        let messages = || one(Spmc, n, &[ONE, ONE]);
+        let worlds = vec![
+            ("1+2, closed, 1 kill, heirs send", {
+                let ring = messages().closer().receivers(2, LEASE);
+                ring.kills_with_heirs(1, &[ONE])
+            }),
+            ("1+2, 3 messages in batches of 2, 1 kill, heirs", {
+                let ring = one(Spmc, n, &[Send(2), ONE]).receivers(2, BATCH);
+                ring.kills_with_heirs(1, &[])
+            }),
+            ("1+2, in 2 hands at most, 2 kills, heirs", {
+                let ring = one(Spmc, n, &[ONE]).receivers(2, LEASE);
+                ring.kills_with_heirs(2, &[]).attempts(2)
+            }),
+            ("1+2, discarded, 2 kills, heirs", {
+                let ring = messages().receivers(2, LEASE);
+                ring.kills_with_heirs(2, &[]).discards()
+            }),
+            ("1+2, closed, all given back, 1 kill", {
+                messages().closer().receivers(2, GIVES_BACK).kills(1)
+            }),
+        ];
+        explore(Spmc, n, worlds);
+    }
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn large_worlds_of_many_on_both_sides() {
+    for n in [1, 2] {
+        let worlds = vec![
+            ("1+2, closed, 1 kill, heirs", {
+                let ring = one(Mpmc, n, &[ONE, ONE]).closer().receivers(2, LEASE);
+                ring.kills_with_heirs(1, &[])
+            }),
+            ("2+2, 2 messages each, 1 kill", {
+                let ring = two(Mpmc, n, &[ONE, ONE]).receivers(2, LEASE);
+                ring.kills(1)
+            }),
+            ("2+2, 2 kills", {
+                two(Mpmc, n, &[ONE]).receivers(2, LEASE).kills(2)
+            }),
+            ("2+2, closed, 1 kill", {
+                let ring = two(Mpmc, n, &[ONE]).closer();
+                ring.receivers(2, LEASE).kills(1)
+            }),
+            ("2+2, 1 kill, heirs", {
+                let ring = two(Mpmc, n, &[ONE]).receivers(2, LEASE);
+                ring.kills_with_heirs(1, &[])
+            }),
+            ("1+3, 2 kills", {
+                one(Mpmc, n, &[ONE]).receivers(3, LEASE).kills(2)
+            }),
+            ("1+2, 1 kill, heirs, everybody patrols", {
+                let ring = one(Mpmc, n, &[ONE, ONE]).receivers(2, LEASE);
+                let ring = ring.kills_with_heirs(1, &[]);
+                ring.patrols(Patrols::Everybody)
+            }),
+            ("1+2, 2 kills, heirs", {
+                let ring = one(Mpmc, n, &[ONE]).receivers(2, LEASE);
+                ring.kills_with_heirs(2, &[])
+            }),
+        ];
+        explore(Mpmc, n, worlds);
+    }
+}
