@@ -5,10 +5,8 @@
 mod common;
 
 mod creator;
-mod hold;
 mod killed_receiver;
 mod killed_sender;
-mod progress;
 mod stopped;
 mod storm;
 mod traffic;
@@ -18,7 +16,7 @@ mod traffic;
 fn child() {
     common::child::enter(&[
         ("creator", creator::creator),
-        ("holder", hold::holder),
+        ("holder", common::hold::holder),
         ("traffic sender", traffic::sender),
         ("traffic receiver", traffic::receiver),
     ]);

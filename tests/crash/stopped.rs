@@ -3,8 +3,8 @@
 use memring::{AttachError, Kind, RecvTimeoutError, Ring, RingKind, SendTimeoutError, Side};
 
 use crate::common::dispatch::{Job, dispatch};
+use crate::common::hold::{A_WHILE, HELD, Line, Scene, get, put};
 use crate::common::load::{Load, Stamp};
-use crate::hold::{A_WHILE, HELD, Line, Scene, get, put};
 
 fn occupant<E>(attached: Result<E, AttachError>, expected: Side) -> Option<u32> {
     match attached {
