@@ -1,6 +1,6 @@
 //! A process that closes all of its descriptors, those of its rings included.
 
-use memring::{AttachError, Kind, RecvTimeoutError, Ring, RingError, RingKind, Side, TryRecvError};
+use memring::{AttachError, Kind, RecvTimeoutError, Ring, RingError, RingKind, Side};
 
 use crate::common::board::Board;
 use crate::common::child::Args;
@@ -176,7 +176,8 @@ impl Job for Test {
             .clone()
             .map(|number| (next + number, u8::from(number < marked)));
         assert!(get_sorted(&mut heir, left.count()).into_iter().eq(expected));
-        assert_eq!(rx.try_recv().err(), Some(TryRecvError::Disconnected));
+        let end = rx.recv_timeout(LONG).err();
+        assert_eq!(end, Some(RecvTimeoutError::Disconnected));
         put(&mut back.sender().expect("the place is free"), 5..6);
         assert_eq!(get(&mut rx), (5, 0));
         assert_eq!(ring.stats().lost, 0);

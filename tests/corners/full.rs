@@ -128,6 +128,7 @@ impl Job for NoRoom<'_> {
             no_space_for(Ring::<T, K>::open_or_create(name, capacity), Some(&path));
             assert_eq!(free(at), left, "something was left behind");
             remove_file(&filler).expect("remove the file");
+            drop(file);
             assert!(is_empty(at) && free(at) == before);
         }
         // With room, it is made.

@@ -162,8 +162,10 @@ fn those_in_a_namespace_notice_deaths_outside() {
         fn run<T: Load + ?Sized, K: Kind>(self) {
             let Test(dead) = self;
             let scene = Scene::<T, K>::new(Ring::builder().capacity(8));
+            let mut tx = None;
             if dead == Side::Receiver {
-                put(&mut scene.ring.sender().expect("attach a sender"), 0..1);
+                let tx = tx.insert(scene.ring.sender().expect("attach a sender"));
+                put(tx, 0..1);
             }
             let outside = scene.hold(dead, 1);
             let waits = Waits::new(&scene.home, "waits", Side::Receiver);

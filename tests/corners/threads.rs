@@ -182,6 +182,7 @@ fn what_all_threads_of_the_dead_held_is_repaired() {
         let expected = (0..next).map(|number| (number, marked(number)));
         assert!(got.iter().copied().eq(expected), "{got:?}");
         assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+        drop(many_senders.then(|| ring.sender().expect("attach another")));
         let stats = ring.stats();
         assert_eq!((stats.redelivered, stats.lost), (held as u64, 0));
         assert!(stats.senders.iter().all(|peer| peer.alive));
