@@ -7,6 +7,9 @@ mod common;
 mod creator;
 mod killed_receiver;
 mod killed_sender;
+mod paused;
+mod redelivery;
+mod running;
 mod stopped;
 mod storm;
 mod traffic;
@@ -17,6 +20,11 @@ fn child() {
     common::child::enter(&[
         ("creator", creator::creator),
         ("holder", common::hold::holder),
+        ("paused", paused::paused),
+        ("attaching", running::attaching),
+        ("runner", running::runner),
+        ("taster", redelivery::taster),
+        ("heir", redelivery::heir),
         ("traffic sender", traffic::sender),
         ("traffic receiver", traffic::receiver),
     ]);
