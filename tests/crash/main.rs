@@ -4,10 +4,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod asleep;
 mod creator;
 mod killed_receiver;
 mod killed_sender;
-mod paused;
 mod redelivery;
 mod running;
 mod stopped;
@@ -20,7 +20,7 @@ fn child() {
     common::child::enter(&[
         ("creator", creator::creator),
         ("holder", common::hold::holder),
-        ("paused", paused::paused),
+        ("paused", asleep::paused),
         ("attaching", running::attaching),
         ("runner", running::runner),
         ("taster", redelivery::taster),

@@ -189,12 +189,12 @@ fn what_is_discarded_is_counted_exactly() {
             let mut tx = scene.ring.sender().expect("attach a sender");
             put(&mut tx, 0..12);
             if K::KIND.has_many_receivers() {
-                let dead: Vec<_> = [2, 3, 1]
-                    .map(|leases| scene.hold(Side::Receiver, leases))
-                    .into();
+                let dead = [2, 3, 1].map(|leases| scene.hold(Side::Receiver, leases));
                 dead.into_iter().for_each(Child::kill);
             } else {
-                [2, 3, 1].map(|leases| scene.hold(Side::Receiver, leases).kill());
+                for leases in [2, 3, 1] {
+                    scene.hold(Side::Receiver, leases).kill();
+                }
             }
             let mut rx = scene.ring.receiver().expect("attach a receiver");
             assert_eq!(scene.ring.stats().lost, 6);

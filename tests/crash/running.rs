@@ -15,7 +15,7 @@ use crate::common::home::{Home, RING};
 use crate::common::load::Load;
 use crate::common::random::Random;
 use crate::common::work::{self, Verb};
-use crate::paused::pause;
+use crate::stopped::pause;
 
 /// Words of the board of attaching processes: rounds of each, and the end.
 const STOP: usize = 0;
