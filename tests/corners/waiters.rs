@@ -128,7 +128,8 @@ impl Waits {
         child
     }
 
-    fn is_waiting(&self) -> bool {
+    /// Whether nothing has come of it yet.
+    pub fn is_waiting(&self) -> bool {
         self.board.get(OUTCOME) == 0
     }
 
