@@ -73,7 +73,7 @@ fn free(directory: &Path) -> u64 {
 
 /// The error says how much is needed, and where.
 fn no_space_for<T: Load + ?Sized, K: Kind>(made: Result<Ring<T, K>, RingError>, at: Option<&Path>) {
-    let error = made.err().expect("there is no room");
+    let error = made.expect_err("there is no room");
     let text = error.to_string();
     match error {
         RingError::NoSpace { needed, path } => {
@@ -256,7 +256,7 @@ fn many_at_once(at: &Path, args: &Args) {
 pub fn creator(args: &Args) {
     let board = args.board("board");
     let number: u64 = args.get("number");
-    let shared = number % 2 == 0;
+    let shared = number.is_multiple_of(2);
     let path: PathBuf = match shared {
         true => args.path(MOUNT).join("shared"),
         false => args.path(MOUNT).join(format!("own-{number}")),

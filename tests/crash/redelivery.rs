@@ -263,9 +263,12 @@ pub fn heir(args: &Args) {
     dispatch(args.get("kind"), Line::NAME, Role(args));
 }
 
-/// Whatever heirs come to while they take over, nothing is raised twice.
+/// Whatever heirs come to while they take over, all of it is there, and marked.
+/// Among many receivers nothing is raised twice. An heir of a single one that
+/// dies between raising a message and writing down that it has, leaves that one
+/// message to be raised once more.
 #[test]
-fn heirs_killed_while_taking_over_raise_nothing_twice() {
+fn heirs_killed_while_taking_over_lose_nothing() {
     struct Test;
     impl Job for Test {
         fn run<T: Load + ?Sized, K: Kind>(self) {
@@ -297,9 +300,14 @@ fn heirs_killed_while_taking_over_raise_nothing_twice() {
                     cut += u64::from(0 < given_back && given_back < all);
                 }
                 let mut rx = scene.ring.receiver().expect("attach a receiver");
-                for number in 0..all {
-                    assert_eq!(get(&mut rx), (number, 1));
+                let mut excess = 0;
+                for expected in 0..all {
+                    let (number, attempt) = get(&mut rx);
+                    assert!(number == expected && attempt > 0, "{number}, {expected}");
+                    excess += u64::from(attempt - 1);
                 }
+                let many = K::KIND.has_many_receivers();
+                assert!(excess <= if many { 0 } else { HEIRS }, "{excess} too many");
                 assert_eq!(rx.try_recv().err(), Some(TryRecvError::Disconnected));
                 let given_back = scene.ring.stats().redelivered - counted;
                 counted += given_back;
