@@ -66,12 +66,49 @@ pub enum Failure {
     Forked,
 }
 
+/// Who holds the slot that a call needs next: a living process, be it slow or
+/// stopped. Nobody takes it away from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Holder {
+    /// Its side.
+    pub side: Side,
+    /// Its id in the participant table.
+    pub id: u16,
+    /// The process id that it gave when it attached: for display only.
+    pub pid: u32,
+    /// The position that it holds.
+    pub position: u64,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Holder {
+            side,
+            id,
+            pid,
+            position,
+        } = self;
+        write!(
+            f,
+            "{side} {id} (process {pid}) holds the slot of position {position}"
+        )
+    }
+}
+
+/// The end of the line about a call that timed out.
+fn because(holder: &Option<Holder>) -> String {
+    holder.map_or_else(String::new, |holder| format!(": {holder}"))
+}
+
+/// Errors that carry the unsent message show it to nobody: it may be no `Debug`.
 macro_rules! messages_hidden {
-    ($name:ident { $($variant:ident => $text:literal),* }) => {
+    ($name:ident { $($variant:ident => $text:literal),* $(; $late:ident => $said:literal)? }) => {
         impl<M> fmt::Debug for $name<M> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
                     $(Self::$variant(_) => f.write_str(stringify!($variant)),)*
+                    $(Self::$late(_, holder) => f.debug_tuple(stringify!($late)).field(holder).finish(),)?
                     Self::Failed(_, failure) => f.debug_tuple("Failed").field(failure).finish(),
                 }
             }
@@ -81,6 +118,7 @@ macro_rules! messages_hidden {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
                     $(Self::$variant(_) => f.write_str($text),)*
+                    $(Self::$late(_, holder) => write!(f, "{}{}", $said, because(holder)),)?
                     Self::Failed(_, failure) => fmt::Display::fmt(failure, f),
                 }
             }
@@ -93,6 +131,7 @@ macro_rules! messages_hidden {
             pub fn into_message(self) -> M {
                 match self {
                     $(Self::$variant(message) => message,)*
+                    $(Self::$late(message, _) => message,)?
                     Self::Failed(message, _) => message,
                 }
             }
@@ -141,8 +180,9 @@ messages_hidden!(SendError {
 /// message comes back inside.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendTimeoutError<M> {
-    /// There was no room in time.
-    Timeout(M),
+    /// There was no room in time; and who holds the slot in question, if
+    /// somebody does.
+    Timeout(M, Option<Holder>),
     /// The ring is closed for good.
     Closed(M),
     /// There is no room, and nobody left to make any: all receivers have gone.
@@ -152,9 +192,9 @@ pub enum SendTimeoutError<M> {
 }
 
 messages_hidden!(SendTimeoutError {
-    Timeout => "the ring stayed full until the deadline",
     Closed => "the ring is closed",
-    Disconnected => "the ring is full and all receivers have gone"
+    Disconnected => "the ring is full and all receivers have gone";
+    Timeout => "the ring stayed full until the deadline"
 });
 
 /// Why [`Sender::send_batch`](crate::Sender::send_batch) ended early.
@@ -213,9 +253,10 @@ pub enum RecvError {
 /// Why [`Receiver::recv_timeout`](crate::Receiver::recv_timeout) gave up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecvTimeoutError {
-    /// There was no message in time.
-    #[error("the ring stayed empty until the deadline")]
-    Timeout,
+    /// There was no message in time; and who holds the slot in question, if
+    /// somebody does.
+    #[error("the ring stayed empty until the deadline{}", because(.0))]
+    Timeout(Option<Holder>),
     /// The ring is closed for good, and drained.
     #[error("the ring is closed and empty")]
     Closed,

@@ -3,13 +3,14 @@
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-use crate::error::{RingError, Side};
+use crate::error::{Holder, RingError, Side};
 use crate::kind::RingKind;
-use crate::layout::{Cell, USERS_BYTE};
+use crate::layout::{Cell, RECEIVER_IDS, SENDER_IDS, USERS_BYTE};
 use crate::os::file;
 use crate::participant::{self, Peer};
 use crate::primitive::Ordering;
 use crate::ring::memory::{Block, Memory};
+use crate::ring::position::{Owner, State, Word, before};
 use crate::segment::Segment;
 use crate::segment::place::{self, Place};
 use crate::segment::terms::{MessageKind, OnDeath, Terms, Wake};
@@ -41,6 +42,11 @@ pub struct Stats {
     pub senders: Vec<Peer>,
     /// Attached receivers, likewise.
     pub receivers: Vec<Peer>,
+    /// Who holds the slot that senders need next, if somebody does. It may be
+    /// dead, or let go this instant.
+    pub blocks_senders: Option<Holder>,
+    /// Who holds the slot that receivers need next, likewise.
+    pub blocks_receivers: Option<Holder>,
 }
 
 /// What can be told of a ring from outside, whatever its messages.
@@ -212,5 +218,67 @@ pub(crate) fn stats(segment: &Segment) -> Stats {
         closed: cell(Cell::Closed) != 0,
         senders: participant::peers(segment, Side::Sender),
         receivers: participant::peers(segment, Side::Receiver),
+        blocks_senders: holder(segment, Side::Sender),
+        blocks_receivers: holder(segment, Side::Receiver),
     }
+}
+
+/// Who holds the slot that `side` needs next, by a look without consequences.
+pub(crate) fn holder(segment: &Segment, side: Side) -> Option<Holder> {
+    let block = segment.block();
+    let (position, id) = match side {
+        Side::Sender => before_senders(&block, segment.terms.kind),
+        Side::Receiver => before_receivers(&block, segment.terms.kind),
+    }?;
+    let ids = if RECEIVER_IDS.contains(&id.0) {
+        Side::Receiver
+    } else {
+        Side::Sender
+    };
+    Some(Holder {
+        side: ids,
+        id: id.0,
+        pid: block.entry_pid(id).load(Ordering::Relaxed) as u32,
+        position,
+    })
+}
+
+/// Who holds the slot a lap behind the next position to be sent.
+fn before_senders(block: &Block, kind: RingKind) -> Option<(u64, Owner)> {
+    let cell = |cell| block.cell(cell).load(Ordering::Acquire);
+    if !kind.has_many_receivers() {
+        // Nothing in the words tells a lease of the single receiver.
+        let (done, taken) = (cell(Cell::Done), cell(Cell::Taken));
+        if before(done, taken) {
+            return Some((done, Owner(RECEIVER_IDS.start)));
+        }
+    }
+    let next = cell(progress(kind).0);
+    let word = Word(block.word(next).load(Ordering::Acquire));
+    let is_held = matches!(word.state(), State::Claimed | State::Reading);
+    let before_next = next.wrapping_sub(block.geometry().capacity());
+    (is_held && block.geometry().laps_ahead(word, before_next) == 0)
+        .then_some((before_next, word.owner()))
+}
+
+/// Who holds the slot of the next position to be received.
+fn before_receivers(block: &Block, kind: RingKind) -> Option<(u64, Owner)> {
+    let cell = |cell| block.cell(cell).load(Ordering::Acquire);
+    let geometry = block.geometry();
+    if !kind.has_many_senders() {
+        // Nothing in the words tells a grant of the single sender.
+        return (cell(Cell::Busy) != 0).then(|| (cell(Cell::Sent), Owner(SENDER_IDS.start)));
+    }
+    // A hint lags: go on over what others hold, or have consumed.
+    let mut position = cell(progress(kind).1);
+    for _ in 0..geometry.capacity() {
+        let word = Word(block.word(position).load(Ordering::Acquire));
+        position = match (geometry.laps_ahead(word, position), word.state()) {
+            (0, State::Claimed) => return Some((position, word.owner())),
+            (0, State::Reading) => position.wrapping_add(1),
+            (ahead @ 1.., _) => geometry.past(position, word, ahead),
+            _ => return None,
+        };
+    }
+    None
 }

@@ -88,7 +88,7 @@ pub enum Cell {
     Credit = 0x300,
     /// Counts messages given back behind the head.
     Requeues = 0x380,
-    /// 1 once the ring is closed.
+    /// [`CLOSED`] once the ring is closed, [`CLOSED_AND_FENCED`] later.
     Closed = 0x400,
     /// Counts comings and goings of senders; 0: there has never been one.
     SenderChanges = 0x408,
@@ -99,6 +99,11 @@ pub enum Cell {
     /// Messages given back to be received again.
     Redelivered = 0x588,
 }
+
+/// The ring is closed; a send that began before may not be visible yet.
+pub(crate) const CLOSED: u64 = 1;
+/// The ring is closed, and every send that began before shows (R17).
+pub(crate) const CLOSED_AND_FENCED: u64 = 2;
 
 /// The two futex words, named by who sleeps on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

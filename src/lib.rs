@@ -76,6 +76,11 @@ mod error;
 mod kind;
 mod layout;
 mod message;
+#[cfg(all(feature = "kill-points", debug_assertions, not(loom)))]
+#[doc(hidden)]
+pub mod points;
+#[cfg(not(all(feature = "kill-points", debug_assertions, not(loom))))]
+mod points;
 mod primitive;
 mod ring;
 mod wait;
@@ -96,7 +101,7 @@ pub use channel::{
     Grant, Iter, Lease, LeaseBatch, LeasedMessage, Receiver, Ring, RingBuilder, Sender, TryIter,
 };
 pub use error::{
-    AttachError, Corruption, Failure, Mismatch, RecvError, RecvTimeoutError, RingError,
+    AttachError, Corruption, Failure, Holder, Mismatch, RecvError, RecvTimeoutError, RingError,
     SendBatchError, SendError, SendTimeoutError, Side, TryRecvError, TrySendBatchError,
     TrySendError,
 };

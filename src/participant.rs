@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::error::{AttachError, Failure, Side};
 use crate::layout::{Bell, Cell, RECEIVER_IDS, SENDER_IDS};
 use crate::os::lock::Acquired;
+use crate::points::{Point, reach};
 use crate::primitive::Ordering;
 use crate::ring::memory::{Block, Memory};
 use crate::ring::position::{Owner, State};
@@ -90,6 +91,8 @@ pub(crate) struct Participant {
     segment: Arc<Segment>,
     side: Side,
     id: Owner,
+    /// What its entry holds while it is attached.
+    entry: u64,
 }
 
 impl Participant {
@@ -105,27 +108,33 @@ impl Participant {
         } else {
             take_only(segment, side)?
         };
-        let participant = Participant {
-            segment: Arc::clone(segment),
-            side,
-            id,
-        };
+        reach(Point::IdLocked);
         let block = segment.block();
         let entry = block.entry(id);
         // Acquire: after everything that the last holder wrote here.
         let found = entry.load(Ordering::Acquire);
+        let taken = (found & !DIRTY).wrapping_add(GENERATION) | DIRTY;
+        let participant = Participant {
+            segment: Arc::clone(segment),
+            side,
+            id,
+            entry: taken,
+        };
         if multi && found & DIRTY != 0 {
             // M2. The lock is ours: the id is dead by definition.
             repair::sweep(&block, id, segment.terms.death(), || true);
+            reach(Point::OwnIdSwept);
             wake_everybody(segment);
         }
         block
             .entry_pid(id)
             .store(std::process::id().into(), Ordering::Relaxed);
+        reach(Point::PidEntered);
         // Release: pairs with the Acquire loads in `presence` and `patrol`.
-        let taken = (found & !DIRTY).wrapping_add(GENERATION) | DIRTY;
         entry.store(taken, Ordering::Release);
+        reach(Point::EntryTaken);
         announce_change(segment, side);
+        reach(Point::ArrivalAnnounced);
         patrol(segment, &mut 0, usize::MAX);
         Ok(participant)
     }
@@ -137,21 +146,25 @@ impl Participant {
 
 impl Drop for Participant {
     /// Detaches. Endpoints have given back what they held before.
+    ///
+    /// The entry is cleaned last but one, after the going was counted: as long
+    /// as it is dirty, a patrol does for whoever dies in here what is left (M5).
     fn drop(&mut self) {
         let segment = &*self.segment;
         if matches!(segment.check(), Err(Failure::Forked)) {
             return; // the parent's entry, lock and memory
         }
-        if segment.is_usable() {
-            // AcqRel: after all that we wrote; pairs with the next holder's
-            // Acquire load in `attach`.
-            let block = segment.block();
-            block.entry(self.id).fetch_and(!DIRTY, Ordering::AcqRel);
-        }
         // A lock that cannot be given back goes with the segment's descriptor.
         let _ = segment.locks.unlock(self.id.0.into());
+        reach(Point::IdUnlocked);
         announce_change(segment, self.side);
+        reach(Point::DepartureAnnounced);
+        if segment.is_usable() {
+            clean(&segment.block(), self.id, self.entry);
+            reach(Point::EntryCleaned);
+        }
         wake_everybody(segment);
+        reach(Point::Detached);
     }
 }
 
@@ -274,23 +287,34 @@ pub(crate) fn patrol(segment: &Segment, cursor: &mut u16, probes: usize) -> bool
     found
 }
 
+/// Marks an entry clean, if it is still `taken`: else an heir has it, or a
+/// patrol was here before. AcqRel: after all that was written in the holder's
+/// name; pairs with the next holder's Acquire load in `attach`.
+fn clean(block: &Block, id: Owner, taken: u64) {
+    let _ = block.entry(id).compare_exchange(
+        taken,
+        taken & !DIRTY,
+        Ordering::AcqRel,
+        Ordering::Relaxed,
+    );
+}
+
 /// Clears up after `id`, whose lock was found free: everything that it held is
-/// repaired, then its entry is marked clean (M3).
+/// repaired, its going is counted, then its entry is marked clean (M3, M5).
 fn bury(segment: &Segment, id: Owner, entry: u64) {
     let block = segment.block();
     // Probed anew for each slot: an heir may have taken the id meanwhile.
     repair::sweep(&block, id, segment.terms.death(), || !is_alive(segment, id));
-    // Fails if an heir has taken the id: then the entry is the heir's.
-    let clean = entry & !DIRTY;
-    let _ = block
-        .entry(id)
-        .compare_exchange(entry, clean, Ordering::AcqRel, Ordering::Relaxed);
+    reach(Point::DeadSwept);
     let side = if SENDER_IDS.contains(&id.0) {
         Side::Sender
     } else {
         Side::Receiver
     };
     announce_change(segment, side);
+    reach(Point::DeathAnnounced);
+    clean(&block, id, entry);
+    reach(Point::EntryBuried);
     wake_everybody(segment);
 }
 

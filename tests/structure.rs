@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 /// The modules of the crate by floor. A module uses only those on lower floors;
 /// a half floor orders neighbours.
-const FLOORS: [(&str, u32); 13] = [
+const FLOORS: [(&str, u32); 14] = [
     ("primitive", 0),
     ("error", 0),
     ("message", 0),
     ("layout", 10),
     ("os", 10),
+    ("points", 11),
     ("ring", 20),
     ("wait", 20),
     ("kind", 21), // names the sides of `ring`

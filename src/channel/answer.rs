@@ -7,7 +7,7 @@ use crate::error::{
 
 pub(crate) fn try_send<M>(outcome: Outcome, message: M) -> TrySendError<M> {
     match outcome {
-        Outcome::NotYet | Outcome::Timeout => TrySendError::Full(message),
+        Outcome::NotYet | Outcome::Timeout(_) => TrySendError::Full(message),
         Outcome::Closed => TrySendError::Closed(message),
         Outcome::Disconnected => TrySendError::Disconnected(message),
         Outcome::Failed(failure) => TrySendError::Failed(message, failure),
@@ -16,7 +16,8 @@ pub(crate) fn try_send<M>(outcome: Outcome, message: M) -> TrySendError<M> {
 
 pub(crate) fn send_timeout<M>(outcome: Outcome, message: M) -> SendTimeoutError<M> {
     match outcome {
-        Outcome::NotYet | Outcome::Timeout => SendTimeoutError::Timeout(message),
+        Outcome::NotYet => SendTimeoutError::Timeout(message, None),
+        Outcome::Timeout(holder) => SendTimeoutError::Timeout(message, holder),
         Outcome::Closed => SendTimeoutError::Closed(message),
         Outcome::Disconnected => SendTimeoutError::Disconnected(message),
         Outcome::Failed(failure) => SendTimeoutError::Failed(message, failure),
@@ -27,7 +28,7 @@ pub(crate) fn send_timeout<M>(outcome: Outcome, message: M) -> SendTimeoutError<
 pub(crate) fn send<M>(error: SendTimeoutError<M>) -> SendError<M> {
     match error {
         SendTimeoutError::Closed(message) => SendError::Closed(message),
-        SendTimeoutError::Timeout(message) | SendTimeoutError::Disconnected(message) => {
+        SendTimeoutError::Timeout(message, _) | SendTimeoutError::Disconnected(message) => {
             SendError::Disconnected(message)
         }
         SendTimeoutError::Failed(message, failure) => SendError::Failed(message, failure),
@@ -36,7 +37,7 @@ pub(crate) fn send<M>(error: SendTimeoutError<M>) -> SendError<M> {
 
 pub(crate) fn try_recv(outcome: Outcome) -> TryRecvError {
     match outcome {
-        Outcome::NotYet | Outcome::Timeout => TryRecvError::Empty,
+        Outcome::NotYet | Outcome::Timeout(_) => TryRecvError::Empty,
         Outcome::Closed => TryRecvError::Closed,
         Outcome::Disconnected => TryRecvError::Disconnected,
         Outcome::Failed(failure) => TryRecvError::Failed(failure),
@@ -45,7 +46,8 @@ pub(crate) fn try_recv(outcome: Outcome) -> TryRecvError {
 
 pub(crate) fn recv_timeout(outcome: Outcome) -> RecvTimeoutError {
     match outcome {
-        Outcome::NotYet | Outcome::Timeout => RecvTimeoutError::Timeout,
+        Outcome::NotYet => RecvTimeoutError::Timeout(None),
+        Outcome::Timeout(holder) => RecvTimeoutError::Timeout(holder),
         Outcome::Closed => RecvTimeoutError::Closed,
         Outcome::Disconnected => RecvTimeoutError::Disconnected,
         Outcome::Failed(failure) => RecvTimeoutError::Failed(failure),
@@ -56,7 +58,7 @@ pub(crate) fn recv_timeout(outcome: Outcome) -> RecvTimeoutError {
 pub(crate) fn recv(outcome: Outcome) -> RecvError {
     match outcome {
         Outcome::Closed => RecvError::Closed,
-        Outcome::NotYet | Outcome::Timeout | Outcome::Disconnected => RecvError::Disconnected,
+        Outcome::NotYet | Outcome::Timeout(_) | Outcome::Disconnected => RecvError::Disconnected,
         Outcome::Failed(failure) => RecvError::Failed(failure),
     }
 }

@@ -6,6 +6,7 @@ use super::sender::Sender;
 use crate::error::Failure;
 use crate::kind::Kind;
 use crate::message::Message;
+use crate::points::{Point, reach};
 use crate::ring::memory::Payload;
 
 /// A slot that is this sender's to write to, from [`Sender::reserve`].
@@ -72,6 +73,7 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
         if !self.sender.port.is_usable() {
             return self.sender.port.segment.check();
         }
+        reach(Point::Written);
         if self.sender.granted.take().is_some() {
             self.sender.finish(self.position);
         }

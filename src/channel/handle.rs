@@ -10,14 +10,14 @@ use super::{Receiver, Sender};
 use crate::error::{AttachError, Failure, RingError};
 use crate::inspect::{self, Stats};
 use crate::kind::Kind;
-use crate::layout::Cell;
+use crate::layout::{CLOSED, Cell};
 use crate::message::Message;
 use crate::participant;
+use crate::points::{Point, reach};
 use crate::primitive::Ordering;
 use crate::ring::memory::Memory;
 use crate::segment::{Segment, Warning};
-use crate::wait::parking::Parking;
-use crate::wait::{Park, WaitStrategy};
+use crate::wait::WaitStrategy;
 
 /// A ring in shared memory, open in this process.
 ///
@@ -168,10 +168,12 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// [`Failure::Forked`], [`Failure::Corrupted`].
     pub fn close(&self) -> Result<(), Failure> {
         self.segment.check()?;
-        // SeqCst and the heavy barrier: R17, the rare party's half.
         let block = self.segment.block();
-        block.cell(Cell::Closed).store(1, Ordering::SeqCst);
-        Parking(self.segment.terms.fences).heavy();
+        let closed = block.cell(Cell::Closed);
+        // Only the first closes: R17 takes back no second stage. SeqCst: comes
+        // before the count that wakes the sleepers. Failing is no news.
+        let _ = closed.compare_exchange(0, CLOSED, Ordering::SeqCst, Ordering::Relaxed);
+        reach(Point::ClosedSet);
         participant::wake_everybody(&self.segment);
         Ok(())
     }

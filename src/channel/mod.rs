@@ -3,6 +3,7 @@
 
 mod answer;
 mod builder;
+mod bytes;
 mod grant;
 mod handle;
 mod iter;

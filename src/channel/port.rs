@@ -4,10 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{AttachError, Failure, Side};
-use crate::layout::{Bell, Cell};
+use crate::error::{AttachError, Failure, Holder, Side};
+use crate::inspect;
+use crate::layout::{Bell, CLOSED_AND_FENCED, Cell};
 use crate::os::clock::Moment;
 use crate::participant::{self, Participant, Presence};
+use crate::points::{Point, reach};
 use crate::primitive::Ordering;
 use crate::ring::memory::Memory;
 use crate::ring::position::Owner;
@@ -16,12 +18,16 @@ use crate::segment::{Segment, register_barrier};
 use crate::wait::parking::Parking;
 use crate::wait::{Event, Park, WaitStrategy};
 
-/// The longest sleep without a look around (W4), and the shortest time between
-/// two patrols.
+/// The longest sleep without a look around (W4).
 pub(crate) const CAP: Duration = Duration::from_millis(100);
 
-/// Probes of a patrol: each is a system call.
-const PROBES: usize = 8;
+/// The shortest time between two patrols: less than [`CAP`] by more than a tick
+/// of the coarse clock, so that one is due after every sleep of full length.
+const BETWEEN_PATROLS: Duration = Duration::from_millis(85);
+
+/// Probes of a patrol: each is a system call. Patrols begin at the endpoint's
+/// own id, so that the many endpoints of a ring look at different ones first.
+const PROBES: usize = 64;
 
 /// Misses in a row between two looks at the clock.
 const MISSES: u32 = 1024;
@@ -79,8 +85,10 @@ impl Port {
                 source: std::io::Error::other(error),
             })?;
         }
+        let participant = Participant::attach(segment, side, multi)?;
         Ok(Port {
-            participant: Arc::new(Participant::attach(segment, side, multi)?),
+            cursor: participant.id().0,
+            participant: Arc::new(participant),
             segment: Arc::clone(segment),
             side,
             strategy,
@@ -89,7 +97,6 @@ impl Port {
             parking,
             misses: 0,
             patrolled: Moment::coarse(),
-            cursor: 0,
             others: None,
             concluded: None,
         })
@@ -129,9 +136,24 @@ impl Port {
         participant::wake_everybody(&self.segment);
     }
 
-    /// The heavy half of a barrier (R17).
-    pub(crate) fn heavy_barrier(&self) {
-        self.parking.heavy();
+    /// Makes every send visible that began before the end came in sight: who
+    /// begins after this sees the ring closed (R17).
+    ///
+    /// Whoever is first at a closed ring does it for all, thoroughly. Where the
+    /// others have gone there is nobody left whom a barrier could pass over.
+    pub(crate) fn fence_end(&self, end: End) {
+        if end != End::Closed {
+            return self.parking.heavy();
+        }
+        let block = self.segment.block();
+        let closed = block.cell(Cell::Closed);
+        // Acquire: pairs with the Release store below, so that the barrier of
+        // whoever stored it comes before our next look.
+        if closed.load(Ordering::Acquire) != CLOSED_AND_FENCED {
+            self.parking.thorough();
+            closed.store(CLOSED_AND_FENCED, Ordering::Release);
+            reach(Point::ClosedFenced);
+        }
     }
 
     /// Announces a sleep; the caller looks again, then calls [`Port::sleep`].
@@ -146,6 +168,7 @@ impl Port {
         let until = deadline.map_or(cap, |deadline| deadline.min(cap));
         self.parking
             .sleep(memory.bell(self.side.bell()), seen, until);
+        reach(Point::Woken);
     }
 
     /// Notes a success.
@@ -166,10 +189,16 @@ impl Port {
     /// Probes a few participants, if the last patrol is a while ago.
     pub(crate) fn patrol_if_due(&mut self) {
         let now = Moment::coarse();
-        if self.patrolled.until(now) >= CAP {
+        if self.patrolled.until(now) >= BETWEEN_PATROLS {
             self.patrolled = now;
             participant::patrol(&self.segment, &mut self.cursor, PROBES);
         }
+    }
+
+    /// Who holds the slot that this side needs next?
+    #[cold]
+    pub(crate) fn holder(&self) -> Option<Holder> {
+        inspect::holder(&self.segment, self.side)
     }
 
     /// Probes everybody.

@@ -15,6 +15,7 @@ use crate::kind::{Kind, Sides};
 use crate::layout::Bell;
 use crate::message::Message;
 use crate::os::clock::Moment;
+use crate::points::{Point, reach};
 use crate::ring::memory::{Payload, View};
 use crate::ring::{Arity, Claim, Impossible, ReceiveSide, SendSide, Stall, Terms};
 use crate::wait::WaitStrategy;
@@ -281,11 +282,16 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     }
 
     #[inline(always)]
-    fn take_with<R>(&mut self, read: impl FnOnce(&Payload, usize) -> R) -> Result<R, Stall> {
+    pub(super) fn take_with<R>(
+        &mut self,
+        read: impl FnOnce(&Payload, usize) -> R,
+    ) -> Result<R, Stall> {
         let (claim, payload, length) = self.start()?;
         let result = read(&payload, length);
+        reach(Point::Read);
         self.side.release(&self.view, claim);
         self.port.notify(&self.view, Bell::Senders);
+        reach(Point::RoomAnnounced);
         Ok(result)
     }
 
@@ -328,6 +334,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         let mut taken = 0;
         let stall = loop {
             messages.push(T::decode(length, |bytes| payload.load(bytes)));
+            reach(Point::Read);
             self.side.release(&self.view, claim);
             taken += 1;
             if taken == max {
@@ -339,6 +346,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             }
         };
         self.port.notify(&self.view, Bell::Senders);
+        reach(Point::RoomAnnounced);
         if let Some(Stall::Impossible(found)) = stall {
             self.port.segment.poison(found);
         }
@@ -377,6 +385,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             self.side.release(&self.view, claim);
         }
         self.port.notify(&self.view, Bell::Senders);
+        reach(Point::RoomAnnounced);
     }
 
     /// Gives everything that is leased back, to be received again. Leases that
@@ -394,37 +403,6 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         let claims = self.leased.drain(..).map(|(claim, _)| claim);
         self.side.requeue(&self.view, claims, terms);
         self.port.notify_everybody();
-    }
-}
-
-impl<K: Kind> Receiver<[u8], K> {
-    /// As [`Receiver::try_recv`], into `buffer`, which is cleared first and
-    /// whose allocation is used again. Says how many bytes.
-    ///
-    /// # Errors
-    /// As [`Receiver::try_recv`]; `buffer` is as it was then.
-    pub fn try_recv_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize, TryRecvError> {
-        let first = self.take_into(buffer);
-        waiting::once(self, first, |receiver| receiver.take_into(buffer)).map_err(answer::try_recv)
-    }
-
-    /// As [`Receiver::recv`], into `buffer`, which is cleared first and whose
-    /// allocation is used again. Says how many bytes.
-    ///
-    /// # Errors
-    /// As [`Receiver::recv`]; `buffer` is as it was then.
-    pub fn recv_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize, RecvError> {
-        let first = self.take_into(buffer);
-        waiting::until(self, None, first, |receiver| receiver.take_into(buffer))
-            .map_err(answer::recv)
-    }
-
-    fn take_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize, Stall> {
-        self.take_with(|payload, length| {
-            buffer.resize(length, 0);
-            payload.load(buffer);
-            length
-        })
     }
 }
 
@@ -462,13 +440,15 @@ where
     ReceiveSideOf<K>: Clone,
 {
     fn clone(&self) -> Self {
-        Receiver {
+        let clone = Receiver {
             side: self.side.clone(),
             view: self.view,
             leased: Vec::new(),
             port: self.port.clone(),
             ring: self.ring.clone(),
-        }
+        };
+        reach(Point::Cloned);
+        clone
     }
 }
 

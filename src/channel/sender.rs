@@ -19,6 +19,7 @@ use crate::kind::Kind;
 use crate::layout::Bell;
 use crate::message::Message;
 use crate::os::clock::Moment;
+use crate::points::{Point, reach};
 use crate::ring::memory::View;
 use crate::ring::{Arity, SendSide, Stall};
 use crate::wait::WaitStrategy;
@@ -302,6 +303,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     fn offer(&mut self, message: &T::Sent<'_>) -> Result<(), Stall> {
         let position = self.start()?;
         self.view.payload(position).store(T::encode(message));
+        reach(Point::Written);
         self.finish(position);
         Ok(())
     }
@@ -336,6 +338,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         self.side.publish(&self.view, position);
         self.side.end(&self.view);
         self.port.notify(&self.view, Bell::Receivers);
+        reach(Point::MessageAnnounced);
     }
 
     /// Claims a position for a [`Grant`].
@@ -385,6 +388,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
                 break;
             };
             view.payload(position).store(T::encode(message));
+            reach(Point::Written);
             side.publish(view, position);
             batch.sent += 1;
             messages.next();
@@ -407,6 +411,7 @@ impl<T: Message + ?Sized, K: Kind> Drop for Batch<'_, T, K> {
         side.end(view);
         if self.sent > 0 {
             port.notify(view, Bell::Receivers);
+            reach(Point::MessageAnnounced);
         }
     }
 }
@@ -439,13 +444,15 @@ where
     SendSideOf<K>: Clone,
 {
     fn clone(&self) -> Self {
-        Sender {
+        let clone = Sender {
             side: self.side.clone(),
             view: self.view,
             granted: None,
             port: self.port.clone(),
             ring: self.ring.clone(),
-        }
+        };
+        reach(Point::Cloned);
+        clone
     }
 }
 

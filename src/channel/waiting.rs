@@ -2,7 +2,7 @@
 //! blocking call, and the one answer to every call that does not block.
 
 use super::port::{End, Port};
-use crate::error::Failure;
+use crate::error::{Failure, Holder};
 use crate::os::clock::Moment;
 use crate::participant;
 use crate::ring::memory::Memory;
@@ -33,8 +33,8 @@ pub(crate) trait Endpoint {
 pub(crate) enum Outcome {
     /// Nothing now.
     NotYet,
-    /// Nothing until the deadline.
-    Timeout,
+    /// Nothing until the deadline; perhaps somebody holds the slot in question.
+    Timeout(Option<Holder>),
     Closed,
     Disconnected,
     Failed(Failure),
@@ -114,7 +114,7 @@ fn wait<E: Endpoint, R>(
         if looks.is_none_or(|looks| look < looks) {
             look = look.wrapping_add(1);
             if look.is_multiple_of(LOOKS) && is_late(deadline) {
-                return Err(Outcome::Timeout);
+                return Err(Outcome::Timeout(endpoint.port().holder()));
             }
             if look.is_multiple_of(PATIENCE) {
                 std::thread::yield_now();
@@ -140,7 +140,7 @@ fn wait<E: Endpoint, R>(
                     // dead holder after the other must not keep us.
                     seen = attempt(endpoint);
                     if seen.is_err() {
-                        return Err(Outcome::Timeout);
+                        return Err(Outcome::Timeout(endpoint.port().holder()));
                     }
                     continue;
                 }
@@ -221,9 +221,7 @@ fn conclude<E: Endpoint, R>(
     if stall == Stall::Nothing && port.concluded == Some(end) {
         return Miss::Ended(outcome);
     }
-    // R17: the heavy half. Who began before the ring was closed is visible now;
-    // who begins after it will see it closed.
-    port.heavy_barrier();
+    port.fence_end(end);
     port.patrol_all();
     match attempt(endpoint) {
         Ok(result) => return Miss::Found(result),

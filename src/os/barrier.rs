@@ -45,6 +45,19 @@ pub(crate) fn heavy() -> io::Result<()> {
     Ok(())
 }
 
+/// As [`heavy`], by a way that depends on no registration and passes over
+/// nobody: it waits until every processor has been through the scheduler, which
+/// takes milliseconds.
+///
+/// # Errors
+/// As [`heavy`], which it falls back to: kernels with processors that have no
+/// scheduler tick (`nohz_full`) refuse the slow form.
+pub(crate) fn thorough() -> io::Result<()> {
+    membarrier(MembarrierCommand::Global)
+        .or_else(|_| membarrier(MembarrierCommand::GlobalExpedited))?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::hint::black_box;
@@ -58,6 +71,7 @@ mod tests {
         register().unwrap();
         register().unwrap();
         heavy().unwrap();
+        thorough().unwrap();
     }
 
     /// Store buffering: one side has a compiler fence only. Without a barrier

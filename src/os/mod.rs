@@ -12,6 +12,7 @@
 //! | `map` | mapped memory |
 //! | `lock` | byte locks, which tell the living from the dead |
 //! | `file` | files and directories |
+//! | `signal` | in test builds: a thread that ends or stops its process |
 
 pub(crate) mod barrier;
 pub(crate) mod clock;
@@ -20,6 +21,8 @@ pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod lock;
 pub(crate) mod map;
+#[cfg(all(feature = "kill-points", debug_assertions))]
+pub(crate) mod signal;
 
 #[cfg(test)]
 mod testing;

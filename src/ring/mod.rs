@@ -20,6 +20,7 @@ pub(crate) mod single;
 mod tests;
 
 use crate::layout::Cell;
+use crate::points::{Point, reach};
 use crate::primitive::Ordering;
 use memory::Memory;
 use position::{Owner, Word};
@@ -160,6 +161,7 @@ pub(crate) fn start_at<M: Memory>(memory: &M, start: u64) {
         memory
             .word(position)
             .store(geometry.free(position).0, Ordering::Relaxed);
+        reach(Point::StartWritten);
     }
     for cell in [
         Cell::Tail,

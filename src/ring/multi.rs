@@ -12,6 +12,7 @@ use super::position::{Owner, State, Word, before};
 use super::repair;
 use super::{Arity, Claim, Held, Impossible, ReceiveSide, SendSide, Stall, Terms};
 use crate::layout::Cell;
+use crate::points::{Point, reach};
 use crate::primitive::Ordering;
 
 /// One of many senders.
@@ -105,10 +106,12 @@ impl<R: Arity> SendSide for MultiSender<R> {
                 position = position.wrapping_add(1);
                 continue;
             }
+            reach(Point::Claimed);
             let next = position.wrapping_add(1);
             // Release: pairs with the Acquire load above. A plain store may
             // move the hint back; R4 makes up for it.
             memory.cell(Cell::Tail).store(next, Ordering::Release);
+            reach(Point::TailMoved);
             // R17: first the claim, then `closed`.
             memory.fences().light();
             if memory.cell(Cell::Closed).load(Ordering::Acquire) != 0 {
@@ -127,6 +130,7 @@ impl<R: Arity> SendSide for MultiSender<R> {
         memory
             .word(position)
             .store(memory.geometry().published(position).0, Ordering::Release);
+        reach(Point::Published);
     }
 
     #[inline]
@@ -138,6 +142,7 @@ impl<R: Arity> SendSide for MultiSender<R> {
         memory
             .word(position)
             .store(geometry.free(next_lap).0, Ordering::Release);
+        reach(Point::ClaimAbandoned);
     }
 
     #[inline(always)]
@@ -192,11 +197,12 @@ impl<S: Arity> MultiReceiver<S> {
                 Ordering::AcqRel,
                 Ordering::Acquire,
             )
-            .ok()
-            .map(|_| Claim {
-                position,
-                attempt: word.attempt(),
-            })
+            .ok()?;
+        reach(Point::Taken);
+        Some(Claim {
+            position,
+            attempt: word.attempt(),
+        })
     }
 
     /// Takes the next message in order, if there is one.
@@ -215,6 +221,7 @@ impl<S: Arity> MultiReceiver<S> {
                     if let Some(claim) = self.take(memory, position, word) {
                         // Release: pairs with the Acquire load above; a hint.
                         memory.cell(Cell::Head).store(next, Ordering::Release);
+                        reach(Point::HeadMoved);
                         return Ok(claim);
                     }
                 }
@@ -306,6 +313,7 @@ impl<S: Arity> ReceiveSide for MultiReceiver<S> {
         memory
             .word(claim.position)
             .store(geometry.free(next_lap).0, Ordering::Release);
+        reach(Point::SlotFreed);
     }
 
     fn requeue<M: Memory>(

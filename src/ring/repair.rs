@@ -9,6 +9,7 @@ use super::memory::Memory;
 use super::position::{Owner, State, Word};
 use super::{Held, Terms};
 use crate::layout::Cell;
+use crate::points::{Point, reach};
 use crate::primitive::Ordering;
 
 /// What repair did to one slot.
@@ -43,6 +44,7 @@ fn repair_quietly<M: Memory>(memory: &M, held: Held, terms: Terms) -> Repaired {
         State::Claimed => {
             let free = memory.geometry().freed(held.word);
             if swap(memory, held.position, held.word, free) {
+                reach(Point::Repaired);
                 Repaired::Aborted
             } else {
                 Repaired::Nothing
@@ -74,10 +76,17 @@ pub(crate) fn give_back<M: Memory>(
     // R15: counted before and taken back on failure, so that a repairer killed
     // in between over-reports by one and never hides a loss.
     count(memory, cell, 1);
+    reach(if redeliver {
+        Point::GivenBackCounted
+    } else {
+        Point::LostCounted
+    });
     if swap(memory, position, word, to) {
+        reach(Point::Repaired);
         done
     } else {
         count(memory, cell, 1u64.wrapping_neg());
+        reach(Point::CountTakenBack);
         Repaired::Nothing
     }
 }
@@ -86,6 +95,7 @@ pub(crate) fn give_back<M: Memory>(
 /// with the Acquire load in `MultiReceiver::claim_behind`.
 pub(crate) fn announce_requeue<M: Memory>(memory: &M) {
     count(memory, Cell::Requeues, 1);
+    reach(Point::RequeueAnnounced);
 }
 
 /// Repairs every slot in the hands of `owner`. `is_dead` is asked after each
@@ -133,20 +143,8 @@ pub(crate) fn give_back_behind<M: Memory>(memory: &M, done: u64, taken: u64, ter
         }
         // Release: after the word, in program order; death is precise.
         memory.cell(Cell::Taken).store(position, Ordering::Release);
+        reach(Point::TakenLowered);
     }
-}
-
-/// How many messages lie in `from..to`.
-pub(crate) fn published_between<M: Memory>(memory: &M, from: u64, to: u64) -> u64 {
-    let geometry = memory.geometry();
-    let mut position = from;
-    let mut messages = 0;
-    while position != to {
-        let word = Word(memory.word(position).load(Ordering::Acquire));
-        messages += u64::from(word.agrees_with(geometry.published(position)));
-        position = position.wrapping_add(1);
-    }
-    messages
 }
 
 /// Is there a message anywhere in the lap before `head`?

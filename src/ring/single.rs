@@ -10,6 +10,7 @@ use super::position::{Owner, State, Word, before};
 use super::repair;
 use super::{Arity, Claim, Held, Impossible, ReceiveSide, SendSide, Stall, Terms};
 use crate::layout::Cell;
+use crate::points::{Point, reach};
 use crate::primitive::{Ordering, fence};
 
 /// The one sender.
@@ -98,7 +99,9 @@ impl<R: Arity> SendSide for SingleSender<R> {
             steps += 1;
         }
         memory.cell(Cell::Sent).store(next, Ordering::Release);
+        reach(Point::SentRecovered);
         memory.cell(Cell::Busy).store(0, Ordering::Release);
+        reach(Point::BusyReset);
         Ok(SingleSender {
             next,
             limit: next,
@@ -111,6 +114,7 @@ impl<R: Arity> SendSide for SingleSender<R> {
         // R17: first busy, then closed; whoever reports the end of the ring
         // does it the other way round, with the heavy half in between.
         memory.cell(Cell::Busy).store(1, Ordering::Relaxed);
+        reach(Point::BusySet);
         memory.fences().light();
         if memory.cell(Cell::Closed).load(Ordering::Acquire) != 0 {
             self.end(memory);
@@ -136,9 +140,11 @@ impl<R: Arity> SendSide for SingleSender<R> {
         memory
             .word(position)
             .store(memory.geometry().published(position).0, Ordering::Release);
+        reach(Point::Published);
         self.next = position.wrapping_add(1);
         // R6: never before the word. Release keeps the order; death is precise.
         memory.cell(Cell::Sent).store(self.next, Ordering::Release);
+        reach(Point::SentMoved);
     }
 
     #[inline(always)]
@@ -151,6 +157,7 @@ impl<R: Arity> SendSide for SingleSender<R> {
         // Release: the publication comes first; pairs with the Acquire load in
         // `quiescent`.
         memory.cell(Cell::Busy).store(0, Ordering::Release);
+        reach(Point::BusyCleared);
     }
 
     fn has_room<M: Memory>(&self, memory: &M) -> bool {
@@ -192,6 +199,7 @@ impl<S: Arity> SingleReceiver<S> {
         // Release: our reads of the payload come first; pairs with the Acquire
         // in `find_room` and `MultiSender::is_done_with`.
         memory.cell(Cell::Done).store(done, Ordering::Release);
+        reach(Point::DoneMoved);
         if done.wrapping_sub(self.credited) >= self.stride {
             self.give_credit(memory);
         }
@@ -205,6 +213,7 @@ impl<S: Arity> SingleReceiver<S> {
         memory
             .cell(Cell::Credit)
             .store(self.done, Ordering::Release);
+        reach(Point::CreditGiven);
     }
 
     /// Is this what a position looks like that nobody has published yet?
@@ -247,14 +256,11 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
         };
         if terms.redeliver {
             side.give_back(memory, taken, terms);
-        } else if taken != done {
-            // R15: counted before the step that makes it true.
-            let lost = repair::published_between(memory, done, taken);
-            repair::count(memory, Cell::Lost, lost);
-            side.next = taken;
-            side.set_done(memory, taken);
+        } else {
+            side.discard(memory, taken);
         }
         memory.cell(Cell::Taken).store(side.next, Ordering::Release);
+        reach(Point::TakenRecovered);
         side.give_credit(memory);
         Ok(side)
     }
@@ -274,6 +280,7 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
     fn hand_out<M: Memory>(&mut self, memory: &M) {
         // Release: in program order before the user sees the message.
         memory.cell(Cell::Taken).store(self.next, Ordering::Release);
+        reach(Point::HandedOut);
     }
 
     #[inline(always)]
@@ -294,6 +301,7 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
         self.next = first.position;
         self.give_back(memory, taken, terms);
         memory.cell(Cell::Taken).store(self.next, Ordering::Release);
+        reach(Point::TakenRecovered);
     }
 
     fn made_room(&mut self) -> bool {
@@ -350,6 +358,21 @@ impl<S: Arity> SingleReceiver<S> {
         }
         self.claimed = self.next;
         self.set_done(memory, self.next);
+    }
+
+    /// Counts what lies between `next` and `taken` as lost, one by one: whoever
+    /// dies here has counted one too many at most (R15).
+    fn discard<M: Memory>(&mut self, memory: &M, taken: u64) {
+        while self.next != taken {
+            let word = Word(memory.word(self.next).load(Ordering::Acquire));
+            if word.agrees_with(memory.geometry().published(self.next)) {
+                repair::count(memory, Cell::Lost, 1);
+                reach(Point::LostCounted);
+            }
+            self.next = self.next.wrapping_add(1);
+            self.claimed = self.next;
+            self.set_done(memory, self.next);
+        }
     }
 
     /// Everything but a message at the first look.

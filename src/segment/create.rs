@@ -13,6 +13,7 @@ use crate::error::RingError;
 use crate::layout::USERS_BYTE;
 use crate::os::file;
 use crate::os::lock::LockFile;
+use crate::points::{Point, reach};
 use crate::ring;
 
 /// Makes a ring and gives it a name, which must be free.
@@ -28,15 +29,20 @@ pub(crate) fn named(
     let directory = place.directory.as_fd();
     let locks = LockFile::open(|| file::create_unnamed(directory, mode))
         .map_err(os("make a file without a name for"))?;
+    reach(Point::FileMade);
     let fd = locks.as_fd().map_err(os("use"))?;
     fill(fd, &header, &path)?;
     let segment = Segment::assemble(locks, terms, path.clone(), None, Some(wishes))?;
     ring::start_at(&segment.block(), terms.start);
     // Before the name: whoever meets it finds it in use.
     segment.locks.shared(USERS_BYTE).map_err(os("lock"))?;
+    reach(Point::UsersLocked);
     let fd = segment.locks.as_fd().map_err(os("use"))?;
     match file::publish(fd, directory, &place.name) {
-        Ok(()) => Ok(segment),
+        Ok(()) => {
+            reach(Point::NamePublished);
+            Ok(segment)
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Err(RingError::AlreadyExists {
                 path: place.path.clone(),
@@ -51,14 +57,17 @@ pub(crate) fn anonymous(terms: Terms, wishes: Wishes) -> Result<Segment, RingErr
     let header = terms.to_header()?;
     let os = |action| open::os_error(action, &None);
     let share = file::memfd(OsStr::new("memring")).map_err(os("make a memfd for"))?;
+    reach(Point::FileMade);
     fill(share.as_fd(), &header, &None)?;
     file::seal(share.as_fd()).map_err(os("seal"))?;
+    reach(Point::FileSealed);
     // What is passed on must not carry our locks: an open file description of
     // our own for them.
     let locks = LockFile::open(|| file::reopen(share.as_fd(), true)).map_err(os("reopen"))?;
     let segment = Segment::assemble(locks, terms, None, Some(share), Some(wishes))?;
     ring::start_at(&segment.block(), terms.start);
     segment.locks.shared(USERS_BYTE).map_err(os("lock"))?;
+    reach(Point::UsersLocked);
     Ok(segment)
 }
 
@@ -79,6 +88,9 @@ fn fill(
         },
         _ => open::os_error("allocate", path)(source),
     })?;
+    reach(Point::FileAllocated);
     file::write_start(fd, bytemuck::bytes_of(header))
-        .map_err(open::os_error("write the header of", path))
+        .map_err(open::os_error("write the header of", path))?;
+    reach(Point::HeaderWritten);
+    Ok(())
 }

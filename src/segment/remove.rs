@@ -8,6 +8,7 @@ use super::place::Place;
 use crate::error::{Mismatch, RingError};
 use crate::layout::MAGIC;
 use crate::os::file::{self, FileKind};
+use crate::points::{Point, reach};
 
 /// Unlinks the ring at `place`, if it is one.
 pub(crate) fn named(place: &Place) -> Result<(), RingError> {
@@ -16,6 +17,7 @@ pub(crate) fn named(place: &Place) -> Result<(), RingError> {
     // One remover at a time, from the check of the file to its unlinking: else
     // two might agree on an old file and the second take a new one's name.
     file::flock_exclusive(directory).map_err(open::os_error("lock the directory of", &path))?;
+    reach(Point::DirectoryLocked);
     let removed = check_and_unlink(place);
     // The lock goes with the descriptor; `place` may live on.
     file::funlock(directory).map_err(open::os_error("unlock the directory of", &path))?;
@@ -60,5 +62,7 @@ fn check_and_unlink(place: &Place) -> Result<(), RingError> {
             },
         ));
     }
-    file::unlink(directory, &place.name).map_err(open::os_error("remove", &path))
+    file::unlink(directory, &place.name).map_err(open::os_error("remove", &path))?;
+    reach(Point::NameRemoved);
+    Ok(())
 }

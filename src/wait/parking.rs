@@ -9,6 +9,19 @@ use crate::primitive::{AtomicU32, Fences, Ordering, fence};
 #[derive(Clone, Copy)]
 pub(crate) struct Parking(pub Fences);
 
+impl Parking {
+    /// As [`Park::heavy`], for what must not be missed: waits until every
+    /// processor has been through the scheduler (milliseconds). The quick form
+    /// was seen to pass over a running thread; see `docs/protocol.md`.
+    pub(crate) fn thorough(&self) {
+        fence(Ordering::SeqCst);
+        if self.0 == Fences::Membarrier {
+            // Fails only where a sandbox forbids every form of it.
+            let _ = barrier::thorough();
+        }
+    }
+}
+
 impl Park for Parking {
     type Deadline = Moment;
 

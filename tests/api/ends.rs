@@ -1,11 +1,12 @@
 //! `Closed` and `Disconnected`, and that messages come back.
 
+use std::process;
 use std::thread;
 use std::time::Duration;
 
 use memring::{
-    Failure, Kind, RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, TryRecvError,
-    TrySendError,
+    Failure, Kind, RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, Side,
+    TryRecvError, TrySendError,
 };
 
 use crate::for_each_kind;
@@ -94,7 +95,14 @@ fn a_send_under_way_is_waited_for<K: Kind>() {
     ring.close().unwrap();
     // Not over yet: that message may still come.
     assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
-    assert_eq!(receiver.recv_timeout(SHORT), Err(RecvTimeoutError::Timeout));
+    let late = receiver.recv_timeout(SHORT).unwrap_err();
+    let RecvTimeoutError::Timeout(Some(holder)) = late else {
+        panic!("{late:?}");
+    };
+    assert_eq!((holder.side, holder.pid), (Side::Sender, process::id()));
+    assert_eq!(ring.stats().blocks_receivers, Some(holder));
+    let who = format!("sender 1 (process {})", process::id());
+    says(&late, &[&who, "position 0"]);
     grant.write(1).unwrap();
     grant.commit().unwrap();
     assert_eq!(receiver.recv(), Ok(1));
@@ -121,7 +129,10 @@ fn disconnected_for_receivers<K: Kind>() {
     let mut receiver = ring.receiver().unwrap();
     // Nobody has ever been there: that is no end.
     assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
-    assert_eq!(receiver.recv_timeout(SHORT), Err(RecvTimeoutError::Timeout));
+    assert_eq!(
+        receiver.recv_timeout(SHORT),
+        Err(RecvTimeoutError::Timeout(None))
+    );
     for round in 0..2 {
         let mut sender = ring.sender().unwrap();
         assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
@@ -158,7 +169,7 @@ fn disconnected_for_senders<K: Kind>() {
     assert_eq!(sender.try_send(3), Err(TrySendError::Full(3)));
     assert_eq!(
         sender.send_timeout(3, SHORT),
-        Err(SendTimeoutError::Timeout(3))
+        Err(SendTimeoutError::Timeout(3, None))
     );
     for _ in 0..2 {
         let mut receiver = ring.receiver().unwrap();
@@ -196,7 +207,10 @@ fn waiting_through_disconnection<K: Kind>() {
     drop(ring.sender().unwrap());
     // It does not wait, so it does not wait through it.
     assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
-    assert_eq!(receiver.recv_timeout(SHORT), Err(RecvTimeoutError::Timeout));
+    assert_eq!(
+        receiver.recv_timeout(SHORT),
+        Err(RecvTimeoutError::Timeout(None))
+    );
     let other = ring.clone();
     let late = thread::spawn(move || {
         thread::sleep(SHORT);
@@ -220,7 +234,7 @@ fn waiting_through_disconnection<K: Kind>() {
     drop(ring.receiver().unwrap());
     assert_eq!(
         sender.send_timeout(2, SHORT),
-        Err(SendTimeoutError::Timeout(2))
+        Err(SendTimeoutError::Timeout(2, None))
     );
     let other = ring.clone();
     let late = thread::spawn(move || {
@@ -314,14 +328,14 @@ fn what_errors_say() {
         &["full", "all receivers have gone"],
     );
     says(&SendError::Closed(()), &["closed"]);
-    says(&SendTimeoutError::Timeout(()), &["full", "deadline"]);
+    says(&SendTimeoutError::Timeout((), None), &["full", "deadline"]);
     says(&TryRecvError::Empty, &["empty"]);
     says(&RecvError::Closed, &["closed and empty"]);
     says(
         &RecvError::Disconnected,
         &["empty", "all senders have gone"],
     );
-    says(&RecvTimeoutError::Timeout, &["empty", "deadline"]);
+    says(&RecvTimeoutError::Timeout(None), &["empty", "deadline"]);
     says(&Failure::Forked, &["forked child", "open the ring anew"]);
     // Whatever the message is, it need not be shown.
     struct Secret;

@@ -26,20 +26,20 @@ fn timeouts_and_deadlines<K: Kind>() {
         for timeout in [Duration::ZERO, SHORT] {
             assert_eq!(
                 receiver.recv_timeout(timeout),
-                Err(RecvTimeoutError::Timeout)
+                Err(RecvTimeoutError::Timeout(None))
             );
             let leased = receiver.lease_timeout(timeout);
-            assert!(matches!(leased, Err(RecvTimeoutError::Timeout)));
+            assert!(matches!(leased, Err(RecvTimeoutError::Timeout(None))));
         }
         // Six times 20 ms in all: never before its time.
         assert!(start.elapsed() >= 2 * SHORT);
         for deadline in [past, Instant::now(), Instant::now() + SHORT] {
             assert_eq!(
                 receiver.recv_deadline(deadline),
-                Err(RecvTimeoutError::Timeout)
+                Err(RecvTimeoutError::Timeout(None))
             );
             let leased = receiver.lease_deadline(deadline);
-            assert!(matches!(leased, Err(RecvTimeoutError::Timeout)));
+            assert!(matches!(leased, Err(RecvTimeoutError::Timeout(None))));
             assert!(Instant::now() >= deadline);
         }
         // What is there is had, whatever the deadline.
@@ -47,13 +47,13 @@ fn timeouts_and_deadlines<K: Kind>() {
         assert_eq!(receiver.recv_deadline(past), Ok(1));
         sender.send_timeout(2, Duration::ZERO).unwrap();
         for timeout in [Duration::ZERO, SHORT] {
-            let late = SendTimeoutError::Timeout(3);
+            let late = SendTimeoutError::Timeout(3, None);
             assert_eq!(sender.send_timeout(3, timeout), Err(late));
             assert_eq!(sender.send_deadline(3, Instant::now() + timeout), Err(late));
             let reserved = sender.reserve_timeout(timeout).map(drop);
-            assert_eq!(reserved, Err(SendTimeoutError::Timeout(())));
+            assert_eq!(reserved, Err(SendTimeoutError::Timeout((), None)));
             let reserved = sender.reserve_deadline(Instant::now() + timeout);
-            assert_eq!(reserved.map(drop), Err(SendTimeoutError::Timeout(())));
+            assert_eq!(reserved.map(drop), Err(SendTimeoutError::Timeout((), None)));
         }
         assert_eq!(receiver.recv_timeout(Duration::MAX), Ok(2));
         sender.send_timeout(4, Duration::MAX).unwrap();
@@ -119,7 +119,10 @@ fn spinners_spin<K: Kind>() {
     let ring = Ring::<u64, K>::builder().wake(Wake::SpinOnly).capacity(1);
     let ring = ring.anonymous().unwrap();
     let (mut sender, mut receiver) = (ring.sender().unwrap(), ring.receiver().unwrap());
-    assert_eq!(receiver.recv_timeout(SHORT), Err(RecvTimeoutError::Timeout));
+    assert_eq!(
+        receiver.recv_timeout(SHORT),
+        Err(RecvTimeoutError::Timeout(None))
+    );
     let late = thread::spawn(move || {
         thread::sleep(SHORT);
         for value in 0..100 {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::{Debug, Display};
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::str::FromStr;
@@ -93,7 +94,7 @@ impl Child {
                 return;
             }
             assert!(
-                Instant::now() < late,
+                Instant::now() < late && !rest.starts_with('Z'),
                 "{}: never {state}: {stat}",
                 self.role
             );
@@ -119,20 +120,35 @@ impl Child {
 
     /// Waits for the child to end by itself, and well.
     pub fn finish(mut self) {
-        let late = Instant::now() + LIMIT;
-        let status: ExitStatus = loop {
-            if let Some(status) = self.process.try_wait().expect("wait for a child") {
-                break status;
-            }
-            assert!(Instant::now() < late, "{} does not end", self.role);
-            std::thread::sleep(Duration::from_millis(1));
-        };
+        let status = self.end_of_it();
         assert!(status.success(), "{} ended with {status}", self.role);
+    }
+
+    /// Waits for the child to be killed: by itself, or by somebody else.
+    pub fn dies(mut self) {
+        let status = self.end_of_it();
+        let killed = status.signal() == Some(Signal::KILL.as_raw());
+        assert!(
+            killed,
+            "{} ended with {status}, and was not killed",
+            self.role
+        );
     }
 
     /// Whether it has not ended.
     pub fn is_running(&mut self) -> bool {
         matches!(self.process.try_wait(), Ok(None))
+    }
+
+    fn end_of_it(&mut self) -> ExitStatus {
+        let late = Instant::now() + LIMIT;
+        loop {
+            if let Some(status) = self.process.try_wait().expect("wait for a child") {
+                return status;
+            }
+            assert!(Instant::now() < late, "{} does not end", self.role);
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn signal(&self, signal: Signal) {

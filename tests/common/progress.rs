@@ -13,7 +13,11 @@ use super::load::Stamp;
 const READY: usize = 0;
 const STOP: usize = 1;
 const WRONG: usize = 2;
-const FIRST: usize = 3;
+/// How many messages may go with a receiver that dies now: it acknowledges
+/// them before it can write them down.
+const HANDS: usize = 3;
+const GO: usize = 4;
+const FIRST: usize = 5;
 
 /// The most messages of one incarnation.
 pub const MOST: u64 = 2000;
@@ -37,6 +41,8 @@ pub struct Outcome {
     pub cut: u64,
     /// Messages received more than once, and marked.
     pub repeated: u64,
+    /// Messages that a receiver had acknowledged and took with it.
+    pub gone: u64,
 }
 
 const NAME: &str = "progress";
@@ -48,6 +54,11 @@ impl Progress {
 
     pub fn open(args: &Args) -> Progress {
         Progress::over(args.board(NAME))
+    }
+
+    /// The same once more, for another receiver in the test's own process.
+    pub fn again(home: &Home) -> Progress {
+        Progress::over(Board::open(&home.path(NAME)))
     }
 
     fn over(board: Board) -> Progress {
@@ -71,6 +82,19 @@ impl Progress {
 
     pub fn wait_ready(&self, count: u64) {
         self.board.wait(READY, count);
+    }
+
+    pub fn tell_to_go(&self) {
+        self.board.set(GO, 1);
+    }
+
+    pub fn wait_for_go(&self) {
+        self.board.wait(GO, 1);
+    }
+
+    /// From now on `messages` may go with this process if it is killed.
+    pub fn hands(&self, messages: u64) {
+        self.board.set(HANDS, messages);
     }
 
     pub fn tell_to_stop(&self) {
@@ -108,6 +132,18 @@ impl Progress {
         }
     }
 
+    /// Writes down a message that came without word of how often it was given
+    /// back: it has come to nobody else.
+    pub fn received_unmarked(&mut self, stamp: Stamp) {
+        let before = self
+            .board
+            .add(self.of(stamp.sender) + 2 + stamp.number as usize, 1);
+        if before > 0 {
+            self.board.add(WRONG, 1);
+            panic!("{stamp:?}: received {before} times before");
+        }
+    }
+
     /// Checks every message: all that were sent have come, others only if
     /// their sends had begun; twice only where `repeats` may be.
     pub fn check(&self, incarnations: u64, repeats: bool) -> Outcome {
@@ -120,6 +156,7 @@ impl Progress {
             sent: 0,
             cut: 0,
             repeated: 0,
+            gone: 0,
         };
         for incarnation in 0..incarnations {
             let at = self.of(incarnation);
@@ -129,8 +166,9 @@ impl Progress {
             for (number, count) in self.board[at + 2..at + WORDS].iter().enumerate() {
                 let (number, count) = (number as u64, count.load(Ordering::Relaxed));
                 let about = || format!("incarnation {incarnation}, message {number}");
+                outcome.gone += u64::from(number < done && count == 0);
                 assert!(
-                    number >= done || count > 0,
+                    outcome.gone <= self.board.get(HANDS),
                     "{}: was sent and is lost",
                     about()
                 );

@@ -49,7 +49,7 @@ pub fn closer(args: &Args) {
             // It sees who is there, or cannot tell, and then takes them for
             // alive. It never takes itself for dead.
             let nobody = rx.recv_timeout(A_WHILE).err();
-            assert_eq!(nobody, Some(RecvTimeoutError::Timeout));
+            assert_eq!(nobody, Some(RecvTimeoutError::Timeout(None)));
             let stats = ring.stats();
             assert!(
                 stats

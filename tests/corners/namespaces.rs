@@ -140,8 +140,10 @@ fn life_and_death_are_seen_across_pid_namespaces() {
             let mut rx = scene.ring.receiver().expect("the place is free");
             assert_eq!(get_sorted(&mut rx, 4), [(0, 1), (1, 1), (2, 0), (3, 0)]);
             // The sender's grant is waited for as long as it lives.
-            let late = rx.recv_timeout(A_WHILE).err();
-            assert_eq!(late, Some(RecvTimeoutError::Timeout));
+            match rx.recv_timeout(A_WHILE).err() {
+                Some(RecvTimeoutError::Timeout(Some(told))) => assert_eq!(told.id, one.id),
+                late => panic!("expected the sender to be named, found {late:?}"),
+            }
             sender.kill();
             put(&mut scene.ring.sender().expect("the place is free"), 4..5);
             assert_eq!(get(&mut rx), (4, 0));

@@ -78,7 +78,7 @@ fn a_sleeping_survivor_gets_what_the_dead_held() {
                     holder.kill();
                 });
                 let empty = rx.recv_timeout(Duration::from_millis(50));
-                assert_eq!(empty.err(), Some(RecvTimeoutError::Timeout));
+                assert_eq!(empty.err(), Some(RecvTimeoutError::Timeout(None)));
                 assert_eq!(get_sorted(&mut rx, 2), [(0, 1), (1, 1)]);
             });
         }
@@ -127,7 +127,7 @@ fn attempts_come_to_an_end() {
             }
             let mut rx = scene.ring.receiver().expect("attach a receiver");
             let empty = rx.recv_timeout(A_WHILE).err();
-            assert_eq!(empty, Some(RecvTimeoutError::Timeout));
+            assert_eq!(empty, Some(RecvTimeoutError::Timeout(None)));
             let stats = scene.ring.stats();
             assert_eq!((stats.lost, stats.redelivered), (1, 2));
             for number in 1..9 {

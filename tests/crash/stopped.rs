@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use memring::{
-    AttachError, Kind, Receiver, RecvTimeoutError, Ring, RingKind, SendTimeoutError, Sender, Side,
+    AttachError, Holder, Kind, Receiver, RecvTimeoutError, Ring, RingKind, SendTimeoutError,
+    Sender, Side,
 };
 
 use crate::common::child::Child;
@@ -75,20 +76,36 @@ pub fn is_told_of<T: Load + ?Sized, K: Kind>(ring: &Ring<T, K>, side: Side, stop
     }
 }
 
-/// Nothing comes for as long as the pause lasts: late, not the end.
-pub fn nothing_comes<T: Load + ?Sized, K: Kind>(rx: &mut Receiver<T, K>, stopped: &Stopped) {
-    let late = rx.lease_timeout(stopped.left()).map(drop);
-    assert_eq!(late, Err(RecvTimeoutError::Timeout));
+/// Nothing comes for as long as the pause lasts: late, not the end. Says whom
+/// the call waited for.
+pub fn nothing_comes<T: Load + ?Sized, K: Kind>(
+    rx: &mut Receiver<T, K>,
+    stopped: &Stopped,
+) -> Option<Holder> {
+    match rx.lease_timeout(stopped.left()).map(drop) {
+        Err(RecvTimeoutError::Timeout(told)) => told,
+        late => panic!("{late:?}"),
+    }
 }
 
-/// There is no room for as long as the pause lasts.
-pub fn no_room<T: Load + ?Sized, K: Kind>(tx: &mut Sender<T, K>, stopped: &Stopped) {
+/// There is no room for as long as the pause lasts. Says whom the call waited
+/// for.
+pub fn no_room<T: Load + ?Sized, K: Kind>(
+    tx: &mut Sender<T, K>,
+    stopped: &Stopped,
+) -> Option<Holder> {
     let made = make::<T>(7);
-    let full = tx.send_timeout(T::lend(&made), stopped.left());
-    assert!(
-        matches!(full, Err(SendTimeoutError::Timeout(_))),
-        "{full:?}"
-    );
+    match tx.send_timeout(T::lend(&made), stopped.left()) {
+        Err(SendTimeoutError::Timeout(_, told)) => told,
+        full => panic!("{full:?}"),
+    }
+}
+
+/// That a call's error, and the figures, name the process that is waited for.
+fn names(told: Option<Holder>, in_figures: Option<Holder>, side: Side, stopped: &Stopped) {
+    let told = told.expect("somebody to be named");
+    assert_eq!((told.side, told.pid), (side, stopped.child.pid()));
+    assert_eq!(in_figures, Some(told));
 }
 
 pub fn make<T: Load + ?Sized>(number: u64) -> T::Received {
@@ -116,18 +133,20 @@ impl Job for Grant {
         let stopped = Stopped::now(scene.hold(Side::Sender, 0));
         is_told_of(&scene.ring, Side::Sender, &stopped);
         let mut others = 0;
-        if K::KIND.has_many_senders() {
+        let told = if K::KIND.has_many_senders() {
             let mut tx = scene.ring.sender().expect("attach a sender");
             put(&mut tx, 0..3);
             others = 3;
             // What lies behind the claim waits as well, in both directions.
             std::thread::scope(|threads| {
                 threads.spawn(|| no_room(&mut tx, &stopped));
-                nothing_comes(&mut rx, &stopped);
-            });
+                nothing_comes(&mut rx, &stopped)
+            })
         } else {
-            nothing_comes(&mut rx, &stopped);
-        }
+            nothing_comes(&mut rx, &stopped)
+        };
+        let in_figures = scene.ring.stats().blocks_receivers;
+        names(told, in_figures, Side::Sender, &stopped);
         is_told_of(&scene.ring, Side::Sender, &stopped);
         scene.let_go(stopped.resume(&scene.ring));
         assert_eq!(get(&mut rx), (HELD, 0));
@@ -165,19 +184,22 @@ impl Job for Leases {
         };
         is_told_of(&scene.ring, Side::Receiver, &stopped);
         let held = self.count as u64;
-        if K::KIND.has_many_receivers() {
+        let told = if K::KIND.has_many_receivers() {
             // Others pass by, get the rest, and wait.
             let mut rx = scene.ring.receiver().expect("attach a receiver");
             for number in held..4 {
                 assert_eq!(get(&mut rx), (number, 0));
             }
             std::thread::scope(|threads| {
-                threads.spawn(|| no_room(&mut tx, &stopped));
-                nothing_comes(&mut rx, &stopped);
-            });
+                let full = threads.spawn(|| no_room(&mut tx, &stopped));
+                assert_eq!(nothing_comes(&mut rx, &stopped), None);
+                full.join().expect("it is late")
+            })
         } else {
-            no_room(&mut tx, &stopped);
-        }
+            no_room(&mut tx, &stopped)
+        };
+        let in_figures = scene.ring.stats().blocks_senders;
+        names(told, in_figures, Side::Receiver, &stopped);
         is_told_of(&scene.ring, Side::Receiver, &stopped);
         // The holder checks that nobody has written over what it holds.
         scene.let_go(stopped.resume(&scene.ring));

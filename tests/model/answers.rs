@@ -45,9 +45,9 @@ macro_rules! no {
 }
 
 no!(TrySendError<M>, TrySendError::Full(_));
-no!(SendTimeoutError<M>, SendTimeoutError::Timeout(_));
+no!(SendTimeoutError<M>, SendTimeoutError::Timeout(..));
 no!(TryRecvError, TryRecvError::Empty);
-no!(RecvTimeoutError, RecvTimeoutError::Timeout);
+no!(RecvTimeoutError, RecvTimeoutError::Timeout(_));
 
 impl<M> From<&SendError<M>> for No {
     fn from(error: &SendError<M>) -> No {

@@ -175,7 +175,7 @@ fn senders_fill_then_see_the_receivers_gone() {
                 });
                 let full = tx.send_timeout(T::lend(&next), A_WHILE);
                 assert!(
-                    matches!(full, Err(SendTimeoutError::Timeout(_))),
+                    matches!(full, Err(SendTimeoutError::Timeout(..))),
                     "{full:?}"
                 );
                 if round == 2 {
@@ -215,7 +215,7 @@ fn waiting_through_a_disconnect() {
             child.kill();
             expect(&mut rx, 0..5);
             let error = rx.recv_timeout(A_WHILE).err();
-            assert_eq!(error, Some(RecvTimeoutError::Timeout));
+            assert_eq!(error, Some(RecvTimeoutError::Timeout(None)));
             let successor = spawn::<K>(&home, "ends sender", 5, 9, "stay");
             expect(&mut rx, 5..9);
             board.set(LEAVE, 1);
@@ -236,7 +236,7 @@ fn nobody_has_gone_before_anybody_came() {
             let ring = create::<T, K>(&home, 2);
             let mut rx = ring.receiver().expect("attach a receiver");
             let error = rx.recv_timeout(A_WHILE).err();
-            assert_eq!(error, Some(RecvTimeoutError::Timeout));
+            assert_eq!(error, Some(RecvTimeoutError::Timeout(None)));
             let child = spawn::<K>(&home, "ends sender", 0, 5, "stay");
             expect(&mut rx, 0..5);
             board.set(LEAVE, 1);
@@ -254,7 +254,7 @@ fn nobody_has_gone_before_anybody_came() {
             });
             let error = tx.send_timeout(T::lend(&made), A_WHILE);
             assert!(
-                matches!(error, Err(SendTimeoutError::Timeout(_))),
+                matches!(error, Err(SendTimeoutError::Timeout(..))),
                 "{error:?}"
             );
             board.set(LEAVE, 0);

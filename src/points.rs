@@ -1,0 +1,108 @@
+//! Named points at every change of shared state, where the tests let a process
+//! die or stop.
+//!
+//! A point is passed right *after* the change that it is named for. Only debug
+//! builds with the feature `kill-points` contain anything of it, which is how
+//! this crate's own tests are built; elsewhere [`reach`] is nothing.
+
+#[cfg(all(feature = "kill-points", debug_assertions, not(loom)))]
+mod armed;
+#[cfg(all(feature = "kill-points", debug_assertions, not(loom)))]
+pub use armed::{Act, arm, reached, watch};
+
+macro_rules! points {
+    ($($name:ident: $doc:literal,)*) => {
+        /// A place where a process may be killed or stopped.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Point {
+            $(#[doc = $doc] $name,)*
+        }
+
+        #[cfg(all(feature = "kill-points", debug_assertions, not(loom)))]
+        impl Point {
+            /// All of them.
+            pub const ALL: &'static [Point] = &[$(Point::$name,)*];
+        }
+    };
+}
+
+points! {
+    // Attaching.
+    IdLocked: "The lock byte of an id was taken.",
+    OwnIdSwept: "What the id's last holder held was repaired.",
+    PidEntered: "The process id is in the participant table.",
+    EntryTaken: "The entry of the participant table says that it is in use.",
+    ArrivalAnnounced: "The coming was counted.",
+    SentRecovered: "An heir of a single sender has stored where it goes on.",
+    BusyReset: "An heir of a single sender is not inside an operation.",
+    TakenLowered: "An heir of a single receiver has given one message back.",
+    LostCounted: "A message that is about to be dropped was counted.",
+    TakenRecovered: "An heir of a single receiver has nothing in hand.",
+
+    // Sending.
+    BusySet: "A single sender has entered an operation.",
+    Claimed: "One of many senders has claimed a slot.",
+    TailMoved: "Its hint was stored.",
+    Written: "The payload was written, wholly.",
+    Published: "The message is there.",
+    SentMoved: "A single sender's progress was stored.",
+    BusyCleared: "A single sender has left an operation.",
+    ClaimAbandoned: "A claim was given up.",
+    MessageAnnounced: "Receivers were woken, if any slept.",
+
+    // Receiving.
+    Taken: "One of many receivers has claimed a message.",
+    HeadMoved: "Its hint was stored.",
+    HandedOut: "A single receiver's leases are marked as in its hands.",
+    Read: "A message was copied out.",
+    DoneMoved: "A single receiver has acknowledged, or passed what holds no message.",
+    CreditGiven: "A single receiver has told senders of room.",
+    SlotFreed: "One of many receivers has acknowledged.",
+    RoomAnnounced: "Senders were woken, if any slept.",
+
+    // Sleeping and waking.
+    SleepAnnounced: "The sleepers' bit was set.",
+    SleepFenced: "The barrier of a sleeper has passed.",
+    Woken: "A sleep has ended.",
+    EventCounted: "A notifier has counted the event up, and has woken nobody yet.",
+    BitCleared: "A notifier took the sleepers' bit away, and has woken nobody yet.",
+    AllCounted: "The event was counted up to wake everybody, and nobody was woken yet.",
+
+    // Repair.
+    GivenBackCounted: "A message that is about to be given back was counted.",
+    Repaired: "A slot was taken out of dead hands.",
+    CountTakenBack: "A repairer that came too late has corrected its count.",
+    RequeueAnnounced: "Receivers can tell that something lies behind the head.",
+    DeadSwept: "All that a dead one held was repaired.",
+    DeathAnnounced: "The going of a dead one was counted.",
+    EntryBuried: "The entry of a dead one is clean.",
+
+    // Cloning, closing, detaching.
+    Cloned: "An endpoint was cloned.",
+    ClosedSet: "The ring is closed, and nobody was woken yet.",
+    ClosedFenced: "Every send that began before the closing can be seen.",
+    IdUnlocked: "The lock byte was given back.",
+    DepartureAnnounced: "The going was counted.",
+    EntryCleaned: "The entry is clean.",
+    Detached: "Everybody was woken.",
+
+    // Making and removing rings.
+    FileMade: "There is a file without a name, or a memfd.",
+    FileAllocated: "It has its size.",
+    HeaderWritten: "It has its header.",
+    FileSealed: "The memfd is sealed.",
+    StartWritten: "A slot has its first word.",
+    UsersLocked: "The byte of those who have the ring open is locked.",
+    NamePublished: "The ring has its name.",
+    DirectoryLocked: "A remover has the directory to itself.",
+    NameRemoved: "The name is gone.",
+}
+
+/// A process that is told to ends, or stops, here.
+#[inline(always)]
+pub(crate) fn reach(point: Point) {
+    #[cfg(all(feature = "kill-points", debug_assertions, not(loom)))]
+    armed::reach(point);
+    let _ = point;
+}

@@ -1,0 +1,84 @@
+//! The points of test builds: the process that is told to dies by its own hand.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::Point;
+use crate::os::signal::raise;
+
+/// What happens at a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// SIGKILL.
+    Kill,
+    /// SIGSTOP; it goes on when somebody sends SIGCONT.
+    Stop,
+}
+
+const NOTHING: u32 = u32::MAX;
+
+/// What comes after the next act.
+static LATER: Mutex<Vec<(Point, u64, Act)>> = Mutex::new(Vec::new());
+/// The point at which to act, or [`NOTHING`].
+static ARMED: AtomicU32 = AtomicU32::new(NOTHING);
+static STOPS: AtomicU32 = AtomicU32::new(0);
+/// Passages before that.
+static LEFT: AtomicU64 = AtomicU64::new(0);
+
+/// Whether passages are counted.
+static WATCHED: AtomicU32 = AtomicU32::new(0);
+static REACHED: [AtomicU64; Point::ALL.len()] = [const { AtomicU64::new(0) }; Point::ALL.len()];
+
+/// From now on this process acts when it reaches a point for the `nth` time,
+/// counted from 1; then, if it lives, at the following one of `acts`.
+pub fn arm(acts: &[(Point, u64, Act)]) {
+    let mut later = LATER.lock().unwrap_or_else(PoisonError::into_inner);
+    *later = acts.iter().rev().copied().collect();
+    next(&mut later);
+}
+
+fn next(later: &mut Vec<(Point, u64, Act)>) {
+    let Some((point, nth, act)) = later.pop() else {
+        return;
+    };
+    LEFT.store(nth, Ordering::Relaxed);
+    STOPS.store(u32::from(act == Act::Stop), Ordering::Relaxed);
+    // Release: pairs with the Acquire load in `reach`.
+    ARMED.store(point as u32, Ordering::Release);
+}
+
+/// From now on passages are counted.
+pub fn watch() {
+    WATCHED.store(1, Ordering::Relaxed);
+}
+
+/// How often each point of [`Point::ALL`] was passed since [`watch`].
+pub fn reached() -> Vec<u64> {
+    REACHED
+        .iter()
+        .map(|count| count.load(Ordering::Relaxed))
+        .collect()
+}
+
+#[inline(always)]
+pub(super) fn reach(point: Point) {
+    if WATCHED.load(Ordering::Relaxed) != 0 {
+        REACHED[point as usize].fetch_add(1, Ordering::Relaxed);
+    }
+    // Acquire: pairs with the Release store in `arm`.
+    if ARMED.load(Ordering::Acquire) == point as u32 && LEFT.fetch_sub(1, Ordering::Relaxed) == 1 {
+        act();
+    }
+}
+
+#[cold]
+fn act() {
+    ARMED.store(NOTHING, Ordering::Relaxed);
+    // The kernel delivers it before this thread runs another instruction.
+    raise(if STOPS.load(Ordering::Relaxed) == 0 {
+        libc::SIGKILL
+    } else {
+        libc::SIGSTOP
+    });
+    next(&mut LATER.lock().unwrap_or_else(PoisonError::into_inner));
+}
