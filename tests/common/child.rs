@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::{Debug, Display};
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -14,7 +15,7 @@ use rustix::process::{
 };
 
 use super::board::Board;
-use super::home::board_of;
+use super::home::{self, board_of};
 
 /// No test takes that long, unless it hangs.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -44,12 +45,22 @@ pub fn describe(command: &mut Command, role: &str, args: &[(&str, &dyn Display)]
         .env(PARENT, std::process::id().to_string());
 }
 
+/// Tells a child that it is the first process of a PID namespace, where its
+/// parent has no number.
+pub fn without_parent(command: &mut Command) {
+    command.env(PARENT, "0");
+}
+
 impl Child {
-    pub fn spawn(mut command: Command, role: &str) -> Child {
-        Child {
-            process: command.spawn().expect("start a child"),
+    pub fn spawn(command: Command, role: &str) -> Child {
+        Child::try_spawn(command, role).expect("start a child")
+    }
+
+    pub fn try_spawn(mut command: Command, role: &str) -> io::Result<Child> {
+        Ok(Child {
+            process: command.spawn()?,
             role: role.into(),
-        }
+        })
     }
 
     pub fn pid(&self) -> u32 {
@@ -89,6 +100,22 @@ impl Child {
             );
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// The state of each of its threads, as in [`Child::wait_for_state`].
+    pub fn threads(&self) -> Vec<char> {
+        let tasks = format!("/proc/{}/task", self.pid());
+        let tasks = std::fs::read_dir(tasks).expect("list the threads");
+        let stat = |task: io::Result<std::fs::DirEntry>| {
+            let path = task.expect("a thread").path().join("stat");
+            std::fs::read_to_string(path).ok() // or it has just ended
+        };
+        let stats = tasks.filter_map(stat);
+        let state = |stat: String| {
+            stat.rsplit_once(") ")
+                .and_then(|(_, rest)| rest.chars().next())
+        };
+        stats.filter_map(state).collect()
     }
 
     /// Waits for the child to end by itself, and well.
@@ -154,12 +181,25 @@ impl Args {
         value.parse().expect("what the parent wrote")
     }
 
+    /// All of it, for a child of this child.
+    pub fn pairs(&self) -> Vec<(&str, &dyn Display)> {
+        let pairs = self.values.iter();
+        pairs
+            .map(|(key, value)| (key.as_str(), value as &dyn Display))
+            .collect()
+    }
+
     pub fn board(&self, name: &str) -> Board {
         board_of(&self.home, name)
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.home.join(name)
+    }
+
+    /// A child of this child, not yet started.
+    pub fn command(&self, role: &str, args: &[(&str, &dyn Display)]) -> Command {
+        home::command(&self.home, role, args)
     }
 }
 

@@ -77,15 +77,27 @@ impl Home {
     }
 
     fn spawn_with(&self, role: &str, args: &[(&str, &dyn Display)], stdin: Stdio) -> Child {
-        let mut command = Command::new(std::env::current_exe().expect("this test's own path"));
-        command
-            .args(["--exact", "child", "--nocapture", "--test-threads=1"])
-            .env("MEMRING_DIR", self.rings())
-            .stdin(stdin)
-            .stdout(Stdio::null());
-        child::describe(&mut command, role, args, self.directory.path());
+        let mut command = self.command(role, args);
+        command.stdin(stdin);
         Child::spawn(command, role)
     }
+
+    /// A child in `role`, not yet started.
+    pub fn command(&self, role: &str, args: &[(&str, &dyn Display)]) -> Command {
+        command(self.directory.path(), role, args)
+    }
+}
+
+/// This very binary, to play `role` in the test whose place is `home`.
+pub fn command(home: &Path, role: &str, args: &[(&str, &dyn Display)]) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this test's own path"));
+    command
+        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+        .env("MEMRING_DIR", home.join("rings"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    child::describe(&mut command, role, args, home);
+    command
 }
 
 /// Where a child finds the boards of its test.

@@ -8,9 +8,11 @@
 pub mod board;
 pub mod child;
 pub mod dispatch;
+pub mod hold;
 pub mod home;
 pub mod ledger;
 pub mod load;
+pub mod progress;
 pub mod random;
 pub mod sys;
 pub mod work;

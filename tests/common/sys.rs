@@ -1,10 +1,17 @@
-//! The one file of the tests with `unsafe` in it: shared memory and signals.
+//! The one file of these tests with `unsafe` in it: shared memory, signals,
+//! forks and namespaces.
 #![allow(unsafe_code)]
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::ptr::null_mut;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::process::Command;
+use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
@@ -99,4 +106,109 @@ pub fn interrupt_every_millisecond() -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     Ok(())
+}
+
+/// An error of the C library, if `result` says that there was one.
+fn done(result: libc::c_int) -> io::Result<()> {
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Forks; the child, which has one thread, runs `act` and ends. Nobody waits
+/// for it, and it outlives this process.
+pub fn fork(act: impl FnOnce()) -> u32 {
+    // SAFETY: the child runs `act` and ends without the parent's destructors;
+    // what it needs of the C library is seen to by the C library.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: no arguments to get wrong; the alarm kills a child that
+        // hangs, for it has no parent to do so.
+        unsafe {
+            libc::alarm(60);
+            let ended = catch_unwind(AssertUnwindSafe(act));
+            libc::_exit(i32::from(ended.is_err()));
+        }
+    }
+    assert!(child > 0, "{}", io::Error::last_os_error());
+    child as u32
+}
+
+/// Closes every descriptor from `first` on, whoever opened it.
+pub fn close_from(first: u32) -> io::Result<()> {
+    // SAFETY: numbers. Whoever finds its descriptor closed is what is tested.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+    done(result as libc::c_int)
+}
+
+/// From now on `signal` does nothing to this process.
+pub fn ignore(signal: libc::c_int) {
+    // SAFETY: no handler is installed.
+    let before = unsafe { libc::signal(signal, libc::SIG_IGN) };
+    assert_ne!(before, libc::SIG_ERR);
+}
+
+/// Makes `command` begin in a mount namespace of its own, in which it may
+/// mount what it likes: as the superuser, or as the one of a user namespace.
+pub fn with_own_mounts(command: &mut Command) {
+    let (user, group) = (rustix::process::getuid(), rustix::process::getgid());
+    let enter = move || {
+        if !user.is_root() {
+            unshare(libc::CLONE_NEWUSER)?;
+            std::fs::write("/proc/self/setgroups", "deny")?;
+            std::fs::write("/proc/self/uid_map", format!("0 {} 1", user.as_raw()))?;
+            std::fs::write("/proc/self/gid_map", format!("0 {} 1", group.as_raw()))?;
+        }
+        unshare(libc::CLONE_NEWNS)?;
+        // What is mounted here is nobody else's.
+        // SAFETY: a path, and no other strings; nothing is kept.
+        done(unsafe {
+            let flags = libc::MS_REC | libc::MS_PRIVATE;
+            libc::mount(null(), c"/".as_ptr(), null(), flags, null())
+        })
+    };
+    // SAFETY: runs in the forked child, which has one thread; memory may be
+    // taken there, by the C library's word.
+    unsafe { command.pre_exec(enter) };
+}
+
+/// Makes `command`, the first process of a PID namespace, begin with that
+/// namespace's `/proc`.
+pub fn with_own_proc(command: &mut Command) {
+    let enter = || {
+        unshare(libc::CLONE_NEWNS)?;
+        mount("proc", Path::new("/proc"), "")
+    };
+    // SAFETY: as in `with_own_mounts`.
+    unsafe { command.pre_exec(enter) };
+}
+
+/// The children that this process makes from now on are in a PID namespace of
+/// their own, whose first process is the first of them.
+pub fn unshare_children() -> io::Result<()> {
+    unshare(libc::CLONE_NEWPID)
+}
+
+fn unshare(flags: libc::c_int) -> io::Result<()> {
+    // SAFETY: a number; memory stays as it is.
+    done(unsafe { libc::unshare(flags) })
+}
+
+/// Mounts a file system that is not on a device.
+pub fn mount(kind: &str, at: &Path, options: &str) -> io::Result<()> {
+    let kind = CString::new(kind)?;
+    let at = CString::new(at.as_os_str().as_bytes())?;
+    let options = CString::new(options)?;
+    // SAFETY: strings that live until the call returns.
+    done(unsafe {
+        libc::mount(
+            kind.as_ptr(),
+            at.as_ptr(),
+            kind.as_ptr(),
+            0,
+            options.as_ptr().cast(),
+        )
+    })
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use memring::{Kind, OnDeath, RecvTimeoutError, Ring, RingKind, Side};
 
 use crate::common::dispatch::{Job, dispatch};
+use crate::common::hold::{A_WHILE, Line, Scene, get, get_sorted, put};
 use crate::common::load::Load;
-use crate::hold::{A_WHILE, Line, Scene, get, get_sorted, put};
 
 #[test]
 fn what_the_dead_held_is_delivered_again_and_marked() {

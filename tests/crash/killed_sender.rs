@@ -6,11 +6,11 @@ use memring::{Kind, Ring, RingKind, Side, TryRecvError};
 
 use crate::common::child::Child;
 use crate::common::dispatch::{Job, dispatch};
+use crate::common::hold::{Line, Scene, get, put};
 use crate::common::home::Home;
 use crate::common::load::Load;
+use crate::common::progress::Progress;
 use crate::common::random::Random;
-use crate::hold::{Line, Scene, get, put};
-use crate::progress::Progress;
 use crate::traffic::Incarnations;
 
 const KILLS: u64 = 50;

@@ -4,11 +4,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod asleep;
 mod creator;
-mod hold;
 mod killed_receiver;
 mod killed_sender;
-mod progress;
+mod redelivery;
+mod running;
 mod stopped;
 mod storm;
 mod traffic;
@@ -18,7 +19,12 @@ mod traffic;
 fn child() {
     common::child::enter(&[
         ("creator", creator::creator),
-        ("holder", hold::holder),
+        ("holder", common::hold::holder),
+        ("paused", asleep::paused),
+        ("attaching", running::attaching),
+        ("runner", running::runner),
+        ("taster", redelivery::taster),
+        ("heir", redelivery::heir),
         ("traffic sender", traffic::sender),
         ("traffic receiver", traffic::receiver),
     ]);

@@ -9,8 +9,8 @@ use crate::common::child::Child;
 use crate::common::dispatch::{Job, dispatch};
 use crate::common::home::Home;
 use crate::common::load::Load;
+use crate::common::progress::{Outcome, Progress};
 use crate::common::random::Random;
-use crate::progress::{Outcome, Progress};
 use crate::traffic::Incarnations;
 
 const STORM: Duration = Duration::from_secs(3);

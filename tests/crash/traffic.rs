@@ -9,8 +9,8 @@ use crate::common::child::{Args, Child};
 use crate::common::dispatch::{Job, dispatch};
 use crate::common::home::{Home, RING};
 use crate::common::load::Load;
+use crate::common::progress::{MOST, Progress};
 use crate::common::work::{self, Verb};
-use crate::progress::{MOST, Progress};
 
 /// Messages after which a sender attaches anew.
 const TERM: u64 = 64;

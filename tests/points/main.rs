@@ -11,8 +11,6 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../crash/progress.rs"]
-mod progress;
 
 mod absent;
 mod cases;

@@ -12,8 +12,8 @@ use crate::cast::{Cast, Job, Line, dispatch};
 use crate::common::child::Args;
 use crate::common::home::RING;
 use crate::common::load::{Load, Stamp};
+use crate::common::progress::{MOST, Progress};
 use crate::common::work::{self, Verb};
-use crate::progress::{MOST, Progress};
 use crate::table::Program;
 use crate::traffic::PASSAGES;
 

@@ -17,7 +17,7 @@ use crate::cast::{Cast, Line};
 use crate::common::child::{Child, LIMIT};
 use crate::common::home::Home;
 use crate::common::load::{Load, Stamp};
-use crate::progress::{MOST, Progress};
+use crate::common::progress::{MOST, Progress};
 use crate::table::Program;
 
 /// Small enough to be full, and more than four, so that `credit` lags behind

@@ -11,7 +11,7 @@ use crate::cast::{Cast, Job, Line, dispatch};
 use crate::common::child::Args;
 use crate::common::home::RING;
 use crate::common::load::{Load, Stamp};
-use crate::progress::Progress;
+use crate::common::progress::Progress;
 use crate::scene::Scene;
 use crate::table::Dead;
 

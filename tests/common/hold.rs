@@ -2,15 +2,16 @@
 //! or leases that it has not released.
 
 use std::fmt::Display;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use memring::{Kind, Receiver, Ring, RingBuilder, Sender, Side};
 
-use crate::common::board::Board;
-use crate::common::child::{Args, Child};
-use crate::common::dispatch::{Job, dispatch};
-use crate::common::home::{Home, RING};
-use crate::common::load::{Load, Stamp};
+use super::board::Board;
+use super::child::{Args, Child};
+use super::dispatch::{Job, dispatch};
+use super::home::{Home, RING};
+use super::load::{Load, Stamp};
 
 /// The messages here; which they are does not matter.
 pub type Line = [u64; 8];
@@ -23,6 +24,10 @@ pub const LONG: Duration = Duration::from_secs(30);
 /// Words of the board.
 const READY: usize = 0;
 const GO: usize = 1;
+/// What the last holder found in its hands: a word for each message.
+const FOUND: usize = 2;
+/// As many as that are written down.
+const MOST: usize = 64;
 
 /// The number of the message that a holder of a grant sends in the end.
 pub const HELD: u64 = 1_000_000;
@@ -58,6 +63,10 @@ pub fn holder(args: &Args) {
                 let leased = rx.lease_batch(leases).expect("lease");
                 assert_eq!(leased.len(), leases);
                 let before: Vec<_> = leased.iter().map(|m| T::stamp(&m.read())).collect();
+                for (index, message) in leased.iter().take(MOST).enumerate() {
+                    let found = before[index].number << 8 | u64::from(message.attempt());
+                    board.set(FOUND + index, found);
+                }
                 hold();
                 // Nobody has touched what is in our hands.
                 let after: Vec<_> = leased.iter().map(|m| T::stamp(&m.read())).collect();
@@ -80,7 +89,7 @@ impl<T: Load + ?Sized, K: Kind> Scene<T, K> {
     pub fn new(builder: RingBuilder<T, K>) -> Self {
         let home = Home::new();
         Scene {
-            board: home.board("board", 2),
+            board: home.board("board", FOUND + MOST),
             ring: builder.create(&home.ring()).expect("make a ring"),
             home,
         }
@@ -101,10 +110,28 @@ impl<T: Load + ?Sized, K: Kind> Scene<T, K> {
             ("received", &received),
             ("leases", &leases),
         ];
-        let ready = self.board.get(READY);
+        let ready = self.ready();
         let child = self.home.spawn("holder", &args);
-        self.board.wait(READY, ready + 1);
+        self.wait_ready(ready + 1);
         child
+    }
+
+    /// How many holders there have been.
+    pub fn ready(&self) -> u64 {
+        self.board.get(READY)
+    }
+
+    pub fn wait_ready(&self, count: u64) {
+        self.board.wait(READY, count);
+    }
+
+    /// What the last holder has in its hands: numbers and attempts, in the
+    /// order of receipt.
+    pub fn found(&self, count: usize) -> Vec<(u64, u8)> {
+        assert!(count <= MOST);
+        let words = self.board[FOUND..FOUND + count].iter();
+        let words = words.map(|word| word.load(Ordering::Acquire));
+        words.map(|word| (word >> 8, word as u8)).collect()
     }
 
     /// Lets the holder let go, and sees it end.

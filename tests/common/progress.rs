@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-use crate::common::board::Board;
-use crate::common::child::Args;
-use crate::common::home::Home;
-use crate::common::load::Stamp;
+use super::board::Board;
+use super::child::Args;
+use super::home::Home;
+use super::load::Stamp;
 
 /// Words of the board, before those of each incarnation of a sender.
 const READY: usize = 0;

@@ -1,0 +1,197 @@
+//! Participants in different PID namespaces.
+
+use std::fmt::Display;
+
+use memring::{Kind, RecvTimeoutError, Ring, RingKind, Side};
+
+use crate::common::board::Board;
+use crate::common::child::{self, Args, Child};
+use crate::common::dispatch::{Job, dispatch};
+use crate::common::hold::{A_WHILE, Line, Scene, get, get_sorted, put};
+use crate::common::home::Home;
+use crate::common::load::Load;
+use crate::common::sys;
+use crate::waiters::{Outcome, Waits};
+
+/// Words of the board of spaces: what the spaces have come to, what they shall
+/// do.
+const STEP: usize = 0;
+const KILL: usize = 1;
+
+/// A step: it is there, or the system does not permit it; then all is done.
+const THERE: u64 = 1;
+const NOT_PERMITTED: u64 = 2;
+const KILLED: u64 = 3;
+
+/// Has a child in a PID namespace of its own; kills it when told to.
+pub fn space(args: &Args) {
+    let board = args.board(&args.get::<String>("space"));
+    if let Err(error) = sys::unshare_children() {
+        eprintln!("a PID namespace is not permitted: {error}");
+        return board.set(STEP, NOT_PERMITTED);
+    }
+    let role: String = args.get("role");
+    let mut command = args.command(&role, &args.pairs());
+    child::without_parent(&mut command);
+    sys::with_own_proc(&mut command);
+    match Child::try_spawn(command, &role) {
+        Err(error) => {
+            eprintln!("a PID namespace with its own /proc is not permitted: {error}");
+            board.set(STEP, NOT_PERMITTED);
+        }
+        Ok(inside) => {
+            board.set(STEP, THERE);
+            board.wait(KILL, 1);
+            inside.kill();
+            board.set(STEP, KILLED);
+            board.wait(KILL, 2); // which nobody says
+        }
+    }
+}
+
+/// A process in a PID namespace of its own, and the one that made it.
+struct Space {
+    board: Board,
+    process: Child,
+}
+
+impl Space {
+    /// `None` if that cannot be had here.
+    fn with(home: &Home, name: &str, role: &str, args: &[(&str, &dyn Display)]) -> Option<Space> {
+        let board = home.board(name, 2);
+        let mut args = args.to_vec();
+        args.extend([("space", &name as &dyn Display), ("role", &role)]);
+        let mut command = home.command("space", &args);
+        sys::with_own_mounts(&mut command);
+        let process = match Child::try_spawn(command, "space") {
+            Ok(process) => process,
+            Err(error) => {
+                eprintln!("skipped: namespaces are not permitted here: {error}");
+                return None;
+            }
+        };
+        board.wait(STEP, THERE);
+        if board.get(STEP) == NOT_PERMITTED {
+            eprintln!("skipped: PID namespaces are not permitted here");
+            return None;
+        }
+        Some(Space { board, process })
+    }
+
+    fn with_holder<T: Load + ?Sized, K: Kind>(
+        scene: &Scene<T, K>,
+        name: &str,
+        side: Side,
+        leases: usize,
+    ) -> Option<Space> {
+        let args: [(&str, &dyn Display); 4] = [
+            ("kind", &K::KIND),
+            ("side", &side),
+            ("received", &0),
+            ("leases", &leases),
+        ];
+        let ready = scene.ready();
+        let space = Space::with(&scene.home, name, "holder", &args)?;
+        scene.wait_ready(ready + 1);
+        Some(space)
+    }
+
+    fn kill(self) {
+        self.board.set(KILL, 1);
+        self.board.wait(STEP, KILLED);
+        self.process.kill();
+    }
+}
+
+#[test]
+fn life_and_death_are_seen_across_pid_namespaces() {
+    struct Test;
+    impl Job for Test {
+        fn run<T: Load + ?Sized, K: Kind>(self) {
+            let scene = Scene::<T, K>::new(Ring::builder().capacity(8));
+            let mut tx = scene.ring.sender().expect("attach a sender");
+            put(&mut tx, 0..4);
+            drop(tx);
+            let there = |name, side, leases| Space::with_holder(&scene, name, side, leases);
+            let Some(receiver) = there("receiver", Side::Receiver, 2) else {
+                return;
+            };
+            let Some(sender) = there("sender", Side::Sender, 0) else {
+                return;
+            };
+            let peers = || {
+                let stats = scene.ring.stats();
+                (stats.senders[0], stats.receivers[0])
+            };
+            // Each is the first process where it is: the same number, which
+            // says nothing about who lives.
+            let (one, other) = peers();
+            assert_eq!((one.pid, other.pid), (1, 1));
+            assert!(one.alive && other.alive);
+            assert!(K::KIND.has_many_senders() || scene.ring.sender().is_err());
+            assert!(K::KIND.has_many_receivers() || scene.ring.receiver().is_err());
+            // Nobody takes what the living hold.
+            std::thread::sleep(A_WHILE);
+            assert_eq!(scene.ring.stats().redelivered, 0);
+
+            receiver.kill();
+            let (one, other) = peers();
+            assert!(one.alive && !other.alive);
+            let mut rx = scene.ring.receiver().expect("the place is free");
+            assert_eq!(get_sorted(&mut rx, 4), [(0, 1), (1, 1), (2, 0), (3, 0)]);
+            // The sender's grant is waited for as long as it lives.
+            match rx.recv_timeout(A_WHILE).err() {
+                Some(RecvTimeoutError::Timeout(Some(told))) => assert_eq!(told.id, one.id),
+                late => panic!("expected the sender to be named, found {late:?}"),
+            }
+            sender.kill();
+            put(&mut scene.ring.sender().expect("the place is free"), 4..5);
+            assert_eq!(get(&mut rx), (4, 0));
+            let stats = scene.ring.stats();
+            assert_eq!((stats.redelivered, stats.lost), (2, 0));
+        }
+    }
+    for kind in RingKind::ALL {
+        dispatch(kind, Line::NAME, Test);
+    }
+}
+
+/// Those inside find out about deaths outside, asleep as they are.
+#[test]
+fn those_in_a_namespace_notice_deaths_outside() {
+    struct Test(Side);
+    impl Job for Test {
+        fn run<T: Load + ?Sized, K: Kind>(self) {
+            let Test(dead) = self;
+            let scene = Scene::<T, K>::new(Ring::builder().capacity(8));
+            let mut tx = None;
+            if dead == Side::Receiver {
+                let tx = tx.insert(scene.ring.sender().expect("attach a sender"));
+                put(tx, 0..1);
+            }
+            let outside = scene.hold(dead, 1);
+            let waits = Waits::new(&scene.home, "waits", Side::Receiver);
+            let args = waits.args::<K>();
+            let Some(inside) = Space::with(&scene.home, "inside", "waiter", &args) else {
+                return;
+            };
+            waits.wait_ready();
+            // Nobody inside has its number, and yet it lives.
+            std::thread::sleep(A_WHILE);
+            assert!(waits.is_waiting());
+            outside.kill();
+            let expected = match dead {
+                Side::Sender => Outcome::Disconnected,
+                Side::Receiver => Outcome::Received(0, 1),
+            };
+            assert_eq!(waits.outcome(), expected);
+            drop(inside);
+        }
+    }
+    for kind in RingKind::ALL {
+        dispatch(kind, Line::NAME, Test(Side::Sender));
+        if kind.has_many_receivers() {
+            dispatch(kind, Line::NAME, Test(Side::Receiver));
+        }
+    }
+}
