@@ -98,10 +98,4 @@ impl AtomicU64 {
         self.watched(Access::Add(by))
             .unwrap_or_else(|| self.0.fetch_add(by, order))
     }
-
-    /// Never watched: only the floors above the ring do this.
-    #[inline]
-    pub(crate) fn fetch_and(&self, mask: u64, order: Ordering) -> u64 {
-        self.0.fetch_and(mask, order)
-    }
 }

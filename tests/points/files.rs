@@ -79,10 +79,7 @@ fn run(case: &Case) {
     let way = format!("{:?}", case.way);
     let args: [(&str, &dyn Display); 2] = [("plan", &plan), ("way", &way)];
     let child = home.spawn("maker", &args);
-    let is_there = match case.point {
-        Point::NamePublished | Point::DirectoryLocked => true,
-        _ => false,
-    };
+    let is_there = matches!(case.point, Point::NamePublished | Point::DirectoryLocked);
     match case.act {
         Act::Kill => {
             child.dies();
