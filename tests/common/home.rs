@@ -105,6 +105,12 @@ pub fn board_of(home: &Path, name: &str) -> Board {
     Board::open(&home.join(name))
 }
 
+/// Says that a test, or a part of it, is not done here, and why.
+pub fn skipped(why: impl Display) {
+    // Not by `eprintln`, which the test harness would keep to itself.
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
+}
+
 /// Ends this process, unless what it returns is dropped in time. A parent that
 /// hangs in a call under test could not end itself.
 fn watch(directory: PathBuf) -> mpsc::Sender<()> {

@@ -12,7 +12,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use crate::common::child::{Args, Child};
 use crate::common::dispatch::{Job, dispatch};
 use crate::common::hold::{Line, get_sorted, put};
-use crate::common::home::Home;
+use crate::common::home::{Home, skipped};
 use crate::common::load::Load;
 use crate::common::sys;
 
@@ -34,7 +34,7 @@ fn in_small_file_system(case: &str, size: u64, inodes: u64) {
     sys::with_own_mounts(&mut command);
     match Child::try_spawn(command, case) {
         Ok(child) => child.finish(),
-        Err(error) => eprintln!("skipped: namespaces are not permitted here: {error}"),
+        Err(error) => skipped(format_args!("namespaces are not permitted here: {error}")),
     }
 }
 
@@ -48,7 +48,7 @@ pub fn full(args: &Args) {
         args.get::<u64>("inodes")
     );
     if let Err(error) = sys::mount("tmpfs", &at, &options) {
-        return eprintln!("skipped: a tmpfs is not permitted here: {error}");
+        return skipped(format_args!("a tmpfs is not permitted here: {error}"));
     }
     match args.get::<String>("case").as_str() {
         "no room" => no_room(&at),

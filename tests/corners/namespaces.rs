@@ -8,7 +8,7 @@ use crate::common::board::Board;
 use crate::common::child::{self, Args, Child};
 use crate::common::dispatch::{Job, dispatch};
 use crate::common::hold::{A_WHILE, Line, Scene, get, get_sorted, put};
-use crate::common::home::Home;
+use crate::common::home::{Home, skipped};
 use crate::common::load::Load;
 use crate::common::sys;
 use crate::waiters::{Outcome, Waits};
@@ -27,7 +27,7 @@ const KILLED: u64 = 3;
 pub fn space(args: &Args) {
     let board = args.board(&args.get::<String>("space"));
     if let Err(error) = sys::unshare_children() {
-        eprintln!("a PID namespace is not permitted: {error}");
+        skipped(format_args!("a PID namespace is not permitted: {error}"));
         return board.set(STEP, NOT_PERMITTED);
     }
     let role: String = args.get("role");
@@ -36,7 +36,7 @@ pub fn space(args: &Args) {
     sys::with_own_proc(&mut command);
     match Child::try_spawn(command, &role) {
         Err(error) => {
-            eprintln!("a PID namespace with its own /proc is not permitted: {error}");
+            skipped(format_args!("a PID namespace with its own /proc: {error}"));
             board.set(STEP, NOT_PERMITTED);
         }
         Ok(inside) => {
@@ -66,14 +66,13 @@ impl Space {
         let process = match Child::try_spawn(command, "space") {
             Ok(process) => process,
             Err(error) => {
-                eprintln!("skipped: namespaces are not permitted here: {error}");
+                skipped(format_args!("namespaces are not permitted here: {error}"));
                 return None;
             }
         };
         board.wait(STEP, THERE);
         if board.get(STEP) == NOT_PERMITTED {
-            eprintln!("skipped: PID namespaces are not permitted here");
-            return None;
+            return None; // the child has said why
         }
         Some(Space { board, process })
     }
