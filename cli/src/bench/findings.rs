@@ -4,7 +4,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::control::Stretch;
-use super::placement::ONE_CORE;
+use memring_bench_kit::placement::ONE_CORE;
 use super::plan::Cell;
 use super::report::Trips;
 

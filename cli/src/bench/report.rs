@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::findings::{Findings, Where};
 use super::link::{Contender, Size, Wait};
-use super::placement::{ONE_CORE, Placement, Topology};
+use memring_bench_kit::placement::{ONE_CORE, Placement, Topology};
 use super::plan::{Measure, Scale};
 use super::rings;
 use crate::format::{grouped, millions, three, time, volume};
