@@ -100,3 +100,27 @@ channel!(
     |tx: &mut Self, message| until(|| tx.try_send(message).ok()),
     |rx: &mut Self| until(|| rx.try_recv())
 );
+
+channel!(
+    Crossbeam,
+    "crossbeam-channel",
+    "bounded: send, recv",
+    BLOCKING,
+    crossbeam_channel::Sender<[u64; N]>,
+    crossbeam_channel::Receiver<[u64; N]>,
+    crossbeam_channel::bounded,
+    |tx: &Self, message| tx.send(message).expect("the receiver is there"),
+    |rx: &Self| rx.recv().expect("the sender is there")
+);
+
+channel!(
+    Flume,
+    "flume",
+    "bounded: send, recv",
+    BLOCKING,
+    flume::Sender<[u64; N]>,
+    flume::Receiver<[u64; N]>,
+    flume::bounded,
+    |tx: &Self, message| tx.send(message).expect("the receiver is there"),
+    |rx: &Self| rx.recv().expect("the sender is there")
+);

@@ -2,7 +2,11 @@
 
 mod channels;
 mod floor;
+mod iceoryx;
+mod ipc;
+mod kernel;
 mod memring;
+mod others;
 mod ringfire;
 mod spsc;
 mod vyukov;
@@ -24,15 +28,33 @@ pub static ALL: &[&dyn Contestant] = &[
     &Processes(memring::Memring::<memring::Many>(PhantomData)),
     &Processes(memring::Memring::<memring::ManySpin>(PhantomData)),
     &Processes(vyukov::Vyukov),
+    &Processes(ringfire::Ringfire::<ringfire::Busy>(PhantomData)),
+    &Processes(ringfire::Ringfire::<ringfire::Futex>(PhantomData)),
+    &Processes(ringfire::Ringfire::<ringfire::Sleepy>(PhantomData)),
+    &Processes(iceoryx::Iceoryx),
+    &Processes(iceoryx::IceoryxEvent),
+    &Processes(ipc::Shmem),
+    &Processes(ipc::ShmemSleep),
+    &Processes(ipc::Ipmpsc),
+    &Processes(ipc::IpcChannel),
+    &Processes(kernel::PipeLink),
+    &Processes(kernel::Stream),
+    &Processes(kernel::Datagram),
+    &Processes(kernel::Seqpacket),
+    &Processes(kernel::Futex),
+    &Processes(kernel::Eventfd),
     &Threads(spsc::Rtrb),
+    &Threads(others::Ringbuf),
+    &Threads(others::Heapless),
+    &Threads(others::Thingbuf),
     &Threads(spsc::Gil),
     &Threads(spsc::Disruptor),
     &Threads(channels::Array),
     &Threads(channels::Kanal),
     &Threads(channels::GilMany),
-    &Processes(ringfire::Ringfire::<ringfire::Busy>(PhantomData)),
-    &Processes(ringfire::Ringfire::<ringfire::Futex>(PhantomData)),
-    &Processes(ringfire::Ringfire::<ringfire::Sleepy>(PhantomData)),
+    &Threads(channels::Crossbeam),
+    &Threads(channels::Flume),
+    &Threads(others::Std),
 ];
 
 /// The one of this name.
