@@ -4,15 +4,20 @@
 //! `task` says what is measured, `contestant` what a contestant must be able to do, `rivals` who
 //! they are; `seat` is what each process or thread does, `message` what goes through and how it is
 //! checked, `board` what the seats share; `driver` measures one thing once, `run` everything in
-//! turns.
+//! turns; `findings` is what came of it, `targets` what was wanted, `report` and `pictures` show it.
 
 mod board;
 mod contestant;
 mod driver;
+mod findings;
+mod machine;
 mod message;
+mod pictures;
+mod report;
 mod rivals;
 mod run;
 mod seat;
+mod targets;
 mod task;
 
 use std::env;
@@ -60,6 +65,18 @@ pub struct Args {
     /// Write what was measured to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+
+    /// Write BENCHMARKS.md and its pictures, from what was measured
+    #[arg(long)]
+    report: bool,
+
+    /// Where the report goes
+    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../.."), hide_default_value = true)]
+    out: PathBuf,
+
+    /// Measure nothing: take what an earlier run wrote by --json
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
 
     /// Print who takes part in what, and do nothing else
     #[arg(long)]

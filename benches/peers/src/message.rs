@@ -13,6 +13,7 @@ const STOP: u64 = u64::MAX;
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Makes messages.
+#[derive(Clone)]
 pub struct Source {
     first: u64,
 }

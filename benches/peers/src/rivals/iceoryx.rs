@@ -150,7 +150,12 @@ crossing!(IceoryxEvent, true);
 impl<const N: usize> Tx<N> for IceTx<N> {
     #[inline(always)]
     fn send(&mut self, source: &mut Source) {
-        self.publisher.send_copy(source.next()).expect("cannot send");
+        let message = source.next();
+        // Nobody gets it while the subscriber has not yet connected and the buffer is full.
+        until(|| {
+            let reached = self.publisher.send_copy(message).expect("cannot send");
+            (reached > 0).then_some(())
+        });
         if let Some(notifier) = &self.notifier {
             notifier.notify().expect("cannot notify");
         }
@@ -158,12 +163,17 @@ impl<const N: usize> Tx<N> for IceTx<N> {
 
     #[inline(always)]
     fn send_in_place(&mut self, source: &mut Source) {
-        let mut sample = self.publisher.loan_uninit().expect("cannot loan");
-        // SAFETY: any bytes are integers, and all of them are written before it is sent.
-        source.fill(unsafe { &mut *sample.payload_mut().as_mut_ptr() });
-        // SAFETY: it was written.
-        let sample = unsafe { sample.assume_init() };
-        sample.send().expect("cannot send");
+        let again = source.clone();
+        until(|| {
+            *source = again.clone();
+            let mut sample = self.publisher.loan_uninit().expect("cannot loan");
+            // SAFETY: any bytes are integers, and all of them are written before it is sent.
+            source.fill(unsafe { &mut *sample.payload_mut().as_mut_ptr() });
+            // SAFETY: it was written.
+            let sample = unsafe { sample.assume_init() };
+            // As above.
+            (sample.send().expect("cannot send") > 0).then_some(())
+        });
     }
 }
 

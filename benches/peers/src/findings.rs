@@ -1,0 +1,164 @@
+//! What a run found, and what it adds up to.
+
+use serde::{Deserialize, Serialize};
+
+use crate::contestant::Home;
+use crate::machine::Machine;
+use crate::task::Quantity;
+
+/// Everything that was found of one contestant and one quantity.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Row {
+    /// Who.
+    pub contestant: String,
+    /// Threads or processes.
+    pub home: Home,
+    /// By which calls.
+    pub how: String,
+    /// What.
+    pub quantity: Quantity,
+    /// Round by round.
+    pub samples: Vec<Sample>,
+    /// Why there are none, or fewer.
+    pub failure: Option<String>,
+}
+
+/// One measurement.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Sample {
+    /// Messages a second, or nanoseconds.
+    pub value: f64,
+    /// Of times: the percentiles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub times: Vec<f64>,
+    /// The floor before and after, in nanoseconds.
+    pub floor: [f64; 2],
+}
+
+/// Milliseconds of waiting idle for each millisecond of another measurement.
+pub const IDLE: u64 = 100;
+/// A round trip of a cache line below this many nanoseconds stays within one physical core.
+const ONE_CORE: f64 = 75.0;
+/// Below this many, between cores that share a cache.
+const NEAR: f64 = 180.0;
+
+/// Where both CPUs were during a measurement, by the floor before and after it. A virtual machine
+/// moves them about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cores {
+    /// Threads of one core.
+    One,
+    /// Cores that share a cache.
+    Near,
+    /// Other cores.
+    Far,
+    /// It changed meanwhile.
+    Mixed,
+}
+
+impl Cores {
+    /// All that figures are given of.
+    pub const ALL: [Cores; 3] = [Cores::Far, Cores::Near, Cores::One];
+
+    fn at(floor: f64) -> Cores {
+        match floor {
+            floor if floor < ONE_CORE => Cores::One,
+            floor if floor < NEAR => Cores::Near,
+            _ => Cores::Far,
+        }
+    }
+
+    /// For people.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Cores::One => "on threads of one core (floor below 75 ns)",
+            Cores::Near => "on two near cores (floor of 75 to 180 ns)",
+            Cores::Far => "on two far cores (floor above 180 ns)",
+            Cores::Mixed => "while the CPUs moved",
+        }
+    }
+}
+
+impl Sample {
+    /// Where it was taken.
+    pub fn cores(&self) -> Cores {
+        match self.floor.map(Cores::at) {
+            [before, after] if before == after => before,
+            _ => Cores::Mixed,
+        }
+    }
+}
+
+/// Median, least and most of some figures.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// The median.
+    pub median: f64,
+    /// The least.
+    pub min: f64,
+    /// The most.
+    pub max: f64,
+    /// How many they are.
+    pub count: usize,
+}
+
+impl Row {
+    /// What came of the measurements on two cores, or on one.
+    pub fn spread(&self, cores: Cores) -> Option<Spread> {
+        let samples = self.samples.iter().filter(|sample| sample.cores() == cores);
+        let mut values: Vec<f64> = samples.map(|sample| sample.value).collect();
+        values.sort_by(f64::total_cmp);
+        Some(Spread {
+            median: *values.get(values.len() / 2)?,
+            min: *values.first()?,
+            max: *values.last()?,
+            count: values.len(),
+        })
+    }
+}
+
+/// All that a run found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Findings {
+    /// Where.
+    pub machine: Machine,
+    /// The options.
+    pub command: String,
+    /// Milliseconds of most measurements.
+    pub millis: u64,
+    /// Rounds that were asked for.
+    pub rounds: usize,
+    /// Seconds that it took.
+    pub seconds: f64,
+    /// By contestant and quantity.
+    pub rows: Vec<Row>,
+}
+
+impl Findings {
+    /// Where most of it was measured.
+    pub fn main_cores(&self) -> Cores {
+        let samples = || self.rows.iter().flat_map(|row| &row.samples);
+        let count = |cores: Cores| samples().filter(|sample| sample.cores() == cores).count();
+        let most = Cores::ALL.into_iter().max_by_key(|cores| count(*cores));
+        most.unwrap_or(Cores::Far)
+    }
+
+    /// How many measurements were taken there.
+    pub fn count(&self, cores: Cores) -> usize {
+        let samples = self.rows.iter().flat_map(|row| &row.samples);
+        samples.filter(|sample| sample.cores() == cores).count()
+    }
+
+    /// Everybody's figures of one quantity, the best first.
+    pub fn ranking(&self, quantity: Quantity, cores: Cores) -> Vec<(&Row, Spread)> {
+        let rows = self.rows.iter().filter(|row| row.quantity == quantity);
+        let mut ranking: Vec<_> = rows
+            .filter_map(|row| Some((row, row.spread(cores)?)))
+            .collect();
+        ranking.sort_by(|(_, a), (_, b)| match quantity.is_rate() {
+            true => b.median.total_cmp(&a.median),
+            false => a.median.total_cmp(&b.median),
+        });
+        ranking
+    }
+}

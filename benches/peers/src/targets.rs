@@ -1,0 +1,351 @@
+//! What memring is to reach, and whether a run found it so.
+
+use crate::contestant::Home;
+use crate::findings::{Cores, Findings, IDLE, Row, Spread};
+use crate::task::{Quantity, Wait, Way};
+
+/// Whose figures are memring's own.
+pub fn is_ours(row: &Row) -> bool {
+    row.contestant == "memring" || row.contestant.starts_with("memring-")
+}
+
+/// Who is there to measure by, not to be compared with.
+fn is_gauge(row: &Row) -> bool {
+    matches!(row.contestant.as_str(), "floor" | "vyukov" | "futex")
+}
+
+/// Whether a row is a rival's.
+pub fn is_rival(row: &Row) -> bool {
+    !is_ours(row) && !is_gauge(row)
+}
+
+/// Whether it was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes.
+    Met,
+    /// No.
+    Missed,
+    /// The run did not measure what tells.
+    Unknown,
+}
+
+/// One target.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Of what.
+    pub what: String,
+    /// The bound.
+    pub wanted: String,
+    /// What the run found.
+    pub found: String,
+    /// Whether that is within the bound.
+    pub verdict: Verdict,
+}
+
+/// A side of a comparison: who, and its median.
+type Side<'a> = Option<(&'a str, f64)>;
+
+/// A run, looked at on the cores where most of it was.
+struct View<'a> {
+    findings: &'a Findings,
+    cores: Cores,
+}
+
+impl<'a> View<'a> {
+    /// The best of those that a filter lets through.
+    fn best(&self, quantity: Quantity, wanted: impl Fn(&Row) -> bool) -> Side<'a> {
+        let ranking = self.findings.ranking(quantity, self.cores);
+        let mut wanted = ranking.into_iter().filter(|(row, _)| wanted(row));
+        wanted.next().map(|(row, Spread { median, .. })| (row.contestant.as_str(), median))
+    }
+
+    fn of(&self, name: &str, quantity: Quantity) -> Side<'a> {
+        self.best(quantity, |row| row.contestant == name)
+    }
+
+    fn ours(&self, quantity: Quantity) -> Side<'a> {
+        self.best(quantity, is_ours)
+    }
+
+    fn rival(&self, quantity: Quantity) -> Side<'a> {
+        self.best(quantity, is_rival)
+    }
+
+    fn in_process(&self, quantity: Quantity) -> Side<'a> {
+        self.best(quantity, |row| is_rival(row) && row.home == Home::Threads)
+    }
+}
+
+/// The bound of a ratio.
+#[derive(Clone, Copy)]
+enum Bound {
+    Least(f64),
+    Most(f64),
+    Below(f64),
+    Above(f64),
+}
+
+fn compare(what: &str, ours: Side<'_>, theirs: Side<'_>, bound: Bound, of: &str) -> Target {
+    let wanted = match bound {
+        Bound::Least(bound) => format!("at least {bound:.2} of {of}"),
+        Bound::Most(bound) => format!("at most {bound:.2} of {of}"),
+        Bound::Below(bound) => format!("below {bound:.2} of {of}"),
+        Bound::Above(bound) => format!("above {bound:.2} of {of}"),
+    };
+    let what = what.to_owned();
+    let (Some((our_name, ours)), Some((their_name, theirs))) = (ours, theirs) else {
+        return Target {
+            what,
+            wanted,
+            found: "not measured".into(),
+            verdict: Verdict::Unknown,
+        };
+    };
+    let ratio = ours / theirs;
+    let met = match bound {
+        Bound::Least(bound) => ratio >= bound,
+        Bound::Most(bound) => ratio <= bound,
+        Bound::Below(bound) => ratio < bound,
+        Bound::Above(bound) => ratio > bound,
+    };
+    Target {
+        what,
+        wanted,
+        found: format!("{ratio:.2} ({our_name} to {their_name})"),
+        verdict: if met { Verdict::Met } else { Verdict::Missed },
+    }
+}
+
+/// All targets, as this run found them.
+pub fn targets(findings: &Findings) -> Vec<Target> {
+    use Bound::{Above, Below, Least, Most};
+    let cores = findings.main_cores();
+    let view = View { findings, cores };
+    let spsc = |size, way| Quantity::Spsc(size, way);
+    let trip = |size| Quantity::Trip(size, Wait::Spin);
+    let floor = view.of("floor", trip(8));
+    let mut all = Vec::new();
+    let mut add = |what: &str, ours, theirs, bound, of: &str| {
+        all.push(compare(what, ours, theirs, bound, of));
+    };
+    for size in [8, 56] {
+        let what = format!("round trip of {size} B by polling");
+        add(&what, view.ours(trip(size)), floor, Most(1.10), "the floor");
+    }
+    let what = "round trip of 64 B by polling";
+    let ours = view.ours(trip(64));
+    add(what, ours, floor, Most(1.30), "the floor");
+    add(what, ours, view.rival(trip(64)), Below(1.0), "the best peer");
+
+    let single = spsc(8, Way::Single);
+    let (what, ours) = ("SPSC, 8 B, one a call", view.ours(single));
+    add(what, ours, view.of("rtrb", single), Least(3.0), "rtrb");
+    add(what, ours, view.of("ringfire", single), Least(2.0), "ringfire");
+    let best = view.in_process(single);
+    add(what, ours, best, Least(1.3), "the best in-process peer");
+    let batch = spsc(8, Way::Batch);
+    let (ours, best) = (view.ours(batch), view.in_process(batch));
+    add("SPSC, 8 B, batches of 32", ours, best, Least(0.95), "the best in-process peer");
+    for (size, called) in [(64, "64 B"), (1024, "1 KiB")] {
+        for (way, how) in [(Way::Single, "one a call"), (Way::Batch, "batches of 32")] {
+            let quantity = spsc(size, way);
+            let what = format!("SPSC, {called}, {how}");
+            add(&what, view.ours(quantity), view.rival(quantity), Least(1.0), "the best peer");
+        }
+    }
+    let copied = [Way::Single, Way::Batch].map(|way| view.rival(spsc(1024, way)));
+    let best = copied.into_iter().flatten().max_by(|a, b| a.1.total_cmp(&b.1));
+    let ours = view.ours(spsc(1024, Way::InPlace));
+    add("SPSC, 1 KiB, in place", ours, best, Above(1.0), "the best peer that copies");
+
+    for ends in [1, 2, 4] {
+        let quantity = Quantity::Mpmc(ends, ends);
+        let what = format!("MPMC {ends}x{ends}, 8 B");
+        let ours = view.ours(quantity);
+        add(&what, ours, view.rival(quantity), Least(1.2), "the best peer");
+        let what = format!("crash safety, MPMC {ends}x{ends}, 8 B");
+        let ours = view.of("memring-mpmc-spin", quantity);
+        add(&what, ours, view.of("vyukov", quantity), Least(1.0), "Vyukov's queue");
+    }
+    let what = "`Blocking` with nobody asleep, SPSC, 8 B";
+    let (ours, free) = (view.of("memring", single), view.of("memring-spin", single));
+    add(what, ours, free, Least(0.9), "`SpinOnly`");
+    for (cpus, called) in [(2, "two CPUs"), (1, "one CPU")] {
+        let what = format!("round trip through sleep on {called}");
+        let quantity = Quantity::Sleep(cpus);
+        let floor = view.of("futex", quantity);
+        add(&what, view.ours(quantity), floor, Most(1.05), "the raw futex");
+    }
+    all.push(idle(findings));
+    all
+}
+
+/// A sleeping endpoint's processor time. It does not depend on where the CPUs are.
+fn idle(findings: &Findings) -> Target {
+    let rows = findings.rows.iter();
+    let mut ours = rows.filter(|row| is_ours(row) && row.quantity == Quantity::Idle);
+    let spent = ours.next().and_then(|row| row.samples.first());
+    let seconds = (IDLE * findings.millis) as f64 / 1e3;
+    let per_ten = spent.map(|sample| sample.value / 1e6 / seconds * 10.0);
+    Target {
+        what: "a sleeping endpoint".into(),
+        wanted: "below 1 ms of CPU in 10 s".into(),
+        found: per_ten.map_or("not measured".into(), |millis| {
+            format!("{millis:.2} ms (from {seconds:.0} s)")
+        }),
+        verdict: match per_ten {
+            None => Verdict::Unknown,
+            Some(millis) if millis < 1.0 => Verdict::Met,
+            Some(_) => Verdict::Missed,
+        },
+    }
+}
+
+/// What one thing costs over another, as (what, where, ratio).
+pub fn prices(findings: &Findings) -> Vec<(&'static str, Quantity, f64)> {
+    let cores = findings.main_cores();
+    let view = View { findings, cores };
+    let (single, batch) = (Way::Single, Way::Batch);
+    let spsc = Quantity::Spsc;
+    let asked = [
+        ("`Blocking` over `SpinOnly`", "memring", "memring-spin", spsc(8, single)),
+        ("`Blocking` over `SpinOnly`", "memring", "memring-spin", spsc(64, single)),
+        ("`Blocking` over `SpinOnly`", "memring", "memring-spin", spsc(8, batch)),
+        ("`Barrier::Fence` over `Auto`", "memring-fence", "memring", spsc(8, single)),
+        ("`Barrier::Fence` over `Auto`", "memring-fence", "memring", spsc(64, single)),
+        ("`Barrier::Fence` over `Auto`", "memring-fence", "memring", spsc(8, batch)),
+        ("crash safety over Vyukov's queue", "memring-mpmc-spin", "vyukov", Quantity::Mpmc(1, 1)),
+        ("crash safety over Vyukov's queue", "memring-mpmc-spin", "vyukov", Quantity::Mpmc(2, 2)),
+        ("crash safety over Vyukov's queue", "memring-mpmc-spin", "vyukov", Quantity::Mpmc(4, 4)),
+        ("crash safety and sleepers over it", "memring-mpmc", "vyukov", Quantity::Mpmc(1, 1)),
+        ("crash safety and sleepers over it", "memring-mpmc", "vyukov", Quantity::Mpmc(2, 2)),
+        ("crash safety and sleepers over it", "memring-mpmc", "vyukov", Quantity::Mpmc(4, 4)),
+    ];
+    let ratio = |(what, ours, theirs, quantity)| {
+        let (ours, theirs) = (view.of(ours, quantity)?.1, view.of(theirs, quantity)?.1);
+        Some((what, quantity, ours / theirs))
+    };
+    asked.into_iter().filter_map(ratio).collect()
+}
+
+/// Where a rival is better: by what factor, the worst first.
+pub fn losses(findings: &Findings, cores: Cores) -> Vec<Loss<'_>> {
+    let view = View { findings, cores };
+    let mut losses = Vec::new();
+    for quantity in Quantity::all() {
+        if let (Some(ours), Some(theirs)) = (view.ours(quantity), view.rival(quantity)) {
+            let factor = match quantity.is_rate() {
+                true => theirs.1 / ours.1,
+                false => ours.1 / theirs.1,
+            };
+            if factor > 1.0 {
+                losses.push(Loss {
+                    quantity,
+                    ours,
+                    theirs,
+                    factor,
+                });
+            }
+        }
+    }
+    losses.sort_by(|a, b| b.factor.total_cmp(&a.factor));
+    losses
+}
+
+/// A quantity in which a rival is better.
+pub struct Loss<'a> {
+    /// Which.
+    pub quantity: Quantity,
+    /// The best of ours.
+    pub ours: (&'a str, f64),
+    /// The best rival.
+    pub theirs: (&'a str, f64),
+    /// By how much.
+    pub factor: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::Sample;
+    use crate::machine::Machine;
+
+    fn row(contestant: &str, quantity: Quantity, value: f64) -> Row {
+        Row {
+            contestant: contestant.into(),
+            home: Home::Processes,
+            how: String::new(),
+            quantity,
+            samples: vec![Sample {
+                value,
+                times: Vec::new(),
+                floor: [250.0; 2],
+            }],
+            failure: None,
+        }
+    }
+
+    fn verdict(rows: &[(&str, Quantity, f64)], what: &str, wanted: &str) -> Verdict {
+        let findings = Findings {
+            machine: Machine::of(&[0, 1]),
+            command: String::new(),
+            millis: 100,
+            rounds: 1,
+            seconds: 1.0,
+            rows: rows.iter().map(|(who, what, value)| row(who, *what, *value)).collect(),
+        };
+        let targets = targets(&findings);
+        let mut found = targets
+            .iter()
+            .filter(|target| target.what == what && target.wanted.contains(wanted));
+        let target = found.next().expect("there is such a target");
+        assert!(found.next().is_none(), "{what} {wanted} is not one target");
+        target.verdict
+    }
+
+    #[test]
+    fn a_missed_target_is_marked_as_missed() {
+        let single = Quantity::Spsc(8, Way::Single);
+        let what = "SPSC, 8 B, one a call";
+        let rates = |ours| [("memring", single, ours), ("rtrb", single, 50.0)];
+        assert_eq!(verdict(&rates(149.0), what, "rtrb"), Verdict::Missed);
+        assert_eq!(verdict(&rates(151.0), what, "rtrb"), Verdict::Met);
+        assert_eq!(verdict(&rates(151.0), what, "ringfire"), Verdict::Unknown);
+    }
+
+    #[test]
+    fn times_are_missed_above_and_not_below() {
+        let trip = Quantity::Trip(8, Wait::Spin);
+        let what = "round trip of 8 B by polling";
+        let times = |ours| [("memring-spin", trip, ours), ("floor", trip, 200.0)];
+        assert_eq!(verdict(&times(221.0), what, "floor"), Verdict::Missed);
+        assert_eq!(verdict(&times(219.0), what, "floor"), Verdict::Met);
+    }
+
+    #[test]
+    fn processor_time_asleep_is_that_of_ten_seconds() {
+        let spent = |nanos| [("memring-park", Quantity::Idle, nanos)];
+        let (what, wanted) = ("a sleeping endpoint", "1 ms");
+        assert_eq!(verdict(&spent(1.1e6), what, wanted), Verdict::Missed);
+        assert_eq!(verdict(&spent(0.9e6), what, wanted), Verdict::Met);
+    }
+
+    #[test]
+    fn a_rival_that_is_better_is_among_the_losses() {
+        let batch = Quantity::Spsc(8, Way::Batch);
+        let mut findings = Findings {
+            machine: Machine::of(&[0, 1]),
+            command: String::new(),
+            millis: 100,
+            rounds: 1,
+            seconds: 1.0,
+            rows: vec![row("memring", batch, 100.0), row("gil", batch, 150.0)],
+        };
+        let found = losses(&findings, Cores::Far);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].theirs.0, found[0].factor), ("gil", 1.5));
+        findings.rows[0].samples[0].value = 151.0;
+        assert!(losses(&findings, Cores::Far).is_empty());
+    }
+}
