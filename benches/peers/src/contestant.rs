@@ -227,13 +227,16 @@ fn in_threads<F: InProcess, const N: usize>(task: &Task) -> Result<Vec<Outcome>>
     let (mut txs, mut rxs) = (txs.into_iter(), rxs.into_iter());
     let mut ends = Vec::new();
     if task.quantity.is_trip() {
-        let (back_txs, back_rxs) = F::open::<N>(task.shape());
-        for (tx, rx) in [(txs.next(), back_rxs.into_iter().next())] {
-            ends.push(End::Ping(tx.context("no end")?, rx.context("no end")?));
-        }
-        for (tx, rx) in [(back_txs.into_iter().next(), rxs.next())] {
-            ends.push(End::Echo(tx.context("no end")?, rx.context("no end")?));
-        }
+        let (mut back_txs, mut back_rxs) = F::open::<N>(task.shape());
+        let missing = "an end is missing";
+        ends.push(End::Ping(
+            txs.next().context(missing)?,
+            back_rxs.pop().context(missing)?,
+        ));
+        ends.push(End::Echo(
+            back_txs.pop().context(missing)?,
+            rxs.next().context(missing)?,
+        ));
     } else {
         ends.extend(txs.map(End::Tx));
         ends.extend(rxs.map(End::Rx));

@@ -29,7 +29,9 @@ impl Machine {
         let field = |name: &str| {
             let mut lines = info.lines().filter_map(|line| line.split_once(':'));
             let found = lines.find(|(field, _)| field.trim() == name);
-            found.map_or("unknown", |(_, value)| value.trim()).to_owned()
+            found
+                .map_or("unknown", |(_, value)| value.trim())
+                .to_owned()
         };
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         let rustc = Command::new("rustc").arg("--version").output();
@@ -37,7 +39,10 @@ impl Machine {
         let (family, model) = (field("cpu family"), field("model"));
         Machine {
             processor: format!("{}, family {family} model {model}", field("model name")),
-            cpus: info.lines().filter(|line| line.starts_with("processor")).count(),
+            cpus: info
+                .lines()
+                .filter(|line| line.starts_with("processor"))
+                .count(),
             used: used.to_vec(),
             kernel: kernel.trim().to_owned(),
             rustc: rustc.unwrap_or_else(|_| "unknown".into()),

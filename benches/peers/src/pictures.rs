@@ -103,7 +103,9 @@ fn percentiles(findings: &Findings, row: &Row) -> Vec<f64> {
 fn round_trips(findings: &Findings, path: &Path) -> Result<()> {
     let ranking = findings.ranking(Quantity::Trip(8, Wait::Spin), findings.main_cores());
     let rows: Vec<_> = ranking.into_iter().map(|(row, _)| row).take(MOST).collect();
-    let names: Vec<String> = PERCENTILES.map(|percentile| format!("p{percentile}")).into();
+    let names: Vec<String> = PERCENTILES
+        .map(|percentile| format!("p{percentile}"))
+        .into();
     let root = SVGBackend::new(path, SIZE).into_drawing_area();
     root.fill(&WHITE).map_err(failed)?;
     // The worst of all is the scheduler's doing, and would flatten the rest.
@@ -118,7 +120,10 @@ fn round_trips(findings: &Findings, path: &Path) -> Result<()> {
         .margin(12)
         .set_label_area_size(LabelAreaPosition::Left, 60)
         .set_label_area_size(LabelAreaPosition::Bottom, 40)
-        .build_cartesian_2d(0.0..shown as f64 - 1.0, (least * 0.8..most * 1.2).log_scale())
+        .build_cartesian_2d(
+            0.0..shown as f64 - 1.0,
+            (least * 0.8..most * 1.2).log_scale(),
+        )
         .map_err(failed)?;
     chart
         .configure_mesh()
@@ -186,20 +191,25 @@ fn mpmc(findings: &Findings, path: &Path) -> Result<()> {
     let wide = (width as i32 / groups.len() as i32 - 16) / names.len().max(1) as i32;
     for (who, name) in names.iter().enumerate() {
         let style = colour(name, who).filled();
-        let own = bars.iter().filter(|bar| bar.1 == who).map(|&(group, _, rate)| {
-            let area = chart.plotting_area();
-            let (left, top) = area.map_coordinate(&(SegmentValue::Exact(group), rate));
-            let (_, bottom) = area.map_coordinate(&(SegmentValue::Exact(group), 0.0));
-            let left = left + 8 + wide * who as i32;
-            Rectangle::new([(left, top), (left + wide - 1, bottom)], style)
-        });
+        let own = bars
+            .iter()
+            .filter(|bar| bar.1 == who)
+            .map(|&(group, _, rate)| {
+                let area = chart.plotting_area();
+                let (left, top) = area.map_coordinate(&(SegmentValue::Exact(group), rate));
+                let (_, bottom) = area.map_coordinate(&(SegmentValue::Exact(group), 0.0));
+                let left = left + 8 + wide * who as i32;
+                Rectangle::new([(left, top), (left + wide - 1, bottom)], style)
+            });
         for bar in own.collect::<Vec<_>>() {
             root.draw(&bar).map_err(failed)?;
         }
         let y = 20 + 16 * who as i32;
         let x = SIZE.0 as i32 - 180;
-        root.draw(&Rectangle::new([(x, y), (x + 12, y + 10)], style)).map_err(failed)?;
-        root.draw(&Text::new(name.clone(), (x + 18, y), ("sans-serif", 13))).map_err(failed)?;
+        root.draw(&Rectangle::new([(x, y), (x + 12, y + 10)], style))
+            .map_err(failed)?;
+        root.draw(&Text::new(name.clone(), (x + 18, y), ("sans-serif", 13)))
+            .map_err(failed)?;
     }
     root.present().map_err(failed)
 }

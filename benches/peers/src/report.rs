@@ -7,10 +7,10 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::contestant::Home;
-use crate::findings::{Cores, Findings};
+use crate::findings::{Cores, Findings, Row, Spread};
 use crate::pictures;
 use crate::rivals;
-use crate::targets::{Verdict, is_ours, losses, prices, targets};
+use crate::targets::{Verdict, is_ours, is_rival, losses, prices, targets};
 use crate::task::{Quantity, Wait, Way};
 
 const TEMPLATE: &str = include_str!("../template.md");
@@ -86,7 +86,7 @@ fn lines(findings: &Findings, quantity: Quantity, cores: Cores) -> Vec<[String; 
     let ranking = findings.ranking(quantity, cores);
     let ours = ranking.iter().find(|(row, _)| is_ours(row));
     let ours = ours.map(|(_, spread)| spread.median);
-    let line = |(row, spread): &(&crate::findings::Row, crate::findings::Spread)| {
+    let line = |(row, spread): &(&Row, Spread)| {
         let ratio = ours.map(|ours| match quantity.is_rate() {
             true => ours / spread.median,
             false => spread.median / ours,
@@ -122,7 +122,11 @@ pub fn plain(findings: &Findings) -> String {
             }
         }
     }
-    let _ = writeln!(out, "\n{} rounds in {:.0} s", findings.rounds, findings.seconds);
+    let _ = writeln!(
+        out,
+        "\n{} rounds in {:.0} s",
+        findings.rounds, findings.seconds
+    );
     for row in findings.rows.iter().filter(|row| row.failure.is_some()) {
         let failure = row.failure.as_deref().unwrap_or_default();
         let _ = writeln!(out, "failed: {failure}");
@@ -147,9 +151,13 @@ fn machine(findings: &Findings) -> String {
     floors.sort_by(f64::total_cmp);
     let middle = floors.get(floors.len() / 2).copied().unwrap_or(f64::NAN);
     let whole: usize = findings.rows.iter().map(|row| row.samples.len()).sum();
-    let kind = if machine.is_virtual { "a virtual machine" } else { "no virtual machine" };
+    let kind = if machine.is_virtual {
+        "a virtual machine"
+    } else {
+        "no virtual machine"
+    };
     format!(
-        "The run: `memring-peers {}`, {} rounds, {:.0} minutes, on CPUs {:?} of {} of\n\
+        "The run: `memring-peers {}`, rounds: {}, minutes: {:.0}, on CPUs {:?} of {} of\n\
          {kind}; {}; Linux {}; {}.\n\
          {} of {whole} measurements were taken {}; these count below.\n\
          The floor there, between measurements: {middle:.0} ns.",
@@ -194,7 +202,15 @@ fn losses_table(findings: &Findings, cores: Cores) -> String {
             format!("{:.2}", loss.factor),
         ]
     });
-    table(&["", "the best rival", "the best of memring", "the rival is better by"], lines)
+    table(
+        &[
+            "",
+            "the best rival",
+            "the best of memring",
+            "the rival is better by",
+        ],
+        lines,
+    )
 }
 
 fn elsewhere(findings: &Findings) -> String {
@@ -206,7 +222,7 @@ fn elsewhere(findings: &Findings) -> String {
         for quantity in Quantity::all() {
             let ranking = findings.ranking(quantity, cores);
             let ours = ranking.iter().find(|(row, _)| is_ours(row));
-            let theirs = ranking.iter().find(|(row, _)| crate::targets::is_rival(row));
+            let theirs = ranking.iter().find(|(row, _)| is_rival(row));
             if let (Some((ours, mine)), Some((theirs, other))) = (ours, theirs) {
                 lines.push(vec![
                     title(quantity),
@@ -229,7 +245,11 @@ fn contestants() -> String {
             Home::Threads => "threads",
             Home::Processes => "processes",
         };
-        vec![contestant.name().into(), home.into(), contestant.how().into()]
+        vec![
+            contestant.name().into(),
+            home.into(),
+            contestant.how().into(),
+        ]
     });
     let table = table(&["", "between", "driven by"], lines);
     let versions = PACKAGES.map(|package| format!("{package} {}", version(package)));
@@ -255,9 +275,9 @@ fn document(findings: &Findings) -> Result<String> {
         vec![target.what, target.wanted, target.found, verdict.into()]
     });
     let verdicts = table(&["", "wanted", "found", ""], verdicts);
-    let prices = prices(findings).into_iter().map(|(what, quantity, ratio)| {
-        vec![what.into(), title(quantity), format!("{ratio:.2}")]
-    });
+    let prices = prices(findings)
+        .into_iter()
+        .map(|(what, quantity, ratio)| vec![what.into(), title(quantity), format!("{ratio:.2}")]);
     let parts = [
         ("{machine}", machine(findings)),
         ("{targets}", verdicts),

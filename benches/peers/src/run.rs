@@ -11,11 +11,11 @@ use memring_bench_kit::placement::Placement;
 use crate::Args;
 use crate::contestant::{Contestant, Home};
 use crate::driver::{Figure, Place, measure};
+use crate::findings::IDLE;
 use crate::findings::{Findings, Row, Sample};
 use crate::machine::Machine;
 use crate::report;
 use crate::rivals::{self, glance};
-use crate::findings::IDLE;
 use crate::task::Quantity;
 
 /// A look at the floor.
@@ -67,7 +67,14 @@ pub fn run(args: &Args) -> Result<()> {
                 continue; // long, and always the same
             }
             let cpus = &placement.cpus;
-            let found = measure(*contestant, quantity, millis, args.messages, cpus, &mut place);
+            let found = measure(
+                *contestant,
+                quantity,
+                millis,
+                args.messages,
+                cpus,
+                &mut place,
+            );
             let before = std::mem::replace(&mut floor, glance(cpus, GLANCE)?);
             match found {
                 Ok(Figure { value, times }) => row.samples.push(Sample {

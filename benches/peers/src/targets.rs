@@ -4,14 +4,21 @@ use crate::contestant::Home;
 use crate::findings::{Cores, Findings, IDLE, Row, Spread};
 use crate::task::{Quantity, Wait, Way};
 
+/// What is there only to show what a fence costs.
+const FENCE: &str = "memring-fence";
+
 /// Whose figures are memring's own.
 pub fn is_ours(row: &Row) -> bool {
-    row.contestant == "memring" || row.contestant.starts_with("memring-")
+    let name = row.contestant.as_str();
+    name == "memring" || (name.starts_with("memring-") && name != FENCE)
 }
 
 /// Who is there to measure by, not to be compared with.
 fn is_gauge(row: &Row) -> bool {
-    matches!(row.contestant.as_str(), "floor" | "vyukov" | "futex")
+    matches!(
+        row.contestant.as_str(),
+        "floor" | "vyukov" | "futex" | FENCE
+    )
 }
 
 /// Whether a row is a rival's.
@@ -57,7 +64,9 @@ impl<'a> View<'a> {
     fn best(&self, quantity: Quantity, wanted: impl Fn(&Row) -> bool) -> Side<'a> {
         let ranking = self.findings.ranking(quantity, self.cores);
         let mut wanted = ranking.into_iter().filter(|(row, _)| wanted(row));
-        wanted.next().map(|(row, Spread { median, .. })| (row.contestant.as_str(), median))
+        wanted
+            .next()
+            .map(|(row, Spread { median, .. })| (row.contestant.as_str(), median))
     }
 
     fn of(&self, name: &str, quantity: Quantity) -> Side<'a> {
@@ -136,37 +145,82 @@ pub fn targets(findings: &Findings) -> Vec<Target> {
     let what = "round trip of 64 B by polling";
     let ours = view.ours(trip(64));
     add(what, ours, floor, Most(1.30), "the floor");
-    add(what, ours, view.rival(trip(64)), Below(1.0), "the best peer");
+    add(
+        what,
+        ours,
+        view.rival(trip(64)),
+        Below(1.0),
+        "the best peer",
+    );
 
     let single = spsc(8, Way::Single);
     let (what, ours) = ("SPSC, 8 B, one a call", view.ours(single));
     add(what, ours, view.of("rtrb", single), Least(3.0), "rtrb");
-    add(what, ours, view.of("ringfire", single), Least(2.0), "ringfire");
+    add(
+        what,
+        ours,
+        view.of("ringfire", single),
+        Least(2.0),
+        "ringfire",
+    );
     let best = view.in_process(single);
     add(what, ours, best, Least(1.3), "the best in-process peer");
     let batch = spsc(8, Way::Batch);
     let (ours, best) = (view.ours(batch), view.in_process(batch));
-    add("SPSC, 8 B, batches of 32", ours, best, Least(0.95), "the best in-process peer");
+    add(
+        "SPSC, 8 B, batches of 32",
+        ours,
+        best,
+        Least(0.95),
+        "the best in-process peer",
+    );
     for (size, called) in [(64, "64 B"), (1024, "1 KiB")] {
         for (way, how) in [(Way::Single, "one a call"), (Way::Batch, "batches of 32")] {
             let quantity = spsc(size, way);
             let what = format!("SPSC, {called}, {how}");
-            add(&what, view.ours(quantity), view.rival(quantity), Least(1.0), "the best peer");
+            add(
+                &what,
+                view.ours(quantity),
+                view.rival(quantity),
+                Least(1.0),
+                "the best peer",
+            );
         }
     }
     let copied = [Way::Single, Way::Batch].map(|way| view.rival(spsc(1024, way)));
-    let best = copied.into_iter().flatten().max_by(|a, b| a.1.total_cmp(&b.1));
+    let best = copied
+        .into_iter()
+        .flatten()
+        .max_by(|a, b| a.1.total_cmp(&b.1));
     let ours = view.ours(spsc(1024, Way::InPlace));
-    add("SPSC, 1 KiB, in place", ours, best, Above(1.0), "the best peer that copies");
+    add(
+        "SPSC, 1 KiB, in place",
+        ours,
+        best,
+        Above(1.0),
+        "the best peer that copies",
+    );
 
     for ends in [1, 2, 4] {
         let quantity = Quantity::Mpmc(ends, ends);
         let what = format!("MPMC {ends}x{ends}, 8 B");
         let ours = view.ours(quantity);
-        add(&what, ours, view.rival(quantity), Least(1.2), "the best peer");
+        add(
+            &what,
+            ours,
+            view.rival(quantity),
+            Least(1.2),
+            "the best peer",
+        );
         let what = format!("crash safety, MPMC {ends}x{ends}, 8 B");
         let ours = view.of("memring-mpmc-spin", quantity);
-        add(&what, ours, view.of("vyukov", quantity), Least(1.0), "Vyukov's queue");
+        add(
+            &what,
+            ours,
+            view.of("vyukov", quantity),
+            Least(1.0),
+            "Vyukov's queue",
+        );
     }
     let what = "`Blocking` with nobody asleep, SPSC, 8 B";
     let (ours, free) = (view.of("memring", single), view.of("memring-spin", single));
@@ -175,7 +229,13 @@ pub fn targets(findings: &Findings) -> Vec<Target> {
         let what = format!("round trip through sleep on {called}");
         let quantity = Quantity::Sleep(cpus);
         let floor = view.of("futex", quantity);
-        add(&what, view.ours(quantity), floor, Most(1.05), "the raw futex");
+        add(
+            &what,
+            view.ours(quantity),
+            floor,
+            Most(1.05),
+            "the raw futex",
+        );
     }
     all.push(idle(findings));
     all
@@ -209,18 +269,78 @@ pub fn prices(findings: &Findings) -> Vec<(&'static str, Quantity, f64)> {
     let (single, batch) = (Way::Single, Way::Batch);
     let spsc = Quantity::Spsc;
     let asked = [
-        ("`Blocking` over `SpinOnly`", "memring", "memring-spin", spsc(8, single)),
-        ("`Blocking` over `SpinOnly`", "memring", "memring-spin", spsc(64, single)),
-        ("`Blocking` over `SpinOnly`", "memring", "memring-spin", spsc(8, batch)),
-        ("`Barrier::Fence` over `Auto`", "memring-fence", "memring", spsc(8, single)),
-        ("`Barrier::Fence` over `Auto`", "memring-fence", "memring", spsc(64, single)),
-        ("`Barrier::Fence` over `Auto`", "memring-fence", "memring", spsc(8, batch)),
-        ("crash safety over Vyukov's queue", "memring-mpmc-spin", "vyukov", Quantity::Mpmc(1, 1)),
-        ("crash safety over Vyukov's queue", "memring-mpmc-spin", "vyukov", Quantity::Mpmc(2, 2)),
-        ("crash safety over Vyukov's queue", "memring-mpmc-spin", "vyukov", Quantity::Mpmc(4, 4)),
-        ("crash safety and sleepers over it", "memring-mpmc", "vyukov", Quantity::Mpmc(1, 1)),
-        ("crash safety and sleepers over it", "memring-mpmc", "vyukov", Quantity::Mpmc(2, 2)),
-        ("crash safety and sleepers over it", "memring-mpmc", "vyukov", Quantity::Mpmc(4, 4)),
+        (
+            "`Blocking` over `SpinOnly`",
+            "memring",
+            "memring-spin",
+            spsc(8, single),
+        ),
+        (
+            "`Blocking` over `SpinOnly`",
+            "memring",
+            "memring-spin",
+            spsc(64, single),
+        ),
+        (
+            "`Blocking` over `SpinOnly`",
+            "memring",
+            "memring-spin",
+            spsc(8, batch),
+        ),
+        (
+            "`Barrier::Fence` over `Auto`",
+            FENCE,
+            "memring",
+            spsc(8, single),
+        ),
+        (
+            "`Barrier::Fence` over `Auto`",
+            FENCE,
+            "memring",
+            spsc(64, single),
+        ),
+        (
+            "`Barrier::Fence` over `Auto`",
+            FENCE,
+            "memring",
+            spsc(8, batch),
+        ),
+        (
+            "crash safety over Vyukov's queue",
+            "memring-mpmc-spin",
+            "vyukov",
+            Quantity::Mpmc(1, 1),
+        ),
+        (
+            "crash safety over Vyukov's queue",
+            "memring-mpmc-spin",
+            "vyukov",
+            Quantity::Mpmc(2, 2),
+        ),
+        (
+            "crash safety over Vyukov's queue",
+            "memring-mpmc-spin",
+            "vyukov",
+            Quantity::Mpmc(4, 4),
+        ),
+        (
+            "crash safety and sleepers over it",
+            "memring-mpmc",
+            "vyukov",
+            Quantity::Mpmc(1, 1),
+        ),
+        (
+            "crash safety and sleepers over it",
+            "memring-mpmc",
+            "vyukov",
+            Quantity::Mpmc(2, 2),
+        ),
+        (
+            "crash safety and sleepers over it",
+            "memring-mpmc",
+            "vyukov",
+            Quantity::Mpmc(4, 4),
+        ),
     ];
     let ratio = |(what, ours, theirs, quantity)| {
         let (ours, theirs) = (view.of(ours, quantity)?.1, view.of(theirs, quantity)?.1);
@@ -293,7 +413,10 @@ mod tests {
             millis: 100,
             rounds: 1,
             seconds: 1.0,
-            rows: rows.iter().map(|(who, what, value)| row(who, *what, *value)).collect(),
+            rows: rows
+                .iter()
+                .map(|(who, what, value)| row(who, *what, *value))
+                .collect(),
         };
         let targets = targets(&findings);
         let mut found = targets

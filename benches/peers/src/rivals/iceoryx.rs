@@ -85,7 +85,12 @@ fn tx<const N: usize>(link: &Link, with_events: bool) -> Result<IceTx<N>> {
     let builder = messages.publisher_builder();
     let builder = builder.backpressure_strategy(BackpressureStrategy::RetryUntilDelivered);
     let notifier = match with_events {
-        true => Some(events(&node, link)?.notifier_builder().create().map_err(failed)?),
+        true => Some(
+            events(&node, link)?
+                .notifier_builder()
+                .create()
+                .map_err(failed)?,
+        ),
         false => None,
     };
     Ok(IceTx {
@@ -100,7 +105,12 @@ fn rx<const N: usize>(link: &Link, with_events: bool) -> Result<IceRx<N>> {
     let messages = messages::<N>(&node, link)?;
     let builder = messages.subscriber_builder();
     let listener = match with_events {
-        true => Some(events(&node, link)?.listener_builder().create().map_err(failed)?),
+        true => Some(
+            events(&node, link)?
+                .listener_builder()
+                .create()
+                .map_err(failed)?,
+        ),
         false => None,
     };
     Ok(IceRx {
@@ -191,6 +201,6 @@ impl<const N: usize> Rx<N> for IceRx<N> {
                 waited.expect("cannot wait");
             },
         };
-        check.take(&*sample);
+        check.take(&sample);
     }
 }

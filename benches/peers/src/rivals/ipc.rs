@@ -282,7 +282,9 @@ impl<const N: usize> Tx<N> for IpcTx {
             };
             IpcSender::connect(name).expect("cannot connect")
         });
-        sender.send(source.next::<N>().to_vec()).expect("cannot send");
+        sender
+            .send(source.next::<N>().to_vec())
+            .expect("cannot send");
     }
 }
 

@@ -71,13 +71,17 @@ impl<const N: usize> Pipe<N> {
 impl<const N: usize> Tx<N> for Pipe<N> {
     fn send(&mut self, source: &mut Source) {
         let message = source.next::<N>();
-        self.file.write_all(bytes_of(&message)).expect("cannot write");
+        self.file
+            .write_all(bytes_of(&message))
+            .expect("cannot write");
     }
 
     fn send_batch(&mut self, source: &mut Source, count: usize) {
         self.batch.clear();
         self.batch.extend((0..count).map(|_| source.next::<N>()));
-        self.file.write_all(cast_slice(&self.batch)).expect("cannot write");
+        self.file
+            .write_all(cast_slice(&self.batch))
+            .expect("cannot write");
     }
 }
 
@@ -311,7 +315,9 @@ impl Crossing for Eventfd {
 impl<const N: usize> Tx<N> for EventEnd {
     fn send(&mut self, source: &mut Source) {
         self.mailbox.put(source);
-        self.counter.write_all(&1_u64.to_ne_bytes()).expect("cannot write");
+        self.counter
+            .write_all(&1_u64.to_ne_bytes())
+            .expect("cannot write");
     }
 }
 

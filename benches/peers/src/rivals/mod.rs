@@ -59,5 +59,7 @@ pub static ALL: &[&dyn Contestant] = &[
 
 /// The one of this name.
 pub fn named(name: &str) -> Option<&'static dyn Contestant> {
-    ALL.iter().copied().find(|contestant| contestant.name() == name)
+    ALL.iter()
+        .copied()
+        .find(|contestant| contestant.name() == name)
 }

@@ -183,13 +183,7 @@ pub struct Std;
 impl Profile for Std {
     const NAME: &'static str = "std";
     const HOW: &'static str = "sync_channel: send, recv";
-    const SKILLS: &'static [Skill] = &[
-        Skill::Single,
-        Skill::Park,
-        Skill::Sleep,
-        Skill::Wake,
-        Skill::Idle,
-    ];
+    const SKILLS: &'static [Skill] = &[Skill::Single, Skill::Park, Skill::Wake, Skill::Idle];
 }
 
 impl InProcess for Std {
