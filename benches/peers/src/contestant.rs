@@ -181,17 +181,21 @@ fn does<F: Profile>(quantity: Quantity) -> bool {
     F::SKILLS.contains(&skill) && F::carries(quantity.size())
 }
 
-/// Call a function of a const number of words, for the sizes that there are.
+/// Call a function with a const number of words, and whether it is about a stream of one sender
+/// and one receiver: nothing else is compiled for messages that only streams are made of.
 macro_rules! by_size {
     ($quantity:expr, $call:ident::<$family:ty>($($argument:expr),*)) => {
-        match $quantity.size() {
-            8 => $call::<$family, 1>($($argument),*),
-            56 => $call::<$family, 7>($($argument),*),
-            64 => $call::<$family, 8>($($argument),*),
-            256 => $call::<$family, 32>($($argument),*),
-            1024 => $call::<$family, 128>($($argument),*),
-            4096 => $call::<$family, 512>($($argument),*),
-            size => bail!("no messages of {size} bytes are measured"),
+        match ($quantity, $quantity.size()) {
+            (Quantity::Spsc(..), 8) => $call::<$family, 1, true>($($argument),*),
+            (Quantity::Spsc(..), 56) => $call::<$family, 7, true>($($argument),*),
+            (Quantity::Spsc(..), 64) => $call::<$family, 8, true>($($argument),*),
+            (Quantity::Spsc(..), 256) => $call::<$family, 32, true>($($argument),*),
+            (Quantity::Spsc(..), 1024) => $call::<$family, 128, true>($($argument),*),
+            (Quantity::Spsc(..), 4096) => $call::<$family, 512, true>($($argument),*),
+            (_, 8) => $call::<$family, 1, false>($($argument),*),
+            (_, 56) => $call::<$family, 7, false>($($argument),*),
+            (_, 64) => $call::<$family, 8, false>($($argument),*),
+            (_, size) => bail!("no messages of {size} bytes are measured"),
         }
     };
 }
@@ -222,7 +226,9 @@ impl<F: InProcess> Contestant for Threads<F> {
     }
 }
 
-fn in_threads<F: InProcess, const N: usize>(task: &Task) -> Result<Vec<Outcome>> {
+fn in_threads<F: InProcess, const N: usize, const STREAM: bool>(
+    task: &Task,
+) -> Result<Vec<Outcome>> {
     let (txs, rxs) = F::open::<N>(task.shape());
     let (mut txs, mut rxs) = (txs.into_iter(), rxs.into_iter());
     let mut ends = Vec::new();
@@ -247,7 +253,7 @@ fn in_threads<F: InProcess, const N: usize>(task: &Task) -> Result<Vec<Outcome>>
         let seats = ends.into_iter().enumerate().map(|(seat, end)| {
             scope.spawn(move || {
                 seat::pin(task, seat)?;
-                seat::take(end, seat, task, board)
+                seat::take::<N, STREAM>(end, seat, task, board)
             })
         });
         let seats: Vec<_> = seats.collect();
@@ -293,14 +299,16 @@ fn link(task: &Task, index: usize) -> Link {
     }
 }
 
-fn make_links<F: Crossing, const N: usize>(task: &Task) -> Result<Vec<Made>> {
+fn make_links<F: Crossing, const N: usize, const STREAM: bool>(task: &Task) -> Result<Vec<Made>> {
     let links = if task.quantity.is_trip() { 2 } else { 1 };
     (0..links)
         .map(|index| F::make::<N>(&link(task, index)))
         .collect()
 }
 
-fn in_process<F: Crossing, const N: usize>(task: &Task) -> Result<Vec<Outcome>> {
+fn in_process<F: Crossing, const N: usize, const STREAM: bool>(
+    task: &Task,
+) -> Result<Vec<Outcome>> {
     let seat = task.seat.context("no seat was given")?;
     seat::pin(task, seat)?;
     let there = link(task, 0);
@@ -314,7 +322,7 @@ fn in_process<F: Crossing, const N: usize>(task: &Task) -> Result<Vec<Outcome>> 
         (false, seat) if seat < there.shape.senders => End::Tx(F::tx::<N>(&there)?),
         (false, _) => End::Rx(F::rx::<N>(&there)?),
     };
-    Ok(vec![seat::take(end, seat, task, &board)?])
+    Ok(vec![seat::take::<N, STREAM>(end, seat, task, &board)?])
 }
 
 impl Made {

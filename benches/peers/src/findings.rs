@@ -35,8 +35,6 @@ pub struct Sample {
     pub floor: [f64; 2],
 }
 
-/// Milliseconds of waiting idle for each millisecond of another measurement.
-pub const IDLE: u64 = 100;
 /// A round trip of a cache line below this many nanoseconds stays within one physical core.
 const ONE_CORE: f64 = 75.0;
 /// Below this many, between cores that share a cache.
@@ -126,6 +124,8 @@ pub struct Findings {
     pub command: String,
     /// Milliseconds of most measurements.
     pub millis: u64,
+    /// Milliseconds for which a receiver waited for nothing.
+    pub idle_millis: u64,
     /// Rounds that were asked for.
     pub rounds: usize,
     /// Seconds that it took.

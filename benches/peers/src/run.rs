@@ -11,7 +11,6 @@ use memring_bench_kit::placement::Placement;
 use crate::Args;
 use crate::contestant::{Contestant, Home};
 use crate::driver::{Figure, Place, measure};
-use crate::findings::IDLE;
 use crate::findings::{Findings, Row, Sample};
 use crate::machine::Machine;
 use crate::report;
@@ -94,6 +93,7 @@ pub fn run(args: &Args) -> Result<()> {
         command: env::args().skip(1).collect::<Vec<_>>().join(" "),
         rounds,
         millis: usual(args),
+        idle_millis: idle(args),
         seconds: begun.elapsed().as_secs_f64(),
         rows: cells.into_iter().map(|(_, row)| row).collect(),
     };
@@ -121,6 +121,11 @@ fn usual(args: &Args) -> u64 {
     args.millis.unwrap_or(if args.quick { 30 } else { 100 })
 }
 
+/// Milliseconds for which receivers wait for nothing.
+fn idle(args: &Args) -> u64 {
+    if args.quick { 1_000 } else { 10_000 }
+}
+
 fn row(contestant: &dyn Contestant, quantity: Quantity) -> Row {
     Row {
         contestant: contestant.name().to_owned(),
@@ -135,7 +140,7 @@ fn row(contestant: &dyn Contestant, quantity: Quantity) -> Row {
 fn millis(args: &Args, quantity: Quantity) -> u64 {
     let usual = usual(args);
     match quantity {
-        Quantity::Idle => IDLE * usual,
+        Quantity::Idle => idle(args),
         Quantity::Attach => usual / 4,
         _ => usual,
     }

@@ -92,8 +92,8 @@ pub fn pin(task: &Task, seat: usize) -> Result<()> {
     sched_setaffinity(None, &set).with_context(|| format!("cannot run on CPU {cpu}"))
 }
 
-/// Do what this seat is for.
-pub fn take<const N: usize>(
+/// Do what this seat is for. `STREAM`: it is about a stream of one sender and one receiver.
+pub fn take<const N: usize, const STREAM: bool>(
     end: End<impl Tx<N>, impl Rx<N>>,
     seat: usize,
     task: &Task,
@@ -101,15 +101,20 @@ pub fn take<const N: usize>(
 ) -> Result<Outcome> {
     board.gather(task.quantity.seats())?;
     let quantity = task.quantity;
+    if STREAM {
+        return match (end, quantity) {
+            (End::Tx(tx), Quantity::Spsc(_, way)) => send(tx, seat, way, task, board),
+            (End::Rx(rx), Quantity::Spsc(_, way)) => receive(rx, Exact::default(), 0, way, board),
+            _ => bail!("{quantity} is no stream"),
+        };
+    }
     let (senders, _) = quantity.ends();
     match (end, quantity) {
         (End::Tx(tx), Quantity::Wake | Quantity::Idle) => call(tx, task, board),
         (End::Rx(rx), Quantity::Wake) => be_woken(rx, board),
         (End::Rx(rx), Quantity::Idle) => idle(rx),
-        (End::Tx(tx), Quantity::Spsc(_, way)) => send(tx, seat, way, task, board),
         (End::Tx(tx), _) => send(tx, seat, Way::Single, task, board),
-        (End::Rx(rx), Quantity::Spsc(_, way)) => receive(rx, Exact::default(), 0, way, board),
-        (End::Rx(rx), _) if senders == 1 && quantity.seats() == 2 => {
+        (End::Rx(rx), _) if quantity.seats() == 2 => {
             receive(rx, Exact::default(), 0, Way::Single, board)
         }
         (End::Rx(rx), _) => {

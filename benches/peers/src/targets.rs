@@ -1,7 +1,7 @@
 //! What memring is to reach, and whether a run found it so.
 
 use crate::contestant::Home;
-use crate::findings::{Cores, Findings, IDLE, Row, Spread};
+use crate::findings::{Cores, Findings, Row, Spread};
 use crate::task::{Quantity, Wait, Way};
 
 /// What is there only to show what a fence costs.
@@ -246,7 +246,7 @@ fn idle(findings: &Findings) -> Target {
     let rows = findings.rows.iter();
     let mut ours = rows.filter(|row| is_ours(row) && row.quantity == Quantity::Idle);
     let spent = ours.next().and_then(|row| row.samples.first());
-    let seconds = (IDLE * findings.millis) as f64 / 1e3;
+    let seconds = findings.idle_millis as f64 / 1e3;
     let per_ten = spent.map(|sample| sample.value / 1e6 / seconds * 10.0);
     Target {
         what: "a sleeping endpoint".into(),
@@ -411,6 +411,7 @@ mod tests {
             machine: Machine::of(&[0, 1]),
             command: String::new(),
             millis: 100,
+            idle_millis: 10_000,
             rounds: 1,
             seconds: 1.0,
             rows: rows
@@ -461,6 +462,7 @@ mod tests {
             machine: Machine::of(&[0, 1]),
             command: String::new(),
             millis: 100,
+            idle_millis: 10_000,
             rounds: 1,
             seconds: 1.0,
             rows: vec![row("memring", batch, 100.0), row("gil", batch, 150.0)],
