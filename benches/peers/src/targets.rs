@@ -266,87 +266,34 @@ fn idle(findings: &Findings) -> Target {
 pub fn prices(findings: &Findings) -> Vec<(&'static str, Quantity, f64)> {
     let cores = findings.main_cores();
     let view = View { findings, cores };
-    let (single, batch) = (Way::Single, Way::Batch);
-    let spsc = Quantity::Spsc;
+    let streams = [(8, Way::Single), (64, Way::Single), (8, Way::Batch)];
+    let streams = streams.map(|(size, way)| Quantity::Spsc(size, way));
+    let crowds = [1, 2, 4].map(|ends| Quantity::Mpmc(ends, ends));
+    let (safety, both) = (
+        "crash safety over Vyukov's queue",
+        "that and sleepers over it",
+    );
     let asked = [
         (
             "`Blocking` over `SpinOnly`",
             "memring",
             "memring-spin",
-            spsc(8, single),
+            streams,
         ),
-        (
-            "`Blocking` over `SpinOnly`",
-            "memring",
-            "memring-spin",
-            spsc(64, single),
-        ),
-        (
-            "`Blocking` over `SpinOnly`",
-            "memring",
-            "memring-spin",
-            spsc(8, batch),
-        ),
-        (
-            "`Barrier::Fence` over `Auto`",
-            FENCE,
-            "memring",
-            spsc(8, single),
-        ),
-        (
-            "`Barrier::Fence` over `Auto`",
-            FENCE,
-            "memring",
-            spsc(64, single),
-        ),
-        (
-            "`Barrier::Fence` over `Auto`",
-            FENCE,
-            "memring",
-            spsc(8, batch),
-        ),
-        (
-            "crash safety over Vyukov's queue",
-            "memring-mpmc-spin",
-            "vyukov",
-            Quantity::Mpmc(1, 1),
-        ),
-        (
-            "crash safety over Vyukov's queue",
-            "memring-mpmc-spin",
-            "vyukov",
-            Quantity::Mpmc(2, 2),
-        ),
-        (
-            "crash safety over Vyukov's queue",
-            "memring-mpmc-spin",
-            "vyukov",
-            Quantity::Mpmc(4, 4),
-        ),
-        (
-            "crash safety and sleepers over it",
-            "memring-mpmc",
-            "vyukov",
-            Quantity::Mpmc(1, 1),
-        ),
-        (
-            "crash safety and sleepers over it",
-            "memring-mpmc",
-            "vyukov",
-            Quantity::Mpmc(2, 2),
-        ),
-        (
-            "crash safety and sleepers over it",
-            "memring-mpmc",
-            "vyukov",
-            Quantity::Mpmc(4, 4),
-        ),
+        ("`Barrier::Fence` over `Auto`", FENCE, "memring", streams),
+        (safety, "memring-mpmc-spin", "vyukov", crowds),
+        (both, "memring-mpmc", "vyukov", crowds),
     ];
-    let ratio = |(what, ours, theirs, quantity)| {
-        let (ours, theirs) = (view.of(ours, quantity)?.1, view.of(theirs, quantity)?.1);
-        Some((what, quantity, ours / theirs))
-    };
-    asked.into_iter().filter_map(ratio).collect()
+    let mut prices = Vec::new();
+    for (what, ours, theirs, quantities) in asked {
+        for quantity in quantities {
+            let sides = (view.of(ours, quantity), view.of(theirs, quantity));
+            if let (Some((_, ours)), Some((_, theirs))) = sides {
+                prices.push((what, quantity, ours / theirs));
+            }
+        }
+    }
+    prices
 }
 
 /// Where a rival is better: by what factor, the worst first.
@@ -386,91 +333,4 @@ pub struct Loss<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::findings::Sample;
-    use crate::machine::Machine;
-
-    fn row(contestant: &str, quantity: Quantity, value: f64) -> Row {
-        Row {
-            contestant: contestant.into(),
-            home: Home::Processes,
-            how: String::new(),
-            quantity,
-            samples: vec![Sample {
-                value,
-                times: Vec::new(),
-                floor: [250.0; 2],
-            }],
-            failure: None,
-        }
-    }
-
-    fn verdict(rows: &[(&str, Quantity, f64)], what: &str, wanted: &str) -> Verdict {
-        let findings = Findings {
-            machine: Machine::of(&[0, 1]),
-            command: String::new(),
-            millis: 100,
-            idle_millis: 10_000,
-            rounds: 1,
-            seconds: 1.0,
-            rows: rows
-                .iter()
-                .map(|(who, what, value)| row(who, *what, *value))
-                .collect(),
-        };
-        let targets = targets(&findings);
-        let mut found = targets
-            .iter()
-            .filter(|target| target.what == what && target.wanted.contains(wanted));
-        let target = found.next().expect("there is such a target");
-        assert!(found.next().is_none(), "{what} {wanted} is not one target");
-        target.verdict
-    }
-
-    #[test]
-    fn a_missed_target_is_marked_as_missed() {
-        let single = Quantity::Spsc(8, Way::Single);
-        let what = "SPSC, 8 B, one a call";
-        let rates = |ours| [("memring", single, ours), ("rtrb", single, 50.0)];
-        assert_eq!(verdict(&rates(149.0), what, "rtrb"), Verdict::Missed);
-        assert_eq!(verdict(&rates(151.0), what, "rtrb"), Verdict::Met);
-        assert_eq!(verdict(&rates(151.0), what, "ringfire"), Verdict::Unknown);
-    }
-
-    #[test]
-    fn times_are_missed_above_and_not_below() {
-        let trip = Quantity::Trip(8, Wait::Spin);
-        let what = "round trip of 8 B by polling";
-        let times = |ours| [("memring-spin", trip, ours), ("floor", trip, 200.0)];
-        assert_eq!(verdict(&times(221.0), what, "floor"), Verdict::Missed);
-        assert_eq!(verdict(&times(219.0), what, "floor"), Verdict::Met);
-    }
-
-    #[test]
-    fn processor_time_asleep_is_that_of_ten_seconds() {
-        let spent = |nanos| [("memring-park", Quantity::Idle, nanos)];
-        let (what, wanted) = ("a sleeping endpoint", "1 ms");
-        assert_eq!(verdict(&spent(1.1e6), what, wanted), Verdict::Missed);
-        assert_eq!(verdict(&spent(0.9e6), what, wanted), Verdict::Met);
-    }
-
-    #[test]
-    fn a_rival_that_is_better_is_among_the_losses() {
-        let batch = Quantity::Spsc(8, Way::Batch);
-        let mut findings = Findings {
-            machine: Machine::of(&[0, 1]),
-            command: String::new(),
-            millis: 100,
-            idle_millis: 10_000,
-            rounds: 1,
-            seconds: 1.0,
-            rows: vec![row("memring", batch, 100.0), row("gil", batch, 150.0)],
-        };
-        let found = losses(&findings, Cores::Far);
-        assert_eq!(found.len(), 1);
-        assert_eq!((found[0].theirs.0, found[0].factor), ("gil", 1.5));
-        findings.rows[0].samples[0].value = 151.0;
-        assert!(losses(&findings, Cores::Far).is_empty());
-    }
-}
+mod tests;

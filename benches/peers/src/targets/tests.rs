@@ -1,0 +1,88 @@
+//! What makes a target met or missed.
+
+use super::*;
+use crate::findings::Sample;
+use crate::machine::Machine;
+
+fn row(contestant: &str, quantity: Quantity, value: f64) -> Row {
+    Row {
+        contestant: contestant.into(),
+        home: Home::Processes,
+        how: String::new(),
+        quantity,
+        samples: vec![Sample {
+            value,
+            times: Vec::new(),
+            floor: [250.0; 2],
+        }],
+        failure: None,
+    }
+}
+
+fn verdict(rows: &[(&str, Quantity, f64)], what: &str, wanted: &str) -> Verdict {
+    let findings = Findings {
+        machine: Machine::of(&[0, 1]),
+        command: String::new(),
+        millis: 100,
+        idle_millis: 10_000,
+        rounds: 1,
+        seconds: 1.0,
+        rows: rows
+            .iter()
+            .map(|(who, what, value)| row(who, *what, *value))
+            .collect(),
+    };
+    let targets = targets(&findings);
+    let mut found = targets
+        .iter()
+        .filter(|target| target.what == what && target.wanted.contains(wanted));
+    let target = found.next().expect("there is such a target");
+    assert!(found.next().is_none(), "{what} {wanted} is not one target");
+    target.verdict
+}
+
+#[test]
+fn a_missed_target_is_marked_as_missed() {
+    let single = Quantity::Spsc(8, Way::Single);
+    let what = "SPSC, 8 B, one a call";
+    let rates = |ours| [("memring", single, ours), ("rtrb", single, 50.0)];
+    assert_eq!(verdict(&rates(149.0), what, "rtrb"), Verdict::Missed);
+    assert_eq!(verdict(&rates(151.0), what, "rtrb"), Verdict::Met);
+    assert_eq!(verdict(&rates(151.0), what, "ringfire"), Verdict::Unknown);
+}
+
+#[test]
+fn times_are_missed_above_and_not_below() {
+    let trip = Quantity::Trip(8, Wait::Spin);
+    let what = "round trip of 8 B by polling";
+    let times = |ours| [("memring-spin", trip, ours), ("floor", trip, 200.0)];
+    assert_eq!(verdict(&times(221.0), what, "floor"), Verdict::Missed);
+    assert_eq!(verdict(&times(219.0), what, "floor"), Verdict::Met);
+}
+
+#[test]
+fn processor_time_asleep_is_that_of_ten_seconds() {
+    let spent = |nanos| [("memring-park", Quantity::Idle, nanos)];
+    let (what, wanted) = ("a sleeping endpoint", "1 ms");
+    assert_eq!(verdict(&spent(1.1e6), what, wanted), Verdict::Missed);
+    assert_eq!(verdict(&spent(0.9e6), what, wanted), Verdict::Met);
+}
+
+#[test]
+fn a_rival_that_is_better_is_among_the_losses() {
+    let batch = Quantity::Spsc(8, Way::Batch);
+    let mut findings = Findings {
+        machine: Machine::of(&[0, 1]),
+        command: String::new(),
+        millis: 100,
+        idle_millis: 10_000,
+        rounds: 1,
+        seconds: 1.0,
+        rows: vec![row("memring", batch, 100.0), row("gil", batch, 150.0)],
+    };
+    let found = losses(&findings, Cores::Far);
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].theirs.0, found[0].factor), ("gil", 1.5));
+    findings.rows[0].samples[0].value = 151.0;
+    assert!(losses(&findings, Cores::Far).is_empty());
+}
