@@ -15,7 +15,8 @@ const READY: usize = 0;
 const DONE: usize = 1;
 const SENT: usize = 2;
 const STAMP: usize = 3;
-const RECEIVED: usize = 4;
+const LEFT: usize = 4;
+const RECEIVED: usize = 5;
 /// Receivers that there is room for.
 const MOST: usize = 16;
 /// Nobody needs so long, however busy the machine.
@@ -47,13 +48,22 @@ impl Board {
         &self.words[at * APART]
     }
 
-    /// Wait until all seats are here.
+    /// Wait until all seats are taken.
     pub fn gather(&self, seats: usize) -> Result<()> {
+        self.meet(READY, seats)
+    }
+
+    /// Wait until all seats are done: what a sender has sent need not survive it.
+    pub fn part(&self, seats: usize) -> Result<()> {
+        self.meet(LEFT, seats)
+    }
+
+    fn meet(&self, at: usize, seats: usize) -> Result<()> {
         // Pairs with the Acquire loads of the others.
-        self.word(READY).fetch_add(1, Ordering::AcqRel);
+        self.word(at).fetch_add(1, Ordering::AcqRel);
         let begun = Instant::now();
         let mut looks = 0_u32;
-        while self.word(READY).load(Ordering::Acquire) < seats as u64 {
+        while self.word(at).load(Ordering::Acquire) < seats as u64 {
             looks += 1;
             if looks > 2000 {
                 thread::sleep(Duration::from_micros(50));

@@ -94,12 +94,24 @@ pub fn pin(task: &Task, seat: usize) -> Result<()> {
 
 /// Do what this seat is for. `STREAM`: it is about a stream of one sender and one receiver.
 pub fn take<const N: usize, const STREAM: bool>(
-    end: End<impl Tx<N>, impl Rx<N>>,
+    mut end: End<impl Tx<N>, impl Rx<N>>,
     seat: usize,
     task: &Task,
     board: &Board,
 ) -> Result<Outcome> {
-    board.gather(task.quantity.seats())?;
+    let seats = task.quantity.seats();
+    board.gather(seats)?;
+    let outcome = perform::<N, STREAM>(&mut end, seat, task, board)?;
+    board.part(seats)?;
+    Ok(outcome)
+}
+
+fn perform<const N: usize, const STREAM: bool>(
+    end: &mut End<impl Tx<N>, impl Rx<N>>,
+    seat: usize,
+    task: &Task,
+    board: &Board,
+) -> Result<Outcome> {
     let quantity = task.quantity;
     if STREAM {
         return match (end, quantity) {
@@ -127,7 +139,7 @@ pub fn take<const N: usize, const STREAM: bool>(
 }
 
 fn send<const N: usize>(
-    mut tx: impl Tx<N>,
+    tx: &mut impl Tx<N>,
     sender: usize,
     way: Way,
     task: &Task,
@@ -155,7 +167,7 @@ fn send<const N: usize>(
 }
 
 fn receive<const N: usize, C: Check>(
-    mut rx: impl Rx<N>,
+    rx: &mut impl Rx<N>,
     mut check: C,
     receiver: usize,
     way: Way,
@@ -233,7 +245,7 @@ fn times(histogram: &Histogram<u64>) -> Outcome {
 
 /// A round trip is the time from one message sent to the next one sent. The clock is read, and
 /// the time entered, while the message is under way: neither adds to what is measured.
-fn ping<const N: usize>(mut tx: impl Tx<N>, mut rx: impl Rx<N>, task: &Task) -> Result<Outcome> {
+fn ping<const N: usize>(tx: &mut impl Tx<N>, rx: &mut impl Rx<N>, task: &Task) -> Result<Outcome> {
     let mut times_taken = histogram();
     let (mut source, mut check) = (Source::new(0), Exact::default());
     let end = now() + task.millis * 1_000_000;
@@ -259,7 +271,7 @@ fn ping<const N: usize>(mut tx: impl Tx<N>, mut rx: impl Rx<N>, task: &Task) -> 
     Ok(times(&times_taken))
 }
 
-fn echo<const N: usize>(mut tx: impl Tx<N>, mut rx: impl Rx<N>) -> Result<Outcome> {
+fn echo<const N: usize>(tx: &mut impl Tx<N>, rx: &mut impl Rx<N>) -> Result<Outcome> {
     let (mut source, mut check) = (Source::new(0), Exact::default());
     loop {
         rx.recv(&mut check);
@@ -273,7 +285,7 @@ fn echo<const N: usize>(mut tx: impl Tx<N>, mut rx: impl Rx<N>) -> Result<Outcom
 }
 
 /// Send now and then, to somebody who sleeps by then.
-fn call<const N: usize>(mut tx: impl Tx<N>, task: &Task, board: &Board) -> Result<Outcome> {
+fn call<const N: usize>(tx: &mut impl Tx<N>, task: &Task, board: &Board) -> Result<Outcome> {
     let mut source = Source::new(0);
     let end = now() + task.millis * 1_000_000;
     if task.quantity == Quantity::Idle {
@@ -290,7 +302,7 @@ fn call<const N: usize>(mut tx: impl Tx<N>, task: &Task, board: &Board) -> Resul
     Ok(Outcome::Sent(source.count()))
 }
 
-fn be_woken<const N: usize>(mut rx: impl Rx<N>, board: &Board) -> Result<Outcome> {
+fn be_woken<const N: usize>(rx: &mut impl Rx<N>, board: &Board) -> Result<Outcome> {
     let mut taken = histogram();
     let mut check = Exact::default();
     loop {
@@ -307,7 +319,7 @@ fn be_woken<const N: usize>(mut rx: impl Rx<N>, board: &Board) -> Result<Outcome
 }
 
 /// Processor time of this thread for a message that is long in coming.
-fn idle<const N: usize>(mut rx: impl Rx<N>) -> Result<Outcome> {
+fn idle<const N: usize>(rx: &mut impl Rx<N>) -> Result<Outcome> {
     let spent = || {
         let time = clock_gettime(ClockId::ThreadCPUTime);
         time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
