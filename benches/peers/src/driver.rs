@@ -14,7 +14,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 
 use crate::board::{Board, PATIENCE};
 use crate::contestant::{Contestant, Home};
-use crate::task::{MEDIAN, Outcome, Quantity, Task};
+use crate::task::{Outcome, Quantity, Task};
 
 /// The hidden command by which a process takes a seat.
 pub const SEAT: &str = "take-seat";
@@ -190,9 +190,9 @@ fn figure(quantity: Quantity, outcomes: &[Outcome]) -> Result<Figure> {
                     end = end.max(*to);
                 }
             }
-            Outcome::Times { at, .. } => {
+            Outcome::Times { middle, at } => {
                 return Ok(Figure {
-                    value: at[MEDIAN],
+                    value: *middle,
                     times: at.clone(),
                 });
             }

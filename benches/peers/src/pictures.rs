@@ -7,7 +7,8 @@ use plotters::coord::ranged1d::{IntoSegmentedCoord, SegmentValue};
 use plotters::prelude::*;
 
 use crate::findings::{Findings, Row};
-use crate::task::{MEDIAN, PERCENTILES, Quantity, Wait, Way};
+use crate::targets::{is_ours, is_rival};
+use crate::task::{PERCENTILES, Quantity, Wait, Way};
 
 /// Width and height.
 const SIZE: (u32, u32) = (900, 480);
@@ -20,10 +21,10 @@ fn failed(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!("cannot draw: {error}")
 }
 
-/// A colour for the `index`th of a picture; memring's are dark.
+/// A colour for the `index`th of a picture; memring's are dark, its defaults black.
 fn colour(name: &str, index: usize) -> RGBAColor {
     match name {
-        "memring" => BLACK.to_rgba(),
+        "memring" | "memring-mpmc" => BLACK.to_rgba(),
         name if name.starts_with("memring") => RGBColor(90, 90, 90).to_rgba(),
         _ => Palette99::pick(index).to_rgba(),
     }
@@ -43,7 +44,11 @@ fn throughput(findings: &Findings, path: &Path) -> Result<()> {
     let cores = findings.main_cores();
     let mut lines = Lines::new();
     for size in SIZES {
-        for (row, spread) in findings.ranking(Quantity::Spsc(size, Way::Single), cores) {
+        let ranking = findings.ranking(Quantity::Spsc(size, Way::Single), cores);
+        for (row, spread) in ranking
+            .into_iter()
+            .filter(|(row, _)| is_ours(row) || is_rival(row))
+        {
             let point = (size as f64, spread.median / 1e6);
             match lines.iter_mut().find(|(name, _)| *name == row.contestant) {
                 Some((_, points)) => points.push(point),
@@ -114,7 +119,7 @@ fn round_trips(findings: &Findings, path: &Path) -> Result<()> {
     for row in &rows {
         let times = percentiles(findings, row);
         least = least.min(times[0]);
-        most = most.max(times[shown - 1]).max(times[MEDIAN]);
+        most = most.max(times[shown - 1]);
     }
     let mut chart = ChartBuilder::on(&root)
         .margin(12)
@@ -174,7 +179,7 @@ fn mpmc(findings: &Findings, path: &Path) -> Result<()> {
         .margin(12)
         .set_label_area_size(LabelAreaPosition::Left, 60)
         .set_label_area_size(LabelAreaPosition::Bottom, 40)
-        .build_cartesian_2d((0..groups.len()).into_segmented(), 0.0..most * 1.1)
+        .build_cartesian_2d((0..groups.len() - 1).into_segmented(), 0.0..most * 1.1)
         .map_err(failed)?;
     chart
         .configure_mesh()
@@ -187,8 +192,11 @@ fn mpmc(findings: &Findings, path: &Path) -> Result<()> {
         .draw()
         .map_err(failed)?;
     // Bars are drawn in pixels: a group is a segment of the axis.
-    let (width, _) = chart.plotting_area().dim_in_pixel();
-    let wide = (width as i32 / groups.len() as i32 - 16) / names.len().max(1) as i32;
+    let left = |group| {
+        let at = (SegmentValue::Exact(group), 0.0);
+        chart.plotting_area().map_coordinate(&at).0
+    };
+    let wide = (left(1) - left(0) - 16) / names.len().max(1) as i32;
     for (who, name) in names.iter().enumerate() {
         let style = colour(name, who).filled();
         let own = bars

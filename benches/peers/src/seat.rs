@@ -238,9 +238,22 @@ fn histogram() -> Histogram<u64> {
 fn times(histogram: &Histogram<u64>) -> Outcome {
     let at = PERCENTILES.map(|percentile| histogram.value_at_percentile(percentile) as f64);
     Outcome::Times {
-        count: histogram.len(),
+        middle: middle(histogram),
         at: at.to_vec(),
     }
+}
+
+/// The mean of the middle half.
+fn middle(histogram: &Histogram<u64>) -> f64 {
+    let (first, last) = (histogram.len() / 4, histogram.len() - histogram.len() / 4);
+    let (mut passed, mut sum) = (0, 0);
+    for step in histogram.iter_recorded() {
+        let next = passed + step.count_at_value();
+        let within = next.clamp(first, last) - passed.clamp(first, last);
+        sum += within * step.value_iterated_to();
+        passed = next;
+    }
+    sum as f64 / (last - first).max(1) as f64
 }
 
 /// A round trip is the time from one message sent to the next one sent. The clock is read, and
@@ -330,9 +343,10 @@ fn idle<const N: usize>(rx: &mut impl Rx<N>) -> Result<Outcome> {
         rx.recv(&mut check);
     }
     good(&check)?;
+    let spent = (spent() - before) as f64;
     Ok(Outcome::Times {
-        count: 1,
-        at: vec![(spent() - before) as f64; PERCENTILES.len()],
+        middle: spent,
+        at: vec![spent; PERCENTILES.len()],
     })
 }
 
@@ -347,4 +361,18 @@ pub fn attach<R>(task: &Task, mut open: impl FnMut() -> Result<R>) -> Result<Out
         drop(opened);
     }
     Ok(times(&taken))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_half_is_what_counts() {
+        let mut histogram = histogram();
+        for time in [1, 100, 110, 120, 130, 140, 150, 1_000_000] {
+            histogram.saturating_record(time);
+        }
+        assert_eq!(middle(&histogram), (110 + 120 + 130 + 140) as f64 / 4.0);
+    }
 }
