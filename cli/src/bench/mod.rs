@@ -3,8 +3,7 @@
 //! `plan` says what is measured, `crew` holds the child processes that measure, `control` is what
 //! they are told and answer, and `runner` is what they do; `link` is what a contender must be able
 //! to do, `rings`, `streams` and `floor` are the contenders; `check` is the message and its
-//! verification; `findings` what was measured, and `report`
-//! what it adds up to.
+//! verification; `findings` is what was measured, and `report` what it adds up to.
 
 mod check;
 mod control;
