@@ -6,20 +6,22 @@
 use std::hint::black_box;
 use std::iter::repeat_n;
 
-use memring::{Kind, Message, Receiver, Ring, RingBuilder, Sender, Wake};
+use memring::{Barrier, Kind, Message, Receiver, Ring, RingBuilder, Sender, Wake};
 
 /// Messages of a batch.
 pub const BATCH: usize = 32;
 /// Slots of each ring.
 const CAPACITY: usize = 4096;
 /// Messages before those that are counted. A lap and a bit: every slot has been
-/// used, and the single sender has just looked for room, which then lasts for
-/// nearly a lap.
+/// used, and the single sender has just looked for room.
 const WARM_UP: usize = CAPACITY + 2 * BATCH;
-/// The most messages that may be counted: within the room of the one look.
+/// The most messages that may be counted: for so many, the room that was found
+/// at that look is enough.
 pub const MOST: usize = CAPACITY - 8 * BATCH;
 
-/// The names of the operations, as the functions below are called.
+/// Where the operations are, as tools name it.
+pub const PATH: &str = module_path!();
+/// The operations, as the functions below are called.
 pub const NAMES: [&str; 6] = [
     "try_send",
     "try_recv",
@@ -39,7 +41,7 @@ struct Ends<T: Message, K: Kind> {
 impl<T: Message, K: Kind> Ends<T, K> {
     fn new(wake: Wake) -> anyhow::Result<Self> {
         let options: RingBuilder<T, K> = Ring::builder().capacity(CAPACITY).wake(wake);
-        let ring = options.anonymous()?;
+        let ring = options.barrier(Barrier::Membarrier).anonymous()?;
         Ok(Ends {
             sender: ring.sender()?,
             receiver: ring.receiver()?,
@@ -51,7 +53,7 @@ impl<T: Message, K: Kind> Ends<T, K> {
 /// A kind of ring with messages of a size: its operations, and what drives them.
 macro_rules! operations {
     ($($name:ident: $message:ty, $kind:ident;)*) => {
-        /// The names of the kinds and sizes, as the modules below are called.
+        /// The kinds and sizes, as the modules below are called.
         pub const RINGS: &[&str] = &[$(stringify!($name)),*];
 
         /// Each operation of each kind on `messages` messages.
