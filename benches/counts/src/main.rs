@@ -64,11 +64,12 @@ fn compare() -> Result<ExitCode> {
     for line in &wrong {
         println!("FAILED: {line}");
     }
-    ensure!(wrong.is_empty(), "{} checks failed", wrong.len());
-    println!(
-        "No operation has grown by more than a tenth; no call and no panic where none may be."
-    );
-    Ok(())
+    if !wrong.is_empty() {
+        return Ok(ExitCode::FAILURE);
+    }
+    println!("No operation has grown by more than a tenth.");
+    println!("No call and no panic where none may be.");
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Counts every operation of every kind.
