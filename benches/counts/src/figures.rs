@@ -97,11 +97,10 @@ impl Figures {
 
     /// What has grown too much since, or is not there to compare with.
     pub fn grown_from(&self, recorded: &Figures) -> Vec<String> {
-        let anew = "if that is meant, record it: cargo run --release -p memring-counts -- --record";
         let mut wrong = Vec::new();
         for (key @ (ring, operation), figure) in &self.0 {
             let Some(was) = recorded.0.get(key) else {
-                wrong.push(format!("{ring} {operation} was never recorded; {anew}"));
+                wrong.push(format!("{ring} {operation} was never recorded"));
                 continue;
             };
             for (at, (wake, _)) in WAKES.iter().enumerate() {
@@ -109,13 +108,13 @@ impl Figures {
                 if now > was * GROWTH {
                     wrong.push(format!(
                         "{ring} {operation} ({wake}) takes {now:.1} instructions, more than a \
-                         tenth over the {was:.1} recorded; {anew}"
+                         tenth over the {was:.1} recorded"
                     ));
                 }
             }
         }
         let gone = recorded.0.keys().filter(|key| !self.0.contains_key(key));
-        wrong.extend(gone.map(|key| format!("{} {} is recorded only; {anew}", key.0, key.1)));
+        wrong.extend(gone.map(|key| format!("{} {} is recorded, and is not there", key.0, key.1)));
         wrong
     }
 
