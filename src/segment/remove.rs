@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use super::open::{self, TRIES};
+use super::open;
 use super::place::Place;
 use crate::error::{Mismatch, RingError};
 use crate::layout::MAGIC;
@@ -16,42 +16,33 @@ use crate::points::{Point, reach};
 /// who only holds the lock.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Unlinks the ring at `place`, if it is one.
+/// Unlinks the ring at `place`, if it is one, and if it still is the one that
+/// was there at the beginning: another that was made meanwhile is left alone.
 pub(crate) fn named(place: &Place) -> Result<(), RingError> {
     let path = Some(place.path.clone());
-    for _ in 0..TRIES {
-        // Only a regular file is opened at all.
-        open::check_kind(&facts(place)?).map_err(|mismatch| open::wrong(&path, mismatch))?;
-        let file = open::open_file(place, false).map_err(|error| open::open_error(error, place))?;
-        let file = file.as_fd();
-        check_magic(place, file)?;
-        // One remover of this file at a time, from the last look at its name to
-        // its unlinking: else two might agree on an old file, and the second
-        // take a new one's name.
-        let now = Moment::now();
-        file::flock_exclusive(file, now.checked_add(PATIENCE).unwrap_or(now))
-            .map_err(open::os_error("lock, to remove it,", &path))?;
-        reach(Point::RemovalLocked);
-        let removed = unlink_if_same(place, file);
-        // The lock goes with the last copy of the descriptor, which a child
-        // that was forked meanwhile may have.
-        file::funlock(file).map_err(open::os_error("unlock", &path))?;
-        if removed? {
-            return Ok(());
-        }
-    }
-    Err(RingError::Unstable {
-        path: place.path.clone(),
-        tries: TRIES,
-    })
+    // Only a regular file is opened at all.
+    open::check_kind(&facts(place)?).map_err(|mismatch| open::wrong(&path, mismatch))?;
+    let file = open::open_file(place, false).map_err(|error| open::open_error(error, place))?;
+    let file = file.as_fd();
+    check_magic(place, file)?;
+    // One remover of this file at a time, from the last look at its name to its
+    // unlinking: else two might agree on an old file, and the second take a new
+    // one's name.
+    let now = Moment::now();
+    file::flock_exclusive(file, now.checked_add(PATIENCE).unwrap_or(now))
+        .map_err(open::os_error("lock, to remove it,", &path))?;
+    reach(Point::RemovalLocked);
+    let removed = unlink_if_same(place, file);
+    // The lock goes with the last copy of the descriptor, which a child that was
+    // forked meanwhile may have.
+    file::funlock(file).map_err(open::os_error("unlock", &path))?;
+    removed
 }
 
 /// What the name stands for now.
 fn facts(place: &Place) -> Result<FileFacts, RingError> {
     file::facts_at(place.directory.as_fd(), &place.name).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => RingError::NotFound {
-            path: place.path.clone(),
-        },
+        io::ErrorKind::NotFound => not_found(place),
         _ => open::os_error("look at", &Some(place.path.clone()))(error),
     })
 }
@@ -74,14 +65,21 @@ fn check_magic(place: &Place, file: BorrowedFd<'_>) -> Result<(), RingError> {
     ))
 }
 
-/// Unlinks the name if it still leads to `file`, whose lock we have.
-fn unlink_if_same(place: &Place, file: BorrowedFd<'_>) -> Result<bool, RingError> {
+/// Unlinks the name if it still leads to `file`, whose lock we have; else what
+/// was to be removed has gone.
+fn unlink_if_same(place: &Place, file: BorrowedFd<'_>) -> Result<(), RingError> {
     let path = Some(place.path.clone());
     let own = file::facts(file).map_err(open::os_error("look at", &path))?;
     if facts(place)?.id() != own.id() {
-        return Ok(false);
+        return Err(not_found(place));
     }
     file::unlink(place.directory.as_fd(), &place.name).map_err(open::os_error("remove", &path))?;
     reach(Point::NameRemoved);
-    Ok(true)
+    Ok(())
+}
+
+fn not_found(place: &Place) -> RingError {
+    RingError::NotFound {
+        path: place.path.clone(),
+    }
 }

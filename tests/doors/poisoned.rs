@@ -22,6 +22,8 @@ fn every_later_call_returns_the_error_that_the_first_returned() {
         let name = name.to_str().unwrap();
         let ring = Numbers::create(name, 2).unwrap();
         let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+        // A descriptor to pass on, which is not passed on later.
+        ring.as_fd().unwrap();
         // What no sequence of operations leaves: the slot is two laps behind.
         let file = File::options().write(true).open(name).unwrap();
         let word = (u64::MAX - 1) << 16;
