@@ -312,9 +312,9 @@ fn memory_limit(file: BorrowedFd<'_>) -> io::Result<Option<u64>> {
     if rustix::fs::fstatfs(file)?.f_blocks != 0 {
         return Ok(None);
     }
-    // SAFETY: integers only, for which zero is valid.
+    // SAFETY: O2: integers only, for which zero is valid.
     let mut info: libc::sysinfo = unsafe { mem::zeroed() };
-    // SAFETY: `info` is a whole `sysinfo`, ours to write to.
+    // SAFETY: O2: `info` is a whole `sysinfo`, ours to write to.
     if unsafe { libc::sysinfo(&mut info) } != 0 {
         return Err(io::Error::last_os_error());
     }
