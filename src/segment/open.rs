@@ -79,7 +79,9 @@ pub(crate) fn from_fd(
         check_file(&facts, allow_foreign).map_err(|mismatch| wrong(&None, mismatch))?;
     }
     locks.shared(USERS_BYTE).map_err(os("lock"))?;
-    let terms = read_terms(own, facts.size, &None)?;
+    // The size as of now: before the seals were seen it might still change.
+    let size = file::facts(own).map_err(os("look at"))?.size;
+    let terms = read_terms(own, size, &None)?;
     terms
         .check(expected)
         .map_err(|mismatch| wrong(&None, mismatch))?;
