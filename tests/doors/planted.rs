@@ -31,15 +31,13 @@ fn ring(path: &Path, mode: u32) {
     ring.create(path.to_str().unwrap()).unwrap();
 }
 
-/// What is planted, how, and what opening it and removing it say.
-type Plant = (
-    &'static str,
-    fn(&Stage, &Path),
-    &'static [&'static str],
-    &'static [&'static str],
-);
+/// Plants something at a path.
+type Plant = fn(&Stage, &Path);
+/// Words of an error.
+type Words = &'static [&'static str];
 
-const PLANTS: [Plant; 12] = [
+/// What is planted, how, and what opening it and removing it say.
+const PLANTS: [(&str, Plant, Words, Words); 12] = [
     (
         "a link to a file of the victim's",
         |stage, path| symlink(stage.path("victim/diary"), path).unwrap(),
@@ -222,13 +220,13 @@ fn a_name_that_changes_under_our_hands_never_leads_elsewhere() {
 fn the_default_directory_s_name_is_taken_by_another() {
     on_stage(|stage| {
         let rings = stage.path("rings");
-        let plants: [(&str, fn(&str, &str)); 4] = [
+        let plants: [(&str, Plant); 4] = [
             ("belongs to user 65533", |_, path| {
                 fs::create_dir(path).unwrap();
                 fs::set_permissions(path, Permissions::from_mode(0o777)).unwrap();
             }),
-            ("cannot be opened", |victim, path| {
-                symlink(victim, path).unwrap()
+            ("cannot be opened", |stage, path| {
+                symlink(stage.path("victim"), path).unwrap()
             }),
             ("cannot be opened", |_, path| {
                 symlink("/nowhere", path).unwrap()
@@ -238,7 +236,7 @@ fn the_default_directory_s_name_is_taken_by_another() {
         let diary = stage.path("victim/diary");
         for (words, plant) in plants {
             stage.as_user(VICTIM, || fs::write(&diary, DIARY).unwrap());
-            stage.as_user(ATTACKER, || plant(&stage.path("victim"), &rings));
+            stage.as_user(ATTACKER, || plant(stage, Path::new(&rings)));
             stage.as_user(VICTIM, || {
                 let mut errors = Vec::from(all_ways("x").map(Result::unwrap_err));
                 errors.push(Numbers::create("x", 2).unwrap_err());
