@@ -6,7 +6,9 @@ use std::fs::{self, File, Permissions};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{aside, in_child, says, set_variable};
+use memring::AttachError;
+
+use crate::support::{aside, become_user, in_child, says, set_variable};
 use crate::{ATTACKER, Numbers, VICTIM, on_stage};
 
 #[test]
@@ -35,6 +37,40 @@ fn reading_is_all_the_permission_that_it_takes() {
         stage.as_user(ATTACKER, || {
             assert_eq!(memring::inspect(&name).unwrap().stats.len, 1);
         });
+    });
+}
+
+/// What `docs/trust.md` warns of: a byte that a mere reader has locked counts as
+/// somebody living. It changes nothing that is in the ring.
+#[test]
+fn whoever_may_read_may_stall() {
+    on_stage(|stage| {
+        let name = stage.path("x");
+        let ring = Numbers::builder().capacity(2).mode(0o644);
+        let ring = ring.create(&name).unwrap();
+        let before = fs::read(&name).unwrap();
+        let reader = aside(|| {
+            become_user(ATTACKER);
+            let file = File::open(&name).unwrap();
+            // SAFETY: integers only, for which zero is valid.
+            let mut ask: libc::flock = unsafe { std::mem::zeroed() };
+            (ask.l_type, ask.l_start, ask.l_len) = (libc::F_RDLCK as _, 1, 1023);
+            // SAFETY: an open descriptor, and a whole `flock` of ours.
+            let taken = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &mut ask) };
+            assert_eq!(taken, 0);
+            fs::write(stage.path("locked"), "").unwrap();
+            loop {
+                std::thread::park();
+            }
+        });
+        while !fs::exists(stage.path("locked")).unwrap() {
+            std::thread::yield_now();
+        }
+        let error = ring.sender().unwrap_err();
+        assert!(matches!(error, AttachError::Occupied { .. }), "{error:?}");
+        assert_eq!(fs::read(&name).unwrap(), before);
+        drop(reader);
+        ring.sender().unwrap();
     });
 }
 
