@@ -5,11 +5,14 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use memring::{Kind, Mpmc, Peer, Ring, RingKind, Side};
 
+use crate::common::child::LIMIT;
 use crate::common::dispatch::{Job, dispatch};
 use crate::common::hold::{Line, Scene, put};
 use crate::common::home::skipped;
@@ -21,8 +24,21 @@ fn read(path: &Path) -> Option<Output> {
     static SAID: OnceLock<()> = OnceLock::new();
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/read_ring.py");
     let mut python = Command::new("python3");
-    match python.arg(script).arg(path).arg("--slots").output() {
-        Ok(output) => Some(output),
+    python.arg(script).arg(path).arg("--slots");
+    python.stdin(Stdio::null()).stdout(Stdio::piped());
+    match python.stderr(Stdio::piped()).spawn() {
+        Ok(mut child) => {
+            // What it says fits into a pipe.
+            let late = Instant::now() + LIMIT;
+            while child.try_wait().expect("wait for the reader").is_none() {
+                if Instant::now() > late {
+                    child.kill().expect("end the reader");
+                    panic!("the reader hangs at {}", path.display());
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+            Some(child.wait_with_output().expect("what it said"))
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             SAID.get_or_init(|| skipped("there is no python3 to run examples/read_ring.py"));
             None
