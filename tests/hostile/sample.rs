@@ -43,7 +43,7 @@ impl Sample for [u8] {
 }
 
 /// Cloning, where the kind has it.
-pub trait Copies: Kind {
+pub trait Copies: Kind + Sized {
     fn sender<T: Message + ?Sized>(_of: &Sender<T, Self>) -> Option<Sender<T, Self>> {
         None
     }

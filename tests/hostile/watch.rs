@@ -12,7 +12,6 @@ const MARGIN: Duration = Duration::from_secs(20);
 type Call = Option<(&'static str, Instant)>;
 
 /// The calls of one thread.
-#[derive(Default)]
 pub struct Watch {
     call: Mutex<Call>,
     /// The one that was latest, and by how much.
@@ -20,6 +19,13 @@ pub struct Watch {
 }
 
 impl Watch {
+    pub const fn new() -> Watch {
+        Watch {
+            call: Mutex::new(None),
+            latest: Mutex::new((Duration::ZERO, "nothing")),
+        }
+    }
+
     /// Makes a call that takes no longer than `time`, or ends the process.
     pub fn call<R>(&self, what: &'static str, time: Duration, act: impl FnOnce() -> R) -> R {
         let due = Instant::now() + time;
