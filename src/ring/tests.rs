@@ -3,12 +3,14 @@
 //!
 //! [`World`] carries out an operation on the ring and on a ledger, and says so
 //! when the two disagree. `random` drives it with random steps, `placed` sets up
-//! what chance would rarely meet, `hostile` fills the memory with nonsense.
+//! what chance would rarely meet, `hostile` fills the memory with nonsense, and
+//! `scribbled` does so from another thread meanwhile.
 
 pub(super) mod explore;
 mod hostile;
 mod placed;
 mod random;
+mod scribbled;
 
 use std::collections::BTreeMap;
 
