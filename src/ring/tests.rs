@@ -4,13 +4,15 @@
 //! [`World`] carries out an operation on the ring and on a ledger, and says so
 //! when the two disagree. `random` drives it with random steps, `placed` sets up
 //! what chance would rarely meet, `hostile` fills the memory with nonsense, and
-//! `scribbled` does so from another thread meanwhile.
+//! `scribbled` does so from another thread meanwhile; `streams` runs by the rules
+//! between threads.
 
 pub(super) mod explore;
 mod hostile;
 mod placed;
 mod random;
 mod scribbled;
+mod streams;
 
 use std::collections::BTreeMap;
 
