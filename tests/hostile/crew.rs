@@ -97,7 +97,7 @@ impl Round<'_> {
         match which % 4 {
             0 => self.run::<[u8], K>(),
             1 => self.run::<[u64; 7], K>(),
-            2 => self.run::<[u64; 80], K>(),
+            2 => self.run::<[u64; 96], K>(),
             _ => self.run::<u8, K>(),
         }
     }

@@ -158,7 +158,7 @@ fn under_attack<S: Arity, R: Arity>(limit: usize, seed: u64) {
     let end = Instant::now() + TIME;
     let stop = &AtomicBool::new(false);
     let (sent, received) = thread::scope(|threads| {
-        threads.spawn(move || {
+        let scribbler = threads.spawn(move || {
             let mut random = Random(seed | 1);
             while !stop.load(Ordering::Relaxed) {
                 scribble(ring.view(), &mut random);
@@ -175,6 +175,8 @@ fn under_attack<S: Arity, R: Arity>(limit: usize, seed: u64) {
         };
         let done = (both(one, other), both(third, fourth));
         stop.store(true, Ordering::Relaxed);
+        // By its handle, which the thread sanitizer can follow.
+        scribbler.join().unwrap();
         done
     });
     assert!(sent > 0 && received > 0, "{sent} sent, {received} received");

@@ -69,18 +69,22 @@ fn stream<S: Arity, R: Arity>() {
     let (senders, receivers) = (many(S::MULTI), many(R::MULTI));
     let at_work = &AtomicU64::new(senders.into());
     let received: u64 = thread::scope(|threads| {
-        for index in 0..senders {
-            threads.spawn(move || {
-                sends::<S, R>(ring.view(), SENDER_IDS.start + index);
-                at_work.fetch_sub(1, Ordering::Release);
-            });
-        }
+        let senders: Vec<_> = (0..senders)
+            .map(|index| {
+                threads.spawn(move || {
+                    sends::<S, R>(ring.view(), SENDER_IDS.start + index);
+                    at_work.fetch_sub(1, Ordering::Release);
+                })
+            })
+            .collect();
         let receivers: Vec<_> = (0..receivers)
             .map(|index| {
                 let id = RECEIVER_IDS.start + index;
                 threads.spawn(move || receives::<S, R>(ring.view(), id, at_work))
             })
             .collect();
+        // By their handles, which the thread sanitizer can follow.
+        senders.into_iter().for_each(|one| one.join().unwrap());
         receivers.into_iter().map(|one| one.join().unwrap()).sum()
     });
     let abandoned = (0..COUNT).filter(|sent| sent % 7 == 3 && S::MULTI).count() as u64;
