@@ -30,6 +30,9 @@ pub struct Orders {
     pub pause: u64,
 }
 
+/// Instead of a pause: the attack is one flood, without an end.
+pub const RELENTLESS: u64 = u64::MAX;
+
 impl Orders {
     pub fn line(&self) -> String {
         let Orders {
@@ -92,7 +95,11 @@ fn attack(orders: &Orders, stop: &AtomicBool) -> u64 {
         writes: 0,
     };
     while !stop.load(Ordering::Relaxed) {
-        attack.act();
+        if orders.pause == RELENTLESS {
+            attack.flood(u64::MAX, stop);
+            break;
+        }
+        attack.act(stop);
         let pause = Duration::from_micros(attack.random.below(orders.pause + 1));
         if pause > Duration::from_micros(200) {
             thread::sleep(pause);
@@ -120,7 +127,7 @@ struct Attack<'w> {
 }
 
 impl Attack<'_> {
-    fn act(&mut self) {
+    fn act(&mut self, stop: &AtomicBool) {
         match self.random.below(64) {
             0..10 => self.flip(),
             10..16 => self.replay(),
@@ -131,7 +138,10 @@ impl Attack<'_> {
             45..49 => self.entry(),
             49 => self.everybody(),
             50..53 => self.end(),
-            53..55 => self.flood(),
+            53..55 => {
+                let count = self.random.below(20_000);
+                self.flood(count, stop);
+            }
             55 => self.header(),
             56 => self.noise(),
             _ => self.heal(),
@@ -251,13 +261,16 @@ impl Attack<'_> {
 
     /// The same few words again and again, each time moved on: a receiver is
     /// led along, a sender is shown room that is gone when it comes.
-    fn flood(&mut self) {
+    fn flood(&mut self, count: u64, stop: &AtomicBool) {
         let first = self.slot();
         let state = self.random.below(4) << 14;
         let step = [1, 1, 2, self.capacity][self.random.below(4) as usize];
         let mut lap = self.words[first].load(Ordering::Relaxed) >> 16;
         let closed = self.random.below(8) == 0;
-        for _ in 0..self.random.below(20_000) {
+        for _ in 0..count {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
             lap = lap.wrapping_add(step);
             for index in 0..self.capacity.min(8) as usize {
                 self.words[SLOTS + index * self.stride].store(lap << 16 | state, Ordering::Relaxed);

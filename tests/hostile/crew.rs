@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use memring::{Barrier, Mpmc, Mpsc, OnDeath, Ring, Spmc, Spsc, Wake};
 
-use crate::attack::{Orders, WROTE};
+use crate::attack::{Orders, RELENTLESS, WROTE};
 use crate::random::Random;
 use crate::receive::receive;
 use crate::sample::{Copies, LIMIT, Sample};
@@ -139,7 +139,7 @@ impl Round<'_> {
             path,
             seed: random.next(),
             capacity,
-            pause: [0, 10, 100, 1000, 5000][random.below(5) as usize],
+            pause: [0, 10, 100, 1000, 5000, RELENTLESS][random.below(6) as usize],
         });
         thread::scope(|threads| {
             for (index, watch) in WATCHES.iter().enumerate() {
