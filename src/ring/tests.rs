@@ -5,10 +5,11 @@
 //! when the two disagree. `random` drives it with random steps, `placed` sets up
 //! what chance would rarely meet, `hostile` fills the memory with nonsense, and
 //! `scribbled` does so from another thread meanwhile; `streams` runs by the rules
-//! between threads.
+//! between threads. In `lies` each word changes just before it is looked at.
 
 pub(super) mod explore;
 mod hostile;
+mod lies;
 mod placed;
 mod random;
 mod scribbled;
