@@ -111,8 +111,7 @@ impl Round<'_> {
             .attempts(1 + random.below(15) as u8)
             .wake([Wake::SpinOnly, Wake::Blocking][usize::from(sleeps)])
             .barrier([Barrier::Auto, Barrier::Fence][random.below(2) as usize])
-            .on_receiver_death([OnDeath::Discard, OnDeath::Redeliver][random.below(2) as usize])
-            .wait_through_disconnect(random.below(4) == 0);
+            .on_receiver_death([OnDeath::Discard, OnDeath::Redeliver][random.below(2) as usize]);
         let path = self.home.join("ring");
         let name = (random.below(2) == 0).then_some(path.as_path());
         let made = match name {
@@ -134,12 +133,14 @@ impl Round<'_> {
             end: Instant::now() + Duration::from_millis(50 + random.below(200)),
             tally: self.tally,
             sleeps,
+            waits_through: random.below(4) == 0,
         };
         self.attacker.attack(&Orders {
             path,
             seed: random.next(),
             capacity,
-            pause: [0, 10, 100, 1000, 5000, RELENTLESS][random.below(6) as usize],
+            // The last but one leaves what it wrote as it is, mostly.
+            pause: [0, 10, 100, 1000, 5000, 300_000, RELENTLESS][random.below(7) as usize],
         });
         thread::scope(|threads| {
             for (index, watch) in WATCHES.iter().enumerate() {

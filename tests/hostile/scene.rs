@@ -48,6 +48,8 @@ pub struct Scene<'s, T: Message + ?Sized, K: Kind> {
     pub end: Instant,
     pub tally: &'s Tally,
     pub sleeps: bool,
+    /// Only its deadline ends a call when the other side has gone.
+    pub waits_through: bool,
 }
 
 impl<T: Message + ?Sized, K: Kind> Scene<'_, T, K> {
@@ -57,9 +59,10 @@ impl<T: Message + ?Sized, K: Kind> Scene<'_, T, K> {
 
     /// A handle of the caller's own, unless the header is nonsense just now.
     pub fn open(&self, watch: &Watch) -> Option<Ring<T, K>> {
+        let builder = Ring::<T, K>::builder().wait_through_disconnect(self.waits_through);
         let opened = watch.call("open", Duration::ZERO, || match self.name {
-            Some(path) => Ring::<T, K>::open(path.to_str().expect("a path of ASCII")),
-            None => Ring::<T, K>::from_fd(self.made.as_fd().expect("an anonymous ring's")),
+            Some(path) => builder.open(path.to_str().expect("a path of ASCII")),
+            None => builder.from_fd(self.made.as_fd().expect("an anonymous ring's")),
         });
         let (outcome, ring) = match opened {
             Ok(ring) => (Outcome::Opened, Some(ring)),
