@@ -33,6 +33,10 @@ pub struct Orders {
 /// Instead of a pause: the attack is one flood, without an end.
 pub const RELENTLESS: u64 = u64::MAX;
 
+/// Instead of a pause: after a few writes the attacker leaves it at that, so that
+/// nothing but its deadline ends a call.
+pub const RESTING: u64 = u64::MAX - 1;
+
 impl Orders {
     pub fn line(&self) -> String {
         let Orders {
@@ -99,8 +103,13 @@ fn attack(orders: &Orders, stop: &AtomicBool) -> u64 {
             attack.flood(u64::MAX, stop);
             break;
         }
+        if orders.pause == RESTING && attack.writes > 20 {
+            thread::sleep(Duration::from_millis(1));
+            continue;
+        }
         attack.act(stop);
-        let pause = Duration::from_micros(attack.random.below(orders.pause + 1));
+        let longest = orders.pause.min(5000);
+        let pause = Duration::from_micros(attack.random.below(longest + 1));
         if pause > Duration::from_micros(200) {
             thread::sleep(pause);
         } else {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use memring::{Barrier, Mpmc, Mpsc, OnDeath, Ring, Spmc, Spsc, Wake};
 
-use crate::attack::{Orders, RELENTLESS, WROTE};
+use crate::attack::{Orders, RELENTLESS, RESTING, WROTE};
 use crate::random::Random;
 use crate::receive::receive;
 use crate::sample::{Copies, LIMIT, Sample};
@@ -139,8 +139,7 @@ impl Round<'_> {
             path,
             seed: random.next(),
             capacity,
-            // The last but one leaves what it wrote as it is, mostly.
-            pause: [0, 10, 100, 1000, 5000, 300_000, RELENTLESS][random.below(7) as usize],
+            pause: [0, 10, 100, 1000, 5000, RESTING, RELENTLESS][random.below(7) as usize],
         });
         thread::scope(|threads| {
             for (index, watch) in WATCHES.iter().enumerate() {
