@@ -58,7 +58,7 @@ const UNSAFE_FILES: [&str; 23] = [
 const INVARIANTS: [&str; 2] = ["docs/protocol.md", "docs/trust.md"];
 
 /// Where the sources are.
-const DIRECTORIES: [&str; 5] = ["src", "cli", "tests", "examples", "benches"];
+const DIRECTORIES: [&str; 6] = ["src", "cli", "tests", "examples", "benches", "fuzz"];
 
 /// Lines of the longest file.
 const LONGEST: usize = 500;
