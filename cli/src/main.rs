@@ -5,12 +5,10 @@ mod bench;
 mod format;
 mod list;
 mod open;
-mod process;
 mod progress;
 mod recv;
 mod remove;
 mod send;
-mod shared;
 mod torture;
 
 use std::io::{self, Write};

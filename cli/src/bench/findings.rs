@@ -4,9 +4,9 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::control::Stretch;
-use super::placement::ONE_CORE;
 use super::plan::Cell;
 use super::report::Trips;
+use memring_bench_kit::placement::ONE_CORE;
 
 /// Where the two CPUs were during a measurement, as the floor before and after it shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -3,7 +3,7 @@
 //! `plan` says what is measured, `crew` holds the child processes that measure, `control` is what
 //! they are told and answer, and `runner` is what they do; `link` is what a contender must be able
 //! to do, `rings`, `streams` and `floor` are the contenders; `check` is the message and its
-//! verification; `placement` is where all this runs, `findings` what was measured, and `report`
+//! verification; `findings` what was measured, and `report`
 //! what it adds up to.
 
 mod check;
@@ -12,7 +12,6 @@ mod crew;
 mod findings;
 mod floor;
 mod link;
-mod placement;
 mod plan;
 mod report;
 mod rings;
@@ -29,7 +28,7 @@ use check::Total;
 use control::{Outcome, Role, Stretch, Task};
 use crew::Crew;
 use findings::{Findings, Sample, Where};
-use placement::{Placement, Topology};
+use memring_bench_kit::placement::{Placement, Topology};
 use plan::{Cell, FLOOR, Measure, Scale, plan};
 use report::{Report, RoundTrip, Throughput, Trips};
 

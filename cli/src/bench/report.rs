@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::findings::{Findings, Where};
 use super::link::{Contender, Size, Wait};
-use super::placement::{ONE_CORE, Placement, Topology};
 use super::plan::{Measure, Scale};
 use super::rings;
 use crate::format::{grouped, millions, three, time, volume};
+use memring_bench_kit::placement::{ONE_CORE, Placement, Topology};
 
 /// All that a run found.
 #[derive(Debug, Serialize)]

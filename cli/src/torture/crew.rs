@@ -17,7 +17,7 @@ use super::ledger::{Hands, Ledger, Phase, Stage};
 use super::load::Size;
 use super::peer::{Order, Post, Sabotage};
 use super::plan::{Terms, Traffic, name};
-use crate::process::now;
+use memring_bench_kit::process::now;
 
 /// Between two looks at what is waited for.
 const LOOK: Duration = Duration::from_micros(50);

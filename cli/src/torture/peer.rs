@@ -17,7 +17,7 @@ use super::load::{Job, Load, Size, dispatch};
 use super::plan::{Traffic, Wait};
 use super::receive::{self, Receiver};
 use super::send::{self, Sender};
-use crate::process::tie_to_parent;
+use memring_bench_kit::process::tie_to_parent;
 
 /// How often whoever rests looks whether it is over.
 const REST: Duration = Duration::from_micros(200);

@@ -1,4 +1,4 @@
-//! What the processes that this command starts have in common.
+//! What processes that are started to measure have in common.
 
 use anyhow::{Context, Result};
 use rustix::process::{Signal, set_parent_process_death_signal};

@@ -1,6 +1,6 @@
 //! Memory shared between processes, as atomic words.
 //!
-//! This is the one file of the command that needs `unsafe`: std has no safe way to share an
+//! This is the one file of these programs that needs `unsafe`: std has no safe way to share an
 //! atomic between processes.
 
 #![allow(unsafe_code)]
@@ -28,7 +28,7 @@ unsafe impl Sync for Words {}
 
 impl Words {
     /// Map the first `count` words of this file, which nobody may shorten afterwards: it is a
-    /// sealed memfd, or lies in a directory of this command's own.
+    /// sealed memfd, or lies in a directory of the program's own.
     pub fn map(file: impl AsFd, count: usize) -> Result<Self> {
         let length = count * size_of::<AtomicU64>();
         let found = fstat(&file)
@@ -54,7 +54,7 @@ impl Deref for Words {
         // SAFETY: `base` is the start of a mapping of `count` words, made in `map` and unmapped
         // only in `drop`, so it is valid for as long as `self` is borrowed, and aligned to a page.
         // The file was that long when it was mapped, and is not shortened (see `map`), so its
-        // pages are always there. Every process that maps it was started by this command and
+        // pages are always there. Every process that maps it was started by one program and
         // touches it by this method only: all accesses are atomic, and any value is valid.
         unsafe { std::slice::from_raw_parts(self.base.as_ptr(), self.count) }
     }

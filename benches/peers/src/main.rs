@@ -1,0 +1,97 @@
+//! Measures memring and its rivals in one run: between processes where a rival can cross them,
+//! between threads where it cannot.
+//!
+//! `task` says what is measured, `contestant` what a contestant must be able to do, `rivals` who
+//! they are; `seat` is what each process or thread does, `message` what goes through and how it is
+//! checked, `board` what the seats share; `driver` measures one thing once, `run` everything in
+//! turns.
+
+mod board;
+mod contestant;
+mod driver;
+mod message;
+mod rivals;
+mod run;
+mod seat;
+mod task;
+
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use memring_bench_kit::process::tie_to_parent;
+
+use task::Task;
+
+/// Measure memring and its rivals in one run
+#[derive(Parser)]
+#[command(name = "memring-peers", version, max_term_width = 80)]
+pub struct Args {
+    /// Two minutes at most: fewer rounds, shorter measurements
+    #[arg(long)]
+    quick: bool,
+
+    /// Only these contestants: names, or what names begin with up to a '-'
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    only: Vec<String>,
+
+    /// Only these quantities, likewise
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    measure: Vec<String>,
+
+    /// Rounds, in each of which everything is measured once [default: 7, quick: 3]
+    #[arg(long)]
+    rounds: Option<usize>,
+
+    /// Milliseconds of one measurement [default: 100, quick: 30]
+    #[arg(long)]
+    millis: Option<u64>,
+
+    /// Messages after which a measurement ends sooner
+    #[arg(long, default_value_t = u64::MAX, hide_default_value = true)]
+    messages: u64,
+
+    /// CPUs to run on [default: distinct cores first]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    cpus: Vec<usize>,
+
+    /// Write what was measured to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Print who takes part in what, and do nothing else
+    #[arg(long)]
+    list: bool,
+}
+
+fn main() -> ExitCode {
+    let mut words = env::args().skip(1);
+    let done = match words.next() {
+        Some(first) if first == driver::SEAT => take_seat(words.next()),
+        _ => run::run(&Args::parse()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("memring-peers: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn take_seat(task: Option<String>) -> Result<()> {
+    tie_to_parent()?;
+    let task: Task = serde_json::from_str(&task.context("no task was given")?)?;
+    let contestant = rivals::named(&task.contestant).context("there is nobody of this name")?;
+    // A thread that fails must not leave others waiting for it.
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("{panic}");
+        std::process::exit(1);
+    }));
+    let outcomes = contestant.play(&task)?;
+    println!("{}", serde_json::to_string(&outcomes)?);
+    // What others left in queues need not be cleared away.
+    std::process::exit(0)
+}

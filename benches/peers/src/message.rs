@@ -1,0 +1,255 @@
+//! The messages that everybody carries, and the one check that all of them undergo.
+//!
+//! The first word of a message says which sender it is from and how many that sender sent before
+//! it; the further words follow from it. Every word is written by the sender and checked by the
+//! receiver, in a form that compilers make vector instructions of: the check must not be what is
+//! measured.
+
+/// The sender's id is above this many bits of number.
+const NUMBER_BITS: u32 = 48;
+/// The first word of the message that tells one receiver to end.
+const STOP: u64 = u64::MAX;
+/// Spreads the first word over the body.
+const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Makes messages.
+pub struct Source {
+    first: u64,
+}
+
+impl Source {
+    /// Of this sender, from number 0.
+    pub fn new(sender: usize) -> Self {
+        Source {
+            first: (sender as u64) << NUMBER_BITS,
+        }
+    }
+
+    /// Makes the message that ends one receiver.
+    pub fn stop() -> Self {
+        Source { first: STOP }
+    }
+
+    /// How many were made.
+    #[inline(always)]
+    pub fn count(&self) -> u64 {
+        self.first & ((1 << NUMBER_BITS) - 1)
+    }
+
+    /// Write the next message in full.
+    #[inline(always)]
+    pub fn fill<const N: usize>(&mut self, words: &mut [u64; N]) {
+        let seed = self.first.wrapping_mul(SPREAD);
+        for (index, word) in words.iter_mut().enumerate() {
+            *word = seed.wrapping_add(index as u64);
+        }
+        words[0] = self.first;
+        self.first = self.first.wrapping_add(1);
+    }
+
+    /// The next message.
+    #[inline(always)]
+    pub fn next<const N: usize>(&mut self) -> [u64; N] {
+        let mut words = [0; N];
+        self.fill(&mut words);
+        words
+    }
+}
+
+/// What is wrong with a message except its number: not 0 if anything is.
+#[inline(always)]
+fn body_difference<const N: usize>(words: &[u64; N]) -> u64 {
+    let seed = words[0].wrapping_mul(SPREAD);
+    let mut difference = 0;
+    for (index, word) in words[1..].iter().enumerate() {
+        difference |= word ^ seed.wrapping_add(index as u64 + 1);
+    }
+    difference
+}
+
+/// A receiver's account.
+pub trait Check {
+    /// Check one message in full.
+    fn take<const N: usize>(&mut self, words: &[u64; N]);
+    /// Good messages so far.
+    fn count(&self) -> u64;
+    /// Whether it has been told to end.
+    fn ended(&self) -> bool;
+    /// What was wrong, if anything was.
+    fn verdict(&self) -> Result<(), String>;
+}
+
+/// The account where there is one sender: each message must be the very next.
+#[derive(Default)]
+pub struct Exact {
+    next: u64,
+    broken: u64,
+    ended: bool,
+    wrong: Option<String>,
+}
+
+impl Exact {
+    #[cold]
+    #[inline(never)]
+    fn unexpected(&mut self, first: u64) {
+        if first == STOP {
+            self.ended = true;
+        } else {
+            let next = self.next;
+            self.wrong
+                .get_or_insert(format!("message {first:#x} came when {next:#x} was due"));
+            self.ended = true;
+        }
+    }
+}
+
+impl Check for Exact {
+    #[inline(always)]
+    fn take<const N: usize>(&mut self, words: &[u64; N]) {
+        if words[0] == self.next {
+            self.broken |= body_difference(words);
+            self.next += 1;
+        } else {
+            self.unexpected(words[0]);
+        }
+    }
+
+    #[inline(always)]
+    fn count(&self) -> u64 {
+        self.next
+    }
+
+    #[inline(always)]
+    fn ended(&self) -> bool {
+        self.ended
+    }
+
+    fn verdict(&self) -> Result<(), String> {
+        match (&self.wrong, self.broken) {
+            (Some(wrong), _) => Err(wrong.clone()),
+            (None, 0) => Ok(()),
+            (None, bits) => Err(format!("bits {bits:#x} of some bodies were wrong")),
+        }
+    }
+}
+
+/// The account where there are several senders: the numbers from each must rise, and with those
+/// of other receivers be as many as were sent.
+pub struct Rising {
+    /// By sender: the lowest number that may still come.
+    next: Vec<u64>,
+    count: u64,
+    broken: u64,
+    ended: bool,
+    wrong: Option<String>,
+}
+
+impl Rising {
+    /// From so many senders.
+    pub fn new(senders: usize) -> Self {
+        Rising {
+            next: vec![0; senders],
+            count: 0,
+            broken: 0,
+            ended: false,
+            wrong: None,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unexpected(&mut self, first: u64) {
+        if first != STOP {
+            self.wrong.get_or_insert(format!(
+                "message {first:#x} came after a later one of its sender, or is nobody's"
+            ));
+        }
+        self.ended = true;
+    }
+}
+
+impl Check for Rising {
+    #[inline(always)]
+    fn take<const N: usize>(&mut self, words: &[u64; N]) {
+        let first = words[0];
+        let number = first & ((1 << NUMBER_BITS) - 1);
+        match self.next.get_mut((first >> NUMBER_BITS) as usize) {
+            Some(next) if number >= *next => {
+                *next = number + 1;
+                self.broken |= body_difference(words);
+                self.count += 1;
+            }
+            _ => self.unexpected(first),
+        }
+    }
+
+    #[inline(always)]
+    fn count(&self) -> u64 {
+        self.count
+    }
+
+    #[inline(always)]
+    fn ended(&self) -> bool {
+        self.ended
+    }
+
+    fn verdict(&self) -> Result<(), String> {
+        match (&self.wrong, self.broken) {
+            (Some(wrong), _) => Err(wrong.clone()),
+            (None, 0) => Ok(()),
+            (None, bits) => Err(format!("bits {bits:#x} of some bodies were wrong")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(mut check: impl Check, messages: &[[u64; 8]]) -> (u64, Result<(), String>) {
+        for message in messages {
+            check.take(message);
+        }
+        (check.count(), check.verdict())
+    }
+
+    fn stream(count: usize) -> Vec<[u64; 8]> {
+        let mut source = Source::new(0);
+        (0..count).map(|_| source.next()).collect()
+    }
+
+    #[test]
+    fn a_good_stream_passes_both_checks() {
+        assert_eq!(verdict(Exact::default(), &stream(100)), (100, Ok(())));
+        assert_eq!(verdict(Rising::new(1), &stream(100)), (100, Ok(())));
+    }
+
+    #[test]
+    fn every_flipped_bit_is_found() {
+        for (word, bit) in (0..8).flat_map(|word| (0..64).map(move |bit| (word, bit))) {
+            let mut broken = stream(3);
+            broken[1][word] ^= 1 << bit;
+            let found = verdict(Exact::default(), &broken).1;
+            assert!(found.is_err(), "word {word} bit {bit}");
+        }
+    }
+
+    #[test]
+    fn lost_doubled_and_swapped_messages_are_found() {
+        let good = stream(4);
+        for order in [[0, 1, 3], [0, 1, 1], [0, 2, 1]] {
+            let bad = order.map(|at: usize| good[at]);
+            assert!(verdict(Exact::default(), &bad).1.is_err(), "{order:?}");
+        }
+        assert!(verdict(Rising::new(1), &[good[1], good[1]]).1.is_err());
+        let foreign = Source::new(5).next();
+        assert!(verdict(Rising::new(5), &[foreign]).1.is_err());
+    }
+
+    #[test]
+    fn the_stop_ends_and_is_not_counted() {
+        let mut check = Exact::default();
+        check.take(&Source::stop().next::<1>());
+        assert!(check.ended() && check.count() == 0 && check.verdict().is_ok());
+    }
+}

@@ -1,0 +1,65 @@
+//! Everybody who is measured.
+
+mod channels;
+mod floor;
+mod iceoryx;
+mod ipc;
+mod kernel;
+mod memring;
+mod others;
+mod ringfire;
+mod spsc;
+mod vyukov;
+
+use std::marker::PhantomData;
+
+pub use floor::glance;
+
+use crate::contestant::{Contestant, Processes, Threads};
+
+/// Everybody, in the order in which they take turns.
+pub static ALL: &[&dyn Contestant] = &[
+    &Processes(floor::Floor),
+    &Processes(memring::Memring::<memring::Plain>(PhantomData)),
+    &Processes(memring::Memring::<memring::SpinOnly>(PhantomData)),
+    &Processes(memring::Memring::<memring::Leases>(PhantomData)),
+    &Processes(memring::Memring::<memring::Fence>(PhantomData)),
+    &Processes(memring::Memring::<memring::Park>(PhantomData)),
+    &Processes(memring::Memring::<memring::Many>(PhantomData)),
+    &Processes(memring::Memring::<memring::ManySpin>(PhantomData)),
+    &Processes(vyukov::Vyukov),
+    &Processes(ringfire::Ringfire::<ringfire::Busy>(PhantomData)),
+    &Processes(ringfire::Ringfire::<ringfire::Futex>(PhantomData)),
+    &Processes(ringfire::Ringfire::<ringfire::Sleepy>(PhantomData)),
+    &Processes(iceoryx::Iceoryx),
+    &Processes(iceoryx::IceoryxEvent),
+    &Processes(ipc::Shmem),
+    &Processes(ipc::ShmemSleep),
+    &Processes(ipc::Ipmpsc),
+    &Processes(ipc::IpcChannel),
+    &Processes(kernel::PipeLink),
+    &Processes(kernel::Stream),
+    &Processes(kernel::Datagram),
+    &Processes(kernel::Seqpacket),
+    &Processes(kernel::Futex),
+    &Processes(kernel::Eventfd),
+    &Threads(spsc::Rtrb),
+    &Threads(others::Ringbuf),
+    &Threads(others::Heapless),
+    &Threads(others::Thingbuf),
+    &Threads(spsc::Gil),
+    &Threads(spsc::Disruptor),
+    &Threads(channels::Array),
+    &Threads(channels::Kanal),
+    &Threads(channels::GilMany),
+    &Threads(channels::Crossbeam),
+    &Threads(channels::Flume),
+    &Threads(others::Std),
+];
+
+/// The one of this name.
+pub fn named(name: &str) -> Option<&'static dyn Contestant> {
+    ALL.iter()
+        .copied()
+        .find(|contestant| contestant.name() == name)
+}
