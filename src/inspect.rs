@@ -81,7 +81,8 @@ pub struct Inspection {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Listed {
-    /// Its name.
+    /// Its name. Whoever may write to the directory chose it: it may have control
+    /// characters in it, and what is not UTF-8 is replaced.
     pub name: String,
     /// Where it is.
     pub path: PathBuf,
@@ -109,7 +110,8 @@ pub fn remove(name: &str) -> Result<(), RingError> {
 }
 
 /// Looks at a ring of whatever kind and type, without taking part and without
-/// write access.
+/// write access. A ring of another user's may be looked at too, if it may be
+/// read; its owner can then cut it short, which ends this process with SIGBUS.
 ///
 /// # Errors
 /// As [`Ring::open`](crate::Ring::open), without the mismatches of kind, type
@@ -160,13 +162,17 @@ pub fn list() -> Result<Vec<Listed>, RingError> {
         file::names(directory.as_fd()).map_err(open::os_error("list", &Some(path.clone())))?;
     let mut listed: Vec<Listed> = names
         .into_iter()
-        .map(|name| {
-            let name = name.to_string_lossy().into_owned();
-            Listed {
-                path: path.join(&name),
-                ring: inspect(&name),
-                name,
-            }
+        .map(|name| Listed {
+            path: path.join(&name),
+            ring: match name.to_str() {
+                Some(name) => inspect(name),
+                // Not the file of a name that only looks the same.
+                None => Err(RingError::InvalidName {
+                    name: name.to_string_lossy().into_owned(),
+                    reason: "it is not UTF-8",
+                }),
+            },
+            name: name.to_string_lossy().into_owned(),
         })
         // Gone since the directory was read.
         .filter(|listed| !matches!(listed.ring, Err(RingError::NotFound { .. })))

@@ -205,48 +205,4 @@ const _: () = {
 };
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn word_and_small_message_share_a_line() {
-        for size in 0..=56 {
-            let slot = SlotLayout::of(size, 1).unwrap();
-            for index in 0..64 {
-                let first = index * slot.stride;
-                let last = first + slot.payload + size.max(1) - 1;
-                assert!(
-                    first / LINE == (last.max(first)) / LINE || size == 0,
-                    "size {size}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn every_slot_is_aligned_and_holds_its_message() {
-        for align in [1, 2, 4, 8, 16, 32, 64, 128, 4096] {
-            for size in [
-                0, 1, 7, 8, 9, 48, 55, 56, 57, 63, 64, 65, 100, 1024, 4096, 4097,
-            ] {
-                let slot = SlotLayout::of(size, align).unwrap();
-                assert_eq!(slot.payload % align, 0);
-                assert_eq!(slot.stride % align.max(8), 0);
-                assert!(
-                    slot.payload >= 8 && slot.stride >= slot.payload + size.next_multiple_of(8)
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn impossible_layouts_are_refused() {
-        assert_eq!(SlotLayout::of(8, 3), None);
-        assert_eq!(SlotLayout::of(8, 8192), None);
-        assert_eq!(SlotLayout::of(usize::MAX, 8), None);
-        assert_eq!(SlotLayout::of(usize::MAX - 64, 64), None);
-        assert_eq!(SlotLayout::of_bytes(usize::MAX), None);
-        let slot = SlotLayout::of(1 << 40, 8).unwrap();
-        assert_eq!(slot.segment_size(1 << 31), None);
-    }
-}
+mod tests;

@@ -95,7 +95,7 @@ points! {
     StartWritten: "A slot has its first word.",
     UsersLocked: "The byte of those who have the ring open is locked.",
     NamePublished: "The ring has its name.",
-    DirectoryLocked: "A remover has the directory to itself.",
+    RemovalLocked: "A remover has the ring's removal to itself.",
     NameRemoved: "The name is gone.",
 }
 

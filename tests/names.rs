@@ -4,11 +4,13 @@
 
 mod support;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use memring::{
-    MessageKind, Mismatch, Mpmc, OnDeath, Ring, RingError, RingKind, Spsc, Wake, directory,
+    Listed, MessageKind, Mismatch, Mpmc, OnDeath, Ring, RingError, RingKind, Spsc, Wake, directory,
     inspect, list, remove,
 };
 use support::{NOBODY, become_user, in_child, is_root, says, set_variable, unset_variable};
@@ -326,6 +328,31 @@ fn lists_and_inspections() {
         // A look is no use: it keeps nobody away.
         drop((sender, first));
         assert!(!inspect("b").unwrap().in_use);
+    });
+}
+
+#[test]
+fn files_whose_names_no_ring_can_have_are_listed() {
+    with_directory(|path| {
+        create("a\u{fffd}").unwrap();
+        for name in [&b"a\xff"[..], b"b\x1b[2J"] {
+            std::fs::write(path.join(OsStr::from_bytes(name)), "x").unwrap();
+        }
+        let rows = list().unwrap();
+        let error = |row: &Listed| row.ring.as_ref().err().map(ToString::to_string);
+        let errors: Vec<_> = rows.iter().map(error).collect();
+        assert_eq!(rows.len(), 3);
+        assert_eq!(errors.iter().flatten().count(), 2, "{errors:?}");
+        let found = |words: &str| {
+            let mut errors = errors.iter().flatten();
+            errors.any(|error| error.contains(words) && error.contains("invalid ring name"))
+        };
+        assert!(
+            found("not UTF-8") && found("control character"),
+            "{errors:?}"
+        );
+        let good = rows.iter().find(|row| row.ring.is_ok()).unwrap();
+        assert_eq!(good.path, path.join("a\u{fffd}"));
     });
 }
 

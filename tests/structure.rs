@@ -23,16 +23,47 @@ const FLOORS: [(&str, u32); 14] = [
     ("lib", 60),
 ];
 
-/// Where `unsafe` may be, besides `os`.
-const UNSAFE_FILES: [&str; 4] = [
-    "ring/memory.rs",
-    "segment/mod.rs",
-    "channel/grant.rs",
-    "channel/lease.rs",
+/// Where `unsafe` may be, and where it is: `docs/trust.md` lists those of the
+/// library by what they need it for.
+const UNSAFE_FILES: [&str; 28] = [
+    // The library.
+    "src/channel/grant.rs",
+    "src/channel/lease.rs",
+    "src/os/file.rs",
+    "src/os/fork.rs",
+    "src/os/lock.rs",
+    "src/os/map.rs",
+    "src/os/signal.rs",
+    "src/ring/memory.rs",
+    "src/segment/mod.rs",
+    // Its unit tests.
+    "src/os/fork/tests.rs",
+    "src/os/lock/tests.rs",
+    "src/os/testing.rs",
+    // Others.
+    "benches/kit/src/words.rs",
+    "benches/peers/src/rivals/iceoryx.rs",
+    "benches/peers/src/rivals/ipc.rs",
+    "benches/peers/src/rivals/kernel.rs",
+    "benches/peers/src/rivals/memring.rs",
+    "benches/peers/src/rivals/spsc.rs",
+    "examples/market_data.rs",
+    "tests/api/in_place.rs",
+    "tests/api/options.rs",
+    "tests/common/sys.rs",
+    "tests/doors/descriptors.rs",
+    "tests/doors/observers.rs",
+    "tests/forked.rs",
+    "tests/mismatch/nodes.rs",
+    "tests/no_proc.rs",
+    "tests/support/mod.rs",
 ];
 
+/// Where the invariants are that arguments for `unsafe` cite.
+const INVARIANTS: [&str; 2] = ["docs/protocol.md", "docs/trust.md"];
+
 /// Where the sources are.
-const DIRECTORIES: [&str; 5] = ["src", "cli", "tests", "examples", "benches"];
+const DIRECTORIES: [&str; 6] = ["src", "cli", "tests", "examples", "benches", "fuzz"];
 
 /// Lines of the longest file.
 const LONGEST: usize = 500;
@@ -209,19 +240,129 @@ fn unsafe_lines(text: &str) -> Vec<usize> {
 #[test]
 fn unsafe_is_in_a_handful_of_files() {
     let mut seen = Vec::new();
-    for (file, text) in sources(&root().join("src")) {
-        let allowed = UNSAFE_FILES.contains(&file.as_str()) || file.starts_with("os/");
-        let allows = code(&text).contains("allow(unsafe_code");
-        if allows || !unsafe_lines(&text).is_empty() {
-            assert!(allowed, "{file} has unsafe code, or allows it");
-            seen.push(file);
+    for directory in DIRECTORIES {
+        for (file, text) in sources(&root().join(directory)) {
+            let file = format!("{directory}/{file}");
+            // In quotation marks here, and nowhere else.
+            if !unsafe_lines(&text).is_empty() && file != "tests/structure.rs" {
+                let listed = UNSAFE_FILES.contains(&file.as_str());
+                assert!(listed, "{file} has unsafe code, and is not listed");
+                seen.push(file);
+            }
         }
     }
     for file in UNSAFE_FILES {
+        let has = seen.iter().any(|seen| seen == file);
+        assert!(has, "{file} is listed, and has no unsafe code");
+    }
+    let trust = fs::read_to_string(root().join("docs/trust.md")).unwrap();
+    for file in UNSAFE_FILES {
+        let library = file.starts_with("src") && !is_test(file);
         assert!(
-            seen.iter().any(|seen| seen == file),
-            "{file} needs no permission"
+            !library || trust.contains(&format!("`{file}`")),
+            "docs/trust.md does not list {file}"
         );
+    }
+}
+
+/// Files of the library that allow what the manifest denies.
+#[test]
+fn unsafe_is_allowed_where_it_is() {
+    for (file, text) in sources(&root().join("src")) {
+        let allows = code(&text).contains("allow(unsafe_code");
+        let listed = UNSAFE_FILES.contains(&format!("src/{file}").as_str());
+        assert!(listed || !allows, "{file} allows unsafe code");
+    }
+}
+
+/// A word such as `V1` or `O12`.
+fn is_number(word: &str) -> bool {
+    let mut chars = word.chars();
+    chars.next().is_some_and(|c| c.is_ascii_uppercase())
+        && word.len() > 1
+        && chars.all(|c| c.is_ascii_digit())
+}
+
+/// The invariants that are written down: `**V1.** ...`.
+fn invariants() -> Vec<String> {
+    let mut found = Vec::new();
+    for document in INVARIANTS {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        for line in text.lines() {
+            let number = line
+                .strip_prefix("**")
+                .and_then(|line| line.split_once(".**"));
+            found.extend(
+                number
+                    .map(|(number, _)| number.to_string())
+                    .filter(|it| is_number(it)),
+            );
+        }
+    }
+    found
+}
+
+/// The arguments of a file, each with its line: from `SAFETY:` to the end of the
+/// comment.
+fn arguments(text: &str) -> Vec<(usize, String)> {
+    let mut found: Vec<(usize, String)> = Vec::new();
+    let mut inside = false;
+    for (at, line) in text.lines().enumerate() {
+        let comment = line.trim().strip_prefix("//");
+        match comment {
+            Some(comment) if comment.contains("SAFETY:") => {
+                found.push((at + 1, comment.into()));
+                inside = true;
+            }
+            Some(comment) if inside => found.last_mut().unwrap().1 += comment,
+            _ => inside = false,
+        }
+    }
+    found
+}
+
+/// Lines of arguments that cite no invariant, or one that is not written down.
+fn without_ground(text: &str, known: &[String]) -> Vec<usize> {
+    let wrong = |argument: &str| {
+        let words = argument.split(|c: char| !c.is_ascii_alphanumeric());
+        let mut cited = words.filter(|word| is_number(word)).peekable();
+        cited.peek().is_none() || !cited.all(|word| known.iter().any(|one| one == word))
+    };
+    let arguments = arguments(text).into_iter();
+    let wrong = arguments.filter(|(_, argument)| wrong(argument));
+    wrong.map(|(at, _)| at).collect()
+}
+
+#[test]
+fn every_argument_of_the_library_cites_an_invariant() {
+    let known = invariants();
+    for number in ["V1", "V2", "V3", "S1"] {
+        assert!(known.iter().any(|one| one == number), "{number} is gone");
+    }
+    for (at, one) in known.iter().enumerate() {
+        assert!(!known[..at].contains(one), "{one} is written down twice");
+    }
+    for (file, text) in sources(&root().join("src")) {
+        if !is_test(&file) {
+            let wrong = without_ground(&text, &known);
+            assert!(wrong.is_empty(), "{file}: lines {wrong:?}");
+        }
+    }
+}
+
+#[test]
+fn arguments_without_ground_would_be_seen() {
+    let known = ["V1", "O2"].map(String::from);
+    for (text, wrong) in [
+        ("// SAFETY: V1: so.\n", &[][..]),
+        ("// SAFETY: so and\n// so, by O2.\nunsafe {}\n", &[]),
+        ("x(); // SAFETY: V1\n", &[]),
+        ("// SAFETY: so.\nunsafe {}\n// V1 says so.\n", &[1]),
+        ("\n// SAFETY: V2: so.\n", &[2]),
+        ("// SAFETY: V1, and V9.\n", &[1]),
+        ("// SAFETY: as PV1 and AtomicU32.\n", &[1]),
+    ] {
+        assert_eq!(without_ground(text, &known), wrong, "{text}");
     }
 }
 

@@ -125,15 +125,18 @@ impl State {
 }
 
 fn table(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
-    let width = rows.iter().map(|row| row.name.chars().count()).max();
+    // A name may move the cursor, or worse.
+    let names = rows.iter().map(|row| printable(&row.name));
+    let names: Vec<String> = names.collect();
+    let width = names.iter().map(|name| name.chars().count()).max();
     let width = width.unwrap_or(0).max(4);
     writeln!(
         out,
         "{:width$}  KIND  {:>12}  CAPACITY    LENGTH  SENDERS  RECEIVERS  {:<14}  {:>9}",
         "NAME", "MESSAGE", "STATE", "SIZE"
     )?;
-    for row in rows {
-        write!(out, "{:width$}  ", row.name)?;
+    for (row, name) in rows.iter().zip(names) {
+        write!(out, "{name:width$}  ")?;
         match &row.ring {
             State::Bad { error } => writeln!(out, "-     {error}")?,
             State::Ring {
@@ -169,6 +172,18 @@ fn table(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A name with its control characters written out.
+fn printable(name: &str) -> String {
+    let mut shown = String::new();
+    for c in name.chars() {
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
 }
 
 /// A number of bytes for people: exact below 1 K, else to one decimal.

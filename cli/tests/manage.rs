@@ -68,6 +68,18 @@ fn list_tells_what_is_there() {
 }
 
 #[test]
+fn names_cannot_write_to_the_terminal() {
+    let place = Place::new();
+    place.list();
+    fs::write(place.rings().join("a\x1b[2J"), "").expect("write");
+    let output = place.run(&["list"]).succeeded();
+    let table = output.text();
+    assert!(!table.contains('\x1b'), "{table:?}");
+    assert!(table.contains("a\\u{1b}[2J  "), "{table:?}");
+    assert_eq!(place.list()[0]["name"], "a\x1b[2J");
+}
+
+#[test]
 fn remove_spares_a_ring_in_use_unless_forced() {
     let place = Place::new();
     let mut send = place.start_with(&["send", "q", "--create"], Stdio::piped());

@@ -106,7 +106,7 @@ where
     /// this slot, which a process that keeps to this crate's rules never does.
     #[inline]
     pub unsafe fn as_mut(&mut self) -> &mut T {
-        // SAFETY: aligned and in bounds (V1, V3); any bytes are a valid `T`
+        // SAFETY: V5: aligned and in bounds (V1, V3); any bytes are a valid `T`
         // (`AnyBitPattern`); that nobody writes meanwhile is the caller's word.
         unsafe { &mut *self.as_mut_ptr().cast::<T>() }
     }
@@ -137,7 +137,7 @@ impl<K: Kind> Grant<'_, [u8], K> {
     /// this slot, which a process that keeps to this crate's rules never does.
     #[inline]
     pub unsafe fn as_mut(&mut self) -> &mut [u8] {
-        // SAFETY: in bounds (V1, V3), and always initialised, being mapped;
+        // SAFETY: V5: in bounds (V1, V3), and always initialised, being mapped;
         // that nobody writes meanwhile is the caller's word.
         unsafe { std::slice::from_raw_parts_mut(self.as_mut_ptr(), self.limit()) }
     }

@@ -128,7 +128,7 @@ where
     /// and this process has not forked into the one that calls.
     #[inline]
     pub unsafe fn as_ref(&self) -> &'b T {
-        // SAFETY: aligned and in bounds (V1, V3); any bytes are a valid `T`
+        // SAFETY: V5: aligned and in bounds (V1, V3); any bytes are a valid `T`
         // (`AnyBitPattern`); that nobody writes meanwhile is the caller's word.
         unsafe { &*self.as_ptr().cast::<T>() }
     }
@@ -164,7 +164,7 @@ impl<'b> LeasedMessage<'b, [u8]> {
     /// and this process has not forked into the one that calls.
     #[inline]
     pub unsafe fn as_ref(&self) -> &'b [u8] {
-        // SAFETY: `length` was checked against the slot (V3) and is private;
+        // SAFETY: V5: `length` was checked against the slot (V3) and is private;
         // mapped memory is initialised; the rest is the caller's word.
         unsafe { std::slice::from_raw_parts(self.as_ptr(), self.length) }
     }
@@ -240,7 +240,7 @@ where
     /// As [`LeasedMessage::as_ref`].
     #[inline]
     pub unsafe fn as_ref(&self) -> &T {
-        // SAFETY: the caller's word.
+        // SAFETY: V5: the caller's word.
         unsafe { self.message().as_ref() }
     }
 }
@@ -268,7 +268,7 @@ impl<K: Kind> Lease<'_, [u8], K> {
     /// As [`LeasedMessage::as_ref`].
     #[inline]
     pub unsafe fn as_ref(&self) -> &[u8] {
-        // SAFETY: the caller's word.
+        // SAFETY: V5: the caller's word.
         unsafe { self.message().as_ref() }
     }
 }

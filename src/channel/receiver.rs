@@ -16,7 +16,7 @@ use crate::layout::Bell;
 use crate::message::Message;
 use crate::os::clock::Moment;
 use crate::points::{Point, reach};
-use crate::ring::memory::{Payload, View};
+use crate::ring::memory::{Memory, Payload, View};
 use crate::ring::{Arity, Claim, Impossible, ReceiveSide, SendSide, Stall, Terms};
 use crate::wait::WaitStrategy;
 
@@ -329,7 +329,10 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         }
     }
 
+    /// At most as many as there are slots: more were not there when it began, and
+    /// a hostile sender must not decide when it ends.
     fn take_all(&mut self, messages: &mut Vec<T::Received>, max: usize) -> Result<usize, Stall> {
+        let max = max.min(self.view.geometry().capacity() as usize);
         let (mut claim, mut payload, mut length) = self.start()?;
         let mut taken = 0;
         let stall = loop {
@@ -353,7 +356,9 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         Ok(taken)
     }
 
+    /// At most as many as there are slots, as in [`Receiver::take_all`].
     fn take_leases(&mut self, max: usize) -> Result<(), Stall> {
+        let max = max.min(self.view.geometry().capacity() as usize);
         let (claim, _, length) = self.start()?;
         self.leased.push((claim, length));
         while self.leased.len() < max {

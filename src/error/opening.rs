@@ -231,6 +231,19 @@ pub enum Mismatch {
         /// Its mode.
         found: u32,
     },
+    /// A file with several names.
+    #[error(
+        "has {found} names, expected 1: somebody has linked it; remove the other names, or allow foreign rings if you trust who made them"
+    )]
+    Links {
+        /// How many names it has.
+        found: u64,
+    },
+    /// A descriptor of memory that is not made of ordinary pages.
+    #[error(
+        "memory is not on tmpfs: expected a memfd of ordinary pages, as `Ring::anonymous` makes it"
+    )]
+    NotTmpfs,
     /// A descriptor of memory that its giver can still shrink.
     #[error(
         "memory is not sealed against {missing}: expected a memfd with the seals shrink, grow and seal"

@@ -10,12 +10,16 @@ use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{
     AtFlags, CWD, FallocateFlags, FileType, FlockOperation, MemfdFlags, Mode, OFlags, SealFlags,
     Stat,
 };
 use rustix::io::{Errno, retry_on_intr};
+
+use super::clock::Moment;
 
 /// What sort of thing a name or a descriptor stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,10 +174,26 @@ pub(crate) fn unlink(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
 }
 
 /// Takes the exclusive `flock` of an open file or directory, and waits for it
-/// as long as it takes. It lasts until the last descriptor is closed.
-pub(crate) fn flock_exclusive(file: BorrowedFd<'_>) -> io::Result<()> {
-    let lock = || rustix::fs::flock(file, FlockOperation::LockExclusive);
-    Ok(retry_on_intr(lock)?)
+/// until `deadline`. It lasts until the last descriptor is closed.
+///
+/// # Errors
+/// [`io::ErrorKind::TimedOut`] when others have it until then: whoever may read
+/// a file may hold its lock, for however long.
+pub(crate) fn flock_exclusive(file: BorrowedFd<'_>, deadline: Moment) -> io::Result<()> {
+    let lock = || rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive);
+    loop {
+        match retry_on_intr(lock) {
+            Err(Errno::WOULDBLOCK) if Moment::now() < deadline => thread::sleep(BETWEEN_TRIES),
+            Err(Errno::WOULDBLOCK) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "expected its flock to be free soon, found that another process keeps it: \
+                     see /proc/locks for who",
+                ));
+            }
+            other => return Ok(other?),
+        }
+    }
 }
 
 /// Creates a file that lives in memory only and may be sealed. The name is for
@@ -253,10 +273,30 @@ pub(crate) fn funlock(file: BorrowedFd<'_>) -> io::Result<()> {
     Ok(rustix::fs::flock(file, FlockOperation::Unlock)?)
 }
 
+/// Whether a file is in memory of ordinary pages: on a tmpfs, or a memfd that
+/// is not of huge pages.
+///
+/// # Errors
+/// Those of `fstatfs`.
+pub(crate) fn is_on_tmpfs(file: BorrowedFd<'_>) -> io::Result<bool> {
+    #[allow(
+        clippy::unnecessary_cast,
+        reason = "the field types differ between architectures"
+    )]
+    let kind = rustix::fs::fstatfs(file)?.f_type as u64;
+    Ok(kind == TMPFS)
+}
+
 /// The user as whom this process acts.
 pub(crate) fn effective_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
+
+/// What the kernel says of a file system that is a tmpfs.
+const TMPFS: u64 = 0x0102_1994;
+
+/// How long to wait before asking for a taken `flock` again.
+const BETWEEN_TRIES: Duration = Duration::from_millis(2);
 
 /// Where the kernel shows a process its own descriptors.
 const PROC: &str = "/proc/self/fd";
@@ -272,9 +312,9 @@ fn memory_limit(file: BorrowedFd<'_>) -> io::Result<Option<u64>> {
     if rustix::fs::fstatfs(file)?.f_blocks != 0 {
         return Ok(None);
     }
-    // SAFETY: integers only, for which zero is valid.
+    // SAFETY: O2: integers only, for which zero is valid.
     let mut info: libc::sysinfo = unsafe { mem::zeroed() };
-    // SAFETY: `info` is a whole `sysinfo`, ours to write to.
+    // SAFETY: O2: `info` is a whole `sysinfo`, ours to write to.
     if unsafe { libc::sysinfo(&mut info) } != 0 {
         return Err(io::Error::last_os_error());
     }

@@ -29,10 +29,10 @@ pub(crate) struct Sentinel {
     word: NonNull<AtomicU32>,
 }
 
-// SAFETY: the page is owned by the value, is mapped until its drop, and holds
-// an atomic, which any thread may use at any time.
+// SAFETY: O7 by O1: the page is owned by the value, is mapped until its drop, and
+// holds an atomic, which any thread may use at any time.
 unsafe impl Send for Sentinel {}
-// SAFETY: as above.
+// SAFETY: O7, as above.
 unsafe impl Sync for Sentinel {}
 
 impl Sentinel {
@@ -50,11 +50,11 @@ impl Sentinel {
     /// Out of memory, or a kernel before Linux 4.14.
     pub(crate) fn new() -> io::Result<Self> {
         let (rights, kind) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
-        // SAFETY: a null hint: the kernel picks an address that nobody uses.
+        // SAFETY: O1: a null hint: the kernel picks an address that nobody uses.
         let page = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), Self::LEN, rights, kind) }?;
         let word = NonNull::new(page.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         let sentinel = Self { word };
-        // SAFETY: the page is ours, and nothing in it is lost: it is empty.
+        // SAFETY: O1: the page is ours, and nothing in it is lost: it is empty.
         unsafe { rustix::mm::madvise(page, Self::LEN, Advice::LinuxWipeOnFork) }?;
         sentinel.set(Self::USABLE);
         Ok(sentinel)
@@ -74,15 +74,15 @@ impl Sentinel {
 
     #[inline]
     fn word(&self) -> &AtomicU32 {
-        // SAFETY: the page is mapped until the drop, aligned to a page, and
-        // any bytes are a valid AtomicU32.
+        // SAFETY: O1: the page is mapped until the drop, aligned to a page,
+        // and any bytes are a valid AtomicU32.
         unsafe { self.word.as_ref() }
     }
 }
 
 impl Drop for Sentinel {
     fn drop(&mut self) {
-        // SAFETY: the page was mapped by `new` and nothing borrows from `self`
+        // SAFETY: O1: the page was mapped by `new` and nothing borrows from `self`
         // any more. A forked child has it at the same address, wiped.
         let unmapped = unsafe { rustix::mm::munmap(self.word.as_ptr().cast(), Self::LEN) };
         debug_assert!(unmapped.is_ok());
@@ -136,7 +136,7 @@ impl Home {
     #[inline]
     fn process() -> Option<&'static Sentinel> {
         // Acquire pairs with the AcqRel exchange in `make_process`.
-        // SAFETY: null, or a leaked box.
+        // SAFETY: O5: null, or a leaked box.
         unsafe { PROCESS.load(Ordering::Acquire).as_ref() }
     }
 
@@ -149,12 +149,12 @@ impl Home {
         // winner's with Acquire.
         let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
         match PROCESS.compare_exchange(ptr::null_mut(), fresh, success, failure) {
-            // SAFETY: `fresh` came from a box and is never freed from here on.
+            // SAFETY: O5: `fresh` came from a box and is never freed from here on.
             Ok(_) => Ok(unsafe { &*fresh }),
             Err(winner) => {
-                // SAFETY: `fresh` came from a box and nobody else has seen it.
+                // SAFETY: O5: `fresh` came from a box and nobody else has seen it.
                 drop(unsafe { Box::from_raw(fresh) });
-                // SAFETY: not null, so a leaked box.
+                // SAFETY: O5: not null, so a leaked box.
                 Ok(unsafe { &*winner })
             }
         }
@@ -173,7 +173,7 @@ impl Entry {
     /// have closed it behind our back (`closefrom`), and the number may have
     /// been given to another file since.
     fn current(&self) -> Option<BorrowedFd<'_>> {
-        // SAFETY: -1 is never registered. If the number is not open, `fstat`
+        // SAFETY: O3: -1 is never registered. If the number is not open, `fstat`
         // says so and it is used for nothing else.
         let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
         let facts = file::facts(fd).ok()?;
@@ -183,7 +183,7 @@ impl Entry {
     /// Closes the descriptor, unless somebody has done so.
     fn close(&self) {
         if self.current().is_some() {
-            // SAFETY: a `PrivateFd` took the ownership of the descriptor and
+            // SAFETY: O3: a `PrivateFd` took the ownership of the descriptor and
             // left it to its entry, which is used no more after this.
             unsafe { rustix::io::close(self.fd) };
         }
@@ -225,7 +225,7 @@ impl ForkHold {
 /// The registry's guard, from the handler before a fork to that after it.
 struct Parked(UnsafeCell<Option<MutexGuard<'static, Registry>>>);
 
-// SAFETY: used only by the thread that has locked the registry, as its
+// SAFETY: O6: used only by the thread that has locked the registry, as its
 // `HANDLERS_RUN` tells it; the lock orders one such thread before the next.
 unsafe impl Sync for Parked {}
 
@@ -245,7 +245,7 @@ fn install_handlers() -> io::Result<()> {
     if INSTALLED.load(Ordering::Acquire) {
         return Ok(());
     }
-    // SAFETY: the handlers are functions of the right type, and do nothing
+    // SAFETY: O4: the handlers are functions of the right type, and do nothing
     // that is not allowed between `fork` and its return.
     let failed =
         unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(in_child)) };
@@ -261,7 +261,7 @@ extern "C" fn before_fork() {
     let run = HANDLERS_RUN.get();
     if run == 0 {
         let guard = lock_registry();
-        // SAFETY: this thread has just locked the registry (`Parked`).
+        // SAFETY: O6: this thread has just locked the registry.
         unsafe { *PARKED.0.get() = Some(guard) };
     }
     HANDLERS_RUN.set(run + 1);
@@ -286,8 +286,8 @@ fn after_fork(act: impl FnOnce(&mut Registry)) {
     if run == 0 {
         return; // Installed in the middle of this fork.
     }
-    // SAFETY: this thread, or the one that it is the copy of, locked the
-    // registry in `before_fork` and has not unlocked it since (`Parked`).
+    // SAFETY: O6: this thread, or the one that it is the copy of, locked the
+    // registry in `before_fork` and has not unlocked it since.
     let parked = unsafe { &mut *PARKED.0.get() };
     if let Some(guard) = parked {
         act(guard);
@@ -354,7 +354,7 @@ impl PrivateFd {
     /// The descriptor; `None` in a forked child. Whether the program has
     /// closed it behind our back is not looked at: see [`PrivateFd::verified`].
     pub(crate) fn get(&self) -> Option<BorrowedFd<'_>> {
-        // SAFETY: this process owns the descriptor until the drop of `self`.
+        // SAFETY: O3: this process owns the descriptor until the drop of `self`.
         (!self.is_forked()).then(|| unsafe { BorrowedFd::borrow_raw(self.fd) })
     }
 

@@ -200,7 +200,7 @@ fn call(
             )
         })
     };
-    // SAFETY: integers only, for which zero is valid. In particular `l_pid`
+    // SAFETY: O2: integers only, for which zero is valid. In particular `l_pid`
     // must be 0.
     let mut request: libc::flock = unsafe { mem::zeroed() };
     request.l_type = kind as libc::c_short;
@@ -208,7 +208,7 @@ fn call(
     request.l_start = offset(start)?;
     request.l_len = offset(len)?;
     loop {
-        // SAFETY: the descriptor is open, and `request` is a whole `flock`,
+        // SAFETY: O2, O3: the descriptor is open, and `request` is a whole `flock`,
         // ours to write to, which is what both commands take.
         if unsafe { libc::fcntl(fd.as_raw_fd(), command, &mut request) } == 0 {
             return Ok(request);

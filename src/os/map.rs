@@ -21,10 +21,10 @@ pub(crate) struct Mapping {
     home: Home,
 }
 
-// SAFETY: the mapping belongs to the process, not to a thread; the value hands
+// SAFETY: O7: the mapping belongs to the process, not to a thread; the value hands
 // out a raw pointer and reads or writes nothing itself.
 unsafe impl Send for Mapping {}
-// SAFETY: as above.
+// SAFETY: O7, as above.
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
@@ -52,7 +52,7 @@ impl Mapping {
         // A child forked before the advice would have the mapping, and keep
         // its parent's locks with it.
         let _hold = ForkHold::new()?;
-        // SAFETY: a null hint: the kernel picks an address that nobody uses.
+        // SAFETY: O1: a null hint: the kernel picks an address that nobody uses.
         let base =
             unsafe { rustix::mm::mmap(ptr::null_mut(), len, rights, MapFlags::SHARED, fd, 0) }?;
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
@@ -100,7 +100,7 @@ impl Mapping {
         if !self.home.is_here() {
             return Err(rustix::io::Errno::NOMEM.into());
         }
-        // SAFETY: the range is ours, mapped until the drop.
+        // SAFETY: O1: the range is ours, mapped until the drop.
         unsafe { rustix::mm::mlock(self.base.as_ptr().cast(), self.len) }?;
         Ok(())
     }
@@ -114,7 +114,7 @@ impl Mapping {
             // What the kernel says of a range that is not mapped.
             return Err(rustix::io::Errno::NOMEM);
         }
-        // SAFETY: the range is ours, mapped until the drop, and none of the
+        // SAFETY: O1: the range is ours, mapped until the drop, and none of the
         // advice given here changes what it holds.
         unsafe { rustix::mm::madvise(self.base.as_ptr().cast(), self.len, advice) }
     }
@@ -125,7 +125,7 @@ impl Drop for Mapping {
         if !self.home.is_here() {
             return;
         }
-        // SAFETY: mapped by `map` in this very process, and whoever took the
+        // SAFETY: O1: mapped by `map` in this very process, and whoever took the
         // pointer promised not to use it beyond the life of `self`.
         let unmapped = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.len) };
         debug_assert!(unmapped.is_ok());
@@ -151,13 +151,13 @@ mod tests {
 
     fn read(mapping: &Mapping, offset: usize) -> u8 {
         assert!(offset < mapping.len());
-        // SAFETY: in range and mapped; the file is as long.
+        // SAFETY: O1: in range and mapped; the file is as long.
         unsafe { mapping.as_ptr().add(offset).read_volatile() }
     }
 
     fn write(mapping: &Mapping, offset: usize, value: u8) {
         assert!(offset < mapping.len());
-        // SAFETY: in range and mapped writable; the file is as long.
+        // SAFETY: O1: in range and mapped writable; the file is as long.
         unsafe { mapping.as_ptr().add(offset).write_volatile(value) }
     }
 
@@ -215,14 +215,14 @@ mod tests {
         let child = testing::fork(|| {
             let rights = ProtFlags::READ | ProtFlags::WRITE;
             let flags = MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE;
-            // SAFETY: never replaces a mapping: it fails if the child has one.
+            // SAFETY: O1: never replaces a mapping: it fails if the child has one.
             let reused = unsafe { rustix::mm::mmap_anonymous(address.cast(), LEN, rights, flags) };
             let Ok(reused) = reused else {
                 return false;
             };
             let refused = mapping.as_ref().is_some_and(|it| it.prefault().is_err());
             drop(mapping.take());
-            // SAFETY: mapped above, and still so unless the drop unmapped it,
+            // SAFETY: O1: mapped above, and still so unless the drop unmapped it,
             // which `madvise` tells without touching it.
             let kept = unsafe { rustix::mm::madvise(reused, LEN, Advice::Normal) }.is_ok();
             refused && kept

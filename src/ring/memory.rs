@@ -50,7 +50,7 @@ pub(crate) struct Block {
 // reached only through atomics and `Payload`, whose accesses are the same from
 // any thread, and V1 holds wherever the block goes.
 unsafe impl Send for Block {}
-// SAFETY: as above; a shared block offers nothing more than an owned one.
+// SAFETY: O7, as above; a shared block offers nothing more than an owned one.
 unsafe impl Sync for Block {}
 
 impl Block {
@@ -136,7 +136,7 @@ impl Memory for Block {
 
     #[inline(always)]
     fn bell(&self, bell: Bell) -> &AtomicU32 {
-        // SAFETY: as for `cell`; this word is only ever a 32-bit atomic.
+        // SAFETY: V1, as for `cell`; this word is only ever a 32-bit atomic.
         unsafe { &*self.base.add(bell as usize).cast::<AtomicU32>() }
     }
 }
@@ -322,7 +322,7 @@ impl Payload {
     #[inline(always)]
     pub(crate) fn set_length(&self, length: usize) {
         if let Some(at) = self.length {
-            // SAFETY: as in `length`.
+            // SAFETY: V1, as in `length`.
             unsafe { store_relaxed(at, length as u64) }
         }
     }
@@ -336,7 +336,7 @@ impl Payload {
 
     #[inline(always)]
     fn load_word(&self, index: usize) -> u64 {
-        // SAFETY: as in `store_word`.
+        // SAFETY: V1, V3, as in `store_word`.
         unsafe { load_relaxed(self.start.add(index * 8)) }
     }
 }
@@ -368,7 +368,7 @@ unsafe fn store_relaxed(at: *mut u8, word: u64) {
 unsafe fn block_move(from: *const u8, to: *mut u8, length: usize) {
     type Move = unsafe extern "C" fn(*mut c_void, *const c_void, usize) -> *mut c_void;
     let opaque: Move = core::hint::black_box(libc::memcpy);
-    // SAFETY: the caller's contract is that of `memcpy`.
+    // SAFETY: V4: the caller's contract is that of `memcpy`.
     unsafe {
         opaque(to.cast(), from.cast(), length);
     }
@@ -396,7 +396,7 @@ pub(crate) mod heap {
             };
             let size = slot.segment_size(capacity).unwrap() as usize;
             let layout = Layout::from_size_align(size, 4096).unwrap();
-            // SAFETY: the size is not zero.
+            // SAFETY: V1: the size is not zero.
             let base = unsafe { alloc_zeroed(layout) };
             assert!(!base.is_null());
             // SAFETY: the block is page-aligned, of the right size and lives
@@ -419,7 +419,7 @@ pub(crate) mod heap {
 
     impl<T: Message + ?Sized> Drop for HeapRing<T> {
         fn drop(&mut self) {
-            // SAFETY: allocated in `new` with this very layout.
+            // SAFETY: V1: allocated in `new` with this very layout.
             unsafe { dealloc(self.view.block.base, self.layout) }
         }
     }

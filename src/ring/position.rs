@@ -258,4 +258,33 @@ mod tests {
             assert_eq!(g.free(g.capacity() - 1), Word(0));
         }
     }
+
+    /// The examples of `docs/format.md`: they stay as long as the format's
+    /// version does.
+    #[test]
+    fn words_are_encoded_as_documented() {
+        let g = Geometry::new(4);
+        let reading = g.published(6).published_again().reading(Owner(513));
+        for (word, value) in [
+            (g.free(6), 0x0000_0000_0001_0000),
+            (g.claimed(6, Owner(3)), 0x0000_0000_0001_4003),
+            (g.published(6), 0x0000_0000_0001_8000),
+            (reading, 0x0000_0000_0001_c601),
+            (g.freed(reading), 0x0000_0000_0002_0000),
+            // Of a large ring, whose laps have fewer bits, and of the last lap.
+            (g.published(u64::MAX), 0xffff_ffff_ffff_8000),
+            (Geometry::new(1 << 20).free(u64::MAX), 0x0fff_ffff_ffff_0000),
+            (Geometry::new(1 << 20).free(0), 0),
+        ] {
+            assert_eq!(word.0, value, "{word:x?}");
+        }
+        let states = [
+            State::Free,
+            State::Claimed,
+            State::Published,
+            State::Reading,
+        ];
+        assert_eq!(states.map(|state| state as u64), [0, 1, 2, 3]);
+        assert_eq!(MAX_ATTEMPTS, 15);
+    }
 }

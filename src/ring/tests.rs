@@ -3,12 +3,17 @@
 //!
 //! [`World`] carries out an operation on the ring and on a ledger, and says so
 //! when the two disagree. `random` drives it with random steps, `placed` sets up
-//! what chance would rarely meet, `hostile` fills the memory with nonsense.
+//! what chance would rarely meet, `hostile` fills the memory with nonsense, and
+//! `scribbled` does so from another thread meanwhile; `streams` runs by the rules
+//! between threads. In `lies` each word changes just before it is looked at.
 
 pub(super) mod explore;
 mod hostile;
+mod lies;
 mod placed;
 mod random;
+mod scribbled;
+mod streams;
 
 use std::collections::BTreeMap;
 

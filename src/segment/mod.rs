@@ -188,6 +188,11 @@ impl Segment {
 
     /// A descriptor to pass on: its open file description holds no locks.
     pub(crate) fn share(&self) -> Result<BorrowedFd<'_>, RingError> {
+        // A forked child passes on what its parent had; nobody passes on what
+        // is corrupted.
+        if let Err(failure @ Failure::Corrupted(_)) = self.check() {
+            return Err(failure.into());
+        }
         if let Some(fd) = self.share.get() {
             return Ok(fd.as_fd());
         }

@@ -70,11 +70,18 @@ pub(crate) fn from_fd(
     let facts = file::facts(own).map_err(os("look at"))?;
     if facts.links == 0 {
         check_seals(own).map_err(|mismatch| wrong(&None, mismatch))?;
+        // No seal keeps the giver from making holes. In ordinary pages they are
+        // zeroes; in huge ones, of which none may be left, a SIGBUS.
+        if !file::is_on_tmpfs(own).map_err(os("look at"))? {
+            return Err(wrong(&None, Mismatch::NotTmpfs));
+        }
     } else {
         check_file(&facts, allow_foreign).map_err(|mismatch| wrong(&None, mismatch))?;
     }
     locks.shared(USERS_BYTE).map_err(os("lock"))?;
-    let terms = read_terms(own, facts.size, &None)?;
+    // The size as of now: before the seals were seen it might still change.
+    let size = file::facts(own).map_err(os("look at"))?.size;
+    let terms = read_terms(own, size, &None)?;
     terms
         .check(expected)
         .map_err(|mismatch| wrong(&None, mismatch))?;
@@ -117,7 +124,8 @@ pub(crate) fn open_error(error: io::Error, place: &Place) -> RingError {
     }
 }
 
-/// Checks what kind of file it is and who may write to it.
+/// Checks what kind of file it is, who may write to it, and that it has no
+/// other name.
 pub(crate) fn check_file(facts: &FileFacts, allow_foreign: bool) -> Result<(), Mismatch> {
     check_kind(facts)?;
     if allow_foreign {
@@ -135,10 +143,16 @@ pub(crate) fn check_file(facts: &FileFacts, allow_foreign: bool) -> Result<(), M
             found: facts.mode & 0o7777,
         });
     }
+    // A ring has one name. With two, somebody else may have given it the one
+    // that led us here, to have us take one ring of ours for another.
+    if facts.links > 1 {
+        return Err(Mismatch::Links { found: facts.links });
+    }
     Ok(())
 }
 
-fn check_kind(facts: &FileFacts) -> Result<(), Mismatch> {
+/// Checks that it is a regular file.
+pub(crate) fn check_kind(facts: &FileFacts) -> Result<(), Mismatch> {
     match facts.kind {
         FileKind::Regular => Ok(()),
         FileKind::Symlink => Err(Mismatch::Symlink),

@@ -1,68 +1,85 @@
 //! Taking a ring's name away. Whoever has it open keeps it.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use super::open;
 use super::place::Place;
 use crate::error::{Mismatch, RingError};
 use crate::layout::MAGIC;
-use crate::os::file::{self, FileKind};
+use crate::os::clock::Moment;
+use crate::os::file::{self, FileFacts};
 use crate::points::{Point, reach};
 
-/// Unlinks the ring at `place`, if it is one.
+/// How long to wait for another remover, who may be stopped, or may be somebody
+/// who only holds the lock.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Unlinks the ring at `place`, if it is one, and if it still is the one that
+/// was there at the beginning: another that was made meanwhile is left alone.
 pub(crate) fn named(place: &Place) -> Result<(), RingError> {
     let path = Some(place.path.clone());
-    let directory = place.directory.as_fd();
-    // One remover at a time, from the check of the file to its unlinking: else
-    // two might agree on an old file and the second take a new one's name.
-    file::flock_exclusive(directory).map_err(open::os_error("lock the directory of", &path))?;
-    reach(Point::DirectoryLocked);
-    let removed = check_and_unlink(place);
-    // The lock goes with the descriptor; `place` may live on.
-    file::funlock(directory).map_err(open::os_error("unlock the directory of", &path))?;
+    // Only a regular file is opened at all.
+    open::check_kind(&facts(place)?).map_err(|mismatch| open::wrong(&path, mismatch))?;
+    let file = open::open_file(place, false).map_err(|error| open::open_error(error, place))?;
+    let file = file.as_fd();
+    check_magic(place, file)?;
+    // One remover of this file at a time, from the last look at its name to its
+    // unlinking: else two might agree on an old file, and the second take a new
+    // one's name.
+    let now = Moment::now();
+    file::flock_exclusive(file, now.checked_add(PATIENCE).unwrap_or(now))
+        .map_err(open::os_error("lock, to remove it,", &path))?;
+    reach(Point::RemovalLocked);
+    let removed = unlink_if_same(place, file);
+    // The lock goes with the last copy of the descriptor, which a child that was
+    // forked meanwhile may have.
+    file::funlock(file).map_err(open::os_error("unlock", &path))?;
     removed
 }
 
-fn check_and_unlink(place: &Place) -> Result<(), RingError> {
+/// What the name stands for now.
+fn facts(place: &Place) -> Result<FileFacts, RingError> {
+    file::facts_at(place.directory.as_fd(), &place.name).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => not_found(place),
+        _ => open::os_error("look at", &Some(place.path.clone()))(error),
+    })
+}
+
+/// A ring of whatever version, or one whose header somebody has overwritten:
+/// the first bytes decide, so that no other file is lost to a wrong name.
+fn check_magic(place: &Place, file: BorrowedFd<'_>) -> Result<(), RingError> {
     let path = Some(place.path.clone());
-    let directory = place.directory.as_fd();
-    let facts = match file::facts_at(directory, &place.name) {
-        Ok(facts) => facts,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(RingError::NotFound {
-                path: place.path.clone(),
-            });
-        }
-        Err(error) => return Err(open::os_error("look at", &path)(error)),
-    };
-    // A ring of whatever version, or one whose header somebody has overwritten:
-    // the first bytes decide, so that no other file is lost to a wrong name.
-    match facts.kind {
-        FileKind::Regular => {}
-        FileKind::Symlink => return Err(open::wrong(&path, Mismatch::Symlink)),
-        _ => {
-            return Err(open::wrong(
-                &path,
-                Mismatch::FileType {
-                    found: "not a file",
-                },
-            ));
-        }
-    }
-    let fd = open::open_file(place, false).map_err(|error| open::open_error(error, place))?;
     let mut found = [0; 8];
-    let read = file::read_start(fd.as_fd(), &mut found).map_err(open::os_error("read", &path))?;
-    if read < found.len() || found != MAGIC {
-        return Err(open::wrong(
-            &path,
-            Mismatch::Magic {
-                expected: MAGIC,
-                found,
-            },
-        ));
+    let read = file::read_start(file, &mut found).map_err(open::os_error("read", &path))?;
+    if read == found.len() && found == MAGIC {
+        return Ok(());
     }
-    file::unlink(directory, &place.name).map_err(open::os_error("remove", &path))?;
+    Err(open::wrong(
+        &path,
+        Mismatch::Magic {
+            expected: MAGIC,
+            found,
+        },
+    ))
+}
+
+/// Unlinks the name if it still leads to `file`, whose lock we have; else what
+/// was to be removed has gone.
+fn unlink_if_same(place: &Place, file: BorrowedFd<'_>) -> Result<(), RingError> {
+    let path = Some(place.path.clone());
+    let own = file::facts(file).map_err(open::os_error("look at", &path))?;
+    if facts(place)?.id() != own.id() {
+        return Err(not_found(place));
+    }
+    file::unlink(place.directory.as_fd(), &place.name).map_err(open::os_error("remove", &path))?;
     reach(Point::NameRemoved);
     Ok(())
+}
+
+fn not_found(place: &Place) -> RingError {
+    RingError::NotFound {
+        path: place.path.clone(),
+    }
 }

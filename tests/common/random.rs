@@ -13,6 +13,11 @@ impl Random {
         Random(seed)
     }
 
+    /// The numbers that belong to `seed`, again.
+    pub fn of(seed: u64) -> Random {
+        Random(seed | 1)
+    }
+
     /// Marsaglia's xorshift64.
     pub fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;

@@ -79,13 +79,13 @@ fn run(case: &Case) {
     let way = format!("{:?}", case.way);
     let args: [(&str, &dyn Display); 2] = [("plan", &plan), ("way", &way)];
     let child = home.spawn("maker", &args);
-    let is_there = matches!(case.point, Point::NamePublished | Point::DirectoryLocked);
+    let is_there = matches!(case.point, Point::NamePublished | Point::RemovalLocked);
     match case.act {
         Act::Kill => {
             child.dies();
             assert_eq!(whole_ring_or_nothing(&home), is_there);
             if case.way == Way::Remove && is_there {
-                // Nobody has the directory to himself any more.
+                // Nobody has the removal to himself any more.
                 memring::remove(&home.ring()).expect("remove the ring");
             }
         }

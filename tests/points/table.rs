@@ -179,7 +179,7 @@ pub const OF_ANONYMOUS: [Point; 6] = [
     StartWritten,
     UsersLocked,
 ];
-pub const OF_REMOVAL: [Point; 2] = [DirectoryLocked, NameRemoved];
+pub const OF_REMOVAL: [Point; 2] = [RemovalLocked, NameRemoved];
 
 /// Each is tried somewhere, and each case fails if its point is not reached.
 #[test]

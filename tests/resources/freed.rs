@@ -1,9 +1,8 @@
 //! Dropped rings and endpoints leave nothing behind.
 
 use std::collections::BTreeSet;
-use std::fs::{File, read_dir, read_to_string};
+use std::fs::{read_dir, read_to_string};
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
 
 use memring::{Kind, Mpmc, Ring, Spsc};
 
@@ -37,28 +36,25 @@ fn holdings() -> Holdings {
 }
 
 /// Locks on files whose inodes are among `inodes`, as the kernel has them.
-fn locks(inodes: &BTreeSet<u64>) -> usize {
+fn locks(files: &BTreeSet<String>) -> usize {
     let locks = read_to_string("/proc/locks").expect("list the locks");
-    let inode = |line: &str| -> Option<u64> {
-        let file = line
-            .split_whitespace()
-            .find(|word| word.matches(':').count() == 2)?;
-        file.rsplit(':').next()?.parse().ok()
-    };
-    let held = locks.lines().filter_map(inode);
-    held.filter(|inode| inodes.contains(inode)).count()
+    let held = locks.lines().flat_map(str::split_whitespace);
+    held.filter(|word| files.contains(*word)).count()
 }
 
-fn inode(fd: impl AsFd) -> u64 {
-    let fd = fd
-        .as_fd()
-        .try_clone_to_owned()
-        .expect("a second descriptor");
-    File::from(fd).metadata().expect("look at the file").ino()
+/// The file as `/proc/locks` names it: the device too, for on another one a file
+/// of the same number may be locked by anybody.
+fn file_name(fd: impl AsFd) -> String {
+    let stat = rustix::fs::fstat(fd).expect("look at the file");
+    let (major, minor) = (
+        rustix::fs::major(stat.st_dev),
+        rustix::fs::minor(stat.st_dev),
+    );
+    format!("{major:02x}:{minor:02x}:{}", stat.st_ino)
 }
 
 /// Makes a ring, uses it, and drops it; says which file it was.
-fn use_one<K: Kind>(number: usize, check: bool) -> u64 {
+fn use_one<K: Kind>(number: usize, check: bool) -> String {
     let name = format!("ring-{number}");
     let ring = match number % 2 {
         0 => Ring::<u64, K>::create(&name, 64),
@@ -71,27 +67,24 @@ fn use_one<K: Kind>(number: usize, check: bool) -> u64 {
     let mut rx = again.receiver().expect("attach a receiver");
     tx.send(7).expect("send");
     assert_eq!(rx.recv(), Ok(7));
-    let inode = inode(ring.as_fd().expect("a descriptor"));
+    let file = file_name(ring.as_fd().expect("a descriptor"));
+    let only = BTreeSet::from([file.clone()]);
     if check {
         // Two endpoints, and two handles that say that it is in use.
-        assert_eq!(
-            locks(&BTreeSet::from([inode])),
-            4,
-            "the locks of a live ring"
-        );
+        assert_eq!(locks(&only), 4, "the locks of a live ring");
     }
     drop((tx, rx));
     if check {
-        assert_eq!(locks(&BTreeSet::from([inode])), 2, "without endpoints");
+        assert_eq!(locks(&only), 2, "without endpoints");
     }
     if number.is_multiple_of(2) {
         memring::remove(&name).expect("remove the ring");
     }
-    inode
+    file
 }
 
 pub fn maker(_args: &Args) {
-    let make = |numbers: std::ops::Range<usize>| -> BTreeSet<u64> {
+    let make = |numbers: std::ops::Range<usize>| -> BTreeSet<String> {
         let both = numbers.map(|number| match number % 4 {
             0 | 1 => use_one::<Spsc>(number, number < 4),
             _ => use_one::<Mpmc>(number, number < 4),
@@ -100,7 +93,7 @@ pub fn maker(_args: &Args) {
     };
     make(0..20); // whatever is made once for all
     let before = holdings();
-    let inodes = make(0..RINGS);
+    let files = make(0..RINGS);
     let after = holdings();
     assert_eq!(after.descriptors, before.descriptors);
     // The allocator may map a little more; a leak would be a thousand.
@@ -108,6 +101,6 @@ pub fn maker(_args: &Args) {
         after.mappings < before.mappings + 10,
         "{before:?}, then {after:?}"
     );
-    assert_eq!(inodes.len(), RINGS);
-    assert_eq!(locks(&inodes), 0, "locks are left");
+    assert_eq!(files.len(), RINGS);
+    assert_eq!(locks(&files), 0, "locks are left");
 }

@@ -76,6 +76,48 @@ pub fn fork_and_wait(act: impl FnOnce()) {
     assert!(exited, "in the child (status {status:#x}): {said}");
 }
 
+/// A forked child beside its parent; killed when dropped.
+pub struct Aside(libc::pid_t);
+
+/// Runs `act` in a forked child, which goes on beside this process. For
+/// processes with one thread.
+pub fn aside(act: impl FnOnce()) -> Aside {
+    // SAFETY: as in `fork_and_wait`.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: no arguments to get wrong; the alarm kills a child that hangs.
+        unsafe {
+            libc::alarm(60);
+            let ended = catch_unwind(AssertUnwindSafe(act));
+            libc::_exit(i32::from(ended.is_err()));
+        }
+    }
+    assert!(child > 0, "{}", std::io::Error::last_os_error());
+    Aside(child)
+}
+
+impl Aside {
+    /// Waits for its end, and says which signal killed it, if one did.
+    pub fn killed_by(self) -> Option<libc::c_int> {
+        let mut status = 0;
+        // SAFETY: our own child, and a status of our own.
+        assert_eq!(unsafe { libc::waitpid(self.0, &mut status, 0) }, self.0);
+        std::mem::forget(self);
+        libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status))
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        let mut status = 0;
+        // SAFETY: our own child, which nobody has waited for.
+        unsafe {
+            libc::kill(self.0, libc::SIGKILL);
+            libc::waitpid(self.0, &mut status, 0);
+        }
+    }
+}
+
 /// Whether this process may do what the superuser may.
 pub fn is_root() -> bool {
     // SAFETY: no arguments to get wrong.

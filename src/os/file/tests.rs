@@ -266,10 +266,11 @@ fn reopening_needs_the_real_proc() {
 fn flock_waits_through_signals() {
     let place = Place::new();
     let holder = reopen(place.dir(), false).unwrap();
-    flock_exclusive(holder.as_fd()).unwrap();
+    let late = Moment::now().checked_add(testing::GUARD).unwrap();
+    flock_exclusive(holder.as_fd(), late).unwrap();
     let mut released = false;
     let taken = testing::with_signals(
-        || flock_exclusive(place.dir()),
+        || flock_exclusive(place.dir(), late),
         |handled| {
             if handled >= 20 && !released {
                 released = true;
@@ -281,6 +282,26 @@ fn flock_waits_through_signals() {
     taken.unwrap();
     let refused = rustix::fs::flock(&holder, FlockOperation::NonBlockingLockExclusive);
     assert_eq!(refused, Err(Errno::WOULDBLOCK));
+}
+
+#[test]
+fn flock_does_not_wait_for_ever() {
+    let place = Place::new();
+    let holder = reopen(place.dir(), false).unwrap();
+    flock_exclusive(holder.as_fd(), Moment::now()).unwrap();
+    let refused = flock_exclusive(place.dir(), Moment::now()).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
+    assert!(refused.to_string().contains("/proc/locks"), "{refused}");
+}
+
+#[test]
+fn tmpfs_is_told_from_the_rest() {
+    let memory = memfd(name("tmpfs")).unwrap();
+    assert!(is_on_tmpfs(memory.as_fd()).unwrap());
+    let shm = open_directory(Path::new("/dev/shm")).unwrap();
+    assert!(is_on_tmpfs(shm.as_fd()).unwrap());
+    let proc = open_directory(Path::new("/proc")).unwrap();
+    assert!(!is_on_tmpfs(proc.as_fd()).unwrap());
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn try_everything<S: Arity, R: Arity>(nonsense: &Nonsense) {
 }
 
 /// Against an operation that never returns: the test fails instead of hanging.
-fn within_30_s(act: impl FnOnce() + Send + 'static) {
+pub(super) fn within_30_s(act: impl FnOnce() + Send + 'static) {
     let (done, finished) = mpsc::channel();
     let worker = thread::spawn(move || {
         act();

@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""Shows what is in a ring: its header, how full it is, and who takes part.
+
+    python3 examples/read_ring.py PATH [--slots]
+
+It needs nothing but Python's standard library and docs/format.md, which it
+follows. It opens the file for reading only, takes no lock, and reads with
+pread, so that it disturbs nobody and a file that is cut short meanwhile is an
+error and no signal. The ring may be in use: the figures are taken one after the
+other and need not agree with each other.
+"""
+
+import errno
+import fcntl
+import os
+import stat
+import struct
+import sys
+
+HEADER = struct.Struct("=8s8I11Q")
+FIELDS = (
+    "magic version byte_order kind wake barrier on_death attempts shape capacity "
+    "message_size message_align stride table_offset table_entries slots_offset "
+    "total_size schema start reserved"
+).split()
+MAGIC = b"memring\0"
+VERSION = 1
+TABLE, ENTRIES, ENTRY = 0x1000, 1024, 16
+SLOTS = 0x5000
+SENDERS, RECEIVERS = range(1, 512), range(512, 1024)
+KINDS = "spsc", "mpsc", "spmc", "mpmc"
+STATES = "FREE", "CLAIMED", "PUBLISHED", "READING"
+WORDS = {
+    "tail": 0x100,
+    "head": 0x180,
+    "sent": 0x200,
+    "busy": 0x208,
+    "taken": 0x280,
+    "done": 0x288,
+    "credit": 0x300,
+    "requeues": 0x380,
+    "closed": 0x400,
+    "sender changes": 0x408,
+    "receiver changes": 0x410,
+    "lost": 0x580,
+    "redelivered": 0x588,
+}
+# fcntl.F_OFD_GETLK, which older Pythons do not name.
+F_OFD_GETLK = 36
+# struct flock of 64-bit Linux: type, whence, start, length, process.
+FLOCK = struct.Struct("hhqqi0q")
+
+
+class Nonsense(Exception):
+    """The file is no ring, or a broken one."""
+
+
+def expect(what, found, expected, good):
+    if not good:
+        raise Nonsense(f"{what}: expected {expected}, found {found}")
+
+
+def power_of_two(number):
+    return number > 0 and number & (number - 1) == 0
+
+
+def round_up(number, unit):
+    return (number + unit - 1) // unit * unit
+
+
+def slot_layout(size, align):
+    """Where the message lies in its slot, and bytes from slot to slot."""
+    payload = max(8, align)
+    end = payload + round_up(size, 8)
+    if end > 64:
+        return payload, round_up(end, max(64, align))
+    stride = 8
+    while stride < end:
+        stride *= 2
+    return payload, stride
+
+
+class Ring:
+    def __init__(self, path):
+        # A link is not followed, and a pipe does not keep us waiting.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        self.file = os.open(path, flags)
+        facts = os.fstat(self.file)
+        if not stat.S_ISREG(facts.st_mode):
+            raise Nonsense("expected a regular file")
+        self.size = facts.st_size
+        # Once; from here on the copy counts.
+        self.header = self.check(self.read(0, HEADER.size, "header"))
+
+    def read(self, offset, length, what):
+        found = os.pread(self.file, length, offset)
+        if len(found) < length:
+            end = offset + len(found)
+            raise Nonsense(f"{what}: the file ends after {end} bytes, expected {offset + length}")
+        return found
+
+    def check(self, data):
+        header = dict(zip(FIELDS, HEADER.unpack(data)))
+        expect("magic", header["magic"], MAGIC, header["magic"] == MAGIC)
+        order = int.from_bytes(bytes([1, 2, 3, 4]), sys.byteorder)
+        found = header["byte_order"]
+        expect("byte order", f"{found:#010x}", f"{order:#010x}, as of this machine", found == order)
+        expect("format version", header["version"], VERSION, header["version"] == VERSION)
+        for field, last in [("kind", 3), ("wake", 1), ("barrier", 1), ("on_death", 1), ("shape", 1)]:
+            expect(field, header[field], f"0 to {last}", header[field] <= last)
+        attempts, capacity = header["attempts"], header["capacity"]
+        expect("attempts", attempts, "1 to 15", 1 <= attempts <= 15)
+        good = power_of_two(capacity) and capacity <= 1 << 31
+        expect("capacity", capacity, "a power of two up to 2^31", good)
+        size, align = header["message_size"], header["message_align"]
+        good = power_of_two(align) and align <= 4096 and (header["shape"] == 0 or align == 1)
+        expect("message_align", align, "a power of two up to 4096, and 1 for bytes", good)
+        self.payload, stride = slot_layout(size + 8, 8) if header["shape"] else slot_layout(size, align)
+        for field, value in [
+            ("stride", stride),
+            ("table_offset", TABLE),
+            ("table_entries", ENTRIES),
+            ("slots_offset", SLOTS),
+            ("total_size", SLOTS + capacity * stride),
+            ("reserved", 0),
+        ]:
+            expect(field, header[field], value, header[field] == value)
+        total = header["total_size"]
+        expect("file size", self.size, f"at least {total}", self.size >= total)
+        return header
+
+    def word(self, offset, what):
+        """One word: a single aligned read of its own width."""
+        return int.from_bytes(self.read(offset, 8, what), sys.byteorder)
+
+    def cell(self, name):
+        value = self.word(WORDS[name], name)
+        last = {"busy": 1, "closed": 2}.get(name)
+        expect(name, value, f"0 to {last}", last is None or value <= last)
+        return value
+
+    def progress(self):
+        """Positions that senders have used, and that receivers have passed."""
+        kind = self.header["kind"]
+        # The receivers' first: they never overtake the senders.
+        received = self.cell("head" if kind & 2 else "done")
+        sent = self.cell("tail" if kind & 1 else "sent")
+        return sent, received
+
+    def length(self):
+        sent, received = self.progress()
+        under_way = (sent - received) % 2**64
+        if under_way >= 2**63:
+            under_way = 0  # a hint that lags
+        return min(under_way, self.header["capacity"])
+
+    def slots(self):
+        """Index, lap, state, attempt and owner of every slot."""
+        for index in range(self.header["capacity"]):
+            what = f"slot {index}"
+            word = self.word(SLOTS + index * self.header["stride"], what)
+            state, attempt, owner = STATES[word >> 14 & 3], word >> 10 & 15, word & 1023
+            holders = {"CLAIMED": SENDERS, "READING": RECEIVERS}.get(state, range(1))
+            good = owner in holders and attempt <= (14 if state in ("PUBLISHED", "READING") else 0)
+            expect(what, f"{word:#018x}", "the word of some state", good)
+            yield index, word >> 16, state, attempt, owner
+
+    def is_held(self, byte):
+        """Does anybody hold a lock on this byte? Asks, and takes nothing."""
+        ask = FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
+        answer = fcntl.fcntl(self.file, F_OFD_GETLK, ask)
+        return FLOCK.unpack(answer)[0] != fcntl.F_UNLCK
+
+    def participants(self):
+        """Id, process and life of everybody attached, or dead and not cleared up."""
+        for ident in range(1, ENTRIES):
+            entry = self.word(TABLE + ident * ENTRY, "participant table")
+            if entry & 1:
+                process = self.word(TABLE + ident * ENTRY + 8, "participant table")
+                yield ident, process, self.is_held(ident)
+
+
+def show(path, with_slots):
+    ring = Ring(path)
+    header = ring.header
+    sent, received = ring.progress()
+    message = "up to {} bytes" if header["shape"] else "{} bytes, aligned to {}"
+    rows = [
+        ("ring", path),
+        ("format", f"version {header['version']}, {sys.byteorder}-endian"),
+        ("kind", KINDS[header["kind"]]),
+        ("message", message.format(header["message_size"], header["message_align"])),
+        ("capacity", f"{header['capacity']} slots of {header['stride']} bytes"),
+        ("schema", f"{header['schema']:#x}"),
+        ("wake", ("spin only", "blocking")[header["wake"]]),
+        ("barrier", ("fences", "membarrier")[header["barrier"]]),
+        ("on death", ("redeliver", "discard")[header["on_death"]]),
+        ("attempts", header["attempts"]),
+        ("start", header["start"]),
+        ("file", f"{ring.size} bytes"),
+        ("in use", "yes" if ring.is_held(0) else "no"),
+        ("closed", "yes" if ring.cell("closed") else "no"),
+        ("sent", (sent - header["start"]) % 2**64),
+        ("received", (received - header["start"]) % 2**64),
+        ("length", ring.length()),
+        ("lost", ring.cell("lost")),
+        ("redelivered", ring.cell("redelivered")),
+    ]
+    for ident, process, alive in ring.participants():
+        side = "sender" if ident in SENDERS else "receiver"
+        life = "alive" if alive else "dead"
+        rows.append(("participant", f"{ident} {side} process {process} {life}"))
+    if with_slots:
+        for index, lap, state, attempt, owner in ring.slots():
+            rows.append(("slot", f"{index} lap {lap} {state} attempt {attempt} owner {owner}"))
+    # Only now: nothing is printed of a file that turns out to be nonsense.
+    for name, value in rows:
+        print(f"{name:12} {value}")
+
+
+def main(args):
+    paths = [arg for arg in args if arg != "--slots"]
+    if len(paths) != 1 or paths[0].startswith("-"):
+        print("usage: read_ring.py PATH [--slots]", file=sys.stderr)
+        return 2
+    try:
+        show(paths[0], "--slots" in args)
+    except Nonsense as error:
+        print(f"read_ring: {paths[0]}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        link = error.errno == errno.ELOOP
+        why = "expected a regular file, found a symbolic link" if link else error.strerror
+        print(f"read_ring: {paths[0]}: {why}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,170 @@
+//! A peer that changes each word in the very moment before it is looked at, so
+//! as to lead an operation on for ever: every operation gives up after so many
+//! accesses.
+
+use std::cell::Cell as Shared;
+
+use super::*;
+use crate::primitive::watched::{Access, watched_by};
+use crate::ring::position::Geometry;
+use crate::ring::{Multi, Single};
+
+const CAPACITY: u64 = 4;
+const TERMS: Terms = Terms {
+    redeliver: true,
+    attempts: 3,
+};
+/// Where the hints point.
+const HINT: u64 = 8;
+/// What names a slot's word; the others are named by their offsets.
+const SLOT: u64 = 1 << 32;
+
+/// How the peer lies.
+#[derive(Clone, Copy, Debug)]
+enum Liar {
+    /// Each word is of a later lap than all before, in this state.
+    Ahead(u64, u64),
+    /// There is always something to claim, and it is gone when it is claimed.
+    Vanishing(u64),
+    /// Everything is in somebody's hands, or is given back, at the lap at hand.
+    Busy(u64),
+}
+
+thread_local! {
+    static LIAR: Shared<Liar> = const { Shared::new(Liar::Busy(0)) };
+    static ACCESSES: Shared<u64> = const { Shared::new(0) };
+}
+
+/// More than any operation needs: each look at a slot is a few accesses.
+fn bound() -> u64 {
+    8 * Geometry::new(CAPACITY).patience()
+}
+
+/// The peer's answer to an access of the word called `name`.
+fn lie(name: u64, access: Access) -> Option<u64> {
+    let count = ACCESSES.get() + 1;
+    ACCESSES.set(count);
+    assert!(count <= bound(), "led on for {count} accesses");
+    if name < SLOT {
+        return Some(match name {
+            // A count that is never the one remembered: look behind the head.
+            requeues if requeues == Cell::Requeues as u64 => count,
+            closed if closed == Cell::Closed as u64 => 0,
+            _ => HINT,
+        });
+    }
+    let state = |state: u64| state << 14;
+    let lap = HINT / CAPACITY;
+    Some(match (LIAR.get(), access) {
+        (Liar::Ahead(step, which), _) => (lap + count * step) << 16 | state(which),
+        (Liar::Vanishing(which), Access::Load) => lap << 16 | state(which),
+        (Liar::Vanishing(_), _) => !0,
+        (Liar::Busy(which), _) => lap << 16 | state(which) | (count % 16) << 10 | 513,
+    })
+}
+
+/// Runs `operation` on a ring whose words are all lies.
+fn led_on(liar: Liar, operation: impl FnOnce(&View<[u8]>)) {
+    let ring = HeapRing::<[u8]>::new(CAPACITY, 16, 0);
+    let view = ring.view();
+    for slot in 0..CAPACITY {
+        view.word(slot).store(SLOT + slot, Ordering::Relaxed);
+    }
+    for cell in [
+        Cell::Tail,
+        Cell::Head,
+        Cell::Sent,
+        Cell::Busy,
+        Cell::Taken,
+        Cell::Done,
+        Cell::Credit,
+        Cell::Requeues,
+        Cell::Closed,
+        Cell::Lost,
+        Cell::Redelivered,
+    ] {
+        view.cell(cell).store(cell as u64, Ordering::Relaxed);
+    }
+    LIAR.set(liar);
+    ACCESSES.set(0);
+    watched_by(lie, || operation(view)).expect("nobody is suspended");
+}
+
+fn try_everything<S: Arity, R: Arity>(liar: Liar) {
+    let sender = |act: fn(&mut S::Sender<R>, &View<[u8]>)| {
+        led_on(liar, |view| {
+            if let Ok(mut side) = S::Sender::<R>::attach(view, Owner(1)) {
+                ACCESSES.set(0);
+                act(&mut side, view);
+            }
+        });
+    };
+    sender(|side, view| {
+        let _ = side.claim(view);
+    });
+    sender(|side, view| {
+        let _ = side.has_room(view);
+    });
+    let receiver = |act: fn(&mut R::Receiver<S>, &View<[u8]>)| {
+        led_on(liar, |view| {
+            if let Ok(mut side) = R::Receiver::<S>::attach(view, Owner(600), TERMS) {
+                ACCESSES.set(0);
+                act(&mut side, view);
+            }
+        });
+    };
+    receiver(|side, view| {
+        let _ = side.claim(view);
+    });
+    receiver(|side, view| {
+        let _ = side.has_message(view);
+    });
+    receiver(|side, view| {
+        let claim = |_| {
+            ACCESSES.set(0);
+            side.claim(view).ok()
+        };
+        let claims: Vec<_> = (0..3).filter_map(claim).collect();
+        ACCESSES.set(0);
+        side.requeue(view, claims.into_iter(), TERMS);
+    });
+    led_on(liar, |view| {
+        repair::sweep(view, Owner(513), TERMS, || true);
+    });
+    led_on(liar, |view| {
+        repair::any_given_back(view);
+    });
+}
+
+#[test]
+fn nobody_is_led_on_for_ever() {
+    let ahead = [1, 2, 1 << 20, 1 << 40].map(|step| (0..4).map(move |which| (step, which)));
+    let ahead = ahead.into_iter().flatten();
+    let all = ahead
+        .map(|(step, which)| Liar::Ahead(step, which))
+        .chain((0..4).map(Liar::Vanishing))
+        .chain((0..4).map(Liar::Busy));
+    for liar in all {
+        try_everything::<Single, Single>(liar);
+        try_everything::<Multi, Single>(liar);
+        try_everything::<Single, Multi>(liar);
+        try_everything::<Multi, Multi>(liar);
+    }
+}
+
+/// The lies are such that somebody would be: they use a claim's patience up.
+#[test]
+fn the_lies_are_good_ones() {
+    let contended = |liar| {
+        led_on(liar, |view| {
+            let mut side = <Multi as Arity>::Sender::<Multi>::attach(view, Owner(1)).unwrap();
+            assert_eq!(side.claim(view), Err(Stall::Contended), "{liar:?}");
+        });
+    };
+    contended(Liar::Ahead(1, 3));
+    contended(Liar::Vanishing(0));
+    led_on(Liar::Ahead(2, 2), |view| {
+        let attached = <Multi as Arity>::Receiver::<Multi>::attach(view, Owner(600), TERMS);
+        assert_eq!(attached.unwrap().claim(view), Err(Stall::Contended));
+    });
+}

@@ -1,0 +1,205 @@
+//! Threads at work on a ring on the heap while another writes whatever it likes
+//! over the memory: under the address sanitizer a step beyond the ring is seen,
+//! which mapped memory would hide, and under the thread sanitizer a plain access
+//! to what others write.
+
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::hostile::within_30_s;
+use super::*;
+use crate::ring::position::Geometry;
+use crate::ring::{Multi, Single};
+
+const TERMS: Terms = Terms {
+    redeliver: true,
+    attempts: 3,
+};
+
+/// What moves as words: a block move is a plain access to the thread sanitizer.
+const WORDS: usize = 250;
+/// What moves as a block.
+const BLOCK: usize = 700;
+
+/// How long for each kind.
+const TIME: Duration = Duration::from_millis(300);
+
+/// Marsaglia's xorshift64, from a seed that is told when a test fails.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 8) % end
+    }
+}
+
+const CELLS: [Cell; 9] = [
+    Cell::Tail,
+    Cell::Head,
+    Cell::Sent,
+    Cell::Busy,
+    Cell::Taken,
+    Cell::Done,
+    Cell::Credit,
+    Cell::Requeues,
+    Cell::Closed,
+];
+
+fn scribble(view: &View<[u8]>, random: &mut Random) {
+    let geometry = view.geometry();
+    let capacity = geometry.capacity();
+    let position = random.below(4 * capacity);
+    match random.below(8) {
+        0..4 => {
+            let near = geometry.free(position).0;
+            let fields = random.below(1 << 16);
+            view.word(position).store(near | fields, Ordering::Relaxed);
+        }
+        4..6 => {
+            let lengths = [0, BLOCK, BLOCK + 1, 1 << 32, usize::MAX];
+            let length = lengths[random.below(lengths.len() as u64) as usize];
+            view.payload(position).set_length(length);
+        }
+        6 => {
+            let cell = CELLS[random.below(CELLS.len() as u64) as usize];
+            let value = if random.below(4) == 0 {
+                random.below(u64::MAX)
+            } else {
+                position
+            };
+            view.cell(cell).store(value, Ordering::Relaxed);
+        }
+        _ => {
+            // A new ring, or there would soon be nothing to do on this one.
+            for position in 0..capacity {
+                let word = Geometry::new(capacity).free(position);
+                view.word(position).store(word.0, Ordering::Relaxed);
+            }
+            for cell in CELLS {
+                view.cell(cell).store(0, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// A sender's work until `end`; says how many messages it sent. (Two of a single
+/// side at once, which locks prevent elsewhere, are one more kind of nonsense.)
+fn sends<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, end: Instant) -> u64 {
+    let bytes = [7; BLOCK];
+    let mut sent = 0;
+    while Instant::now() < end {
+        let Ok(mut side) = S::Sender::<R>::attach(view, Owner(1)) else {
+            continue;
+        };
+        for _ in 0..100 {
+            if side.begin(view).is_err() {
+                break;
+            }
+            match side.claim(view) {
+                Ok(position) => {
+                    let length = random.below(view.limit() as u64 + 1) as usize;
+                    view.payload(position).store(&bytes[..length]);
+                    side.publish(view, position);
+                    sent += 1;
+                }
+                Err(Stall::Held(held)) => drop(repair::repair(view, held, TERMS)),
+                Err(_) => {}
+            }
+            side.end(view);
+        }
+    }
+    sent
+}
+
+/// A receiver's work until `end`; says how many messages it received.
+fn receives<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, end: Instant) -> u64 {
+    let mut received = 0;
+    while Instant::now() < end {
+        let Ok(mut side) = R::Receiver::<S>::attach(view, Owner(600), TERMS) else {
+            continue;
+        };
+        for _ in 0..100 {
+            let mut claims = Vec::new();
+            for _ in 0..1 + random.below(3) {
+                match side.claim(view) {
+                    Ok(claim) => claims.push(claim),
+                    Err(Stall::Held(held)) => drop(repair::repair(view, held, TERMS)),
+                    Err(_) => {}
+                }
+            }
+            side.hand_out(view);
+            for claim in &claims {
+                let payload = view.payload(claim.position);
+                if let Ok(length) = payload.length() {
+                    assert!(length <= view.limit());
+                    let mut bytes = vec![0; length];
+                    payload.load(&mut bytes);
+                    received += 1;
+                }
+            }
+            if random.below(4) == 0 {
+                side.requeue(view, claims.into_iter(), TERMS);
+            } else {
+                claims.into_iter().for_each(|c| side.release(view, c));
+            }
+            side.settle(view);
+            let _ = side.has_message(view);
+        }
+    }
+    received
+}
+
+fn under_attack<S: Arity, R: Arity>(limit: usize, seed: u64) {
+    let ring = &HeapRing::<[u8]>::new(4, limit, 0);
+    let end = Instant::now() + TIME;
+    let stop = &AtomicBool::new(false);
+    let (sent, received) = thread::scope(|threads| {
+        let scribbler = threads.spawn(move || {
+            let mut random = Random(seed | 1);
+            while !stop.load(Ordering::Relaxed) {
+                scribble(ring.view(), &mut random);
+            }
+        });
+        let [one, other] = [seed ^ 3, seed ^ 5].map(|seed| {
+            threads.spawn(move || sends::<S, R>(ring.view(), &mut Random(seed | 1), end))
+        });
+        let [third, fourth] = [seed ^ 9, seed ^ 17].map(|seed| {
+            threads.spawn(move || receives::<S, R>(ring.view(), &mut Random(seed | 1), end))
+        });
+        let both = |a: thread::ScopedJoinHandle<'_, u64>, b: thread::ScopedJoinHandle<'_, u64>| {
+            a.join().unwrap() + b.join().unwrap()
+        };
+        let done = (both(one, other), both(third, fourth));
+        stop.store(true, Ordering::Relaxed);
+        // By its handle, which the thread sanitizer can follow.
+        scribbler.join().unwrap();
+        done
+    });
+    assert!(sent > 0 && received > 0, "{sent} sent, {received} received");
+}
+
+fn all_kinds(limit: usize) {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let seed = now.unwrap().as_nanos() as u64;
+    println!("seed {seed}");
+    within_30_s(move || {
+        under_attack::<Single, Single>(limit, seed);
+        under_attack::<Multi, Single>(limit, seed);
+        under_attack::<Single, Multi>(limit, seed);
+        under_attack::<Multi, Multi>(limit, seed);
+    });
+}
+
+#[test]
+fn no_word_leads_out_of_the_ring() {
+    all_kinds(WORDS);
+}
+
+#[test]
+fn no_word_leads_a_block_move_out_of_the_ring() {
+    all_kinds(BLOCK);
+}

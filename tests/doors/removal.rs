@@ -1,0 +1,91 @@
+//! Removing a ring, and others who would have it not removed.
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::thread;
+
+use memring::RingError;
+
+use crate::support::{aside, become_user, in_child, says};
+use crate::{ATTACKER, Numbers, VICTIM, on_stage};
+
+#[test]
+fn whoever_locks_the_directory_bars_nobody() {
+    on_stage(|stage| {
+        let name = stage.path("x");
+        // Everybody may lock a directory that he may read.
+        let attacker = aside(|| {
+            become_user(ATTACKER);
+            let directory = File::open(&stage.path).unwrap();
+            directory.lock().unwrap();
+            fs::write(stage.path("locked"), "").unwrap();
+            loop {
+                thread::park();
+            }
+        });
+        while fs::symlink_metadata(stage.path("locked")).is_err() {
+            thread::yield_now();
+        }
+        stage.as_user(VICTIM, || {
+            Numbers::create(&name, 2).unwrap();
+            memring::remove(&name).unwrap();
+        });
+        assert!(fs::symlink_metadata(&name).is_err());
+        drop(attacker);
+    });
+}
+
+/// The lock and the second look: of two removers of one ring, the second leaves
+/// alone what was made after the first.
+#[test]
+fn a_ring_that_was_made_meanwhile_is_left_alone() {
+    in_child(|| {
+        let place = tempfile::tempdir_in("/dev/shm").unwrap();
+        let name = place.path().join("x");
+        let name = name.to_str().unwrap();
+        drop(Numbers::create(name, 2).unwrap());
+        // The first remover, as far as the second can tell.
+        let first = File::open(name).unwrap();
+        first.lock().unwrap();
+        let old = first.metadata().unwrap().ino();
+        thread::scope(|scope| {
+            let second = scope.spawn(|| memring::remove(name));
+            // It has the old ring open, and waits for the first.
+            let has_it = |file: std::io::Result<fs::DirEntry>| {
+                let facts = fs::metadata(file.unwrap().path());
+                facts.is_ok_and(|facts| facts.ino() == old)
+            };
+            let open = || fs::read_dir("/proc/self/fd").unwrap().map(has_it);
+            while open().filter(|it| *it).count() < 2 {
+                thread::yield_now();
+            }
+            fs::remove_file(name).unwrap();
+            drop(Numbers::create(name, 4).unwrap());
+            drop(first);
+            let error = second.join().unwrap().unwrap_err();
+            assert!(matches!(error, RingError::NotFound { .. }), "{error:?}");
+        });
+        assert_eq!(memring::inspect(name).unwrap().capacity, 4);
+    });
+}
+
+#[test]
+fn whoever_locks_the_ring_s_file_is_waited_for_but_not_for_ever() {
+    in_child(|| {
+        let place = tempfile::tempdir_in("/dev/shm").unwrap();
+        let name = place.path().join("x");
+        let name = name.to_str().unwrap();
+        let ring = Numbers::create(name, 2).unwrap();
+        let holder = File::open(name).unwrap();
+        holder.lock().unwrap();
+        let error = memring::remove(name).unwrap_err();
+        assert!(matches!(error, RingError::Os { .. }), "{error:?}");
+        says(&error, &[name, "remove", "another process", "/proc/locks"]);
+        assert!(fs::symlink_metadata(name).is_ok());
+        // The lock means nothing to those who use the ring.
+        ring.sender().unwrap().send(1).unwrap();
+        Numbers::open(name).unwrap();
+        drop(holder);
+        memring::remove(name).unwrap();
+    });
+}

@@ -1,0 +1,182 @@
+//! Segments that earlier versions of this crate have made, kept for good.
+//!
+//! A program opens them, or refuses them by name because its format's version is
+//! another. When the version moves, the samples of the old one stay as they are
+//! and new ones are added, which
+//!
+//! ```sh
+//! MEMRING_WRITE_SAMPLES=1 cargo test -p memring --test format samples
+//! ```
+//!
+//! writes.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use memring::{
+    Barrier, Kind, Message, MessageKind, Mismatch, Mpmc, OnDeath, Ring, RingError, RingKind, Spsc,
+    TryRecvError, Wake,
+};
+use tempfile::TempDir;
+
+/// The version that this crate speaks.
+const VERSION: u32 = 1;
+/// Where the slots begin.
+const SLOTS: usize = 0x5000;
+
+fn path(name: &str, version: u32) -> PathBuf {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/format/samples");
+    directory.join(format!("{name}.v{version}"))
+}
+
+/// A copy of a sample, for this test to do with as it likes.
+pub struct Sample {
+    directory: TempDir,
+}
+
+impl Sample {
+    pub fn of(name: &str, version: u32) -> Sample {
+        let sample = Sample {
+            directory: tempfile::tempdir_in("/dev/shm").expect("a directory"),
+        };
+        fs::copy(path(name, version), sample.path()).expect("copy a sample");
+        fs::set_permissions(sample.path(), Permissions::from_mode(0o600)).expect("mode");
+        sample
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.directory.path().join("sample")
+    }
+
+    pub fn name(&self) -> String {
+        self.path().to_str().expect("a path of ASCII").into()
+    }
+
+    /// Opens it, unless this program is of another version or machine: then it
+    /// was refused by name.
+    fn open<T: Message + ?Sized, K: Kind>(&self, version: u32, schema: u64) -> Option<Ring<T, K>> {
+        match Ring::builder().schema(schema).open(&self.name()) {
+            Ok(ring) => Some(ring),
+            Err(RingError::Mismatch { mismatch, .. }) => {
+                match mismatch {
+                    Mismatch::Version { found, .. } if version != VERSION => {
+                        assert_eq!(found, version);
+                    }
+                    Mismatch::ByteOrder { .. } if cfg!(target_endian = "big") => {}
+                    other => panic!("{other}"),
+                }
+                None
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+/// Has been through a lap; one message was given back, three were not.
+fn make_numbers(name: &str) {
+    let ring = Ring::<u64, Mpmc>::builder();
+    let ring = ring.capacity(4).schema(0x5eed).attempts(3);
+    let ring = ring.barrier(Barrier::Fence).create(name).unwrap();
+    let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+    for number in 1..=4 {
+        tx.send(number * 0x1111).unwrap();
+    }
+    for _ in 0..2 {
+        rx.recv().unwrap();
+    }
+    for number in 5..=6 {
+        tx.send(number * 0x1111).unwrap();
+    }
+    rx.lease().unwrap().requeue();
+}
+
+/// Of varying length, closed, with one message received.
+fn make_bytes(name: &str) {
+    let ring = Ring::<[u8], Spsc>::builder().capacity(4).message_limit(24);
+    let ring = ring.wake(Wake::SpinOnly).barrier(Barrier::Fence);
+    let ring = ring.on_receiver_death(OnDeath::Discard);
+    let ring = ring.create(name).unwrap();
+    let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+    for message in ["alpha", "", "as long as a message gets"] {
+        tx.send(&message.as_bytes()[..message.len().min(24)])
+            .unwrap();
+    }
+    assert_eq!(rx.recv().unwrap(), b"alpha");
+    ring.close().unwrap();
+}
+
+#[test]
+fn numbers_of_version_1_open_for_ever() {
+    let sample = Sample::of("numbers", 1);
+    let Some(ring) = sample.open::<u64, Mpmc>(1, 0x5eed) else {
+        return;
+    };
+    let seen = memring::inspect(&sample.name()).unwrap();
+    assert_eq!((seen.kind, seen.capacity), (RingKind::Mpmc, 4));
+    assert_eq!(seen.message, MessageKind::Typed { size: 8, align: 8 });
+    assert_eq!((seen.schema, seen.file_size), (0x5eed, 0x5040));
+    assert_eq!(
+        (seen.wake, seen.on_death),
+        (Wake::Blocking, OnDeath::Redeliver)
+    );
+    assert_eq!((seen.stats.sent, seen.stats.redelivered), (6, 1));
+    assert!(!seen.closed && seen.stats.senders.is_empty() && seen.stats.receivers.is_empty());
+    let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+    for (number, attempt) in [(3, 1), (4, 0), (5, 0), (6, 0)] {
+        let lease = rx.try_lease().unwrap();
+        assert_eq!((lease.read(), lease.attempt()), (number * 0x1111, attempt));
+    }
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+    // Not only to look at.
+    for number in 0..9 {
+        tx.try_send(number).unwrap();
+        assert_eq!(rx.try_recv(), Ok(number));
+    }
+}
+
+#[test]
+fn bytes_of_version_1_open_for_ever() {
+    let sample = Sample::of("bytes", 1);
+    let Some(ring) = sample.open::<[u8], Spsc>(1, 0) else {
+        return;
+    };
+    let seen = memring::inspect(&sample.name()).unwrap();
+    assert_eq!((seen.kind, seen.capacity), (RingKind::Spsc, 4));
+    assert_eq!(seen.message, MessageKind::Bytes { limit: 24 });
+    assert_eq!(
+        (seen.wake, seen.on_death),
+        (Wake::SpinOnly, OnDeath::Discard)
+    );
+    assert_eq!((seen.stats.sent, seen.stats.received), (3, 1));
+    assert!(seen.closed);
+    let mut rx = ring.receiver().unwrap();
+    assert_eq!(rx.try_recv().unwrap(), b"");
+    assert_eq!(rx.try_recv().unwrap(), b"as long as a message get");
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Closed));
+    assert!(ring.sender().unwrap().try_send(b"late").is_err());
+}
+
+/// The header and the slots are what the same calls make today, byte for byte.
+/// (Hints and counters may be moved in other ways without another format.)
+#[test]
+fn the_same_calls_make_the_same_bytes() {
+    if cfg!(target_endian = "big") {
+        return; // the samples are of the other sort
+    }
+    for (name, make) in [("numbers", make_numbers as fn(&str)), ("bytes", make_bytes)] {
+        let directory = tempfile::tempdir_in("/dev/shm").unwrap();
+        let fresh = directory.path().join(name);
+        make(fresh.to_str().unwrap());
+        let made = fs::read(&fresh).unwrap();
+        let sample = path(name, VERSION);
+        if std::env::var_os("MEMRING_WRITE_SAMPLES").is_some() {
+            fs::write(&sample, &made).unwrap();
+            println!("written: {}", sample.display());
+        }
+        let kept = fs::read(&sample).unwrap();
+        assert_eq!(made.len(), kept.len(), "{name}");
+        assert_eq!(made[..128], kept[..128], "header of {name}");
+        assert_eq!(made[SLOTS..], kept[SLOTS..], "slots of {name}");
+    }
+}
