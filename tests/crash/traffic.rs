@@ -1,6 +1,6 @@
 //! Senders and receivers that go on until they are killed, or told to stop.
 
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::time::Duration;
 
 use memring::{Kind, RecvError, Ring, RingKind};
@@ -14,6 +14,21 @@ use crate::common::work::{self, Verb};
 
 /// Messages after which a sender attaches anew.
 const TERM: u64 = 64;
+
+/// Chance decides where a kill strikes. What must hold is checked every time; a
+/// run in which no kill struck where it matters shows too little, and another one
+/// follows.
+pub fn until_it_bites<R: Debug>(mut once: impl FnMut() -> R, bites: impl Fn(&R) -> bool) {
+    let mut calm = Vec::new();
+    while calm.len() < 10 {
+        let outcome = once();
+        if bites(&outcome) {
+            return;
+        }
+        calm.push(outcome);
+    }
+    panic!("no kill met a send, time and again: {calm:?}");
+}
 
 /// How many incarnations of senders there have been.
 pub struct Incarnations {
