@@ -185,12 +185,33 @@ pub fn list() -> Result<Vec<Listed>, RingError> {
 pub(crate) fn len(block: &Block, kind: RingKind) -> (u64, u64, usize) {
     let (sent, received) = progress(kind);
     // The receivers' first: they never overtake the senders, so the difference
-    // errs upwards, where it is clamped.
+    // errs upwards, where it is clamped. Acquire: pairs with the Release stores
+    // of these words, so that the slot words are as far at least.
     let received = block.cell(received).load(Ordering::Acquire);
     let sent = block.cell(sent).load(Ordering::Acquire);
+    // Hints lag for as long as nobody comes by, and `sent` lags behind a dead
+    // sender: the words know better.
+    let geometry = block.geometry();
+    let sent = passed(block, sent, |word, ahead| {
+        ahead > 0 || ahead == 0 && word.state() != State::Free
+    });
+    let received = passed(block, received, |_, ahead| ahead > 0);
     let under_way = (sent.wrapping_sub(received) as i64).max(0) as u64;
-    let len = under_way.min(block.geometry().capacity()) as usize;
+    let len = under_way.min(geometry.capacity()) as usize;
     (sent, received, len)
+}
+
+/// The first position from `from` on, a lap on at most, whose word does not tell
+/// that it has been passed.
+fn passed(block: &Block, from: u64, is_passed: impl Fn(Word, i64) -> bool) -> u64 {
+    let geometry = block.geometry();
+    let steps = (0..geometry.capacity()).take_while(|step| {
+        let position = from.wrapping_add(*step);
+        // Acquire: the words that come after it are as new at least.
+        let word = Word(block.word(position).load(Ordering::Acquire));
+        is_passed(word, geometry.laps_ahead(word, position))
+    });
+    from.wrapping_add(steps.count() as u64)
 }
 
 /// Where each side of a kind tells how far it is.
