@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use memring::{Kind, Ring, RingKind, Side, TryRecvError};
+use memring::{
+    Kind, Mpmc, Mpsc, OnDeath, RecvTimeoutError, Ring, RingKind, Side, Spmc, TryRecvError,
+    WaitStrategy,
+};
 
 use crate::common::child::Child;
 use crate::common::dispatch::{Job, dispatch};
 use crate::common::hold::{Line, Scene, get, put};
 use crate::common::home::Home;
-use crate::common::load::Load;
+use crate::common::load::{Load, Stamp};
 use crate::common::progress::{Outcome, Progress};
 use crate::common::random::Random;
 use crate::traffic::{Incarnations, until_it_bites};
@@ -100,4 +103,47 @@ fn the_claim_of_a_dead_sender_is_passed_over() {
     for kind in RingKind::ALL {
         dispatch(kind, Line::NAME, Test);
     }
+}
+
+/// Who stands in one's own path is looked after before the first sleep, and not
+/// left to patrols: a call that waits for no time at all gets by.
+#[test]
+fn a_dead_one_in_the_way_is_cleared_at_once() {
+    fn behind_a_claim<K: Kind>() {
+        let scene = Scene::<Line, K>::new(Ring::builder().capacity(4));
+        let attached = scene.ring.receiver_with(WaitStrategy::Park);
+        let mut rx = attached.expect("attach a receiver");
+        let holder = scene.hold(Side::Sender, 0);
+        let mut tx = scene.ring.sender().expect("attach a sender");
+        put(&mut tx, 7..8);
+        let waited = rx.recv_timeout(Duration::ZERO).err();
+        let pid = holder.pid();
+        assert!(
+            matches!(&waited, Some(RecvTimeoutError::Timeout(Some(by))) if by.pid == pid),
+            "{waited:?} of {pid}"
+        );
+        holder.kill();
+        let received = rx.recv_timeout(Duration::ZERO).expect("the message");
+        assert_eq!(Line::stamp(&received).number, 7);
+    }
+    fn behind_a_lease<K: Kind>() {
+        let ring = Ring::builder().capacity(1);
+        let scene = Scene::<Line, K>::new(ring.on_receiver_death(OnDeath::Discard));
+        let attached = scene.ring.sender_with(WaitStrategy::Park);
+        let mut tx = attached.expect("attach a sender");
+        put(&mut tx, 0..1);
+        let holder = scene.hold(Side::Receiver, 1);
+        let next = Line::make(Stamp {
+            sender: 0,
+            number: 1,
+        });
+        assert!(tx.send_timeout(next, Duration::ZERO).is_err());
+        holder.kill();
+        tx.send_timeout(next, Duration::ZERO).expect("room");
+        assert_eq!(scene.ring.stats().lost, 1);
+    }
+    behind_a_claim::<Mpsc>();
+    behind_a_claim::<Mpmc>();
+    behind_a_lease::<Spmc>();
+    behind_a_lease::<Mpmc>();
 }
