@@ -70,6 +70,18 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// gone; [`TrySendError::Failed`]. The message comes back inside.
     #[inline]
     pub fn try_send<'m>(&mut self, message: T::Sent<'m>) -> Result<(), TrySendError<T::Sent<'m>>> {
+        if self.offer_quickly(&message) {
+            return Ok(());
+        }
+        self.try_send_slowly(message)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn try_send_slowly<'m>(
+        &mut self,
+        message: T::Sent<'m>,
+    ) -> Result<(), TrySendError<T::Sent<'m>>> {
         if let Err(failure) = self.check_length(&message) {
             return Err(TrySendError::Failed(message, failure));
         }
@@ -91,10 +103,10 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// inside.
     #[inline]
     pub fn send<'m>(&mut self, message: T::Sent<'m>) -> Result<(), SendError<T::Sent<'m>>> {
-        match self.send_until(message, None) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(answer::send(error)),
+        if self.offer_quickly(&message) {
+            return Ok(());
         }
+        self.send_until(message, None).map_err(answer::send)
     }
 
     /// As [`Sender::send`], for at most `timeout`.
@@ -122,7 +134,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         self.send_until(message, Some(Moment::from_instant(deadline)))
     }
 
-    #[inline]
+    #[cold]
+    #[inline(never)]
     fn send_until<'m>(
         &mut self,
         message: T::Sent<'m>,
@@ -298,8 +311,30 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         Ok(())
     }
 
-    /// Claim, write, publish, notify: the path of one message.
+    /// The path of a message when nothing stands in the way: claim, write,
+    /// publish, notify, without a call. `false` says nothing, and did nothing.
     #[inline(always)]
+    fn offer_quickly(&mut self, message: &T::Sent<'_>) -> bool {
+        // A copy, which stores to shared memory cannot change: it stays in
+        // registers.
+        let view = self.view;
+        let bytes = T::encode(message);
+        if !self.port.is_usable() || self.granted.is_some() || bytes.len() > view.limit() {
+            return false;
+        }
+        let Some(position) = self.side.quick(&view) else {
+            return false;
+        };
+        view.payload(position).store(bytes);
+        reach(Point::Written);
+        self.side.publish(&view, position);
+        self.side.end(&view);
+        self.port.notify(&view, Bell::Receivers);
+        reach(Point::MessageAnnounced);
+        true
+    }
+
+    /// Claim, write, publish, notify: the path of one message, however long.
     fn offer(&mut self, message: &T::Sent<'_>) -> Result<(), Stall> {
         let position = self.start()?;
         self.view.payload(position).store(T::encode(message));

@@ -127,6 +127,11 @@ impl<R: Arity> SendSide for MultiSender<R> {
     }
 
     #[inline(always)]
+    fn quick<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+        self.claim(memory).ok()
+    }
+
+    #[inline(always)]
     fn publish<M: Memory>(&mut self, memory: &M, position: u64) {
         // P2. Release: the payload is written before; pairs with the Acquire
         // loads of the word by receivers.
@@ -302,6 +307,11 @@ impl<S: Arity> ReceiveSide for MultiReceiver<S> {
             Ok(claim) => Ok(claim),
             Err((head, stall)) => self.claim_behind(memory, head).ok_or(stall),
         }
+    }
+
+    #[inline(always)]
+    fn quick<M: Memory>(&mut self, memory: &M) -> Option<Claim> {
+        self.claim(memory).ok()
     }
 
     #[inline(always)]

@@ -137,6 +137,20 @@ impl<R: Arity> SendSide for SingleSender<R> {
     }
 
     #[inline(always)]
+    fn quick<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+        let room = if R::MULTI {
+            self.check_word(memory).is_ok()
+        } else {
+            self.next != self.limit
+        };
+        if room && self.begin(memory).is_ok() {
+            Some(self.next)
+        } else {
+            None
+        }
+    }
+
+    #[inline(always)]
     fn publish<M: Memory>(&mut self, memory: &M, position: u64) {
         // P1. Release: the payload is written before; pairs with the Acquire
         // loads of the word by receivers.
@@ -277,6 +291,14 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
             return Ok(self.claim_next(word));
         }
         self.claim_slow(memory, word)
+    }
+
+    #[inline(always)]
+    fn quick<M: Memory>(&mut self, memory: &M) -> Option<Claim> {
+        // As in `claim`.
+        let word = Word(memory.word(self.next).load(Ordering::Acquire));
+        word.agrees_with(memory.geometry().published(self.next))
+            .then(|| self.claim_next(word))
     }
 
     #[inline(always)]
