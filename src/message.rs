@@ -31,9 +31,31 @@ pub trait Message: sealed::Sealed {
     #[doc(hidden)]
     fn encode<'a>(message: &'a Self::Sent<'_>) -> &'a [u8];
 
-    /// Builds a message of `length` bytes from what `fill` puts in.
+    /// Copies a message of `length` bytes out.
     #[doc(hidden)]
-    fn decode(length: usize, fill: impl FnOnce(&mut [u8])) -> Self::Received;
+    fn decode(source: &impl Source, length: usize) -> Self::Received;
+}
+
+/// Where messages are copied from: see `ring::memory`.
+#[doc(hidden)]
+pub trait Source {
+    /// A message of fixed size.
+    fn value<T: AnyBitPattern>(&self) -> T;
+    /// A message of `length` bytes.
+    fn bytes(&self, length: usize) -> Vec<u8>;
+}
+
+/// A source of zeroes.
+pub(crate) struct Blank;
+
+impl Source for Blank {
+    fn value<T: AnyBitPattern>(&self) -> T {
+        T::zeroed()
+    }
+
+    fn bytes(&self, length: usize) -> Vec<u8> {
+        vec![0; length]
+    }
 }
 
 impl<T: NoUninit + AnyBitPattern + Send + 'static> Message for T {
@@ -48,10 +70,8 @@ impl<T: NoUninit + AnyBitPattern + Send + 'static> Message for T {
     }
 
     #[inline(always)]
-    fn decode(_length: usize, fill: impl FnOnce(&mut [u8])) -> T {
-        let mut message = T::zeroed();
-        fill(bytemuck::bytes_of_mut(&mut message));
-        message
+    fn decode(source: &impl Source, _length: usize) -> T {
+        source.value()
     }
 }
 
@@ -67,9 +87,7 @@ impl Message for [u8] {
     }
 
     #[inline]
-    fn decode(length: usize, fill: impl FnOnce(&mut [u8])) -> Vec<u8> {
-        let mut message = vec![0; length];
-        fill(&mut message);
-        message
+    fn decode(source: &impl Source, length: usize) -> Vec<u8> {
+        source.bytes(length)
     }
 }

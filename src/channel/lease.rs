@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use super::receiver::Receiver;
 use crate::kind::Kind;
-use crate::message::Message;
+use crate::message::{Blank, Message};
 use crate::ring::memory::Payload;
 
 /// Messages in this receiver's hands, from [`Receiver::lease_batch`].
@@ -90,11 +90,10 @@ impl<T: Message + ?Sized> LeasedMessage<'_, T> {
     /// ring's memory: zeroes, or no bytes.)
     #[inline]
     pub fn read(&self) -> T::Received {
-        T::decode(self.length, |bytes| {
-            if self.length > 0 {
-                self.payload.load(bytes);
-            }
-        })
+        if self.length == 0 {
+            return T::decode(&Blank, 0);
+        }
+        T::decode(&self.payload, self.length)
     }
 
     /// How often the message was given back before: 0 at the first receipt.

@@ -312,7 +312,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
                 return None;
             }
         };
-        let message = T::decode(length, |bytes| payload.load(bytes));
+        let message = T::decode(&payload, length);
         reach(Point::Read);
         self.side.release(&view, claim);
         self.port.notify(&view, Bell::Senders);
@@ -332,7 +332,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
     /// Claim, read, release, notify: the path of one message.
     fn take(&mut self) -> Result<T::Received, Stall> {
-        self.take_with(|payload, length| T::decode(length, |bytes| payload.load(bytes)))
+        self.take_with(T::decode)
     }
 
     #[inline(always)]
@@ -390,7 +390,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         let (mut claim, mut payload, mut length) = self.start()?;
         let mut taken = 0;
         let stall = loop {
-            messages.push(T::decode(length, |bytes| payload.load(bytes)));
+            messages.push(T::decode(&payload, length));
             reach(Point::Read);
             self.side.release(&self.view, claim);
             taken += 1;

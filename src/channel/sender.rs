@@ -24,6 +24,9 @@ use crate::ring::memory::View;
 use crate::ring::{Arity, SendSide, Stall};
 use crate::wait::WaitStrategy;
 
+/// One in so many looks of a call that waits is in earnest.
+const EARNEST: u32 = 32;
+
 /// The sending end of a ring, attached.
 ///
 /// From [`Ring::sender`]. Where the kind has many senders it can be cloned,
@@ -34,6 +37,8 @@ pub struct Sender<T: Message + ?Sized, K: Kind> {
     pub(super) view: View<T>,
     /// A position handed out as a [`Grant`] that has not come back.
     pub(super) granted: Option<u64>,
+    /// Looks of a waiting call that were not in earnest.
+    glances: u32,
     pub(super) port: Port,
     ring: Ring<T, K>,
 }
@@ -53,6 +58,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             side: CachePadded::new(side),
             view,
             granted: None,
+            glances: 0,
             port,
             ring: ring.clone(),
         })
@@ -145,7 +151,9 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             return Err(SendTimeoutError::Failed(message, failure));
         }
         let first = self.offer(&message);
-        match waiting::until(self, deadline, first, |sender| sender.offer(&message)) {
+        match waiting::until(self, deadline, first, |sender| {
+            sender.if_promising(|sender| sender.offer(&message))
+        }) {
             Ok(()) => Ok(()),
             Err(outcome) => Err(answer::send_timeout(outcome, message)),
         }
@@ -255,7 +263,9 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         deadline: Option<Moment>,
     ) -> Result<Grant<'_, T, K>, SendTimeoutError<()>> {
         let first = self.grant();
-        match waiting::until(self, deadline, first, Self::grant) {
+        match waiting::until(self, deadline, first, |sender| {
+            sender.if_promising(Self::grant)
+        }) {
             Ok(position) => Ok(Grant::new(self, position)),
             Err(outcome) => Err(answer::send_timeout(outcome, ())),
         }
@@ -341,6 +351,20 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         reach(Point::Written);
         self.finish(position);
         Ok(())
+    }
+
+    /// An attempt of a call that waits: most looks are glances.
+    #[inline(always)]
+    fn if_promising<R>(
+        &mut self,
+        attempt: impl FnOnce(&mut Self) -> Result<R, Stall>,
+    ) -> Result<R, Stall> {
+        self.glances = self.glances.wrapping_add(1);
+        if self.glances.is_multiple_of(EARNEST) || self.side.is_promising(&self.view) {
+            attempt(self)
+        } else {
+            Err(Stall::Nothing)
+        }
     }
 
     /// Enters an operation and claims a position.
@@ -467,7 +491,9 @@ impl<T: Message + ?Sized, K: Kind> Endpoint for Sender<T, K> {
         true
     }
 
-    fn settle(&mut self) {}
+    fn settle(&mut self) {
+        self.glances = EARNEST - 1; // the next look is in earnest
+    }
 
     fn leaves_work(&mut self) -> bool {
         <K::Senders as Arity>::MULTI && self.side.has_room(&self.view)
@@ -483,6 +509,7 @@ where
             side: self.side.clone(),
             view: self.view,
             granted: None,
+            glances: 0,
             port: self.port.clone(),
             ring: self.ring.clone(),
         };

@@ -8,12 +8,15 @@
 
 use core::ffi::c_void;
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
+
+use bytemuck::AnyBitPattern;
 
 use super::position::{Geometry, Owner};
 use crate::layout::{
     Bell, Cell, ENTRY_SIZE, LENGTH_SIZE, SLOTS_OFFSET, SlotLayout, TABLE_ENTRIES, TABLE_OFFSET,
 };
-use crate::message::Message;
+use crate::message::{Message, Source};
 use crate::primitive::{AtomicU32, AtomicU64, Fences};
 
 /// What the protocols need of memory: mapped, on the heap, or loom's.
@@ -284,22 +287,36 @@ impl Payload {
     /// Loads the first `bytes.len()` bytes, at most `room`.
     #[inline(always)]
     pub(crate) fn load(&self, bytes: &mut [u8]) {
-        let end = bytes.len().min(self.room);
-        let bytes = &mut bytes[..end];
-        if bytes.len() <= WORDWISE {
-            let (words, rest) = bytes.as_chunks_mut::<8>();
-            let whole = words.len();
-            for (index, word) in words.iter_mut().enumerate() {
-                *word = self.load_word(index).to_ne_bytes();
+        let length = bytes.len().min(self.room);
+        // SAFETY: V3: `bytes` is private, writable, and no shorter than `length`,
+        // which is within the room.
+        unsafe { self.load_to(bytes.as_mut_ptr(), length) }
+    }
+
+    /// Loads the first `length` bytes to `to`.
+    ///
+    /// # Safety
+    /// `to` is private and writable for `length` bytes, and `length` is no more
+    /// than `room`.
+    #[inline(always)]
+    unsafe fn load_to(&self, to: *mut u8, length: usize) {
+        debug_assert!(length <= self.room);
+        if length <= WORDWISE {
+            for index in 0..length / 8 {
+                let word = self.load_word(index);
+                // SAFETY: V4: within `length`; unaligned, for `to` may be.
+                unsafe { to.add(index * 8).cast::<u64>().write_unaligned(word) }
             }
-            if !rest.is_empty() {
-                let last = self.load_word(whole).to_ne_bytes();
-                rest.copy_from_slice(&last[..rest.len()]);
+            let rest = length % 8;
+            if rest > 0 {
+                let last = self.load_word(length / 8).to_ne_bytes();
+                // SAFETY: V4: the last bytes within `length`.
+                unsafe { to.add(length - rest).copy_from(last.as_ptr(), rest) }
             }
         } else {
-            // SAFETY: `bytes` is private and writable; the area has `room`
-            // bytes from `start` (V1), of which `bytes.len()` or fewer are read.
-            unsafe { block_move(self.start, bytes.as_mut_ptr(), bytes.len()) }
+            // SAFETY: V4: the caller's word for `to`; the area has `room` bytes
+            // from `start` (V1), of which `length` are read.
+            unsafe { block_move(self.start, to, length) }
         }
     }
 
@@ -338,6 +355,33 @@ impl Payload {
     fn load_word(&self, index: usize) -> u64 {
         // SAFETY: V1, V3, as in `store_word`.
         unsafe { load_relaxed(self.start.add(index * 8)) }
+    }
+}
+
+impl Source for Payload {
+    #[inline(always)]
+    fn value<T: AnyBitPattern>(&self) -> T {
+        let mut value = MaybeUninit::<T>::uninit();
+        assert!(size_of::<T>() <= self.room); // known while compiling
+        // SAFETY: V3: `value` is private, and as long as what is loaded; then it
+        // is initialised whole, and any bytes are a valid `T`.
+        unsafe {
+            self.load_to(value.as_mut_ptr().cast(), size_of::<T>());
+            value.assume_init()
+        }
+    }
+
+    #[inline]
+    fn bytes(&self, length: usize) -> Vec<u8> {
+        let length = length.min(self.room);
+        let mut bytes = Vec::with_capacity(length);
+        // SAFETY: V3: the allocation is private and has room for `length` bytes,
+        // which are all initialised before they count.
+        unsafe {
+            self.load_to(bytes.as_mut_ptr(), length);
+            bytes.set_len(length);
+        }
+        bytes
     }
 }
 

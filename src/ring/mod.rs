@@ -98,6 +98,9 @@ pub trait SendSide: Sized + Send {
     fn abandon<M: Memory>(&mut self, memory: &M, position: u64);
     /// Leaves the operation.
     fn end<M: Memory>(&mut self, memory: &M);
+    /// Is a claim worth while for one who waits? To be told wrong costs
+    /// little: he looks in earnest now and then, and before he sleeps.
+    fn is_promising<M: Memory>(&self, memory: &M) -> bool;
     /// Is there room for a message?
     fn has_room<M: Memory>(&self, memory: &M) -> bool;
     /// Can no claim that began before the ring was closed still be under way

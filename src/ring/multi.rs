@@ -156,6 +156,11 @@ impl<R: Arity> SendSide for MultiSender<R> {
     #[inline(always)]
     fn end<M: Memory>(&mut self, _memory: &M) {}
 
+    #[inline(always)]
+    fn is_promising<M: Memory>(&self, _memory: &M) -> bool {
+        true
+    }
+
     fn has_room<M: Memory>(&self, memory: &M) -> bool {
         let geometry = memory.geometry();
         let position = memory.cell(Cell::Tail).load(Ordering::Acquire);

@@ -177,6 +177,14 @@ impl<R: Arity> SendSide for SingleSender<R> {
         reach(Point::BusyCleared);
     }
 
+    /// By `credit`: to poll `done` would take its line from the receiver at each
+    /// look, and give back room for one message at a time.
+    #[inline(always)]
+    fn is_promising<M: Memory>(&self, memory: &M) -> bool {
+        let credit = memory.cell(Cell::Credit).load(Ordering::Relaxed);
+        R::MULTI || self.next.wrapping_sub(credit) < memory.geometry().capacity()
+    }
+
     fn has_room<M: Memory>(&self, memory: &M) -> bool {
         if R::MULTI {
             return self.check_word(memory).is_ok();
