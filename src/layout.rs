@@ -139,7 +139,8 @@ pub(crate) const MAX_CAPACITY: u64 = 1 << 31;
 /// A byte message's length goes before its bytes.
 pub(crate) const LENGTH_SIZE: usize = 8;
 
-const LINE: usize = 64;
+/// Bytes of a cache line.
+pub(crate) const LINE: usize = 64;
 
 /// How one slot is laid out, derived from the message's size and alignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -162,6 +162,7 @@ impl<R: Arity> SendSide for SingleSender<R> {
         // R6: never before the word. Release keeps the order; death is precise.
         memory.cell(Cell::Sent).store(self.next, Ordering::Release);
         reach(Point::SentMoved);
+        memory.will_write(self.next);
     }
 
     #[inline(always)]
@@ -305,8 +306,11 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
     fn quick<M: Memory>(&mut self, memory: &M) -> Option<Claim> {
         // As in `claim`.
         let word = Word(memory.word(self.next).load(Ordering::Acquire));
-        word.agrees_with(memory.geometry().published(self.next))
-            .then(|| self.claim_next(word))
+        if !word.agrees_with(memory.geometry().published(self.next)) {
+            return None;
+        }
+        memory.will_read(self.next);
+        Some(self.claim_next(word))
     }
 
     #[inline(always)]
