@@ -29,6 +29,10 @@ const BETWEEN_PATROLS: Duration = Duration::from_millis(85);
 /// own id, so that the many endpoints of a ring look at different ones first.
 const PROBES: usize = 64;
 
+/// Looks of a waiting receiver, each of which is only that, before all that a
+/// miss may mean is looked into: some microseconds.
+const QUICK_LOOKS: u32 = 64;
+
 /// Misses in a row between two looks at the clock.
 const MISSES: u32 = 1024;
 
@@ -50,6 +54,7 @@ pub(crate) struct Port {
     pub wait_through: bool,
     blocking: bool,
     parking: Parking,
+    quick_looks: u32,
     /// Calls in a row that found nothing.
     misses: u32,
     patrolled: Moment,
@@ -91,6 +96,7 @@ impl Port {
             participant: Arc::new(participant),
             segment: Arc::clone(segment),
             side,
+            quick_looks: strategy.spins().unwrap_or(QUICK_LOOKS).min(QUICK_LOOKS),
             strategy,
             wait_through,
             blocking,
@@ -100,6 +106,12 @@ impl Port {
             others: None,
             concluded: None,
         })
+    }
+
+    /// How often a waiting call may look before it waits in earnest.
+    #[inline(always)]
+    pub(crate) fn quick_looks(&self) -> u32 {
+        self.quick_looks
     }
 
     pub(crate) fn id(&self) -> Owner {

@@ -98,10 +98,13 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// (call again to wait for another); [`RecvError::Failed`].
     #[inline]
     pub fn recv(&mut self) -> Result<T::Received, RecvError> {
-        match self.take_quickly() {
-            Some(message) => Ok(message),
-            None => self.recv_slowly(),
+        for _ in 0..=self.port.quick_looks() {
+            if let Some(message) = self.take_quickly() {
+                return Ok(message);
+            }
+            core::hint::spin_loop();
         }
+        self.recv_slowly()
     }
 
     #[cold]
@@ -387,15 +390,27 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// a hostile sender must not decide when it ends.
     fn take_all(&mut self, messages: &mut Vec<T::Received>, max: usize) -> Result<usize, Stall> {
         let max = max.min(self.view.geometry().capacity() as usize);
+        let view = self.view;
         let (mut claim, mut payload, mut length) = self.start()?;
         let mut taken = 0;
         let stall = loop {
             messages.push(T::decode(&payload, length));
             reach(Point::Read);
-            self.side.release(&self.view, claim);
+            self.side.release(&view, claim);
             taken += 1;
             if taken == max {
                 break None;
+            }
+            if let Some(next) = self.side.quick(&view) {
+                let there = view.payload(next.position);
+                match there.length() {
+                    Ok(found) => (claim, payload, length) = (next, there, found),
+                    Err(found) => {
+                        self.refuse_length(next, found);
+                        break None;
+                    }
+                }
+                continue;
             }
             match self.claim() {
                 Ok(next) => (claim, payload, length) = next,

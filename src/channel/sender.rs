@@ -432,6 +432,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         if messages.peek().is_none() || self.enter().is_err() {
             return 0;
         }
+        let view = self.view;
         let batch = &mut Batch {
             sender: self,
             sent: 0,
@@ -442,13 +443,13 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             if batch.sender.check_length(message).is_err() {
                 break;
             }
-            let Sender { side, view, .. } = &mut *batch.sender;
-            let Ok(position) = side.claim(view) else {
+            let side = &mut batch.sender.side;
+            let Ok(position) = side.claim(&view) else {
                 break;
             };
             view.payload(position).store(T::encode(message));
             reach(Point::Written);
-            side.publish(view, position);
+            side.publish(&view, position);
             batch.sent += 1;
             messages.next();
         }

@@ -14,7 +14,8 @@ use bytemuck::AnyBitPattern;
 
 use super::position::{Geometry, Owner};
 use crate::layout::{
-    Bell, Cell, ENTRY_SIZE, LENGTH_SIZE, LINE, SLOTS_OFFSET, SlotLayout, TABLE_ENTRIES, TABLE_OFFSET,
+    Bell, Cell, ENTRY_SIZE, LENGTH_SIZE, LINE, SLOTS_OFFSET, SlotLayout, TABLE_ENTRIES,
+    TABLE_OFFSET,
 };
 use crate::message::{Message, Source};
 use crate::primitive::{AtomicU32, AtomicU64, Fences};
@@ -276,6 +277,9 @@ pub(crate) struct Payload {
     room: usize,
 }
 
+/// Words of a message in the line of the slot word.
+const FIRST_LINE: usize = LINE / 8 - 1;
+
 /// How many lines ahead of its position a receiver of small messages fetches.
 const LINES_AHEAD: u64 = 8;
 
@@ -317,8 +321,11 @@ impl Payload {
         let bytes = &bytes[..bytes.len().min(self.room)];
         if bytes.len() <= WORDWISE {
             let (words, rest) = bytes.as_chunks::<8>();
-            for (index, word) in words.iter().enumerate() {
-                self.store_word(index, u64::from_ne_bytes(*word));
+            // The first line last: a receiver waits at it, and takes it away from
+            // whoever goes on to another in between.
+            let line = FIRST_LINE.min(words.len());
+            for index in (line..words.len()).chain(0..line) {
+                self.store_word(index, u64::from_ne_bytes(words[index]));
             }
             if !rest.is_empty() {
                 let mut last = [0; 8];
@@ -350,16 +357,7 @@ impl Payload {
     unsafe fn load_to(&self, to: *mut u8, length: usize) {
         debug_assert!(length <= self.room);
         if length <= WORDWISE {
-            // In pairs of words, as the compiler will copy the message on: a load
-            // of 16 bytes that two stores of 8 have just written has to wait
-            // until both are in the cache, and whatever was stored before them.
-            for pair in 0..length / 16 {
-                let at = pair * 16;
-                // SAFETY: V4: within `length`, and within the room (V1).
-                unsafe { load_pair(self.start.add(at), to.add(at)) }
-            }
-            if length % 16 >= 8 {
-                let index = length / 16 * 2;
+            for index in 0..length / 8 {
                 let word = self.load_word(index);
                 // SAFETY: V4: within `length`; unaligned, for `to` may be.
                 unsafe { to.add(index * 8).cast::<u64>().write_unaligned(word) }
@@ -449,34 +447,6 @@ unsafe fn load_relaxed(at: *mut u8) -> u64 {
     use core::sync::atomic::{AtomicU64, Ordering};
     // SAFETY: the caller vouches for 8 aligned bytes in the block (V1).
     unsafe { AtomicU64::from_ptr(at.cast()) }.load(Ordering::Relaxed)
-}
-
-/// Two words of payload at once. In assembler, for no atomic is that wide: the
-/// compiler sees neither what is read nor from where.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-unsafe fn load_pair(at: *const u8, to: *mut u8) {
-    use core::arch::{asm, x86_64::__m128i};
-    let pair: __m128i;
-    // SAFETY: V1: the caller vouches for 16 bytes in the block, and (V4) for 16
-    // private ones.
-    unsafe {
-        asm!("movups {}, [{}]", out(xmm_reg) pair, in(reg) at,
-             options(readonly, nostack, preserves_flags));
-        to.cast::<__m128i>().write_unaligned(pair);
-    }
-}
-
-/// Two words of payload.
-#[cfg(not(target_arch = "x86_64"))]
-#[inline(always)]
-unsafe fn load_pair(at: *mut u8, to: *mut u8) {
-    // SAFETY: V1: the caller vouches for 16 bytes in the block, and (V4) for 16
-    // private ones.
-    unsafe {
-        let pair = [load_relaxed(at), load_relaxed(at.add(8))];
-        to.cast::<[u64; 2]>().write_unaligned(pair);
-    }
 }
 
 /// As [`load_relaxed`].
