@@ -7,7 +7,7 @@ use crate::error::Failure;
 use crate::kind::Kind;
 use crate::message::Message;
 use crate::points::{Point, reach};
-use crate::ring::memory::Payload;
+use crate::ring::payload::Payload;
 
 /// A slot that is this sender's to write to, from [`Sender::reserve`].
 ///

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use super::receiver::Receiver;
 use crate::kind::Kind;
 use crate::message::{Blank, Message};
-use crate::ring::memory::Payload;
+use crate::ring::payload::Payload;
 
 /// Messages in this receiver's hands, from [`Receiver::lease_batch`].
 ///

@@ -2,6 +2,7 @@
 //! the protocols are in `ring`, sleeping in `wait`, liveness in `participant`.
 
 mod answer;
+mod batch;
 mod builder;
 mod bytes;
 mod grant;

@@ -16,7 +16,8 @@ use crate::layout::Bell;
 use crate::message::Message;
 use crate::os::clock::Moment;
 use crate::points::{Point, reach};
-use crate::ring::memory::{Memory, Payload, View};
+use crate::ring::memory::{Memory, View};
+use crate::ring::payload::Payload;
 use crate::ring::{Arity, Claim, Impossible, ReceiveSide, SendSide, Stall, Terms};
 use crate::wait::WaitStrategy;
 
@@ -133,44 +134,6 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         let deadline = Some(Moment::from_instant(deadline));
         let first = self.take();
         waiting::until(self, deadline, first, Self::take).map_err(answer::recv_timeout)
-    }
-
-    /// Appends up to `max` messages that are there now, and says how many.
-    /// Senders are notified once for all.
-    ///
-    /// # Errors
-    /// As [`Receiver::try_recv`] if there was not even one. `max` 0 is `Ok(0)`.
-    pub fn try_recv_batch(
-        &mut self,
-        messages: &mut Vec<T::Received>,
-        max: usize,
-    ) -> Result<usize, TryRecvError> {
-        if max == 0 {
-            return Ok(0);
-        }
-        let first = self.take_all(messages, max);
-        waiting::once(self, first, |receiver| receiver.take_all(messages, max))
-            .map_err(answer::try_recv)
-    }
-
-    /// As [`Receiver::try_recv_batch`], waiting for the first message as long
-    /// as it takes.
-    ///
-    /// # Errors
-    /// As [`Receiver::recv`].
-    pub fn recv_batch(
-        &mut self,
-        messages: &mut Vec<T::Received>,
-        max: usize,
-    ) -> Result<usize, RecvError> {
-        if max == 0 {
-            return Ok(0);
-        }
-        let first = self.take_all(messages, max);
-        waiting::until(self, None, first, |receiver| {
-            receiver.take_all(messages, max)
-        })
-        .map_err(answer::recv)
     }
 
     /// Takes a message to read in place, if there is one now.
@@ -325,7 +288,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
     /// Poisons the handle: the next look finds out that it is.
     #[cold]
-    fn refuse_length(&mut self, claim: Claim, found: u64) {
+    pub(super) fn refuse_length(&mut self, claim: Claim, found: u64) {
         self.port.segment.poison(Impossible {
             what: "length of a message",
             position: claim.position,
@@ -354,7 +317,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
     /// Claims the next message; checks its length, loaded once.
     #[inline(always)]
-    fn start(&mut self) -> Result<(Claim, Payload, usize), Stall> {
+    pub(super) fn start(&mut self) -> Result<(Claim, Payload, usize), Stall> {
         if !self.port.is_usable() {
             return Err(Stall::Nothing); // the way of all misses finds out why
         }
@@ -365,7 +328,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     }
 
     #[inline(always)]
-    fn claim(&mut self) -> Result<(Claim, Payload, usize), Stall> {
+    pub(super) fn claim(&mut self) -> Result<(Claim, Payload, usize), Stall> {
         let claim = match self.side.claim(&self.view) {
             Ok(claim) => claim,
             Err(stall) => {
@@ -384,45 +347,6 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
                 found,
             })),
         }
-    }
-
-    /// At most as many as there are slots: more were not there when it began, and
-    /// a hostile sender must not decide when it ends.
-    fn take_all(&mut self, messages: &mut Vec<T::Received>, max: usize) -> Result<usize, Stall> {
-        let max = max.min(self.view.geometry().capacity() as usize);
-        let view = self.view;
-        let (mut claim, mut payload, mut length) = self.start()?;
-        let mut taken = 0;
-        let stall = loop {
-            messages.push(T::decode(&payload, length));
-            reach(Point::Read);
-            self.side.release(&view, claim);
-            taken += 1;
-            if taken == max {
-                break None;
-            }
-            if let Some(next) = self.side.quick(&view) {
-                let there = view.payload(next.position);
-                match there.length() {
-                    Ok(found) => (claim, payload, length) = (next, there, found),
-                    Err(found) => {
-                        self.refuse_length(next, found);
-                        break None;
-                    }
-                }
-                continue;
-            }
-            match self.claim() {
-                Ok(next) => (claim, payload, length) = next,
-                Err(stall) => break Some(stall),
-            }
-        };
-        self.port.notify(&self.view, Bell::Senders);
-        reach(Point::RoomAnnounced);
-        if let Some(Stall::Impossible(found)) = stall {
-            self.port.segment.poison(found);
-        }
-        Ok(taken)
     }
 
     /// At most as many as there are slots, as in [`Receiver::take_all`].

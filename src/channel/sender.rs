@@ -1,6 +1,5 @@
 //! The sending endpoint.
 
-use std::iter::Peekable;
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
@@ -10,10 +9,7 @@ use super::handle::Ring;
 use super::port::Port;
 use super::waiting::{self, Endpoint};
 use super::{SendSideOf, answer};
-use crate::error::{
-    AttachError, Failure, SendBatchError, SendError, SendTimeoutError, Side, TrySendBatchError,
-    TrySendError,
-};
+use crate::error::{AttachError, Failure, SendError, SendTimeoutError, Side, TrySendError};
 use crate::inspect::Stats;
 use crate::kind::Kind;
 use crate::layout::Bell;
@@ -159,56 +155,6 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         }
     }
 
-    /// Sends `messages` in order as long as there is room, without waiting, and
-    /// says how many they were; receivers are notified once for all. Give it
-    /// `iter.by_ref()` to go on with the rest later.
-    ///
-    /// # Errors
-    /// As [`Sender::try_send`], with the first message that was not sent and
-    /// the number of those that were.
-    pub fn try_send_batch<'m>(
-        &mut self,
-        messages: impl IntoIterator<Item = T::Sent<'m>>,
-    ) -> Result<usize, TrySendBatchError<T::Sent<'m>>> {
-        let mut messages = messages.into_iter().peekable();
-        let mut sent = 0;
-        loop {
-            sent += self.offer_all(&mut messages);
-            let Some(message) = messages.next() else {
-                return Ok(sent);
-            };
-            match self.try_send(message) {
-                Ok(()) => sent += 1,
-                Err(cause) => return Err(TrySendBatchError { sent, cause }),
-            }
-        }
-    }
-
-    /// Sends all of `messages` in order, waiting for room as long as it takes,
-    /// and says how many they were; receivers are notified once for each run
-    /// that there was room for. The fastest way to send many small messages.
-    ///
-    /// # Errors
-    /// As [`Sender::send`], with the first message that was not sent and the
-    /// number of those that were.
-    pub fn send_batch<'m>(
-        &mut self,
-        messages: impl IntoIterator<Item = T::Sent<'m>>,
-    ) -> Result<usize, SendBatchError<T::Sent<'m>>> {
-        let mut messages = messages.into_iter().peekable();
-        let mut sent = 0;
-        loop {
-            sent += self.offer_all(&mut messages);
-            let Some(message) = messages.next() else {
-                return Ok(sent);
-            };
-            match self.send(message) {
-                Ok(()) => sent += 1,
-                Err(cause) => return Err(SendBatchError { sent, cause }),
-            }
-        }
-    }
-
     /// Claims a slot to write a message in place, if there is room now.
     ///
     /// While the grant lives, its position is this sender's: with many
@@ -310,7 +256,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     }
 
     #[inline(always)]
-    fn check_length(&self, message: &T::Sent<'_>) -> Result<(), Failure> {
+    pub(super) fn check_length(&self, message: &T::Sent<'_>) -> Result<(), Failure> {
         if T::FIXED.is_some() {
             return Ok(());
         }
@@ -381,7 +327,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     }
 
     #[inline(always)]
-    fn enter(&mut self) -> Result<(), Stall> {
+    pub(super) fn enter(&mut self) -> Result<(), Stall> {
         if !self.port.is_usable() {
             return Err(Stall::Nothing); // the way of all misses finds out why
         }
@@ -420,58 +366,6 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             if <K::Senders as Arity>::MULTI {
                 self.port.notify_everybody();
             }
-        }
-    }
-
-    /// Sends while there is room, and says how many. Why it stopped, sending the
-    /// next one tells.
-    fn offer_all<'m, I>(&mut self, messages: &mut Peekable<I>) -> usize
-    where
-        I: Iterator<Item = T::Sent<'m>>,
-    {
-        if messages.peek().is_none() || self.enter().is_err() {
-            return 0;
-        }
-        let view = self.view;
-        let batch = &mut Batch {
-            sender: self,
-            sent: 0,
-        };
-        // The caller's iterator runs before the claim: should it panic, no
-        // claim is left, and `batch` leaves the operation.
-        while let Some(message) = messages.peek() {
-            if batch.sender.check_length(message).is_err() {
-                break;
-            }
-            let side = &mut batch.sender.side;
-            let Ok(position) = side.claim(&view) else {
-                break;
-            };
-            view.payload(position).store(T::encode(message));
-            reach(Point::Written);
-            side.publish(&view, position);
-            batch.sent += 1;
-            messages.next();
-        }
-        batch.sent
-    }
-}
-
-/// The bracket of a batch: leaves the operation and notifies, come what may.
-struct Batch<'s, T: Message + ?Sized, K: Kind> {
-    sender: &'s mut Sender<T, K>,
-    sent: usize,
-}
-
-impl<T: Message + ?Sized, K: Kind> Drop for Batch<'_, T, K> {
-    fn drop(&mut self) {
-        let Sender {
-            side, view, port, ..
-        } = &mut *self.sender;
-        side.end(view);
-        if self.sent > 0 {
-            port.notify(view, Bell::Receivers);
-            reach(Point::MessageAnnounced);
         }
     }
 }

@@ -6,18 +6,15 @@
 
 #![allow(unsafe_code)]
 
-use core::ffi::c_void;
 use core::marker::PhantomData;
-use core::mem::MaybeUninit;
 
-use bytemuck::AnyBitPattern;
-
+use super::payload::Payload;
 use super::position::{Geometry, Owner};
 use crate::layout::{
     Bell, Cell, ENTRY_SIZE, LENGTH_SIZE, LINE, SLOTS_OFFSET, SlotLayout, TABLE_ENTRIES,
     TABLE_OFFSET,
 };
-use crate::message::{Message, Source};
+use crate::message::Message;
 use crate::primitive::{AtomicU32, AtomicU64, Fences};
 
 /// What the protocols need of memory: mapped, on the heap, or loom's.
@@ -267,19 +264,6 @@ impl<T: Message + ?Sized> Memory for View<T> {
     }
 }
 
-/// The message area of one slot: moves bytes in and out of shared memory.
-///
-/// The area starts on an 8-byte boundary and spans whole 8-byte words, of which
-/// `room` bytes are the message's (V1, V3).
-pub(crate) struct Payload {
-    start: *mut u8,
-    length: Option<*mut u8>,
-    room: usize,
-}
-
-/// Words of a message in the line of the slot word.
-const FIRST_LINE: usize = LINE / 8 - 1;
-
 /// How many lines ahead of its position a receiver of small messages fetches.
 const LINES_AHEAD: u64 = 8;
 
@@ -300,177 +284,6 @@ fn fetch<const WRITE: bool>(at: *const u8) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = at;
-}
-
-/// Up to this many bytes move as relaxed atomic words, which compile to plain
-/// moves; more go through an opaque block move.
-const WORDWISE: usize = 256;
-
-impl Payload {
-    /// Address of the message's first byte.
-    #[inline(always)]
-    pub(crate) fn as_ptr(&self) -> *mut u8 {
-        self.start
-    }
-
-    /// Stores a message. More than `room` bytes are cut off; the
-    /// caller has refused them before.
-    #[inline(always)]
-    pub(crate) fn store(&self, bytes: &[u8]) {
-        self.set_length(bytes.len());
-        let bytes = &bytes[..bytes.len().min(self.room)];
-        if bytes.len() <= WORDWISE {
-            let (words, rest) = bytes.as_chunks::<8>();
-            // The first line last: a receiver waits at it, and takes it away from
-            // whoever goes on to another in between.
-            let line = FIRST_LINE.min(words.len());
-            for index in (line..words.len()).chain(0..line) {
-                self.store_word(index, u64::from_ne_bytes(words[index]));
-            }
-            if !rest.is_empty() {
-                let mut last = [0; 8];
-                last[..rest.len()].copy_from_slice(rest);
-                self.store_word(words.len(), u64::from_ne_bytes(last));
-            }
-        } else {
-            // SAFETY: `bytes` is private and readable; the area has `room`
-            // bytes from `start` (V1), of which `bytes.len()` or fewer are used.
-            unsafe { block_move(bytes.as_ptr(), self.start, bytes.len()) }
-        }
-    }
-
-    /// Loads the first `bytes.len()` bytes, at most `room`.
-    #[inline(always)]
-    pub(crate) fn load(&self, bytes: &mut [u8]) {
-        let length = bytes.len().min(self.room);
-        // SAFETY: V3: `bytes` is private, writable, and no shorter than `length`,
-        // which is within the room.
-        unsafe { self.load_to(bytes.as_mut_ptr(), length) }
-    }
-
-    /// Loads the first `length` bytes to `to`.
-    ///
-    /// # Safety
-    /// `to` is private and writable for `length` bytes, and `length` is no more
-    /// than `room`.
-    #[inline(always)]
-    unsafe fn load_to(&self, to: *mut u8, length: usize) {
-        debug_assert!(length <= self.room);
-        if length <= WORDWISE {
-            for index in 0..length / 8 {
-                let word = self.load_word(index);
-                // SAFETY: V4: within `length`; unaligned, for `to` may be.
-                unsafe { to.add(index * 8).cast::<u64>().write_unaligned(word) }
-            }
-            let rest = length % 8;
-            if rest > 0 {
-                let last = self.load_word(length / 8).to_ne_bytes();
-                // SAFETY: V4: the last bytes within `length`.
-                unsafe { to.add(length - rest).copy_from(last.as_ptr(), rest) }
-            }
-        } else {
-            // SAFETY: V4: the caller's word for `to`; the area has `room` bytes
-            // from `start` (V1), of which `length` are read.
-            unsafe { block_move(self.start, to, length) }
-        }
-    }
-
-    /// Length of the message: the whole room, or what the slot says, loaded
-    /// once. A peer may have written anything: `Err` tells the impossible.
-    #[inline(always)]
-    pub(crate) fn length(&self) -> Result<usize, u64> {
-        let Some(length) = self.length else {
-            return Ok(self.room);
-        };
-        // SAFETY: the length lies in the slot, before the bytes, 8-aligned (V1).
-        let found = unsafe { load_relaxed(length) };
-        match usize::try_from(found) {
-            Ok(length) if length <= self.room => Ok(length),
-            _ => Err(found),
-        }
-    }
-
-    /// Sets the length of a byte message; nothing for a fixed-size one.
-    #[inline(always)]
-    pub(crate) fn set_length(&self, length: usize) {
-        if let Some(at) = self.length {
-            // SAFETY: V1, as in `length`.
-            unsafe { store_relaxed(at, length as u64) }
-        }
-    }
-
-    #[inline(always)]
-    fn store_word(&self, index: usize, word: u64) {
-        // SAFETY: `index` counts words within the room rounded up to words,
-        // which the slot holds (V1, V3).
-        unsafe { store_relaxed(self.start.add(index * 8), word) }
-    }
-
-    #[inline(always)]
-    fn load_word(&self, index: usize) -> u64 {
-        // SAFETY: V1, V3, as in `store_word`.
-        unsafe { load_relaxed(self.start.add(index * 8)) }
-    }
-}
-
-impl Source for Payload {
-    #[inline(always)]
-    fn value<T: AnyBitPattern>(&self) -> T {
-        let mut value = MaybeUninit::<T>::uninit();
-        assert!(size_of::<T>() <= self.room); // known while compiling
-        // SAFETY: V3: `value` is private, and as long as what is loaded; then it
-        // is initialised whole, and any bytes are a valid `T`.
-        unsafe {
-            self.load_to(value.as_mut_ptr().cast(), size_of::<T>());
-            value.assume_init()
-        }
-    }
-
-    #[inline]
-    fn bytes(&self, length: usize) -> Vec<u8> {
-        let length = length.min(self.room);
-        let mut bytes = Vec::with_capacity(length);
-        // SAFETY: V3: the allocation is private and has room for `length` bytes,
-        // which are all initialised before they count.
-        unsafe {
-            self.load_to(bytes.as_mut_ptr(), length);
-            bytes.set_len(length);
-        }
-        bytes
-    }
-}
-
-/// A word of payload. The slot word's acquire and release order it; relaxed
-/// keeps a misbehaving peer from being a data race.
-#[inline(always)]
-unsafe fn load_relaxed(at: *mut u8) -> u64 {
-    use core::sync::atomic::{AtomicU64, Ordering};
-    // SAFETY: the caller vouches for 8 aligned bytes in the block (V1).
-    unsafe { AtomicU64::from_ptr(at.cast()) }.load(Ordering::Relaxed)
-}
-
-/// As [`load_relaxed`].
-#[inline(always)]
-unsafe fn store_relaxed(at: *mut u8, word: u64) {
-    use core::sync::atomic::{AtomicU64, Ordering};
-    // SAFETY: the caller vouches for 8 aligned bytes in the block (V1).
-    unsafe { AtomicU64::from_ptr(at.cast()) }.store(word, Ordering::Relaxed)
-}
-
-/// Moves a block in a way that the compiler cannot see into, so that it can
-/// assume nothing about bytes that a peer may be writing: by the C library's
-/// `memcpy`, behind an address that the optimiser is told nothing about.
-///
-/// # Safety
-/// `from` is readable and `to` writable for `length` bytes; no overlap.
-#[inline(always)]
-unsafe fn block_move(from: *const u8, to: *mut u8, length: usize) {
-    type Move = unsafe extern "C" fn(*mut c_void, *const c_void, usize) -> *mut c_void;
-    let opaque: Move = core::hint::black_box(libc::memcpy);
-    // SAFETY: V4: the caller's contract is that of `memcpy`.
-    unsafe {
-        opaque(to.cast(), from.cast(), length);
-    }
 }
 
 #[cfg(all(test, not(loom)))]

@@ -13,6 +13,7 @@ pub(crate) mod memory;
 #[cfg(all(test, loom))]
 mod models;
 pub(crate) mod multi;
+pub(crate) mod payload;
 pub(crate) mod position;
 pub(crate) mod repair;
 pub(crate) mod single;

@@ -1,0 +1,197 @@
+//! Many messages in one call: one entry, one notification.
+
+use std::iter::Peekable;
+
+use super::receiver::Receiver;
+use super::sender::Sender;
+use super::{answer, waiting};
+use crate::error::{RecvError, SendBatchError, TryRecvError, TrySendBatchError};
+use crate::kind::Kind;
+use crate::layout::Bell;
+use crate::message::Message;
+use crate::points::{Point, reach};
+use crate::ring::memory::Memory;
+use crate::ring::{ReceiveSide, SendSide, Stall};
+
+impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
+    /// Sends `messages` in order as long as there is room, without waiting, and
+    /// says how many they were; receivers are notified once for all. Give it
+    /// `iter.by_ref()` to go on with the rest later.
+    ///
+    /// # Errors
+    /// As [`Sender::try_send`], with the first message that was not sent and
+    /// the number of those that were.
+    pub fn try_send_batch<'m>(
+        &mut self,
+        messages: impl IntoIterator<Item = T::Sent<'m>>,
+    ) -> Result<usize, TrySendBatchError<T::Sent<'m>>> {
+        let mut messages = messages.into_iter().peekable();
+        let mut sent = 0;
+        loop {
+            sent += self.offer_all(&mut messages);
+            let Some(message) = messages.next() else {
+                return Ok(sent);
+            };
+            match self.try_send(message) {
+                Ok(()) => sent += 1,
+                Err(cause) => return Err(TrySendBatchError { sent, cause }),
+            }
+        }
+    }
+
+    /// Sends all of `messages` in order, waiting for room as long as it takes,
+    /// and says how many they were; receivers are notified once for each run
+    /// that there was room for. The fastest way to send many small messages.
+    ///
+    /// # Errors
+    /// As [`Sender::send`], with the first message that was not sent and the
+    /// number of those that were.
+    pub fn send_batch<'m>(
+        &mut self,
+        messages: impl IntoIterator<Item = T::Sent<'m>>,
+    ) -> Result<usize, SendBatchError<T::Sent<'m>>> {
+        let mut messages = messages.into_iter().peekable();
+        let mut sent = 0;
+        loop {
+            sent += self.offer_all(&mut messages);
+            let Some(message) = messages.next() else {
+                return Ok(sent);
+            };
+            match self.send(message) {
+                Ok(()) => sent += 1,
+                Err(cause) => return Err(SendBatchError { sent, cause }),
+            }
+        }
+    }
+
+    /// Sends while there is room, and says how many. Why it stopped, sending the
+    /// next one tells.
+    fn offer_all<'m, I>(&mut self, messages: &mut Peekable<I>) -> usize
+    where
+        I: Iterator<Item = T::Sent<'m>>,
+    {
+        if messages.peek().is_none() || self.enter().is_err() {
+            return 0;
+        }
+        let view = self.view;
+        let batch = &mut Batch {
+            sender: self,
+            sent: 0,
+        };
+        // The caller's iterator runs before the claim: should it panic, no
+        // claim is left, and `batch` leaves the operation.
+        while let Some(message) = messages.peek() {
+            if batch.sender.check_length(message).is_err() {
+                break;
+            }
+            let side = &mut batch.sender.side;
+            let Ok(position) = side.claim(&view) else {
+                break;
+            };
+            view.payload(position).store(T::encode(message));
+            reach(Point::Written);
+            side.publish(&view, position);
+            batch.sent += 1;
+            messages.next();
+        }
+        batch.sent
+    }
+}
+
+/// The bracket of a batch: leaves the operation and notifies, come what may.
+struct Batch<'s, T: Message + ?Sized, K: Kind> {
+    sender: &'s mut Sender<T, K>,
+    sent: usize,
+}
+
+impl<T: Message + ?Sized, K: Kind> Drop for Batch<'_, T, K> {
+    fn drop(&mut self) {
+        let Sender {
+            side, view, port, ..
+        } = &mut *self.sender;
+        side.end(view);
+        if self.sent > 0 {
+            port.notify(view, Bell::Receivers);
+            reach(Point::MessageAnnounced);
+        }
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
+    /// Appends up to `max` messages that are there now, and says how many.
+    /// Senders are notified once for all.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv`] if there was not even one. `max` 0 is `Ok(0)`.
+    pub fn try_recv_batch(
+        &mut self,
+        messages: &mut Vec<T::Received>,
+        max: usize,
+    ) -> Result<usize, TryRecvError> {
+        if max == 0 {
+            return Ok(0);
+        }
+        let first = self.take_all(messages, max);
+        waiting::once(self, first, |receiver| receiver.take_all(messages, max))
+            .map_err(answer::try_recv)
+    }
+
+    /// As [`Receiver::try_recv_batch`], waiting for the first message as long
+    /// as it takes.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv`].
+    pub fn recv_batch(
+        &mut self,
+        messages: &mut Vec<T::Received>,
+        max: usize,
+    ) -> Result<usize, RecvError> {
+        if max == 0 {
+            return Ok(0);
+        }
+        let first = self.take_all(messages, max);
+        waiting::until(self, None, first, |receiver| {
+            receiver.take_all(messages, max)
+        })
+        .map_err(answer::recv)
+    }
+
+    /// At most as many as there are slots: more were not there when it began, and
+    /// a hostile sender must not decide when it ends.
+    fn take_all(&mut self, messages: &mut Vec<T::Received>, max: usize) -> Result<usize, Stall> {
+        let max = max.min(self.view.geometry().capacity() as usize);
+        let view = self.view;
+        let (mut claim, mut payload, mut length) = self.start()?;
+        let mut taken = 0;
+        let stall = loop {
+            messages.push(T::decode(&payload, length));
+            reach(Point::Read);
+            self.side.release(&view, claim);
+            taken += 1;
+            if taken == max {
+                break None;
+            }
+            if let Some(next) = self.side.quick(&view) {
+                let there = view.payload(next.position);
+                match there.length() {
+                    Ok(found) => (claim, payload, length) = (next, there, found),
+                    Err(found) => {
+                        self.refuse_length(next, found);
+                        break None;
+                    }
+                }
+                continue;
+            }
+            match self.claim() {
+                Ok(next) => (claim, payload, length) = next,
+                Err(stall) => break Some(stall),
+            }
+        };
+        self.port.notify(&self.view, Bell::Senders);
+        reach(Point::RoomAnnounced);
+        if let Some(Stall::Impossible(found)) = stall {
+            self.port.segment.poison(found);
+        }
+        Ok(taken)
+    }
+}
