@@ -8,6 +8,9 @@ use crate::participant;
 use crate::ring::memory::Memory;
 use crate::ring::{Held, Stall};
 
+#[cfg(all(test, not(loom)))]
+mod tests;
+
 /// Looks of a spinning endpoint between two looks at the clock.
 const LOOKS: u32 = 64;
 /// Looks of a spinning endpoint between two offers of the processor.
