@@ -20,7 +20,7 @@ use crate::points::{Point, reach};
 use crate::primitive::Ordering;
 use crate::ring::memory::{Block, Memory};
 use crate::ring::position::{Owner, State};
-use crate::ring::repair::{self, Repaired};
+use crate::ring::repair::{self, Owners, Repaired};
 use crate::ring::{Held, Stall};
 use crate::segment::Segment;
 use crate::wait::Event;
@@ -122,7 +122,9 @@ impl Participant {
         };
         if multi && found & DIRTY != 0 {
             // M2. The lock is ours: the id is dead by definition.
-            repair::sweep(&block, id, segment.terms.death(), || true);
+            repair::sweep(&block, &mut Owners::only(id), segment.terms.death(), |_| {
+                true
+            });
             reach(Point::OwnIdSwept);
             wake_everybody(segment);
         }
@@ -270,21 +272,22 @@ pub(crate) fn peers(segment: &Segment, side: Side) -> Vec<Peer> {
 }
 
 /// Probes up to `probes` of those attached, going on from `cursor` round the
-/// table, and clears up after the dead. Says whether any were found.
-pub(crate) fn patrol(segment: &Segment, cursor: &mut u16, probes: usize) -> bool {
+/// table, and clears up after the dead.
+pub(crate) fn patrol(segment: &Segment, cursor: &mut u16, probes: usize) {
     let block = segment.block();
     let all = SENDER_IDS.start..RECEIVER_IDS.end;
     let from = (*cursor).clamp(all.start, all.end);
     let round = dirty(block, from..all.end).chain(dirty(block, all.start..from));
-    let mut found = false;
+    let mut dead = Vec::new();
     for (id, entry) in round.take(probes) {
         *cursor = id.0 + 1;
         if !is_alive(segment, id) {
-            bury(segment, id, entry);
-            found = true;
+            dead.push((id, entry));
         }
     }
-    found
+    if !dead.is_empty() {
+        bury(segment, &dead);
+    }
 }
 
 /// Marks an entry clean, if it is still `taken`: else an heir has it, or a
@@ -299,30 +302,37 @@ fn clean(block: &Block, id: Owner, taken: u64) {
     );
 }
 
-/// Clears up after `id`, whose lock was found free: everything that it held is
-/// repaired, its going is counted, then its entry is marked clean (M3, M5).
-fn bury(segment: &Segment, id: Owner, entry: u64) {
+/// Clears up after ids whose locks were found free: everything that they held is
+/// repaired, their going is counted, then their entries are marked clean (M3, M5).
+///
+/// All at once: the slots are walked over once, not once for each, or a peer that
+/// plays everybody dead would make this a thousand times as long.
+fn bury(segment: &Segment, dead: &[(Owner, u64)]) {
     let block = segment.block();
-    // Probed anew for each slot: an heir may have taken the id meanwhile.
-    let mut has_heir = false;
-    repair::sweep(&block, id, segment.terms.death(), || {
-        has_heir |= is_alive(segment, id);
-        !has_heir
-    });
-    if has_heir {
-        // It sweeps, unless the entry says that all is clean: leave it dirty.
-        return wake_everybody(segment);
+    let mut owners = Owners::default();
+    for (id, _) in dead {
+        owners.insert(*id);
     }
-    reach(Point::DeadSwept);
-    let side = if SENDER_IDS.contains(&id.0) {
-        Side::Sender
-    } else {
-        Side::Receiver
-    };
-    announce_change(segment, side);
-    reach(Point::DeathAnnounced);
-    clean(&block, id, entry);
-    reach(Point::EntryBuried);
+    // Probed anew for each slot: an heir may have taken the id meanwhile.
+    repair::sweep(&block, &mut owners, segment.terms.death(), |id| {
+        !is_alive(segment, id)
+    });
+    for (id, entry) in dead {
+        if !owners.contains(*id) {
+            // An heir sweeps, unless the entry says that all is clean: leave it.
+            continue;
+        }
+        reach(Point::DeadSwept);
+        let side = if SENDER_IDS.contains(&id.0) {
+            Side::Sender
+        } else {
+            Side::Receiver
+        };
+        announce_change(segment, side);
+        reach(Point::DeathAnnounced);
+        clean(&block, *id, *entry);
+        reach(Point::EntryBuried);
+    }
     wake_everybody(segment);
 }
 

@@ -8,7 +8,6 @@ use crate::kind::{Mpmc, Spsc};
 use crate::layout::{RECEIVER_IDS, SENDER_IDS, TABLE_ENTRIES};
 use crate::primitive::Ordering;
 use crate::primitive::watched::{Access, watched_by};
-use crate::ring::Impossible;
 use crate::ring::position::{Geometry, Owner};
 use crate::{Receiver, Ring, WaitStrategy};
 

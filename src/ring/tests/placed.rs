@@ -112,7 +112,7 @@ fn a_sweep_stops_when_its_owner_turns_out_alive() {
     world.take(0, 2, true);
     let owner = world.receivers[0].id;
     let mut probes = 0;
-    let swept = repair::sweep(&world.view(), owner, REDELIVER, || {
+    let swept = repair::sweep(&world.view(), &mut Owners::only(owner), REDELIVER, |_| {
         probes += 1;
         probes == 1
     });
@@ -168,7 +168,12 @@ fn a_requeue_counted_before_the_look_is_not_missed() {
     world.receivers[0].held.clear();
     let before = world.cell(Cell::Requeues);
     assert_eq!(
-        repair::sweep(&world.view(), word.owner(), REDELIVER, || true),
+        repair::sweep(
+            &world.view(),
+            &mut Owners::only(word.owner()),
+            REDELIVER,
+            |_| true
+        ),
         0
     );
     assert_eq!(world.cell(Cell::Requeues), before + 1);
