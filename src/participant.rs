@@ -31,6 +31,11 @@ const DIRTY: u64 = 1;
 /// The rest counts how often the id was taken.
 const GENERATION: u64 = 2;
 
+/// The most slots that one patrol takes out of dead hands. For each it probes, which
+/// is a system call: a peer that says that the dead hold a million slots keeps
+/// nobody for longer than this.
+pub(crate) const SLOTS_OF_A_PATROL: usize = 1 << 14;
+
 /// Somebody attached, as the participant table has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -137,7 +142,7 @@ impl Participant {
         reach(Point::EntryTaken);
         announce_change(segment, side);
         reach(Point::ArrivalAnnounced);
-        patrol(segment, &mut 0, usize::MAX);
+        let _ = patrol(segment, &mut 0, usize::MAX);
         Ok(participant)
     }
 
@@ -272,8 +277,10 @@ pub(crate) fn peers(segment: &Segment, side: Side) -> Vec<Peer> {
 }
 
 /// Probes up to `probes` of those attached, going on from `cursor` round the
-/// table, and clears up after the dead.
-pub(crate) fn patrol(segment: &Segment, cursor: &mut u16, probes: usize) {
+/// table, and clears up after the dead. Says whether it is done with all that
+/// they held, as far as it probed: if not, the next patrol goes on.
+#[must_use]
+pub(crate) fn patrol(segment: &Segment, cursor: &mut u16, probes: usize) -> bool {
     let block = segment.block();
     let all = SENDER_IDS.start..RECEIVER_IDS.end;
     let from = (*cursor).clamp(all.start, all.end);
@@ -285,9 +292,7 @@ pub(crate) fn patrol(segment: &Segment, cursor: &mut u16, probes: usize) {
             dead.push((id, entry));
         }
     }
-    if !dead.is_empty() {
-        bury(segment, &dead);
-    }
+    dead.is_empty() || bury(segment, &dead)
 }
 
 /// Marks an entry clean, if it is still `taken`: else an heir has it, or a
@@ -306,20 +311,25 @@ fn clean(block: &Block, id: Owner, taken: u64) {
 /// repaired, their going is counted, then their entries are marked clean (M3, M5).
 ///
 /// All at once: the slots are walked over once, not once for each, or a peer that
-/// plays everybody dead would make this a thousand times as long.
-fn bury(segment: &Segment, dead: &[(Owner, u64)]) {
+/// plays everybody dead would make this a thousand times as long. And so many
+/// slots at a time: says whether that was all.
+fn bury(segment: &Segment, dead: &[(Owner, u64)]) -> bool {
     let block = segment.block();
     let mut owners = Owners::default();
     for (id, _) in dead {
         owners.insert(*id);
     }
-    // Probed anew for each slot: an heir may have taken the id meanwhile.
+    // Probed anew for each slot: an heir may have taken the id meanwhile. What is
+    // not found out counts as alive, so that its entry is left dirty.
+    let mut slots = 0;
     repair::sweep(&block, &mut owners, segment.terms.death(), |id| {
-        !is_alive(segment, id)
+        slots += 1;
+        slots <= SLOTS_OF_A_PATROL && !is_alive(segment, id)
     });
     for (id, entry) in dead {
         if !owners.contains(*id) {
             // An heir sweeps, unless the entry says that all is clean: leave it.
+            // So does the next patrol, if this was too much for one.
             continue;
         }
         reach(Point::DeadSwept);
@@ -334,6 +344,7 @@ fn bury(segment: &Segment, dead: &[(Owner, u64)]) {
         reach(Point::EntryBuried);
     }
     wake_everybody(segment);
+    slots <= SLOTS_OF_A_PATROL
 }
 
 /// Clears one slot if its holder is dead. Says whether it did.

@@ -236,7 +236,7 @@ fn conclude<E: Endpoint, R>(
         return Miss::Ended(outcome);
     }
     port.fence_end(end);
-    port.patrol_all();
+    let is_all_repaired = port.patrol_all();
     match attempt(endpoint) {
         Ok(result) => return Miss::Found(result),
         Err(Stall::Nothing) => {}
@@ -244,7 +244,7 @@ fn conclude<E: Endpoint, R>(
         Err(Stall::Closed) => return Miss::Ended(Outcome::Closed),
         Err(stall) => return Miss::Searched(participant::obstacle(stall)),
     }
-    if !endpoint.is_quiescent() {
+    if !is_all_repaired || !endpoint.is_quiescent() {
         return Miss::Searched(None);
     }
     // Between the look and this, the last send may have ended.

@@ -6,9 +6,10 @@ use std::cell::Cell as Shared;
 use super::*;
 use crate::kind::{Mpmc, Spsc};
 use crate::layout::{RECEIVER_IDS, SENDER_IDS, TABLE_ENTRIES};
+use crate::participant::SLOTS_OF_A_PATROL;
 use crate::primitive::Ordering;
 use crate::primitive::watched::{Access, watched_by};
-use crate::ring::position::{Geometry, Owner};
+use crate::ring::position::{Geometry, Owner, State, Word};
 use crate::{Receiver, Ring, WaitStrategy};
 
 const NONSENSE: Impossible = Impossible {
@@ -68,10 +69,45 @@ fn a_patrol_looks_at_each_slot_once_however_many_have_died() {
         kill_everybody(&ring, slot);
         // An entry: looked at, its death counted, marked clean.
         let bound = each * CAPACITY + 4 * TABLE_ENTRIES as u64;
-        let found = accesses(|| rx.port().patrol_all());
+        let found = accesses(|| assert!(rx.port().patrol_all()));
         assert!(found >= CAPACITY, "{found} accesses: nothing was swept");
         assert!(found <= bound, "{found} accesses, {bound} expected at most");
     }
+}
+
+/// Each is a system call. What one patrol leaves, the next does; and the end is
+/// not reported before all is done.
+#[test]
+fn a_patrol_takes_so_many_slots_out_of_dead_hands_and_the_next_goes_on() {
+    const PATROLS: usize = 4;
+    let capacity = PATROLS * SLOTS_OF_A_PATROL;
+    let ring = Ring::<u64, Mpmc>::anonymous(capacity).expect("make a ring");
+    let mut rx = ring.receiver().expect("attach");
+    let nothing = |_: &mut Receiver<u64, Mpmc>| Err::<(), _>(Stall::Nothing);
+    ring.close().expect("close it");
+    kill_everybody(&ring, |geometry, at, owner| {
+        geometry.claimed(at, Owner(1 + owner.0 % 511)).0
+    });
+    let block = ring.segment().block();
+    let left = || {
+        let word = |at| Word(block.word(at).load(Ordering::Relaxed));
+        (0..capacity as u64)
+            .filter(|at| word(*at).state() == State::Claimed)
+            .count()
+    };
+    for patrol in 1..=PATROLS {
+        let result = once(&mut rx, Err(Stall::Nothing), nothing);
+        assert_eq!(left(), capacity - patrol * SLOTS_OF_A_PATROL);
+        let outcome = if left() == 0 {
+            Outcome::Closed
+        } else {
+            Outcome::NotYet
+        };
+        assert_eq!(result, Err(outcome), "after patrol {patrol}");
+    }
+    let still_dirty =
+        (1..512).filter(|id| block.entry(Owner(*id)).load(Ordering::Relaxed) & 1 != 0);
+    assert_eq!(still_dirty.count(), 0);
 }
 
 /// The receiver of a closed ring: what finds nothing there is made sure of.
