@@ -122,6 +122,35 @@ fn a_sweep_stops_when_its_owner_turns_out_alive() {
 }
 
 #[test]
+fn a_sweep_of_many_passes_over_the_one_who_turns_out_alive() {
+    let mut world = World::<Multi, Multi>::new(8, 0, REDELIVER);
+    world.add_receiver();
+    world.add_receiver();
+    for _ in 0..6 {
+        world.send(0);
+    }
+    for receiver in [0, 1, 2] {
+        world.take(receiver, 2, true);
+    }
+    let [heir, dead, other] = [0, 1, 2].map(|receiver| world.receivers[receiver].id);
+    let mut owners = Owners::default();
+    owners.insert(heir);
+    owners.insert(dead);
+    // Not `other`, who was not found dead.
+    let mut asked = Vec::new();
+    let swept = repair::sweep(&world.view(), &mut owners, REDELIVER, |owner| {
+        asked.push(owner);
+        owner == dead
+    });
+    assert_eq!((swept, asked), (2, vec![heir, dead, dead]));
+    let is_left = [heir, dead, other].map(|owner| owners.contains(owner));
+    assert_eq!(is_left, [false, true, false]);
+    let states = [0, 1, 2, 3, 4, 5].map(|position| world.word(position).state());
+    let (back, held) = (State::Published, State::Reading);
+    assert_eq!(states, [held, held, back, back, held, held]);
+}
+
+#[test]
 fn what_was_given_back_behind_the_head_is_found_by_another() {
     let mut world = World::<Multi, Multi>::new(4, 0, REDELIVER);
     world.add_receiver();
