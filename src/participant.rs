@@ -20,7 +20,7 @@ use crate::points::{Point, reach};
 use crate::primitive::Ordering;
 use crate::ring::memory::{Block, Memory};
 use crate::ring::position::{Owner, State};
-use crate::ring::repair::{self, Repaired};
+use crate::ring::repair::{self, Owners, Repaired};
 use crate::ring::{Held, Stall};
 use crate::segment::Segment;
 use crate::wait::Event;
@@ -30,6 +30,11 @@ use crate::wait::parking::Parking;
 const DIRTY: u64 = 1;
 /// The rest counts how often the id was taken.
 const GENERATION: u64 = 2;
+
+/// The most slots that one patrol takes out of dead hands. For each it probes, which
+/// is a system call: a peer that says that the dead hold a million slots keeps
+/// nobody for longer than this.
+pub(crate) const SLOTS_OF_A_PATROL: usize = 1 << 14;
 
 /// Somebody attached, as the participant table has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +127,9 @@ impl Participant {
         };
         if multi && found & DIRTY != 0 {
             // M2. The lock is ours: the id is dead by definition.
-            repair::sweep(&block, id, segment.terms.death(), || true);
+            repair::sweep(&block, &mut Owners::only(id), segment.terms.death(), |_| {
+                true
+            });
             reach(Point::OwnIdSwept);
             wake_everybody(segment);
         }
@@ -135,7 +142,7 @@ impl Participant {
         reach(Point::EntryTaken);
         announce_change(segment, side);
         reach(Point::ArrivalAnnounced);
-        patrol(segment, &mut 0, usize::MAX);
+        let _ = patrol(segment, &mut 0, usize::MAX);
         Ok(participant)
     }
 
@@ -270,21 +277,22 @@ pub(crate) fn peers(segment: &Segment, side: Side) -> Vec<Peer> {
 }
 
 /// Probes up to `probes` of those attached, going on from `cursor` round the
-/// table, and clears up after the dead. Says whether any were found.
+/// table, and clears up after the dead. Says whether it is done with all that
+/// they held, as far as it probed: if not, the next patrol goes on.
+#[must_use]
 pub(crate) fn patrol(segment: &Segment, cursor: &mut u16, probes: usize) -> bool {
     let block = segment.block();
     let all = SENDER_IDS.start..RECEIVER_IDS.end;
     let from = (*cursor).clamp(all.start, all.end);
     let round = dirty(block, from..all.end).chain(dirty(block, all.start..from));
-    let mut found = false;
+    let mut dead = Vec::new();
     for (id, entry) in round.take(probes) {
         *cursor = id.0 + 1;
         if !is_alive(segment, id) {
-            bury(segment, id, entry);
-            found = true;
+            dead.push((id, entry));
         }
     }
-    found
+    dead.is_empty() || bury(segment, &dead)
 }
 
 /// Marks an entry clean, if it is still `taken`: else an heir has it, or a
@@ -299,31 +307,44 @@ fn clean(block: &Block, id: Owner, taken: u64) {
     );
 }
 
-/// Clears up after `id`, whose lock was found free: everything that it held is
-/// repaired, its going is counted, then its entry is marked clean (M3, M5).
-fn bury(segment: &Segment, id: Owner, entry: u64) {
+/// Clears up after ids whose locks were found free: everything that they held is
+/// repaired, their going is counted, then their entries are marked clean (M3, M5).
+///
+/// All at once: the slots are walked over once, not once for each, or a peer that
+/// plays everybody dead would make this a thousand times as long. And so many
+/// slots at a time: says whether that was all.
+fn bury(segment: &Segment, dead: &[(Owner, u64)]) -> bool {
     let block = segment.block();
-    // Probed anew for each slot: an heir may have taken the id meanwhile.
-    let mut has_heir = false;
-    repair::sweep(&block, id, segment.terms.death(), || {
-        has_heir |= is_alive(segment, id);
-        !has_heir
-    });
-    if has_heir {
-        // It sweeps, unless the entry says that all is clean: leave it dirty.
-        return wake_everybody(segment);
+    let mut owners = Owners::default();
+    for (id, _) in dead {
+        owners.insert(*id);
     }
-    reach(Point::DeadSwept);
-    let side = if SENDER_IDS.contains(&id.0) {
-        Side::Sender
-    } else {
-        Side::Receiver
-    };
-    announce_change(segment, side);
-    reach(Point::DeathAnnounced);
-    clean(&block, id, entry);
-    reach(Point::EntryBuried);
+    // Probed anew for each slot: an heir may have taken the id meanwhile. What is
+    // not found out counts as alive, so that its entry is left dirty.
+    let mut slots = 0;
+    repair::sweep(&block, &mut owners, segment.terms.death(), |id| {
+        slots += 1;
+        slots <= SLOTS_OF_A_PATROL && !is_alive(segment, id)
+    });
+    for (id, entry) in dead {
+        if !owners.contains(*id) {
+            // An heir sweeps, unless the entry says that all is clean: leave it.
+            // So does the next patrol, if this was too much for one.
+            continue;
+        }
+        reach(Point::DeadSwept);
+        let side = if SENDER_IDS.contains(&id.0) {
+            Side::Sender
+        } else {
+            Side::Receiver
+        };
+        announce_change(segment, side);
+        reach(Point::DeathAnnounced);
+        clean(&block, *id, *entry);
+        reach(Point::EntryBuried);
+    }
     wake_everybody(segment);
+    slots <= SLOTS_OF_A_PATROL
 }
 
 /// Clears one slot if its holder is dead. Says whether it did.

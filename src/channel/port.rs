@@ -203,7 +203,7 @@ impl Port {
         let now = Moment::coarse();
         if self.patrolled.until(now) >= BETWEEN_PATROLS {
             self.patrolled = now;
-            participant::patrol(&self.segment, &mut self.cursor, PROBES);
+            let _ = participant::patrol(&self.segment, &mut self.cursor, PROBES);
         }
     }
 
@@ -213,9 +213,10 @@ impl Port {
         inspect::holder(&self.segment, self.side)
     }
 
-    /// Probes everybody.
-    pub(crate) fn patrol_all(&mut self) {
-        participant::patrol(&self.segment, &mut 0, usize::MAX);
+    /// Probes everybody. Says whether nothing is left in dead hands.
+    #[must_use]
+    pub(crate) fn patrol_all(&mut self) -> bool {
+        participant::patrol(&self.segment, &mut 0, usize::MAX)
     }
 
     /// What of the other side? Cached until somebody comes or goes; deaths are

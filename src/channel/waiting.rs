@@ -6,7 +6,10 @@ use crate::error::{Failure, Holder};
 use crate::os::clock::Moment;
 use crate::participant;
 use crate::ring::memory::Memory;
-use crate::ring::{Held, Stall};
+use crate::ring::{Held, Impossible, Stall};
+
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 /// Looks of a spinning endpoint between two looks at the clock.
 const LOOKS: u32 = 64;
@@ -46,6 +49,8 @@ enum Miss<R> {
     Found(R),
     /// Not yet, and perhaps somebody stands in the way.
     NotYet(Option<Held>),
+    /// As `NotYet`, after a look round the whole ring, which may have taken long.
+    Searched(Option<Held>),
     Ended(Outcome),
 }
 
@@ -81,7 +86,7 @@ fn look_closer<E: Endpoint, R>(
 ) -> Result<R, Outcome> {
     match missed(endpoint, stall, &mut attempt) {
         Miss::Found(result) => Ok(result),
-        Miss::NotYet(_) => Err(Outcome::NotYet),
+        Miss::NotYet(_) | Miss::Searched(_) => Err(Outcome::NotYet),
         Miss::Ended(outcome) => Err(outcome),
     }
 }
@@ -109,7 +114,10 @@ fn wait<E: Endpoint, R>(
                 return Ok(result);
             }
             Miss::Ended(outcome) => return Err(outcome),
-            Miss::NotYet(_) => {}
+            Miss::Searched(_) if is_late(deadline) => {
+                return Err(Outcome::Timeout(endpoint.port().holder()));
+            }
+            Miss::NotYet(_) | Miss::Searched(_) => {}
         }
         if looks.is_none_or(|looks| look < looks) {
             look = look.wrapping_add(1);
@@ -132,17 +140,17 @@ fn wait<E: Endpoint, R>(
             continue;
         }
         match settle_look(endpoint, seen, &mut attempt) {
-            Miss::NotYet(obstacle) => {
+            Miss::NotYet(obstacle) | Miss::Searched(obstacle) => {
                 let cleared =
                     obstacle.is_some_and(|held| participant::clear(&endpoint.port().segment, held));
                 if is_late(deadline) {
                     // Also when something was cleared: a peer that forges one
                     // dead holder after the other must not keep us.
                     seen = attempt(endpoint);
-                    if seen.is_err() {
-                        return Err(Outcome::Timeout(endpoint.port().holder()));
+                    match seen {
+                        Ok(_) | Err(Stall::Impossible(_)) => continue,
+                        Err(_) => return Err(Outcome::Timeout(endpoint.port().holder())),
                     }
-                    continue;
                 }
                 if !cleared {
                     endpoint.port().sleep(&memory, announced, deadline);
@@ -169,7 +177,7 @@ fn settle_look<E: Endpoint, R>(
         Err(stall) => missed(endpoint, stall, attempt),
     };
     match miss {
-        Miss::Ended(Outcome::Disconnected) if endpoint.port().wait_through => Miss::NotYet(None),
+        Miss::Ended(Outcome::Disconnected) if endpoint.port().wait_through => Miss::Searched(None),
         miss => miss,
     }
 }
@@ -186,7 +194,7 @@ fn missed<E: Endpoint, R>(
         return Miss::Ended(Outcome::Failed(failure));
     }
     match stall {
-        Stall::Impossible(found) => Miss::Ended(Outcome::Failed(port.segment.poison(found))),
+        Stall::Impossible(found) => corrupted(endpoint, found),
         Stall::Closed => {
             // A claim may have been given up: whoever waits at it looks anew.
             port.notify_everybody();
@@ -202,6 +210,12 @@ fn missed<E: Endpoint, R>(
             }
         }
     }
+}
+
+/// No sequence of operations leads here: the handle refuses all work from now on.
+fn corrupted<E: Endpoint, R>(endpoint: &mut E, found: Impossible) -> Miss<R> {
+    let failure = endpoint.port().segment.poison(found);
+    Miss::Ended(Outcome::Failed(failure))
 }
 
 /// Makes sure of an end before it is reported: receivers drain first, what the
@@ -222,26 +236,25 @@ fn conclude<E: Endpoint, R>(
         return Miss::Ended(outcome);
     }
     port.fence_end(end);
-    port.patrol_all();
+    let is_all_repaired = port.patrol_all();
     match attempt(endpoint) {
         Ok(result) => return Miss::Found(result),
         Err(Stall::Nothing) => {}
-        Err(Stall::Impossible(found)) => {
-            let failure = endpoint.port().segment.poison(found);
-            return Miss::Ended(Outcome::Failed(failure));
-        }
+        Err(Stall::Impossible(found)) => return corrupted(endpoint, found),
         Err(Stall::Closed) => return Miss::Ended(Outcome::Closed),
-        Err(stall) => return Miss::NotYet(participant::obstacle(stall)),
+        Err(stall) => return Miss::Searched(participant::obstacle(stall)),
     }
-    if !endpoint.is_quiescent() {
-        return Miss::NotYet(None);
+    if !is_all_repaired || !endpoint.is_quiescent() {
+        return Miss::Searched(None);
     }
     // Between the look and this, the last send may have ended.
-    if let Ok(result) = attempt(endpoint) {
-        return Miss::Found(result);
+    match attempt(endpoint) {
+        Ok(result) => return Miss::Found(result),
+        Err(Stall::Impossible(found)) => return corrupted(endpoint, found),
+        Err(_) => {}
     }
     if endpoint.port().end_in_sight() != Some(end) {
-        return Miss::NotYet(None); // somebody has come, or died, meanwhile
+        return Miss::Searched(None); // somebody has come, or died, meanwhile
     }
     endpoint.port().concluded = Some(end);
     Miss::Ended(outcome)

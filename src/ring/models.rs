@@ -260,6 +260,12 @@ impl Lock {
             repair::repair(memory, held, TERMS);
         }
     }
+
+    /// What a patrol does about an owner whom it has found dead.
+    fn sweep(&self, memory: &impl Memory) {
+        let mut owners = Owners::only(self.owner);
+        repair::sweep(memory, &mut owners, TERMS, |_| self.is_free());
+    }
 }
 
 /// Any operation: what no sequence of operations can produce is an error.

@@ -8,7 +8,7 @@
 use super::memory::Memory;
 use super::position::{Owner, State, Word};
 use super::{Held, Terms};
-use crate::layout::Cell;
+use crate::layout::{Cell, TABLE_ENTRIES};
 use crate::points::{Point, reach};
 use crate::primitive::Ordering;
 
@@ -23,6 +23,34 @@ pub(crate) enum Repaired {
     Redelivered,
     /// The message was dropped and counted.
     Lost,
+}
+
+/// A set of ids.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Owners([u64; TABLE_ENTRIES / 64]);
+
+impl Owners {
+    pub(crate) fn only(owner: Owner) -> Owners {
+        let mut owners = Owners::default();
+        owners.insert(owner);
+        owners
+    }
+
+    pub(crate) fn insert(&mut self, owner: Owner) {
+        self.0[usize::from(owner.0) / 64] |= 1 << (owner.0 % 64);
+    }
+
+    fn remove(&mut self, owner: Owner) {
+        self.0[usize::from(owner.0) / 64] &= !(1 << (owner.0 % 64));
+    }
+
+    pub(crate) fn contains(&self, owner: Owner) -> bool {
+        self.0[usize::from(owner.0) / 64] >> (owner.0 % 64) & 1 != 0
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0 == [0; TABLE_ENTRIES / 64]
+    }
 }
 
 /// Adds to a counter. Relaxed would do: counters order nothing.
@@ -98,25 +126,32 @@ pub(crate) fn announce_requeue<M: Memory>(memory: &M) {
     reach(Point::RequeueAnnounced);
 }
 
-/// Repairs every slot in the hands of `owner`. `is_dead` is asked after each
-/// load, before each change; an heir that holds the owner's lock says yes.
+/// Repairs every slot in the hands of one of `owners`, in one walk over the slots.
+/// `is_dead` is asked after each load, before each change (R14): that they were
+/// found dead before this is why slots are looked at, and no more. Whoever turns
+/// out alive is struck off `owners`, for it sweeps itself; what remains was swept.
 ///
 /// Ends with a requeue announcement even when nothing was found: a repairer
 /// before us may have died between its change and its announcement (R13).
 pub(crate) fn sweep<M: Memory>(
     memory: &M,
-    owner: Owner,
+    owners: &mut Owners,
     terms: Terms,
-    mut is_dead: impl FnMut() -> bool,
+    mut is_dead: impl FnMut(Owner) -> bool,
 ) -> usize {
     let mut repaired = 0;
     for position in 0..memory.geometry().capacity() {
         let word = Word(memory.word(position).load(Ordering::Acquire));
-        if word.owner() != owner || !matches!(word.state(), State::Claimed | State::Reading) {
+        let owner = word.owner();
+        if !owners.contains(owner) || !matches!(word.state(), State::Claimed | State::Reading) {
             continue;
         }
-        if !is_dead() {
-            break; // an heir has the id, and sweeps
+        if !is_dead(owner) {
+            owners.remove(owner);
+            if owners.is_empty() {
+                break;
+            }
+            continue;
         }
         let held = Held { position, word };
         if repair_quietly(memory, held, terms) != Repaired::Nothing {

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use super::memory::heap::HeapRing;
 use super::memory::{Memory, View};
 use super::position::Owner;
-use super::repair::{self, Repaired};
+use super::repair::{self, Owners, Repaired};
 use super::{Arity, Claim, Held, ReceiveSide, SendSide, Stall, Terms};
 use crate::layout::{Cell, RECEIVER_IDS, SENDER_IDS};
 use crate::primitive::Ordering;
@@ -420,7 +420,8 @@ impl<S: Arity, R: Arity> World<S, R> {
                 .filter(|(_, entry)| of_dead(entry.at))
                 .map(|(offset, _)| *offset)
                 .collect();
-            let repaired = repair::sweep(&self.view(), owner, self.terms, || true);
+            let repaired =
+                repair::sweep(&self.view(), &mut Owners::only(owner), self.terms, |_| true);
             assert_eq!(repaired, theirs.len());
             for offset in theirs {
                 self.bury(offset);

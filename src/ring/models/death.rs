@@ -140,7 +140,7 @@ fn sweep_and_receive<S: Arity>(
     lock: &Lock,
 ) -> Vec<(u64, u8)> {
     if lock.is_free() {
-        repair::sweep(memory, lock.owner, TERMS, || lock.is_free());
+        lock.sweep(memory);
     }
     receive(memory, side).into_iter().collect()
 }
@@ -279,7 +279,7 @@ fn models_dead_repairer() {
                 let (memory, lock) = (Arc::clone(&memory), lock.clone());
                 spawn(move || {
                     live(&memory, steps, |memory| {
-                        repair::sweep(memory, lock.owner, TERMS, || lock.is_free());
+                        lock.sweep(memory);
                     });
                 })
             };

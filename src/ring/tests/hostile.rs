@@ -121,8 +121,8 @@ fn try_everything<S: Arity, R: Arity>(nonsense: &Nonsense) {
                 side.settle(&view);
             }
         }
-        repair::sweep(&view, Owner(600), TERMS, || true);
-        repair::sweep(&view, Owner(0), TERMS, || true);
+        repair::sweep(&view, &mut Owners::only(Owner(600)), TERMS, |_| true);
+        repair::sweep(&view, &mut Owners::only(Owner(0)), TERMS, |_| true);
         repair::any_given_back(&view);
     }
 }

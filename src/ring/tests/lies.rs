@@ -129,7 +129,7 @@ fn try_everything<S: Arity, R: Arity>(liar: Liar) {
         side.requeue(view, claims.into_iter(), TERMS);
     });
     led_on(liar, |view| {
-        repair::sweep(view, Owner(513), TERMS, || true);
+        repair::sweep(view, &mut Owners::only(Owner(513)), TERMS, |_| true);
     });
     led_on(liar, |view| {
         repair::any_given_back(view);

@@ -112,13 +112,42 @@ fn a_sweep_stops_when_its_owner_turns_out_alive() {
     world.take(0, 2, true);
     let owner = world.receivers[0].id;
     let mut probes = 0;
-    let swept = repair::sweep(&world.view(), owner, REDELIVER, || {
+    let swept = repair::sweep(&world.view(), &mut Owners::only(owner), REDELIVER, |_| {
         probes += 1;
         probes == 1
     });
     assert_eq!((swept, probes), (1, 2));
     assert_eq!(world.word(0).state(), State::Published);
     assert_eq!(world.word(1).state(), State::Reading);
+}
+
+#[test]
+fn a_sweep_of_many_passes_over_the_one_who_turns_out_alive() {
+    let mut world = World::<Multi, Multi>::new(8, 0, REDELIVER);
+    world.add_receiver();
+    world.add_receiver();
+    for _ in 0..6 {
+        world.send(0);
+    }
+    for receiver in [0, 1, 2] {
+        world.take(receiver, 2, true);
+    }
+    let [heir, dead, other] = [0, 1, 2].map(|receiver| world.receivers[receiver].id);
+    let mut owners = Owners::default();
+    owners.insert(heir);
+    owners.insert(dead);
+    // Not `other`, who was not found dead.
+    let mut asked = Vec::new();
+    let swept = repair::sweep(&world.view(), &mut owners, REDELIVER, |owner| {
+        asked.push(owner);
+        owner == dead
+    });
+    assert_eq!((swept, asked), (2, vec![heir, dead, dead]));
+    let is_left = [heir, dead, other].map(|owner| owners.contains(owner));
+    assert_eq!(is_left, [false, true, false]);
+    let states = [0, 1, 2, 3, 4, 5].map(|position| world.word(position).state());
+    let (back, held) = (State::Published, State::Reading);
+    assert_eq!(states, [held, held, back, back, held, held]);
 }
 
 #[test]
@@ -168,7 +197,12 @@ fn a_requeue_counted_before_the_look_is_not_missed() {
     world.receivers[0].held.clear();
     let before = world.cell(Cell::Requeues);
     assert_eq!(
-        repair::sweep(&world.view(), word.owner(), REDELIVER, || true),
+        repair::sweep(
+            &world.view(),
+            &mut Owners::only(word.owner()),
+            REDELIVER,
+            |_| true
+        ),
         0
     );
     assert_eq!(world.cell(Cell::Requeues), before + 1);

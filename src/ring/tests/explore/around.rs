@@ -11,7 +11,7 @@ use crate::layout::Cell;
 use crate::primitive::Ordering;
 use crate::ring::memory::Memory;
 use crate::ring::position::Word;
-use crate::ring::repair;
+use crate::ring::repair::{self, Owners};
 use crate::ring::{Arity, Held, ReceiveSide, SendSide};
 
 fn start(is_sender: bool) -> Stage {
@@ -37,7 +37,7 @@ pub(super) fn attach_entry(cast: &Cast, local: &mut Local) -> Stage {
             }
         }
         Stage::SweepOwn { entry } => {
-            repair::sweep(memory, id, cast.setup.terms, || true);
+            repair::sweep(memory, &mut Owners::only(id), cast.setup.terms, |_| true);
             note(Event::GaveBack);
             Stage::Register { entry }
         }
@@ -149,13 +149,11 @@ pub(super) fn patrol(cast: &Cast, local: &mut Local) -> Stage {
             patrol,
         } => {
             let id = cast.codec.owner(dead);
-            let mut met_an_heir = false;
-            repair::sweep(memory, id, cast.setup.terms, || {
-                let is_dead = cast.is_dead(local, dead);
-                met_an_heir |= !is_dead;
-                is_dead
+            let mut owners = Owners::only(id);
+            repair::sweep(memory, &mut owners, cast.setup.terms, |_| {
+                cast.is_dead(local, dead)
             });
-            if met_an_heir && !cast.is_mutant(Mutant::CleanBesideHeir) {
+            if owners.is_empty() && !cast.is_mutant(Mutant::CleanBesideHeir) {
                 return on(patrol, dead); // who holds the lock, and sweeps
             }
             Stage::MarkClean {
