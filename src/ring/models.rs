@@ -36,7 +36,8 @@ use loom::sync::atomic::AtomicBool;
 
 use super::memory::Memory;
 use super::position::{Geometry, Owner};
-use super::{Claim, Held, ReceiveSide, SendSide, Stall, Terms, repair, start_at};
+use super::repair::{self, Owners};
+use super::{Claim, Held, ReceiveSide, SendSide, Stall, Terms, start_at};
 use crate::layout::{Bell, Cell};
 use crate::primitive::{AtomicU32, AtomicU64, Fences, Ordering};
 
