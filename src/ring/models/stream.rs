@@ -86,8 +86,8 @@ fn run<S: Arity, R: Arity>(stream: Stream) -> bool {
     received.extend(others.into_iter().map(|other| other.join()));
 
     let total: usize = sent.iter().map(Vec::len).sum();
-    let through = total == stream.messages.iter().map(|m| m.len()).sum()
-        && total == received.iter().map(Vec::len).sum();
+    let through = total == stream.messages.iter().map(|m| m.len()).sum::<usize>()
+        && total == received.iter().map(Vec::len).sum::<usize>();
     let rest = receive_rest(&*memory, &mut side);
     received[0].extend(rest.into_iter().map(|(message, _)| message));
     for messages in &sent {
