@@ -2,11 +2,13 @@
 
 use std::env;
 use std::fs::{self, DirBuilder};
-use std::io::{Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -127,5 +129,50 @@ pub fn guard(dir: &Path) -> Result<()> {
     if word == "keep" {
         return Ok(());
     }
-    fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))
+    remove(dir).with_context(|| format!("cannot remove {}", dir.display()))
+}
+
+/// How long those who are being killed may go on making files.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Remove a directory in which there may still be somebody: our pipe ends before the children
+/// of a process that was killed are told of it, and one may be putting its ring's name there.
+fn remove(dir: &Path) -> io::Result<()> {
+    let late = Instant::now() + PATIENCE;
+    loop {
+        match fs::remove_dir_all(dir) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound && !dir.exists() => return Ok(()),
+            Err(error) if Instant::now() >= late => return Err(error),
+            Err(_) => sleep(Duration::from_millis(10)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn a_directory_goes_although_somebody_still_makes_files_in_it() {
+        let parent = tempfile::tempdir().expect("make a directory");
+        for round in 0..20 {
+            let dir = parent.path().join(round.to_string());
+            let inner = dir.join("rings");
+            fs::create_dir_all(&inner).expect("make a directory");
+            let busy = Instant::now() + Duration::from_millis(20);
+            let maker = thread::spawn(move || {
+                let mut made = 0u32;
+                // Until the directory is gone, or it is dead.
+                while Instant::now() < busy && fs::write(inner.join(made.to_string()), "").is_ok() {
+                    made += 1;
+                }
+            });
+            while !dir.join("rings/100").exists() && !maker.is_finished() {}
+            remove(&dir).expect("remove it");
+            maker.join().expect("make files");
+            assert!(!dir.exists());
+        }
+    }
 }
