@@ -36,7 +36,7 @@ pub trait Message: sealed::Sealed {
     fn decode(source: &impl Source, length: usize) -> Self::Received;
 }
 
-/// Where messages are copied from: see `ring::memory`.
+/// Where messages are copied from: see `ring::payload`.
 #[doc(hidden)]
 pub trait Source {
     /// A message of fixed size.

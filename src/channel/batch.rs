@@ -25,18 +25,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         &mut self,
         messages: impl IntoIterator<Item = T::Sent<'m>>,
     ) -> Result<usize, TrySendBatchError<T::Sent<'m>>> {
-        let mut messages = messages.into_iter().peekable();
-        let mut sent = 0;
-        loop {
-            sent += self.offer_all(&mut messages);
-            let Some(message) = messages.next() else {
-                return Ok(sent);
-            };
-            match self.try_send(message) {
-                Ok(()) => sent += 1,
-                Err(cause) => return Err(TrySendBatchError { sent, cause }),
-            }
-        }
+        self.offer_batch(messages, Self::try_send)
+            .map_err(|(sent, cause)| TrySendBatchError { sent, cause })
     }
 
     /// Sends all of `messages` in order, waiting for room as long as it takes,
@@ -50,6 +40,17 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         &mut self,
         messages: impl IntoIterator<Item = T::Sent<'m>>,
     ) -> Result<usize, SendBatchError<T::Sent<'m>>> {
+        self.offer_batch(messages, Self::send)
+            .map_err(|(sent, cause)| SendBatchError { sent, cause })
+    }
+
+    /// Runs of messages that there is room for, and between them `one` by itself,
+    /// which waits, or tells why not, with the number of those before it.
+    fn offer_batch<'m, E>(
+        &mut self,
+        messages: impl IntoIterator<Item = T::Sent<'m>>,
+        mut one: impl FnMut(&mut Self, T::Sent<'m>) -> Result<(), E>,
+    ) -> Result<usize, (usize, E)> {
         let mut messages = messages.into_iter().peekable();
         let mut sent = 0;
         loop {
@@ -57,9 +58,9 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             let Some(message) = messages.next() else {
                 return Ok(sent);
             };
-            match self.send(message) {
+            match one(self, message) {
                 Ok(()) => sent += 1,
-                Err(cause) => return Err(SendBatchError { sent, cause }),
+                Err(cause) => return Err((sent, cause)),
             }
         }
     }
@@ -170,17 +171,6 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             taken += 1;
             if taken == max {
                 break None;
-            }
-            if let Some(next) = self.side.quick(&view) {
-                let there = view.payload(next.position);
-                match there.length() {
-                    Ok(found) => (claim, payload, length) = (next, there, found),
-                    Err(found) => {
-                        self.refuse_length(next, found);
-                        break None;
-                    }
-                }
-                continue;
             }
             match self.claim() {
                 Ok(next) => (claim, payload, length) = next,

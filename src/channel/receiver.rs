@@ -288,7 +288,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
     /// Poisons the handle: the next look finds out that it is.
     #[cold]
-    pub(super) fn refuse_length(&mut self, claim: Claim, found: u64) {
+    fn refuse_length(&mut self, claim: Claim, found: u64) {
         self.port.segment.poison(Impossible {
             what: "length of a message",
             position: claim.position,
@@ -427,6 +427,8 @@ impl<T: Message + ?Sized, K: Kind> Endpoint for Receiver<T, K> {
             self.side.settle(&self.view);
         }
     }
+
+    fn be_earnest(&mut self) {} // a receiver's looks always are
 
     fn leaves_work(&mut self) -> bool {
         <K::Receivers as Arity>::MULTI && self.side.has_message(&self.view)

@@ -33,7 +33,7 @@ pub struct Sender<T: Message + ?Sized, K: Kind> {
     pub(super) view: View<T>,
     /// A position handed out as a [`Grant`] that has not come back.
     pub(super) granted: Option<u64>,
-    /// Looks of a waiting call that were not in earnest.
+    /// Counts the looks of waiting calls.
     glances: u32,
     pub(super) port: Port,
     ring: Ring<T, K>,
@@ -291,7 +291,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     }
 
     /// Claim, write, publish, notify: the path of one message, however long.
-    fn offer(&mut self, message: &T::Sent<'_>) -> Result<(), Stall> {
+    pub(super) fn offer(&mut self, message: &T::Sent<'_>) -> Result<(), Stall> {
         let position = self.start()?;
         self.view.payload(position).store(T::encode(message));
         reach(Point::Written);
@@ -301,7 +301,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 
     /// An attempt of a call that waits: most looks are glances.
     #[inline(always)]
-    fn if_promising<R>(
+    pub(super) fn if_promising<R>(
         &mut self,
         attempt: impl FnOnce(&mut Self) -> Result<R, Stall>,
     ) -> Result<R, Stall> {
@@ -386,8 +386,10 @@ impl<T: Message + ?Sized, K: Kind> Endpoint for Sender<T, K> {
         true
     }
 
-    fn settle(&mut self) {
-        self.glances = EARNEST - 1; // the next look is in earnest
+    fn settle(&mut self) {}
+
+    fn be_earnest(&mut self) {
+        self.glances = EARNEST - 1;
     }
 
     fn leaves_work(&mut self) -> bool {

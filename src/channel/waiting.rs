@@ -27,6 +27,9 @@ pub(crate) trait Endpoint {
     fn is_quiescent(&mut self) -> bool;
     /// Before sleeping: tell the other side all it may know.
     fn settle(&mut self);
+    /// The next attempt must not be a mere glance: what it finds nothing of is
+    /// not there (W2).
+    fn be_earnest(&mut self);
     /// Does this side leave something for another endpoint of it?
     fn leaves_work(&mut self) -> bool;
 }
@@ -133,6 +136,7 @@ fn wait<E: Endpoint, R>(
         }
         // W2: announce, look again, sleep.
         endpoint.settle();
+        endpoint.be_earnest();
         let memory = endpoint.memory();
         let announced = endpoint.port().prepare_sleep(&memory);
         seen = attempt(endpoint);
@@ -146,6 +150,7 @@ fn wait<E: Endpoint, R>(
                 if is_late(deadline) {
                     // Also when something was cleared: a peer that forges one
                     // dead holder after the other must not keep us.
+                    endpoint.be_earnest();
                     seen = attempt(endpoint);
                     match seen {
                         Ok(_) | Err(Stall::Impossible(_)) => continue,
@@ -157,6 +162,7 @@ fn wait<E: Endpoint, R>(
                     slept = true;
                     endpoint.port().patrol_if_due();
                 }
+                endpoint.be_earnest();
                 seen = attempt(endpoint);
             }
             Miss::Found(result) => seen = Ok(result),

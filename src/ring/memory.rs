@@ -29,9 +29,9 @@ pub trait Memory {
     fn cell(&self, cell: Cell) -> &AtomicU64;
     /// A futex word.
     fn bell(&self, bell: Bell) -> &AtomicU32;
-    /// The slot of `position` was found full: those some lines on will be read.
+    /// A receiver has come to the message at `position`, and will go on.
     fn will_read(&self, _position: u64) {}
-    /// The slot of `position` was filled: the next but one will be written.
+    /// A sender will write at `position` next, and will go on.
     fn will_write(&self, _position: u64) {}
 }
 
@@ -207,10 +207,12 @@ impl<T: Message + ?Sized> View<T> {
             .slot_at(position, slot.stride)
             .wrapping_add(slot.payload);
         let varies = T::FIXED.is_none();
+        let before = if varies { LENGTH_SIZE } else { 0 };
         Payload {
-            start: at.wrapping_add(if varies { LENGTH_SIZE } else { 0 }),
+            start: at.wrapping_add(before),
             length: varies.then_some(at),
             room: self.limit(),
+            first_line: LINE.saturating_sub(slot.payload + before) / 8,
         }
     }
 }
@@ -253,19 +255,24 @@ impl<T: Message + ?Sized> Memory for View<T> {
         }
     }
 
-    /// Where a message fills a line, the line is the sender's when it comes to
-    /// it.
+    /// Where a slot is a line, the line is the sender's when it comes to it.
     #[inline(always)]
     fn will_write(&self, position: u64) {
         let stride = self.slot().stride;
         if stride == LINE {
-            fetch::<true>(self.block.slot_at(position.wrapping_add(2), stride));
+            fetch::<true>(
+                self.block
+                    .slot_at(position.wrapping_add(SLOTS_AHEAD), stride),
+            );
         }
     }
 }
 
 /// How many lines ahead of its position a receiver of small messages fetches.
 const LINES_AHEAD: u64 = 8;
+
+/// How many slots ahead of its position a sender of whole lines fetches.
+const SLOTS_AHEAD: u64 = 2;
 
 /// Has the processor fetch a line, to be read or to be written. It changes
 /// nothing that could be observed but the time that it takes.

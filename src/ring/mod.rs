@@ -90,8 +90,8 @@ pub trait SendSide: Sized + Send {
     fn begin<M: Memory>(&mut self, memory: &M) -> Result<(), Stall>;
     /// Takes the next free position: its payload is then the caller's.
     fn claim<M: Memory>(&mut self, memory: &M) -> Result<u64, Stall>;
-    /// `begin` and `claim`, if nothing at all stands in the way: without a loop
-    /// or a call. `None` says nothing, and leaves nothing to undo.
+    /// `begin` and `claim`, if nothing at all stands in the way; on a single side
+    /// without a loop or a call. `None` says nothing, and leaves nothing to undo.
     fn quick<M: Memory>(&mut self, memory: &M) -> Option<u64>;
     /// Shows the message at `position` to receivers.
     fn publish<M: Memory>(&mut self, memory: &M, position: u64);
@@ -115,8 +115,8 @@ pub trait ReceiveSide: Sized + Send {
     fn attach<M: Memory>(memory: &M, me: Owner, terms: Terms) -> Result<Self, Impossible>;
     /// Takes the next message: its payload is then the caller's to read.
     fn claim<M: Memory>(&mut self, memory: &M) -> Result<Claim, Stall>;
-    /// `claim`, if the next message is there at the first look: without a loop
-    /// or a call. `None` says nothing.
+    /// `claim`, if nothing at all stands in the way; on a single side without a
+    /// loop or a call. `None` says nothing.
     fn quick<M: Memory>(&mut self, memory: &M) -> Option<Claim>;
     /// Marks everything claimed as in the user's hands.
     fn hand_out<M: Memory>(&mut self, memory: &M);

@@ -7,7 +7,6 @@ use core::mem::MaybeUninit;
 
 use bytemuck::AnyBitPattern;
 
-use crate::layout::LINE;
 use crate::message::Source;
 
 /// The message area of one slot: moves bytes in and out of shared memory.
@@ -18,10 +17,9 @@ pub(crate) struct Payload {
     pub(super) start: *mut u8,
     pub(super) length: Option<*mut u8>,
     pub(super) room: usize,
+    /// Words of the message in the line of the slot word, if slots begin lines.
+    pub(super) first_line: usize,
 }
-
-/// Words of a message in the line of the slot word.
-const FIRST_LINE: usize = LINE / 8 - 1;
 
 /// Up to this many bytes move as relaxed atomic words, which compile to plain
 /// moves; more go through an opaque block move.
@@ -38,26 +36,27 @@ impl Payload {
     /// caller has refused them before.
     #[inline(always)]
     pub(crate) fn store(&self, bytes: &[u8]) {
-        self.set_length(bytes.len());
-        let bytes = &bytes[..bytes.len().min(self.room)];
+        let length = bytes.len();
+        let bytes = &bytes[..length.min(self.room)];
         if bytes.len() <= WORDWISE {
             let (words, rest) = bytes.as_chunks::<8>();
-            // The first line last: a receiver waits at it, and takes it away from
-            // whoever goes on to another in between.
-            let line = FIRST_LINE.min(words.len());
-            for index in (line..words.len()).chain(0..line) {
-                self.store_word(index, u64::from_ne_bytes(words[index]));
-            }
+            // The line of the slot word last: a receiver waits at it, and takes it
+            // away from whoever goes on to another in between.
             if !rest.is_empty() {
                 let mut last = [0; 8];
                 last[..rest.len()].copy_from_slice(rest);
                 self.store_word(words.len(), u64::from_ne_bytes(last));
+            }
+            let line = self.first_line.min(words.len());
+            for index in (line..words.len()).chain(0..line) {
+                self.store_word(index, u64::from_ne_bytes(words[index]));
             }
         } else {
             // SAFETY: `bytes` is private and readable; the area has `room`
             // bytes from `start` (V1), of which `bytes.len()` or fewer are used.
             unsafe { block_move(bytes.as_ptr(), self.start, bytes.len()) }
         }
+        self.set_length(length);
     }
 
     /// Loads the first `bytes.len()` bytes, at most `room`.

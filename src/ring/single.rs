@@ -182,6 +182,8 @@ impl<R: Arity> SendSide for SingleSender<R> {
     /// look, and give back room for one message at a time.
     #[inline(always)]
     fn is_promising<M: Memory>(&self, memory: &M) -> bool {
+        // Relaxed: a hint, which nothing is done by; `find_room` loads with
+        // Acquire before anything is written.
         let credit = memory.cell(Cell::Credit).load(Ordering::Relaxed);
         R::MULTI || self.next.wrapping_sub(credit) < memory.geometry().capacity()
     }
@@ -242,6 +244,19 @@ impl<S: Arity> SingleReceiver<S> {
         reach(Point::CreditGiven);
     }
 
+    /// The word of the next position, if it is a message, or else.
+    #[inline(always)]
+    fn look<M: Memory>(&self, memory: &M) -> Result<Word, Word> {
+        // Pairs with P1, P2: the payload is there.
+        let word = Word(memory.word(self.next).load(Ordering::Acquire));
+        if word.agrees_with(memory.geometry().published(self.next)) {
+            memory.will_read(self.next);
+            Ok(word)
+        } else {
+            Err(word)
+        }
+    }
+
     /// Is this what a position looks like that nobody has published yet?
     #[inline]
     fn is_pending(word: Word, ahead: i64) -> bool {
@@ -293,24 +308,15 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
 
     #[inline(always)]
     fn claim<M: Memory>(&mut self, memory: &M) -> Result<Claim, Stall> {
-        let geometry = memory.geometry();
-        // Pairs with P1, P2: the payload is there.
-        let word = Word(memory.word(self.next).load(Ordering::Acquire));
-        if word.agrees_with(geometry.published(self.next)) {
-            return Ok(self.claim_next(word));
+        match self.look(memory) {
+            Ok(word) => Ok(self.claim_next(word)),
+            Err(word) => self.claim_slow(memory, word),
         }
-        self.claim_slow(memory, word)
     }
 
     #[inline(always)]
     fn quick<M: Memory>(&mut self, memory: &M) -> Option<Claim> {
-        // As in `claim`.
-        let word = Word(memory.word(self.next).load(Ordering::Acquire));
-        if !word.agrees_with(memory.geometry().published(self.next)) {
-            return None;
-        }
-        memory.will_read(self.next);
-        Some(self.claim_next(word))
+        self.look(memory).ok().map(|word| self.claim_next(word))
     }
 
     #[inline(always)]

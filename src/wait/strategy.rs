@@ -10,7 +10,7 @@ pub enum WaitStrategy {
     /// yields to the scheduler now and then, for when there are more spinning
     /// threads than processors.
     Spin,
-    /// Looks `spins` times, then sleeps.
+    /// Looks `spins` times, or a few more, then sleeps.
     SpinThenPark {
         /// How often to look before sleeping; with a pause in between, a look
         /// costs some 10 to 50 nanoseconds.

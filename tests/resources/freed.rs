@@ -35,11 +35,23 @@ fn holdings() -> Holdings {
     }
 }
 
-/// Locks on files whose inodes are among `inodes`, as the kernel has them.
+/// Locks on `files`, as the kernel has them.
+///
+/// The list is read page by page, and others' locks come and go meanwhile, which
+/// shows one of ours twice or not at all: three readings in a row must agree.
 fn locks(files: &BTreeSet<String>) -> usize {
-    let locks = read_to_string("/proc/locks").expect("list the locks");
-    let held = locks.lines().flat_map(str::split_whitespace);
-    held.filter(|word| files.contains(*word)).count()
+    let look = || {
+        let locks = read_to_string("/proc/locks").expect("list the locks");
+        let held = locks.lines().flat_map(str::split_whitespace);
+        held.filter(|word| files.contains(*word)).count()
+    };
+    let (mut count, mut agree) = (look(), 1);
+    while agree < 3 {
+        let again = look();
+        agree = if again == count { agree + 1 } else { 1 };
+        count = again;
+    }
+    count
 }
 
 /// The file as `/proc/locks` names it: the device too, for on another one a file

@@ -10,7 +10,7 @@ use crate::participant::SLOTS_OF_A_PATROL;
 use crate::primitive::Ordering;
 use crate::primitive::watched::{Access, watched_by};
 use crate::ring::position::{Geometry, Owner, State, Word};
-use crate::{Receiver, Ring, WaitStrategy};
+use crate::{Receiver, Ring, Sender, WaitStrategy};
 
 const NONSENSE: Impossible = Impossible {
     what: "a test's word",
@@ -183,4 +183,46 @@ fn nonsense_met_by_the_last_look_before_a_time_out_is_corrupted() {
         let result = until(&mut rx, past, Err(Stall::Nothing), attempt);
         assert_corrupted(&mut rx, result);
     }
+}
+
+/// A full ring, of which one message was received since, and no credit given.
+fn with_room_that_credit_does_not_tell(
+    strategy: WaitStrategy,
+) -> (Sender<u64, Spsc>, Receiver<u64, Spsc>) {
+    let ring = Ring::<u64, Spsc>::anonymous(64).expect("make a ring");
+    let mut tx = ring.sender_with(strategy).expect("attach");
+    let mut rx = ring.receiver().expect("attach");
+    for message in 0..64 {
+        tx.try_send(message).expect("there is room");
+    }
+    assert_eq!(rx.try_recv(), Ok(0));
+    (tx, rx)
+}
+
+/// R5: who waits may glance at credit, but not before a sleep, nor at the last.
+#[test]
+fn a_sender_judges_by_progress_before_it_sleeps() {
+    let (mut tx, _rx) = with_room_that_credit_does_not_tell(WaitStrategy::Park);
+    let past = Some(Moment::now());
+    let result = until(&mut tx, past, Err(Stall::Nothing), |tx| {
+        tx.if_promising(|tx| tx.offer(&64))
+    });
+    assert_eq!(result, Ok(()));
+}
+
+/// R5: nor for ever, if it does not sleep at all.
+#[test]
+fn a_sender_that_spins_judges_by_progress_now_and_then() {
+    let (mut tx, _rx) = with_room_that_credit_does_not_tell(WaitStrategy::Spin);
+    let guard = Moment::now().checked_add(std::time::Duration::from_secs(30));
+    let mut attempts = 0;
+    let result = until(&mut tx, guard, Err(Stall::Nothing), |tx| {
+        attempts += 1;
+        tx.if_promising(|tx| tx.offer(&64))
+    });
+    assert_eq!(result, Ok(()));
+    assert!(
+        attempts > 1,
+        "the first look was no glance: this tests nothing"
+    );
 }
