@@ -145,7 +145,24 @@ class Ring:
         # The receivers' first: they never overtake the senders.
         received = self.cell("head" if kind & 2 else "done")
         sent = self.cell("tail" if kind & 1 else "sent")
+        # Hints lag, and `sent` may: the words of the slots know better.
+        sent = self.passed(sent, lambda state, ahead: ahead > 0 or ahead == 0 and state != "FREE")
+        received = self.passed(received, lambda state, ahead: ahead > 0)
         return sent, received
+
+    def passed(self, position, is_passed):
+        """The first position from this one on, a lap on at most, that was not passed."""
+        capacity = self.header["capacity"]
+        bits = min(48, 65 - capacity.bit_length())  # as many as a lap has
+        for step in range(capacity):
+            lap, index = divmod((position + step) % 2**64, capacity)
+            word = self.word(SLOTS + index * self.header["stride"], f"slot {index}")
+            ahead = ((word >> 16) - lap) % 2**bits
+            if ahead >= 2 ** (bits - 1):
+                ahead -= 2**bits
+            if not is_passed(STATES[word >> 14 & 3], ahead):
+                return (position + step) % 2**64
+        return (position + capacity) % 2**64
 
     def length(self):
         sent, received = self.progress()

@@ -183,22 +183,24 @@ pub fn list() -> Result<Vec<Listed>, RingError> {
 
 /// Messages under way: what senders have used less what receivers passed.
 pub(crate) fn len(block: &Block, kind: RingKind) -> (u64, u64, usize) {
-    let (sent, received) = progress(kind);
     // The receivers' first: they never overtake the senders, so the difference
     // errs upwards, where it is clamped. Acquire: pairs with the Release stores
     // of these words, so that the slot words are as far at least.
-    let received = block.cell(received).load(Ordering::Acquire);
-    let sent = block.cell(sent).load(Ordering::Acquire);
-    // Hints lag for as long as nobody comes by, and `sent` lags behind a dead
-    // sender: the words know better.
-    let geometry = block.geometry();
-    let sent = passed(block, sent, |word, ahead| {
-        ahead > 0 || ahead == 0 && word.state() != State::Free
-    });
+    let received = block.cell(progress(kind).1).load(Ordering::Acquire);
+    let sent = sent(block, kind);
     let received = passed(block, received, |_, ahead| ahead > 0);
     let under_way = (sent.wrapping_sub(received) as i64).max(0) as u64;
-    let len = under_way.min(geometry.capacity()) as usize;
+    let len = under_way.min(block.geometry().capacity()) as usize;
     (sent, received, len)
+}
+
+/// The first position that no sender has used. Hints lag for as long as nobody
+/// comes by, and `sent` lags behind a dead sender: the words know better.
+fn sent(block: &Block, kind: RingKind) -> u64 {
+    let sent = block.cell(progress(kind).0).load(Ordering::Acquire);
+    passed(block, sent, |word, ahead| {
+        ahead > 0 || ahead == 0 && word.state() != State::Free
+    })
 }
 
 /// The first position from `from` on, a lap on at most, whose word does not tell
@@ -280,7 +282,7 @@ fn before_senders(block: &Block, kind: RingKind) -> Option<(u64, Owner)> {
             return Some((done, Owner(RECEIVER_IDS.start)));
         }
     }
-    let next = cell(progress(kind).0);
+    let next = sent(block, kind);
     let word = Word(block.word(next).load(Ordering::Acquire));
     let is_held = matches!(word.state(), State::Claimed | State::Reading);
     let before_next = next.wrapping_sub(block.geometry().capacity());

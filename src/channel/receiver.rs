@@ -103,6 +103,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             if let Some(message) = self.take_quickly() {
                 return Ok(message);
             }
+            self.side.catch_up(&self.view);
             core::hint::spin_loop();
         }
         self.recv_slowly()

@@ -33,6 +33,9 @@ pub trait Memory {
     fn will_read(&self, _position: u64) {}
     /// A sender will write at `position` next, and will go on.
     fn will_write(&self, _position: u64) {}
+    /// One of many, who writes to slots whatever its side, will claim at
+    /// `position` next, and will go on.
+    fn will_claim(&self, _position: u64) {}
 }
 
 /// A block of raw memory that holds a ring, whatever its messages.
@@ -266,6 +269,17 @@ impl<T: Message + ?Sized> Memory for View<T> {
             );
         }
     }
+
+    #[inline(always)]
+    fn will_claim(&self, position: u64) {
+        let stride = self.slot().stride;
+        // Larger slots: their first line is a small part of the work.
+        let per_line = (LINE / stride) as u64;
+        if per_line > 0 && position.is_multiple_of(per_line) {
+            let ahead = position.wrapping_add(CLAIMS_AHEAD * per_line);
+            fetch::<true>(self.block.slot_at(ahead, stride));
+        }
+    }
 }
 
 /// How many lines ahead of its position a receiver of small messages fetches.
@@ -273,6 +287,9 @@ const LINES_AHEAD: u64 = 8;
 
 /// How many slots ahead of its position a sender of whole lines fetches.
 const SLOTS_AHEAD: u64 = 2;
+
+/// How many lines ahead of its position one of many fetches.
+const CLAIMS_AHEAD: u64 = 2;
 
 /// Has the processor fetch a line, to be read or to be written. It changes
 /// nothing that could be observed but the time that it takes.

@@ -118,6 +118,8 @@ pub trait ReceiveSide: Sized + Send {
     /// `claim`, if nothing at all stands in the way; on a single side without a
     /// loop or a call. `None` says nothing.
     fn quick<M: Memory>(&mut self, memory: &M) -> Option<Claim>;
+    /// After a `quick` look in vain: goes on to where the other receivers are.
+    fn catch_up<M: Memory>(&mut self, memory: &M);
     /// Marks everything claimed as in the user's hands.
     fn hand_out<M: Memory>(&mut self, memory: &M);
     /// Acknowledges a message; several are released in the order of claims.

@@ -178,6 +178,13 @@ impl Geometry {
         if before(next, jump) { jump } else { next }
     }
 
+    /// How much room a receiver tells of at once, and a sender waits for: a
+    /// quarter of the ring, within limits.
+    #[inline(always)]
+    pub(crate) fn stretch(self) -> u64 {
+        (self.capacity() / 4).clamp(1, 64)
+    }
+
     /// How many slots one call looks at before it reports that it was kept
     /// from its work.
     ///

@@ -292,7 +292,7 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
             claimed: done,
             made_room: false,
             credited: done,
-            stride: (geometry.capacity() / 4).clamp(1, 64),
+            stride: geometry.stretch(),
             senders: PhantomData,
         };
         if terms.redeliver {
@@ -318,6 +318,9 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
     fn quick<M: Memory>(&mut self, memory: &M) -> Option<Claim> {
         self.look(memory).ok().map(|word| self.claim_next(word))
     }
+
+    #[inline(always)]
+    fn catch_up<M: Memory>(&mut self, _memory: &M) {}
 
     #[inline(always)]
     fn hand_out<M: Memory>(&mut self, memory: &M) {

@@ -15,6 +15,8 @@ struct Stream {
     tries: usize,
     /// Preemptions at most; `None` is exhaustive.
     bound: Option<usize>,
+    /// All make a quick attempt first, as calls for one message do.
+    quick: bool,
 }
 
 fn check<S: Arity, R: Arity>(name: &str, stream: Stream) {
@@ -31,22 +33,32 @@ fn try_send_all<S: SendSide>(
     mut side: S,
     messages: &[u64],
     tries: usize,
+    quick: bool,
 ) -> Vec<u64> {
     let mut sent = Vec::new();
     for _ in 0..tries {
         let Some(next) = messages.get(sent.len()) else {
             break;
         };
-        if send(memory, &mut side, *next).is_ok() {
+        if quick && send_quickly(memory, &mut side, *next) || send(memory, &mut side, *next).is_ok()
+        {
             sent.push(*next);
         }
     }
     sent
 }
 
-fn try_receive<R: ReceiveSide>(memory: &LoomMemory, side: &mut R, tries: usize) -> Vec<u64> {
+fn try_receive<R: ReceiveSide>(
+    memory: &LoomMemory,
+    side: &mut R,
+    tries: usize,
+    quick: bool,
+) -> Vec<u64> {
     (0..tries)
-        .filter_map(|_| receive(memory, side).ok())
+        .filter_map(|_| {
+            let quickly = quick.then(|| receive_quickly(memory, side)).flatten();
+            quickly.or_else(|| receive(memory, side).ok())
+        })
         .map(|(message, attempt)| {
             assert_eq!(attempt, 0);
             message
@@ -71,17 +83,17 @@ fn run<S: Arity, R: Arity>(stream: Stream) -> bool {
         .map(|(id, messages)| {
             let side = sender::<S::Sender<R>>(&*memory, id);
             let memory = Arc::clone(&memory);
-            spawn(move || try_send_all(&memory, side, messages, tries))
+            spawn(move || try_send_all(&memory, side, messages, tries, stream.quick))
         })
         .collect();
     let others: Vec<_> = sides
         .into_iter()
         .map(|mut side| {
             let memory = Arc::clone(&memory);
-            spawn(move || try_receive(&memory, &mut side, tries))
+            spawn(move || try_receive(&memory, &mut side, tries, stream.quick))
         })
         .collect();
-    let mut received = vec![try_receive(&memory, &mut side, tries)];
+    let mut received = vec![try_receive(&memory, &mut side, tries, stream.quick)];
     let sent: Vec<_> = senders.into_iter().map(|sender| sender.join()).collect();
     received.extend(others.into_iter().map(|other| other.join()));
 
@@ -117,6 +129,7 @@ fn models_spsc() {
             receivers: 1,
             tries: 3,
             bound: None,
+            quick: false,
         },
     );
 }
@@ -134,6 +147,7 @@ fn models_spsc_two_slots() {
             receivers: 1,
             tries: 3,
             bound: None,
+            quick: false,
         },
     );
 }
@@ -152,6 +166,7 @@ fn models_spmc() {
             receivers: 2,
             tries: 2,
             bound: Some(3),
+            quick: false,
         },
     );
 }
@@ -168,6 +183,7 @@ fn models_spmc_two_slots() {
             receivers: 2,
             tries: 2,
             bound: Some(2),
+            quick: false,
         },
     );
 }
@@ -186,6 +202,7 @@ fn models_mpsc() {
             receivers: 1,
             tries: 2,
             bound: Some(3),
+            quick: false,
         },
     );
 }
@@ -202,6 +219,7 @@ fn models_mpsc_two_slots() {
             receivers: 1,
             tries: 3,
             bound: Some(2),
+            quick: false,
         },
     );
 }
@@ -219,6 +237,7 @@ fn models_mpmc() {
             receivers: 1,
             tries: 2,
             bound: Some(2),
+            quick: false,
         },
     );
 }
@@ -235,6 +254,75 @@ fn models_mpmc_two_slots() {
             receivers: 2,
             tries: 1,
             bound: Some(2),
+            quick: false,
+        },
+    );
+}
+
+/// Exhaustive. Seen to fail: TODO
+#[test]
+fn models_quick_spsc() {
+    check::<Single, Single>(
+        "quick, spsc, 1 slot",
+        Stream {
+            capacity: 1,
+            start: 0,
+            messages: &[&[11, 12, 13]],
+            receivers: 1,
+            tries: 3,
+            bound: None,
+            quick: true,
+        },
+    );
+}
+
+/// Two preemptions. Seen to fail: TODO
+#[test]
+fn models_quick_mpsc() {
+    check::<Multi, Single>(
+        "quick, mpsc, 1 slot",
+        Stream {
+            capacity: 1,
+            start: 0,
+            messages: &[&[11, 12], &[21]],
+            receivers: 1,
+            tries: 3,
+            bound: Some(2),
+            quick: true,
+        },
+    );
+}
+
+/// Two preemptions. Seen to fail: TODO
+#[test]
+fn models_quick_spmc() {
+    check::<Single, Multi>(
+        "quick, spmc, 1 slot",
+        Stream {
+            capacity: 1,
+            start: 0,
+            messages: &[&[11, 12]],
+            receivers: 2,
+            tries: 2,
+            bound: Some(2),
+            quick: true,
+        },
+    );
+}
+
+/// Two preemptions; positions wrap in the midst of it. Seen to fail: TODO
+#[test]
+fn models_quick_mpmc() {
+    check::<Multi, Multi>(
+        "quick, mpmc, 2 slots",
+        Stream {
+            capacity: 2,
+            start: u64::MAX,
+            messages: &[&[11, 12], &[21]],
+            receivers: 1,
+            tries: 3,
+            bound: Some(2),
+            quick: true,
         },
     );
 }
@@ -263,9 +351,9 @@ fn abandon<R: Arity>(name: &str, capacity: u64, bound: Option<usize>) {
         };
         let stays = {
             let memory = Arc::clone(&memory);
-            spawn(move || try_send_all(&memory, stayer, &[11], 2))
+            spawn(move || try_send_all(&memory, stayer, &[11], 2, false))
         };
-        let mut received = try_receive(&memory, &mut side, 2);
+        let mut received = try_receive(&memory, &mut side, 2, false);
         quits.join();
         let sent = stays.join();
         noted.note_if(received == [11] && memory.cell(Cell::Tail).load(Ordering::Relaxed) == 2);

@@ -3,17 +3,21 @@
 
 use core::marker::PhantomData;
 
-use super::{MultiReceiver, MultiSender, Owner};
+use super::{MultiReceiver, MultiSender};
+use crate::ring::position::Owner;
 use crate::ring::tests::explore::{Saved, Snapshot};
 
 impl<R> Snapshot for MultiSender<R> {
     fn save(&self) -> Saved {
-        [self.me.0.into(), 0, 0, 0, 0, 0]
+        [self.me.0.into(), self.next, self.done, 0, 0, 0]
     }
 
-    fn load([me, ..]: Saved) -> Self {
+    fn load([me, next, done, ..]: Saved) -> Self {
         MultiSender {
             me: Owner(me as u16),
+            next,
+            missed: next, // decides nothing but what is fetched ahead
+            done,
             receivers: PhantomData,
         }
     }
@@ -23,12 +27,16 @@ impl<S> Snapshot for MultiReceiver<S> {
     fn save(&self) -> Saved {
         let looked = u64::from(self.requeues.is_some());
         let requeues = self.requeues.unwrap_or(0);
-        [self.me.0.into(), looked, requeues, 0, 0, 0]
+        let is_behind = u64::from(self.is_behind);
+        [self.me.0.into(), looked, requeues, self.next, is_behind, 0]
     }
 
-    fn load([me, looked, requeues, ..]: Saved) -> Self {
+    fn load([me, looked, requeues, next, is_behind, ..]: Saved) -> Self {
         MultiReceiver {
             me: Owner(me as u16),
+            next,
+            missed: next, // decides nothing but what is fetched ahead
+            is_behind: is_behind != 0,
             requeues: (looked != 0).then_some(requeues),
             senders: PhantomData,
         }

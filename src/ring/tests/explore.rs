@@ -85,6 +85,8 @@ struct Setup {
     heirs: bool,
     /// Who looks for the dead while it waits.
     patrols: Patrols,
+    /// Those of many try the position after their own last one first.
+    bets: bool,
     mutant: Option<Mutant>,
 }
 
@@ -134,6 +136,7 @@ fn ring(kind: Kind, capacity: u64) -> Setup {
         kills: 0,
         heirs: false,
         patrols: Patrols::Receivers,
+        bets: false,
         mutant: None,
     }
 }
@@ -185,6 +188,10 @@ impl Setup {
             heirs: true,
             ..self
         }
+    }
+
+    fn bets(self) -> Self {
+        Setup { bets: true, ..self }
     }
 
     fn discards(mut self) -> Self {

@@ -65,7 +65,7 @@ where
         <R::Receiver<S>>::attach(memory, me, cast.setup.terms).map(|side| side.save())
     };
     match side {
-        Ok(side) => local.side = side,
+        Ok(side) => local.side = cast.remembered(local.role, side),
         Err(impossible) => {
             note(Event::Wrong(impossible.what));
             return Stage::Done;

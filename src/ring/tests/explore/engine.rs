@@ -470,7 +470,8 @@ impl Engine {
 
 /// At the top of a call, with nothing in hand.
 fn is_between_calls(local: &Local) -> bool {
-    let top = matches!(local.stage, Stage::Begin | Stage::Take(Look::First))
+    let top = matches!(local.stage, Stage::Begin | Stage::Bet | Stage::BetToTake)
+        || local.stage == Stage::Take(Look::First) && !local.has_bet
         || local.stage == Stage::Claim && local.sent == 0;
     top && local.history.is_empty()
 }
@@ -484,6 +485,7 @@ fn dead(role: u8, life: u8) -> Local {
         sent: 0,
         requeues: 0,
         remembered: 0,
+        has_bet: false,
         side: [0; 6],
         held: Vec::new(),
         history: Vec::new(),

@@ -97,6 +97,16 @@ fn mpsc(n: u64) -> Worlds {
             let ring = ring.kills_with_heirs(1, &[ONE]);
             ring.patrols(Patrols::Everybody)
         }),
+        ("2+1, bets, closed, 1 kill", {
+            let ring = ring(Mpsc, n).sender(&[ONE, ONE]).sender(&[ONE]).closer();
+            ring.receivers(1, LEASE).kills(1).bets()
+        }),
+        ("2+1, bets, abandoned and given back, 1 kill", {
+            let ring = ring(Mpsc, n).sender(&[ONE, Abandon, ONE]).sender(&[ONE]);
+            ring.receivers(1, GIVES_BACK)
+                .kills_with_heirs(1, &[])
+                .bets()
+        }),
     ]
 }
 
@@ -120,6 +130,9 @@ fn spmc(n: u64) -> Worlds {
         ("1+2, closed, 1 kill, patrols only before the end", {
             let ring = closed().receivers(2, LEASE).kills(1);
             ring.patrols(Patrols::AtTheEnd)
+        }),
+        ("1+2, bets, closed, 1 kill", {
+            closed().receivers(2, RECV).kills(1).bets()
         }),
     ]
 }
@@ -148,6 +161,17 @@ fn mpmc(n: u64) -> Worlds {
         ("1+2, 1 kill, heirs", {
             let ring = one(Mpmc, n, &[ONE]).receivers(2, LEASE);
             ring.kills_with_heirs(1, &[])
+        }),
+        ("2+1, bets, 1 kill, heirs send", {
+            let ring = two(Mpmc, n, &[ONE]).receivers(1, RECV);
+            ring.kills_with_heirs(1, &[ONE]).bets().over_the_wrap()
+        }),
+        ("1+2, bets, abandoned, 1 kill", {
+            let ring = one(Mpmc, n, &[ONE, Abandon, ONE]);
+            ring.receivers(2, RECV).kills(1).bets()
+        }),
+        ("2+2, bets", {
+            two(Mpmc, n, &[ONE]).receivers(2, RECV).bets()
         }),
     ]
 }
@@ -190,6 +214,10 @@ fn large_worlds_of_many_senders() {
                 let ring = ring(Mpsc, n).sender(&[Abandon, ONE]);
                 let ring = ring.sender(&[ONE, Abandon]).closer();
                 ring.receivers(1, LEASE).kills_with_heirs(1, &[])
+            }),
+            ("2+1, bets, 2 messages each, closed, 1 kill, heirs send", {
+                let ring = two(Mpsc, n, &[ONE, ONE]).closer().receivers(1, LEASE);
+                ring.kills_with_heirs(1, &[ONE]).bets()
             }),
             ("2+1, 2 messages each, 2 kills, heirs", {
                 let ring = two(Mpsc, n, &[ONE, ONE]).receivers(1, LEASE);

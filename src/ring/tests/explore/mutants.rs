@@ -16,6 +16,8 @@ use crate::ring::position::{Geometry, Owner, State, Word, before};
 pub(super) enum Mutant {
     /// R3, R5: a sender believes the receiver done with everything.
     ClaimUnasked,
+    /// R4: a sender's own hint leads.
+    HintLeads,
     /// R6: an heir trusts `sent` alone.
     TrustSent,
     /// R4: a sender whose claim fails goes on without another look.
@@ -164,7 +166,8 @@ impl Filter {
         let at = |cell: Cell| place == place_of(cell);
         match (mutant, access) {
             (Mutant::ClaimUnasked, Access::Load)
-                if self.stage == Stage::Claim && (at(Cell::Credit) || at(Cell::Done)) =>
+                if matches!(self.stage, Stage::Bet | Stage::Claim)
+                    && (at(Cell::Credit) || at(Cell::Done)) =>
             {
                 // Many: far ahead of any position. Single: all is acknowledged.
                 let ahead = if self.many_senders { 1 << 20 } else { 0 };
@@ -219,7 +222,8 @@ impl Filter {
                 Filtered::Go(place, Access::Swap(from, kept))
             }
             (Mutant::NoLookAtClosed, Access::Load)
-                if at(Cell::Closed) && matches!(self.stage, Stage::Begin | Stage::Claim) =>
+                if at(Cell::Closed)
+                    && matches!(self.stage, Stage::Begin | Stage::Bet | Stage::Claim) =>
             {
                 Filtered::Answer(0)
             }

@@ -25,6 +25,8 @@ pub(super) struct Local {
     pub requeues: u8,
     /// Those once found dead (only in a mutant is this remembered).
     pub remembered: u8,
+    /// The receiver's look at its own hint is behind it.
+    pub has_bet: bool,
     /// The endpoint, as of the beginning of the stage.
     pub side: Saved,
     /// Position and attempt of what the receiver has in hand.

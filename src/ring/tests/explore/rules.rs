@@ -22,6 +22,14 @@ fn table() -> Vec<(Mutant, Setup)> {
             ring(Spsc, 1).sender(&[ONE, ONE]).receivers(1, LEASE),
         ),
         (
+            ClaimUnasked,
+            ring(Mpsc, 1).sender(&[ONE, ONE]).receivers(1, LEASE).bets(),
+        ),
+        (
+            HintLeads,
+            ring(Mpmc, 2).sender(&[ONE]).receivers(1, LEASE).bets(),
+        ),
+        (
             OnAfterFailure,
             ring(Mpsc, 2).sender(&[ONE, ONE]).sender(&[ONE]).receivers(
                 1,

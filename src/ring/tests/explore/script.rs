@@ -6,7 +6,7 @@ use super::ledger::Event;
 use super::mutants::Mutant;
 use super::process::{Local, On, ask, flush, note, note_with};
 use super::state::{Act, Codec, LOCKS, Places};
-use super::{Errand, Setup, Snapshot};
+use super::{Errand, Saved, Setup, Snapshot};
 use crate::layout::Cell;
 use crate::primitive::Ordering;
 use crate::ring::memory::Memory;
@@ -34,6 +34,8 @@ pub(super) enum Stage {
     /// A sender's next errand.
     Errand,
     Begin,
+    /// One of many tries the position after its own last one first.
+    Bet,
     Claim,
     Publish {
         position: u64,
@@ -47,6 +49,10 @@ pub(super) enum Stage {
     },
     Close,
 
+    /// A receiver that is one of many looks where it was last,
+    BetToTake,
+    /// and if nothing is there, where the others are.
+    Follow,
     /// A receiver's attempt, and at which point of its looks (see `Look`).
     Take(Look),
     TakeMore,
@@ -133,6 +139,24 @@ impl Cast {
         }
     }
 
+    /// Does this process try the position after its own last one first? So do
+    /// calls for one message, on a side of many.
+    fn bets(&self, process: u8) -> bool {
+        let reception = self.setup.roles[process as usize].reception;
+        self.setup.bets && self.is_one_of_many(process) && reception.is_none_or(|it| !it.leases)
+    }
+
+    /// What an endpoint remembers of what it was, as far as it matters.
+    pub(super) fn remembered(&self, process: u8, side: Saved) -> Saved {
+        let is_sender = (process as usize) < self.setup.senders();
+        match (self.is_one_of_many(process), is_sender) {
+            (true, _) if self.bets(process) => side,
+            (true, true) => [side[0], 0, 0, 0, 0, 0],
+            (true, false) => [side[0], side[1], side[2], 0, 0, 0],
+            (false, _) => side,
+        }
+    }
+
     /// One probe.
     pub(super) fn is_dead(&self, local: &mut Local, process: u8) -> bool {
         let bit = 1 << process;
@@ -185,7 +209,11 @@ fn send<S: SendSide + Snapshot>(cast: &Cast, local: &mut Local) -> Stage {
             .message(local.role as usize, local.life, local.errand as usize);
         first + local.sent
     };
-    let mut side = S::load(local.side);
+    let mut saved = local.side;
+    if cast.is_mutant(Mutant::HintLeads) && local.stage == Stage::Bet {
+        saved[1] = saved[1].wrapping_add(1);
+    }
+    let mut side = S::load(saved);
     let next = match local.stage {
         Stage::Errand => match errand {
             Errand::Close => Stage::Close,
@@ -197,8 +225,20 @@ fn send<S: SendSide + Snapshot>(cast: &Cast, local: &mut Local) -> Stage {
             Stage::Errand
         }
         Stage::Begin => match side.begin(memory) {
+            Ok(()) if cast.bets(local.role) && matches!(errand, Errand::Send(1)) => Stage::Bet,
             Ok(()) => Stage::Claim,
             Err(_) => Stage::Done,
+        },
+        Stage::Bet => match side.quick(memory) {
+            Some(position) => {
+                let offset = cast.codec.offset(position);
+                note(Event::Write {
+                    offset,
+                    message: message(),
+                });
+                Stage::Publish { position }
+            }
+            None => Stage::Claim,
         },
         Stage::Claim => match side.claim(memory) {
             Ok(position) => {
@@ -267,7 +307,7 @@ fn send<S: SendSide + Snapshot>(cast: &Cast, local: &mut Local) -> Stage {
         }
         _ => unreachable!("not a sender's"),
     };
-    local.side = side.save();
+    local.side = cast.remembered(local.role, side.save());
     next
 }
 
@@ -292,7 +332,23 @@ where
         held.iter().map(claim).collect()
     };
     let next = match local.stage {
+        Stage::Take(Look::First) if !local.has_bet && cast.bets(local.role) => Stage::BetToTake,
+        Stage::BetToTake => match side.quick(memory) {
+            Some(claim) => {
+                let offset = cast.codec.offset(claim.position);
+                note(Event::Take { offset });
+                local.held.push((claim.position, claim.attempt));
+                Stage::Release
+            }
+            None => Stage::Follow,
+        },
+        Stage::Follow => {
+            side.catch_up(memory);
+            local.has_bet = true;
+            Stage::Take(Look::First)
+        }
         Stage::Take(_) | Stage::TakeMore => {
+            local.has_bet = false;
             let result = side.claim(memory);
             side.made_room();
             match result {
@@ -383,7 +439,7 @@ where
         }
         _ => unreachable!("not a receiver's"),
     };
-    local.side = side.save();
+    local.side = cast.remembered(local.role, side.save());
     next
 }
 

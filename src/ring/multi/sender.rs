@@ -1,0 +1,230 @@
+//! One of many senders.
+
+use core::marker::PhantomData;
+
+use super::{CALM, LAG, give_way};
+use crate::layout::Cell;
+use crate::points::{Point, reach};
+use crate::primitive::Ordering;
+use crate::ring::memory::Memory;
+use crate::ring::position::{Owner, State, Word, before};
+use crate::ring::{Arity, Held, Impossible, SendSide, Stall};
+
+/// One of many senders.
+pub struct MultiSender<R> {
+    pub(super) me: Owner,
+    /// One past the last position that it claimed: a hint of its own.
+    pub(super) next: u64,
+    /// Where it last looked in vain.
+    pub(super) missed: u64,
+    /// Single receiver: it is done with everything before this, by a load of
+    /// this endpoint's own (R3).
+    pub(super) done: u64,
+    pub(super) receivers: PhantomData<fn() -> R>,
+}
+
+impl<R> Clone for MultiSender<R> {
+    fn clone(&self) -> Self {
+        MultiSender { ..*self }
+    }
+}
+
+impl<R: Arity> MultiSender<R> {
+    /// Single receiver: is it done with `position - capacity`? (R3) Credit is
+    /// looked at first, for `done` is the receiver's own line.
+    #[inline]
+    fn is_done_with<M: Memory>(memory: &M, position: u64) -> bool {
+        let before_position = position.wrapping_sub(memory.geometry().capacity());
+        // Acquire: pairs with the Release stores in `SingleReceiver::set_done`
+        // and `give_credit`; the word gives no such edge.
+        [Cell::Credit, Cell::Done]
+            .into_iter()
+            .any(|cell| before(before_position, memory.cell(cell).load(Ordering::Acquire)))
+    }
+
+    /// What comes of every claim, of which `tell` says whether others need to
+    /// know where it was.
+    #[inline(always)]
+    fn go_on<M: Memory>(&mut self, memory: &M, position: u64, tell: bool) -> Result<u64, Stall> {
+        reach(Point::Claimed);
+        self.next = position.wrapping_add(1);
+        if tell {
+            // Release: pairs with the Acquire loads of the hint. A plain store
+            // may move it back; R4 makes up for it.
+            memory.cell(Cell::Tail).store(self.next, Ordering::Release);
+            reach(Point::TailMoved);
+        }
+        // R17: first the claim, then `closed`.
+        memory.fences().light();
+        if memory.cell(Cell::Closed).load(Ordering::Acquire) != 0 {
+            self.abandon(memory, position);
+            return Err(Stall::Closed);
+        }
+        if self.next.wrapping_sub(self.missed) >= CALM {
+            memory.will_claim(self.next);
+        }
+        Ok(position)
+    }
+}
+
+impl<R: Arity> SendSide for MultiSender<R> {
+    fn attach<M: Memory>(memory: &M, me: Owner) -> Result<Self, Impossible> {
+        let next = memory.cell(Cell::Tail).load(Ordering::Acquire);
+        Ok(MultiSender {
+            me,
+            next,
+            missed: next,
+            done: next.wrapping_sub(memory.geometry().capacity()),
+            receivers: PhantomData,
+        })
+    }
+
+    #[inline(always)]
+    fn begin<M: Memory>(&mut self, _memory: &M) -> Result<(), Stall> {
+        Ok(())
+    }
+
+    #[inline]
+    fn claim<M: Memory>(&mut self, memory: &M) -> Result<u64, Stall> {
+        let geometry = memory.geometry();
+        // Pairs with the Release store below: what the word of the hinted
+        // position must show by now, it shows.
+        let mut position = memory.cell(Cell::Tail).load(Ordering::Acquire);
+        let mut failures = 0;
+        for _ in 0..geometry.patience() {
+            // Pairs with the Release stores and compare-and-swaps of the word.
+            let slot = memory.word(position);
+            let word = Word(slot.load(Ordering::Acquire));
+            let ahead = geometry.laps_ahead(word, position);
+            match (ahead, word.state()) {
+                (0, State::Free) => {}
+                (-1, State::Published) if !R::MULTI => {
+                    if !Self::is_done_with(memory, position) {
+                        return Err(Stall::Nothing);
+                    }
+                }
+                (-1, State::Published) => return Err(Stall::Nothing),
+                (-1, State::Claimed | State::Reading) if word.owner().0 != 0 => {
+                    return Err(Stall::Held(Held { position, word }));
+                }
+                (0.., _) => {
+                    // R4: the hint was stale; jump to where the word says.
+                    let jump = geometry.move_laps(position, ahead - 1).wrapping_add(1);
+                    let step = position.wrapping_add(1);
+                    position = if before(step, jump) { jump } else { step };
+                    continue;
+                }
+                _ => {
+                    return Err(Stall::Impossible(Impossible {
+                        what: "slot word before a sender",
+                        position,
+                        found: word.0,
+                    }));
+                }
+            }
+            // C1. AcqRel: after the previous reader's release, before our
+            // payload; the owner is visible with the claim (R2).
+            let claim = geometry.claimed(position, self.me);
+            if slot
+                .compare_exchange(word.0, claim.0, Ordering::AcqRel, Ordering::Acquire)
+                .is_err()
+            {
+                // Look again (R4): somebody else took it, or the receiver gave
+                // it back since, and a step past it would leave a hole.
+                give_way(&mut failures);
+                continue;
+            }
+            return self.go_on(memory, position, true);
+        }
+        Err(Stall::Contended)
+    }
+
+    #[inline(always)]
+    fn quick<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+        let geometry = memory.geometry();
+        let position = self.next;
+        let claimable = if R::MULTI {
+            geometry.free(position)
+        } else {
+            let before_position = position.wrapping_sub(geometry.capacity());
+            if !before(before_position, self.done) {
+                // R3. Acquire: as in `is_done_with`.
+                self.done = memory.cell(Cell::Credit).load(Ordering::Acquire);
+                if !before(before_position, self.done) {
+                    self.missed = position;
+                    return None;
+                }
+            }
+            geometry.published(before_position)
+        };
+        let slot = memory.word(position);
+        // A look first: a swap in vain takes the line from whoever is at work.
+        // Relaxed: the swap below is what counts.
+        if slot.load(Ordering::Relaxed) != claimable.0 {
+            self.missed = position;
+            return None;
+        }
+        // C1, as in `claim`.
+        let claim = geometry.claimed(position, self.me);
+        slot.compare_exchange(claimable.0, claim.0, Ordering::AcqRel, Ordering::Relaxed)
+            .ok()?;
+        self.go_on(memory, position, position.is_multiple_of(LAG))
+            .ok()
+    }
+
+    #[inline(always)]
+    fn publish<M: Memory>(&mut self, memory: &M, position: u64) {
+        // P2. Release: the payload is written before; pairs with the Acquire
+        // loads of the word by receivers.
+        memory
+            .word(position)
+            .store(memory.geometry().published(position).0, Ordering::Release);
+        reach(Point::Published);
+    }
+
+    #[inline]
+    fn abandon<M: Memory>(&mut self, memory: &M, position: u64) {
+        // R10: free for the next lap, never again for this one; receivers pass.
+        let geometry = memory.geometry();
+        let next_lap = position.wrapping_add(geometry.capacity());
+        // Release: as P2; nothing of ours comes later.
+        memory
+            .word(position)
+            .store(geometry.free(next_lap).0, Ordering::Release);
+        reach(Point::ClaimAbandoned);
+    }
+
+    #[inline(always)]
+    fn end<M: Memory>(&mut self, _memory: &M) {}
+
+    /// By `credit`, or by a slot further on: room for one message at a time is
+    /// taken from the hands of whoever has just made it.
+    #[inline(always)]
+    fn is_promising<M: Memory>(&self, memory: &M) -> bool {
+        // Relaxed, both: hints, which nothing is done by.
+        let geometry = memory.geometry();
+        if R::MULTI {
+            let position = self.next.wrapping_add(geometry.stretch() - 1);
+            let word = Word(memory.word(position).load(Ordering::Relaxed));
+            return geometry.laps_ahead(word, position) >= 0;
+        }
+        let credit = memory.cell(Cell::Credit).load(Ordering::Relaxed);
+        self.next.wrapping_sub(credit) < geometry.capacity()
+    }
+
+    fn has_room<M: Memory>(&self, memory: &M) -> bool {
+        let geometry = memory.geometry();
+        let position = memory.cell(Cell::Tail).load(Ordering::Acquire);
+        let word = Word(memory.word(position).load(Ordering::Acquire));
+        match (geometry.laps_ahead(word, position), word.state()) {
+            (-1, State::Published) => !R::MULTI && Self::is_done_with(memory, position),
+            (-1, _) => false,
+            _ => true,
+        }
+    }
+
+    fn quiescent<M: Memory>(_memory: &M) -> bool {
+        // A claim under way shows in its slot word, where receivers wait (R7).
+        true
+    }
+}
