@@ -8,9 +8,9 @@ use crate::ring::{Arity, Multi, Single};
 use crate::wait::models::{Witness, explore, spawn};
 
 /// Lives of a sender of many: from its claim on, each step of one send.
-const SENDER_LIVES: std::ops::RangeInclusive<u32> = 3..=7;
+const SENDER_LIVES: std::ops::RangeInclusive<u32> = 4..=8;
 /// Lives of a receiver of many: from its claim on, each step of one receipt.
-const RECEIVER_LIVES: std::ops::RangeInclusive<u32> = 6..=9;
+const RECEIVER_LIVES: std::ops::RangeInclusive<u32> = 7..=10;
 /// Lives of one who repairs.
 const REPAIRER_LIVES: std::ops::RangeInclusive<u32> = 1..=5;
 
@@ -200,7 +200,7 @@ fn models_redelivery_by_two() {
         let mut theirs = seasoned::<MultiReceiver<Single>>(&memory, 513);
         let mut single = sender::<SingleSender<Multi>>(&*memory, 1);
         assert_eq!(send(&*memory, &mut single, 11), Ok(()));
-        let doomed = doomed_receiver::<Single>(&memory, 8, &lock);
+        let doomed = doomed_receiver::<Single>(&memory, 9, &lock);
         assert!(doomed.handed_out.is_some() && doomed.acknowledged.is_none());
         // One survivor finds the slot in its way, the other sweeps.
         let blocked = {
@@ -243,7 +243,7 @@ fn models_redelivery_by_a_sender() {
         let mut side = seasoned::<MultiReceiver<Single>>(&memory, 512);
         let mut single = sender::<SingleSender<Multi>>(&*memory, 1);
         assert_eq!(send(&*memory, &mut single, 11), Ok(()));
-        doomed_receiver::<Single>(&memory, 8, &lock);
+        doomed_receiver::<Single>(&memory, 9, &lock);
         let blocked = {
             let memory = Arc::clone(&memory);
             spawn(move || {
@@ -274,7 +274,7 @@ fn models_dead_repairer() {
             let mut side = seasoned::<MultiReceiver<Single>>(&memory, 512);
             let mut single = sender::<SingleSender<Multi>>(&*memory, 1);
             assert_eq!(send(&*memory, &mut single, 11), Ok(()));
-            doomed_receiver::<Single>(&memory, 8, &lock);
+            doomed_receiver::<Single>(&memory, 9, &lock);
             let repairer = {
                 let (memory, lock) = (Arc::clone(&memory), lock.clone());
                 spawn(move || {
