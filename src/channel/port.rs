@@ -18,8 +18,10 @@ use crate::segment::{Segment, register_barrier};
 use crate::wait::parking::Parking;
 use crate::wait::{Event, Park, WaitStrategy};
 
-/// The longest sleep without a look around (W4).
+/// The longest sleep without a look around, at first (W4),
 pub(crate) const CAP: Duration = Duration::from_millis(100);
+/// and of those who have slept for longer than this, undisturbed.
+pub(crate) const LONG_CAP: Duration = Duration::from_secs(1);
 
 /// The shortest time between two patrols: less than [`CAP`] by more than a tick
 /// of the coarse clock, so that one is due after every sleep of full length.
@@ -55,6 +57,10 @@ pub(crate) struct Port {
     blocking: bool,
     parking: Parking,
     quick_looks: u32,
+    /// There is no other endpoint on this side,
+    is_alone: bool,
+    /// and what it announced last stands (see [`Event::prepare`]).
+    stands: bool,
     /// Calls in a row that found nothing.
     misses: u32,
     patrolled: Moment,
@@ -96,6 +102,8 @@ impl Port {
             participant: Arc::new(participant),
             segment: Arc::clone(segment),
             side,
+            is_alone: !multi,
+            stands: false,
             quick_looks: strategy.spins().unwrap_or(QUICK_LOOKS).min(QUICK_LOOKS),
             strategy,
             wait_through,
@@ -169,18 +177,27 @@ impl Port {
     }
 
     /// Announces a sleep; the caller looks again, then calls [`Port::sleep`].
-    pub(crate) fn prepare_sleep(&self, memory: &impl Memory) -> u32 {
-        Event(memory.bell(self.side.bell())).prepare(&self.parking)
+    pub(crate) fn prepare_sleep(&mut self, memory: &impl Memory) -> u32 {
+        let event = Event(memory.bell(self.side.bell()));
+        event.prepare(&self.parking, self.is_alone, &mut self.stands)
     }
 
-    /// Sleeps until woken, at most until `deadline` and for [`CAP`].
-    pub(crate) fn sleep(&self, memory: &impl Memory, seen: u32, deadline: Option<Moment>) {
+    /// Sleeps until woken, at most until `deadline` and for `cap`. Says whether
+    /// it slept for so long.
+    pub(crate) fn sleep(
+        &self,
+        memory: &impl Memory,
+        seen: u32,
+        deadline: Option<Moment>,
+        cap: Duration,
+    ) -> bool {
         let now = Moment::now();
-        let cap = now.checked_add(CAP).unwrap_or(now);
+        let cap = now.checked_add(cap).unwrap_or(now);
         let until = deadline.map_or(cap, |deadline| deadline.min(cap));
-        self.parking
-            .sleep(memory.bell(self.side.bell()), seen, until);
+        let bell = memory.bell(self.side.bell());
+        let in_full = self.parking.sleep(bell, seen, until);
         reach(Point::Woken);
+        in_full
     }
 
     /// Notes a success.

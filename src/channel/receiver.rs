@@ -99,12 +99,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// (call again to wait for another); [`RecvError::Failed`].
     #[inline]
     pub fn recv(&mut self) -> Result<T::Received, RecvError> {
-        for _ in 0..=self.port.quick_looks() {
-            if let Some(message) = self.take_quickly() {
-                return Ok(message);
-            }
-            self.side.catch_up(&self.view);
-            core::hint::spin_loop();
+        if let Some(message) = self.take_soon() {
+            return Ok(message);
         }
         self.recv_slowly()
     }
@@ -122,9 +118,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// [`RecvTimeoutError::Timeout`] if there was no message in time; else as
     /// [`Receiver::recv`].
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T::Received, RecvTimeoutError> {
-        let deadline = Moment::now().checked_add(timeout);
-        let first = self.take();
-        waiting::until(self, deadline, first, Self::take).map_err(answer::recv_timeout)
+        self.recv_until(Moment::now().checked_add(timeout))
     }
 
     /// As [`Receiver::recv`], until `deadline` at the latest.
@@ -132,7 +126,13 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// # Errors
     /// As [`Receiver::recv_timeout`].
     pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T::Received, RecvTimeoutError> {
-        let deadline = Some(Moment::from_instant(deadline));
+        self.recv_until(Some(Moment::from_instant(deadline)))
+    }
+
+    fn recv_until(&mut self, deadline: Option<Moment>) -> Result<T::Received, RecvTimeoutError> {
+        if let Some(message) = self.take_soon() {
+            return Ok(message);
+        }
         let first = self.take();
         waiting::until(self, deadline, first, Self::take).map_err(answer::recv_timeout)
     }
@@ -285,6 +285,20 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         self.port.notify(&view, Bell::Senders);
         reach(Point::RoomAnnounced);
         Some(message)
+    }
+
+    /// As [`Receiver::take_quickly`], for some microseconds if it must be, before
+    /// all that a miss may mean is looked into.
+    #[inline(always)]
+    pub(super) fn take_soon(&mut self) -> Option<T::Received> {
+        for _ in 0..=self.port.quick_looks() {
+            if let Some(message) = self.take_quickly() {
+                return Some(message);
+            }
+            self.side.catch_up(&self.view);
+            core::hint::spin_loop();
+        }
+        None
     }
 
     /// Poisons the handle: the next look finds out that it is.

@@ -1,7 +1,7 @@
 //! How an operation that finds nothing goes on: the one loop behind every
 //! blocking call, and the one answer to every call that does not block.
 
-use super::port::{End, Port};
+use super::port::{CAP, End, LONG_CAP, Port};
 use crate::error::{Failure, Holder};
 use crate::os::clock::Moment;
 use crate::participant;
@@ -106,6 +106,7 @@ fn wait<E: Endpoint, R>(
     let mut seen = Err(first);
     let mut look: u32 = 0;
     let mut slept = false;
+    let mut cap = CAP;
     loop {
         match settle_look(endpoint, seen, &mut attempt) {
             Miss::Found(result) => {
@@ -158,8 +159,13 @@ fn wait<E: Endpoint, R>(
                     }
                 }
                 if !cleared {
-                    endpoint.port().sleep(&memory, announced, deadline);
+                    let in_full = endpoint.port().sleep(&memory, announced, deadline, cap);
                     slept = true;
+                    // W4: whoever holds a slot that is needed is asked often.
+                    cap = match in_full && obstacle.is_none() {
+                        true => (2 * cap).min(LONG_CAP),
+                        false => CAP,
+                    };
                     endpoint.port().patrol_if_due();
                 }
                 endpoint.be_earnest();

@@ -7,7 +7,7 @@
 //!
 //! (Items are `pub` where [`Kind`](crate::Kind) names them; the module is not.)
 //!
-//! The numbered rules (R1 to R20) are those of `docs/protocol.md`.
+//! The numbered rules (R1 to R21) are those of `docs/protocol.md`.
 
 pub(crate) mod memory;
 #[cfg(all(test, loom))]

@@ -8,6 +8,10 @@
 //! set. Notifier: publish, light barrier, look at the bit. One of the two sees
 //! the other.
 //!
+//! A sleeper that is alone on its side, and finds the bit still set that it has
+//! had a barrier for, needs no other: nobody else sets it, so it has been set
+//! since, and every notifier sees it whose publication the next look may miss.
+//!
 //! W3: the bit stays while a notifier wakes, so that every notifier meanwhile
 //! sees it too. It is taken away by a notifier that found nobody asleep, who then
 //! wakes everybody: who went to sleep in between looks again, and sets it anew.
@@ -35,8 +39,8 @@ pub(crate) trait Park {
     /// The rare party's half of the barrier; pairs with [`Fences::light`].
     fn heavy(&self);
     /// Sleeps while `word` holds `expected`, until woken or `deadline`; may
-    /// return early for no reason.
-    fn sleep(&self, word: &AtomicU32, expected: u32, deadline: Self::Deadline);
+    /// return early for no reason. Says whether it slept until the deadline.
+    fn sleep(&self, word: &AtomicU32, expected: u32, deadline: Self::Deadline) -> bool;
     /// Wakes up to `count` sleepers and says how many.
     fn wake(&self, word: &AtomicU32, count: u32) -> usize;
 }
@@ -48,12 +52,23 @@ pub(crate) struct Event<'a>(pub &'a AtomicU32);
 impl Event<'_> {
     /// Says that we are about to sleep. The caller then looks again for what
     /// it waits for, and sleeps on the returned value if there is nothing (W2).
-    pub(crate) fn prepare(self, park: &impl Park) -> u32 {
+    ///
+    /// `stands` is this sleeper's note that it has set the bit and had a barrier
+    /// since; for whoever is not `alone` on its side it is worth nothing.
+    pub(crate) fn prepare(self, park: &impl Park, alone: bool, stands: &mut bool) -> u32 {
+        if alone && *stands {
+            // Acquire: the look comes after.
+            let word = self.0.load(Ordering::Acquire);
+            if word & SLEEPER != 0 {
+                return word;
+            }
+        }
         // SeqCst: pairs with the load in `notify_one` through the barriers.
         let word = self.0.fetch_or(SLEEPER, Ordering::SeqCst) | SLEEPER;
         reach(Point::SleepAnnounced);
         park.heavy();
         reach(Point::SleepFenced);
+        *stands = true;
         word
     }
 

@@ -35,9 +35,9 @@ impl Park for Parking {
         }
     }
 
-    fn sleep(&self, word: &AtomicU32, expected: u32, deadline: Moment) {
-        // Why it woke does not matter: the caller looks for itself.
-        let _ = futex::wait(word, expected, deadline);
+    fn sleep(&self, word: &AtomicU32, expected: u32, deadline: Moment) -> bool {
+        // Why else it woke does not matter: the caller looks for itself.
+        futex::wait(word, expected, deadline) == futex::Wake::TimedOut
     }
 
     fn wake(&self, word: &AtomicU32, count: u32) -> usize {

@@ -12,13 +12,14 @@ fn blocking<T>(
     memory: &LoomMemory,
     park: &Futex,
     bell: Bell,
+    stands: &mut bool,
     mut attempt: impl FnMut() -> Result<T, Stall>,
 ) -> T {
     loop {
         if let Ok(result) = attempt() {
             return result;
         }
-        let announced = Event(memory.bell(bell)).prepare(park);
+        let announced = Event(memory.bell(bell)).prepare(park, true, stands);
         if let Ok(result) = attempt() {
             return result;
         }
@@ -26,13 +27,28 @@ fn blocking<T>(
     }
 }
 
-fn send_asleep(memory: &LoomMemory, park: &Futex, side: &mut impl SendSide, message: u64) {
-    blocking(memory, park, Bell::Senders, || send(memory, side, message));
+fn send_asleep(
+    memory: &LoomMemory,
+    park: &Futex,
+    stands: &mut bool,
+    side: &mut impl SendSide,
+    message: u64,
+) {
+    blocking(memory, park, Bell::Senders, stands, || {
+        send(memory, side, message)
+    });
     Event(memory.bell(Bell::Receivers)).notify_one(memory.fences(), park);
 }
 
-fn receive_asleep(memory: &LoomMemory, park: &Futex, side: &mut impl ReceiveSide) -> u64 {
-    let (message, _) = blocking(memory, park, Bell::Receivers, || receive(memory, side));
+fn receive_asleep(
+    memory: &LoomMemory,
+    park: &Futex,
+    stands: &mut bool,
+    side: &mut impl ReceiveSide,
+) -> u64 {
+    let (message, _) = blocking(memory, park, Bell::Receivers, stands, || {
+        receive(memory, side)
+    });
     Event(memory.bell(Bell::Senders)).notify_one(memory.fences(), park);
     message
 }
@@ -51,13 +67,16 @@ fn stream<S: Arity, R: Arity>(name: &str, messages: &'static [u64], bound: Optio
         let sender = {
             let (memory, park) = (Arc::clone(&memory), Arc::clone(&park));
             spawn(move || {
+                let mut stands = false;
                 for message in messages {
-                    send_asleep(&memory, &park, &mut sending, *message);
+                    send_asleep(&memory, &park, &mut stands, &mut sending, *message);
                 }
             })
         };
+        let mut stands = false;
         for message in messages {
-            assert_eq!(receive_asleep(&memory, &park, &mut receiving), *message);
+            let received = receive_asleep(&memory, &park, &mut stands, &mut receiving);
+            assert_eq!(received, *message);
         }
         sender.join();
     });
@@ -89,9 +108,12 @@ fn models_asleep_on_a_full_ring_with_lazy_credit() {
         }
         let sender = {
             let (memory, park) = (Arc::clone(&memory), Arc::clone(&park));
-            spawn(move || send_asleep(&memory, &park, &mut sending, 8))
+            spawn(move || send_asleep(&memory, &park, &mut false, &mut sending, 8))
         };
-        assert_eq!(receive_asleep(&memory, &park, &mut receiving), 0);
+        assert_eq!(
+            receive_asleep(&memory, &park, &mut false, &mut receiving),
+            0
+        );
         sender.join();
         assert_eq!(memory.cell(Cell::Credit).load(Ordering::Relaxed), 0);
     });
