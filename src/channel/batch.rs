@@ -4,7 +4,7 @@ use std::iter::Peekable;
 
 use super::receiver::Receiver;
 use super::sender::Sender;
-use super::{answer, waiting};
+use super::{ReceiveSideOf, answer, waiting};
 use crate::error::{RecvError, SendBatchError, TryRecvError, TrySendBatchError};
 use crate::kind::Kind;
 use crate::layout::Bell;
@@ -12,6 +12,10 @@ use crate::message::Message;
 use crate::points::{Point, reach};
 use crate::ring::memory::Memory;
 use crate::ring::{ReceiveSide, SendSide, Stall};
+
+/// So many messages of a batch are acknowledged together, where one release can
+/// do it: senders have their room soon enough.
+const TOGETHER: usize = 16;
 
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// Sends `messages` in order as long as there is room, without waiting, and
@@ -86,7 +90,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
                 break;
             }
             let side = &mut batch.sender.side;
-            let Ok(position) = side.claim(&view) else {
+            let Ok(position) = side.claim_another(&view) else {
                 break;
             };
             view.payload(position).store(T::encode(message));
@@ -167,14 +171,23 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         let stall = loop {
             messages.push(T::decode(&payload, length));
             reach(Point::Read);
-            self.side.release(&view, claim);
             taken += 1;
+            let is_due = !ReceiveSideOf::<K>::IN_ORDER || taken % TOGETHER == 0 || taken == max;
+            if is_due {
+                self.side.release(&view, claim);
+            }
             if taken == max {
                 break None;
             }
-            match self.claim() {
+            match self.claim_another() {
                 Ok(next) => (claim, payload, length) = next,
-                Err(stall) => break Some(stall),
+                Err(stall) => {
+                    if !is_due {
+                        self.side.release(&view, claim);
+                        self.side.settle(&view); // R8: it was found empty
+                    }
+                    break Some(stall);
+                }
             }
         };
         self.port.notify(&self.view, Bell::Senders);

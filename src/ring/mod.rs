@@ -93,6 +93,11 @@ pub trait SendSide: Sized + Send {
     /// `begin` and `claim`, if nothing at all stands in the way; on a single side
     /// without a loop or a call. `None` says nothing, and leaves nothing to undo.
     fn quick<M: Memory>(&mut self, memory: &M) -> Option<u64>;
+    /// `claim` for one of many messages: as quick as may be.
+    #[inline(always)]
+    fn claim_another<M: Memory>(&mut self, memory: &M) -> Result<u64, Stall> {
+        self.claim(memory)
+    }
     /// Shows the message at `position` to receivers.
     fn publish<M: Memory>(&mut self, memory: &M, position: u64);
     /// Gives the position up without a message.
@@ -111,6 +116,8 @@ pub trait SendSide: Sized + Send {
 
 /// The receiving half of a ring's algorithm.
 pub trait ReceiveSide: Sized + Send {
+    /// Does the release of a message release all those before it?
+    const IN_ORDER: bool;
     /// Starts as `me`, after whoever was `me` before.
     fn attach<M: Memory>(memory: &M, me: Owner, terms: Terms) -> Result<Self, Impossible>;
     /// Takes the next message: its payload is then the caller's to read.

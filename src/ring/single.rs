@@ -270,6 +270,8 @@ impl<S: Arity> SingleReceiver<S> {
 }
 
 impl<S: Arity> ReceiveSide for SingleReceiver<S> {
+    const IN_ORDER: bool = true;
+
     /// R9: what the predecessor was handed and never acknowledged is given
     /// back or counted; what it copied out without acknowledging is still there.
     fn attach<M: Memory>(memory: &M, _me: Owner, terms: Terms) -> Result<Self, Impossible> {

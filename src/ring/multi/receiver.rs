@@ -166,6 +166,8 @@ impl<S: Arity> MultiReceiver<S> {
 }
 
 impl<S: Arity> ReceiveSide for MultiReceiver<S> {
+    const IN_ORDER: bool = false;
+
     fn attach<M: Memory>(memory: &M, me: Owner, _terms: Terms) -> Result<Self, Impossible> {
         Ok(MultiReceiver {
             me,

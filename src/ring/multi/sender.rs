@@ -173,6 +173,14 @@ impl<R: Arity> SendSide for MultiSender<R> {
     }
 
     #[inline(always)]
+    fn claim_another<M: Memory>(&mut self, memory: &M) -> Result<u64, Stall> {
+        match self.quick(memory) {
+            Some(position) => Ok(position),
+            None => self.claim(memory),
+        }
+    }
+
+    #[inline(always)]
     fn publish<M: Memory>(&mut self, memory: &M, position: u64) {
         // P2. Release: the payload is written before; pairs with the Acquire
         // loads of the word by receivers.
