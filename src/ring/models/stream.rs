@@ -293,7 +293,7 @@ fn models_quick_mpsc() {
     );
 }
 
-/// Two preemptions. Seen to fail: TODO
+/// One preemption. Seen to fail: TODO
 #[test]
 fn models_quick_spmc() {
     check::<Single, Multi>(
@@ -304,7 +304,7 @@ fn models_quick_spmc() {
             messages: &[&[11, 12]],
             receivers: 2,
             tries: 2,
-            bound: Some(2),
+            bound: Some(1),
             quick: true,
         },
     );
