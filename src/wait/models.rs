@@ -250,7 +250,7 @@ fn models_sleep_one_to_one() {
 #[test]
 fn models_sleep_alone() {
     one_to_one("alone, two messages", 2, true, Some(3));
-    explore("alone, two notifiers", Some(3), || {
+    explore("alone, two notifiers", Some(2), || {
         let shop = Shop::new();
         let other = Arc::clone(&shop);
         let notifier = spawn(move || other.publish());
