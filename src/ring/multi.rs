@@ -17,9 +17,6 @@ mod snapshot;
 pub use receiver::MultiReceiver;
 pub use sender::MultiSender;
 
-/// How far the shared hint may lag behind an endpoint that is alone on its side.
-const LAG: u64 = 16;
-
 /// So many claims after a look in vain, the other side is taken to be far enough
 /// away to fetch lines ahead: any nearer, and they would be taken from its hands.
 const CALM: u64 = 16;

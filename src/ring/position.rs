@@ -185,6 +185,13 @@ impl Geometry {
         (self.capacity() / 4).clamp(1, 64)
     }
 
+    /// Is this a position at which an endpoint that is alone on its side tells
+    /// others how far it is? Every 16th is, and at least four in a lap.
+    #[inline(always)]
+    pub(crate) fn is_milestone(self, position: u64) -> bool {
+        position & (self.mask >> 2) & 15 == 0
+    }
+
     /// How many slots one call looks at before it reports that it was kept
     /// from its work.
     ///

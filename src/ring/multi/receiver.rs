@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use super::{CALM, LAG, give_way};
+use super::{CALM, give_way};
 use crate::layout::Cell;
 use crate::points::{Point, reach};
 use crate::primitive::Ordering;
@@ -10,6 +10,9 @@ use crate::ring::memory::Memory;
 use crate::ring::position::{Owner, State, Word, before};
 use crate::ring::repair;
 use crate::ring::{Arity, Claim, Held, Impossible, ReceiveSide, Stall, Terms};
+
+/// Positions that one attempt to catch up with others goes on over, at most.
+const STEPS: u64 = 32;
 
 /// One of many receivers.
 pub struct MultiReceiver<S> {
@@ -82,7 +85,7 @@ impl<S: Arity> MultiReceiver<S> {
         if before(self.next, head) {
             self.next = head;
         }
-        for _ in 0..2 * LAG {
+        for _ in 0..STEPS {
             // As in `claim_ahead`.
             let word = Word(memory.word(self.next).load(Ordering::Acquire));
             match (geometry.laps_ahead(word, self.next), word.state()) {
@@ -202,7 +205,7 @@ impl<S: Arity> ReceiveSide for MultiReceiver<S> {
         let word = Word(memory.word(position).load(Ordering::Acquire));
         if word.agrees_with(geometry.published(position)) && self.requeues.is_some() {
             let claim = self.take(memory, position, word)?;
-            self.go_on(memory, position, position.is_multiple_of(LAG));
+            self.go_on(memory, position, geometry.is_milestone(position));
             return Some(claim);
         }
         self.missed = position;

@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use super::{CALM, LAG, give_way};
+use super::{CALM, give_way};
 use crate::layout::Cell;
 use crate::points::{Point, reach};
 use crate::primitive::Ordering;
@@ -168,7 +168,7 @@ impl<R: Arity> SendSide for MultiSender<R> {
         let claim = geometry.claimed(position, self.me);
         slot.compare_exchange(claimable.0, claim.0, Ordering::AcqRel, Ordering::Relaxed)
             .ok()?;
-        self.go_on(memory, position, position.is_multiple_of(LAG))
+        self.go_on(memory, position, geometry.is_milestone(position))
             .ok()
     }
 
