@@ -1,7 +1,5 @@
 //! Many messages in one call: one entry, one notification.
 
-use std::iter::Peekable;
-
 use super::receiver::Receiver;
 use super::sender::Sender;
 use super::{ReceiveSideOf, answer, waiting};
@@ -55,58 +53,57 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         messages: impl IntoIterator<Item = T::Sent<'m>>,
         mut one: impl FnMut(&mut Self, T::Sent<'m>) -> Result<(), E>,
     ) -> Result<usize, (usize, E)> {
-        let mut messages = messages.into_iter().peekable();
+        let mut messages = messages.into_iter();
         let mut sent = 0;
-        loop {
-            sent += self.offer_all(&mut messages);
-            let Some(message) = messages.next() else {
-                return Ok(sent);
-            };
+        while let Some(message) = self.offer_all(&mut messages, &mut sent) {
             match one(self, message) {
                 Ok(()) => sent += 1,
                 Err(cause) => return Err((sent, cause)),
             }
         }
+        Ok(sent)
     }
 
-    /// Sends while there is room, and says how many. Why it stopped, sending the
-    /// next one tells.
-    fn offer_all<'m, I>(&mut self, messages: &mut Peekable<I>) -> usize
-    where
-        I: Iterator<Item = T::Sent<'m>>,
-    {
-        if messages.peek().is_none() || self.enter().is_err() {
-            return 0;
+    /// Sends while there is room, and counts. The message that it stopped at, if
+    /// they were not all; why, sending it by itself tells.
+    fn offer_all<'m>(
+        &mut self,
+        messages: &mut impl Iterator<Item = T::Sent<'m>>,
+        sent: &mut usize,
+    ) -> Option<T::Sent<'m>> {
+        let mut message = messages.next()?;
+        if self.enter().is_err() {
+            return Some(message);
         }
         let view = self.view;
         let batch = &mut Batch {
             sender: self,
-            sent: 0,
+            is_any: false,
         };
-        // The caller's iterator runs before the claim: should it panic, no
-        // claim is left, and `batch` leaves the operation.
-        while let Some(message) = messages.peek() {
-            if batch.sender.check_length(message).is_err() {
-                break;
+        loop {
+            if batch.sender.check_length(&message).is_err() {
+                return Some(message);
             }
             let side = &mut batch.sender.side;
             let Ok(position) = side.claim_another(&view) else {
-                break;
+                return Some(message);
             };
-            view.payload(position).store(T::encode(message));
+            view.payload(position).store(T::encode(&message));
             reach(Point::Written);
             side.publish(&view, position);
-            batch.sent += 1;
-            messages.next();
+            batch.is_any = true;
+            *sent += 1;
+            // The caller's iterator runs while nothing is claimed: should it
+            // panic, `batch` leaves the operation, and that is all.
+            message = messages.next()?;
         }
-        batch.sent
     }
 }
 
 /// The bracket of a batch: leaves the operation and notifies, come what may.
 struct Batch<'s, T: Message + ?Sized, K: Kind> {
     sender: &'s mut Sender<T, K>,
-    sent: usize,
+    is_any: bool,
 }
 
 impl<T: Message + ?Sized, K: Kind> Drop for Batch<'_, T, K> {
@@ -115,7 +112,7 @@ impl<T: Message + ?Sized, K: Kind> Drop for Batch<'_, T, K> {
             side, view, port, ..
         } = &mut *self.sender;
         side.end(view);
-        if self.sent > 0 {
+        if self.is_any {
             port.notify(view, Bell::Receivers);
             reach(Point::MessageAnnounced);
         }
