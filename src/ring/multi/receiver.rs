@@ -19,6 +19,8 @@ pub struct MultiReceiver<S> {
     pub(super) me: Owner,
     /// One past the last position that it claimed: a hint of its own.
     pub(super) next: u64,
+    /// `head` does not say so.
+    pub(super) is_untold: bool,
     /// Where it last looked in vain.
     pub(super) missed: u64,
     /// And found that somebody else had been there.
@@ -64,14 +66,22 @@ impl<S: Arity> MultiReceiver<S> {
     #[inline(always)]
     fn go_on<M: Memory>(&mut self, memory: &M, position: u64, tell: bool) {
         self.next = position.wrapping_add(1);
+        self.is_untold = !tell;
         if tell {
-            // Release: pairs with the Acquire load in `claim_ahead`; a hint.
-            memory.cell(Cell::Head).store(self.next, Ordering::Release);
-            reach(Point::HeadMoved);
+            self.tell(memory);
         }
         if self.next.wrapping_sub(self.missed) >= CALM {
             memory.will_claim(self.next);
         }
+    }
+
+    #[inline(always)]
+    fn tell<M: Memory>(&mut self, memory: &M) {
+        self.is_untold = false;
+        // Release: pairs with the Acquire loads of the hint. A plain store may
+        // move it back; R11 makes up for it.
+        memory.cell(Cell::Head).store(self.next, Ordering::Release);
+        reach(Point::HeadMoved);
     }
 
     /// Goes on to where the others are, or some way at least.
@@ -177,6 +187,7 @@ impl<S: Arity> ReceiveSide for MultiReceiver<S> {
             next: memory.cell(Cell::Head).load(Ordering::Acquire),
             missed: 0,
             is_behind: false,
+            is_untold: false,
             requeues: None,
             senders: PhantomData,
         })
@@ -221,8 +232,12 @@ impl<S: Arity> ReceiveSide for MultiReceiver<S> {
     }
 
     #[inline(always)]
-    fn hand_out<M: Memory>(&mut self, _memory: &M) {
-        // The word says READING and by whom: nothing to add.
+    fn hand_out<M: Memory>(&mut self, memory: &M) {
+        // The words say READING and by whom. But they may stay so for long:
+        // nobody shall take them for messages that nobody has come to.
+        if self.is_untold {
+            self.tell(memory);
+        }
     }
 
     #[inline(always)]

@@ -28,15 +28,18 @@ impl<S> Snapshot for MultiReceiver<S> {
         let looked = u64::from(self.requeues.is_some());
         let requeues = self.requeues.unwrap_or(0);
         let is_behind = u64::from(self.is_behind);
-        [self.me.0.into(), looked, requeues, self.next, is_behind, 0]
+        let is_untold = u64::from(self.is_untold);
+        let me = self.me.0.into();
+        [me, looked, requeues, self.next, is_behind, is_untold]
     }
 
-    fn load([me, looked, requeues, next, is_behind, ..]: Saved) -> Self {
+    fn load([me, looked, requeues, next, is_behind, is_untold]: Saved) -> Self {
         MultiReceiver {
             me: Owner(me as u16),
             next,
             missed: next, // decides nothing but what is fetched ahead
             is_behind: is_behind != 0,
+            is_untold: is_untold != 0,
             requeues: (looked != 0).then_some(requeues),
             senders: PhantomData,
         }
