@@ -170,6 +170,10 @@ fn mpmc(n: u64) -> Worlds {
             let ring = one(Mpmc, n, &[ONE, Abandon, ONE]);
             ring.receivers(2, RECV).kills(1).bets()
         }),
+        ("1+2, bets, batches of 2, 1 kill", {
+            let ring = one(Mpmc, n, &[ONE, ONE]);
+            ring.receivers(2, BATCH).kills(1).bets()
+        }),
         ("2+2, bets", {
             two(Mpmc, n, &[ONE]).receivers(2, RECV).bets()
         }),

@@ -139,18 +139,16 @@ impl Cast {
         }
     }
 
-    /// Does this process try the position after its own last one first? So do
-    /// calls for one message, on a side of many.
+    /// Does this process try the position after its own last one first?
     fn bets(&self, process: u8) -> bool {
-        let reception = self.setup.roles[process as usize].reception;
-        self.setup.bets && self.is_one_of_many(process) && reception.is_none_or(|it| !it.leases)
+        self.setup.bets && self.is_one_of_many(process)
     }
 
     /// What an endpoint remembers of what it was, as far as it matters.
     pub(super) fn remembered(&self, process: u8, side: Saved) -> Saved {
         let is_sender = (process as usize) < self.setup.senders();
         match (self.is_one_of_many(process), is_sender) {
-            (true, _) if self.bets(process) => side,
+            (true, _) if self.setup.bets => side,
             (true, true) => [side[0], 0, 0, 0, 0, 0],
             (true, false) => [side[0], side[1], side[2], 0, 0, 0],
             (false, _) => side,
@@ -332,7 +330,11 @@ where
         held.iter().map(claim).collect()
     };
     let next = match local.stage {
-        Stage::Take(Look::First) if !local.has_bet && cast.bets(local.role) => Stage::BetToTake,
+        Stage::Take(Look::First)
+            if !local.has_bet && !reception.leases && cast.bets(local.role) =>
+        {
+            Stage::BetToTake
+        }
         Stage::BetToTake => match side.quick(memory) {
             Some(claim) => {
                 let offset = cast.codec.offset(claim.position);
@@ -349,7 +351,11 @@ where
         }
         Stage::Take(_) | Stage::TakeMore => {
             local.has_bet = false;
-            let result = side.claim(memory);
+            let quickly = match local.stage {
+                Stage::TakeMore if cast.bets(local.role) => side.quick(memory),
+                _ => None,
+            };
+            let result = quickly.map_or_else(|| side.claim(memory), Ok);
             side.made_room();
             match result {
                 Ok(claim) => {
