@@ -93,3 +93,117 @@ fn memory_that_only_its_giver_can_write_to_is_an_error() {
         says(&error, &["cannot map", "not permitted"]);
     });
 }
+
+/// How opening what was given ended, in a child that says so by its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+enum End {
+    Open,
+    Unsealed,
+    TooShort,
+    Other,
+}
+
+fn end_of(opened: Result<Numbers, RingError>) -> End {
+    match opened {
+        Ok(_) => End::Open,
+        Err(RingError::Mismatch { mismatch, .. }) => match mismatch {
+            Mismatch::Unsealed { .. } => End::Unsealed,
+            Mismatch::TooShort { .. } => End::TooShort,
+            _ => End::Other,
+        },
+        Err(_) => End::Other,
+    }
+}
+
+/// Opens `memory` in a child that stops before and after each of its system
+/// calls, and runs `attack` at the stop with this number. Says how it ended, and
+/// how many stops there were. `None` where tracing is not allowed.
+fn attacked(memory: &OwnedFd, stop: usize, attack: impl FnOnce()) -> Option<(End, usize)> {
+    let none = std::ptr::null_mut::<libc::c_void>();
+    // SAFETY: this process has one thread, so its child may do as it does.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: numbers; with them the kernel takes no memory of ours.
+        unsafe {
+            libc::alarm(60);
+            if libc::ptrace(libc::PTRACE_TRACEME, 0, none, none) != 0 {
+                libc::_exit(77);
+            }
+            libc::raise(libc::SIGSTOP);
+            libc::_exit(end_of(Numbers::from_fd(memory)) as i32);
+        }
+    }
+    assert!(child > 0, "{}", std::io::Error::last_os_error());
+    let mut attack = Some(attack);
+    for stops in 0.. {
+        let mut status = 0;
+        // SAFETY: our own child, and a status of our own.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        if libc::WIFEXITED(status) {
+            let ends = [End::Open, End::Unsealed, End::TooShort, End::Other];
+            let code = libc::WEXITSTATUS(status);
+            let end = ends.into_iter().find(|end| *end as i32 == code);
+            return end.map(|end| (end, stops));
+        }
+        assert!(libc::WIFSTOPPED(status), "it was killed: {status:#x}");
+        if stops == stop {
+            attack.take().expect("one stop has this number")();
+        }
+        // SAFETY: a stopped child of ours, and no signal.
+        let gone_on = unsafe { libc::ptrace(libc::PTRACE_SYSCALL, child, none, none) };
+        assert_eq!(gone_on, 0, "{}", std::io::Error::last_os_error());
+    }
+    unreachable!("a child ends")
+}
+
+/// A whole ring that is not sealed.
+fn unsealed() -> OwnedFd {
+    let whole = Numbers::anonymous(1 << 10).unwrap();
+    let bytes = std::fs::read(format!(
+        "/proc/self/fd/{}",
+        whole.as_fd().unwrap().as_raw_fd()
+    ));
+    let memory = memfd(0).unwrap();
+    let to = File::from(memory.try_clone().unwrap());
+    std::os::unix::fs::FileExt::write_all_at(&to, &bytes.unwrap(), 0).unwrap();
+    memory
+}
+
+/// Whatever the receiver of a descriptor looks at first: its giver may cut the
+/// memory short and seal it between any two looks, and then it is refused. So the
+/// size is looked at after the seals.
+#[test]
+fn memory_that_is_cut_short_and_sealed_meanwhile_is_refused() {
+    in_child(|| {
+        let mut ends = Vec::new();
+        for stop in 0.. {
+            let [cut, sealed] = [true, false].map(|cuts| {
+                let memory = unsealed();
+                attacked(&memory, stop, || {
+                    if cuts {
+                        rustix::fs::ftruncate(&memory, 1 << 12).unwrap();
+                    }
+                    seal(&memory, 0);
+                })
+            });
+            let (Some((cut, stops)), Some((sealed, _))) = (cut, sealed) else {
+                return print("skipped: this system allows no tracing\n");
+            };
+            if stop >= stops {
+                break;
+            }
+            ends.push((cut, sealed));
+        }
+        // Sealed in time, it would have been taken, so the seals are no reason.
+        let in_time = ends.iter().filter(|(_, sealed)| *sealed == End::Open);
+        assert!(in_time.count() > 4, "{ends:?}");
+        for (stop, end) in ends.iter().enumerate() {
+            let expected = match end.1 {
+                End::Open => End::TooShort,
+                _ => End::Unsealed,
+            };
+            assert_eq!(end.0, expected, "at stop {stop} of {ends:?}");
+        }
+    });
+}

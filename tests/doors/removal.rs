@@ -35,6 +35,18 @@ fn whoever_locks_the_directory_bars_nobody() {
     });
 }
 
+/// Waits until this process has a file open a second time.
+fn await_opened(inode: u64) {
+    let has_it = |file: std::io::Result<fs::DirEntry>| {
+        let facts = fs::metadata(file.unwrap().path());
+        facts.is_ok_and(|facts| facts.ino() == inode)
+    };
+    let open = || fs::read_dir("/proc/self/fd").unwrap().map(has_it);
+    while open().filter(|it| *it).count() < 2 {
+        thread::yield_now();
+    }
+}
+
 /// The lock and the second look: of two removers of one ring, the second leaves
 /// alone what was made after the first.
 #[test]
@@ -51,14 +63,7 @@ fn a_ring_that_was_made_meanwhile_is_left_alone() {
         thread::scope(|scope| {
             let second = scope.spawn(|| memring::remove(name));
             // It has the old ring open, and waits for the first.
-            let has_it = |file: std::io::Result<fs::DirEntry>| {
-                let facts = fs::metadata(file.unwrap().path());
-                facts.is_ok_and(|facts| facts.ino() == old)
-            };
-            let open = || fs::read_dir("/proc/self/fd").unwrap().map(has_it);
-            while open().filter(|it| *it).count() < 2 {
-                thread::yield_now();
-            }
+            await_opened(old);
             fs::remove_file(name).unwrap();
             drop(Numbers::create(name, 4).unwrap());
             drop(first);
@@ -66,6 +71,36 @@ fn a_ring_that_was_made_meanwhile_is_left_alone() {
             assert!(matches!(error, RingError::NotFound { .. }), "{error:?}");
         });
         assert_eq!(memring::inspect(name).unwrap().capacity, 4);
+    });
+}
+
+/// The directory was opened once. That its path leads elsewhere by now, to where
+/// there is a ring of the same name, changes nothing.
+#[test]
+fn a_directory_that_is_changed_for_another_meanwhile_leads_nowhere_else() {
+    in_child(|| {
+        let place = tempfile::tempdir_in("/dev/shm").unwrap();
+        let [meant, moved, other] = ["meant", "moved", "other"].map(|it| place.path().join(it));
+        for directory in [&meant, &other] {
+            fs::create_dir(directory).unwrap();
+            let name = directory.join("x");
+            drop(Numbers::create(name.to_str().unwrap(), 2).unwrap());
+        }
+        let name = meant.join("x");
+        let name = name.to_str().unwrap();
+        let holder = File::open(name).unwrap();
+        holder.lock().unwrap();
+        let ring = holder.metadata().unwrap().ino();
+        thread::scope(|scope| {
+            let remover = scope.spawn(|| memring::remove(name));
+            await_opened(ring);
+            fs::rename(&meant, &moved).unwrap();
+            std::os::unix::fs::symlink(&other, &meant).unwrap();
+            drop(holder);
+            remover.join().unwrap().unwrap();
+        });
+        assert!(!moved.join("x").exists());
+        assert!(other.join("x").exists());
     });
 }
 
