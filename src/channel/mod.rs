@@ -9,6 +9,7 @@ mod grant;
 mod handle;
 mod iter;
 mod lease;
+mod leasing;
 mod port;
 mod receiver;
 mod sender;

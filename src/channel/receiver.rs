@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use crossbeam_utils::CachePadded;
 
 use super::handle::Ring;
-use super::lease::{Lease, LeaseBatch};
 use super::port::Port;
-use super::waiting::{self, Endpoint, Outcome};
+use super::waiting::{self, Endpoint};
 use super::{ReceiveSideOf, answer};
 use crate::error::{AttachError, Failure, RecvError, RecvTimeoutError, Side, TryRecvError};
 use crate::inspect::Stats;
@@ -16,9 +15,9 @@ use crate::layout::Bell;
 use crate::message::Message;
 use crate::os::clock::Moment;
 use crate::points::{Point, reach};
-use crate::ring::memory::{Memory, View};
+use crate::ring::memory::View;
 use crate::ring::payload::Payload;
-use crate::ring::{Arity, Claim, Impossible, ReceiveSide, SendSide, Stall, Terms};
+use crate::ring::{Arity, Claim, Impossible, ReceiveSide, SendSide, Stall};
 use crate::wait::WaitStrategy;
 
 /// The receiving end of a ring, attached.
@@ -135,90 +134,6 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         }
         let first = self.take();
         waiting::until(self, deadline, first, Self::take).map_err(answer::recv_timeout)
-    }
-
-    /// Takes a message to read in place, if there is one now.
-    ///
-    /// It is acknowledged when the [`Lease`] is released or dropped: at least
-    /// once, should this process die before.
-    ///
-    /// # Errors
-    /// As [`Receiver::try_recv`].
-    #[inline]
-    pub fn try_lease(&mut self) -> Result<Lease<'_, T, K>, TryRecvError> {
-        self.try_lease_batch(1).map(Lease::new)
-    }
-
-    /// As [`Receiver::try_lease`], waiting for a message as long as it takes.
-    ///
-    /// # Errors
-    /// As [`Receiver::recv`].
-    #[inline]
-    pub fn lease(&mut self) -> Result<Lease<'_, T, K>, RecvError> {
-        self.lease_batch(1).map(Lease::new)
-    }
-
-    /// As [`Receiver::lease`], for at most `timeout`.
-    ///
-    /// # Errors
-    /// As [`Receiver::recv_timeout`].
-    pub fn lease_timeout(
-        &mut self,
-        timeout: Duration,
-    ) -> Result<Lease<'_, T, K>, RecvTimeoutError> {
-        let deadline = Moment::now().checked_add(timeout);
-        self.lease_until(deadline, 1)
-            .map(Lease::new)
-            .map_err(answer::recv_timeout)
-    }
-
-    /// As [`Receiver::lease`], until `deadline` at the latest.
-    ///
-    /// # Errors
-    /// As [`Receiver::recv_timeout`].
-    pub fn lease_deadline(
-        &mut self,
-        deadline: Instant,
-    ) -> Result<Lease<'_, T, K>, RecvTimeoutError> {
-        let deadline = Some(Moment::from_instant(deadline));
-        self.lease_until(deadline, 1)
-            .map(Lease::new)
-            .map_err(answer::recv_timeout)
-    }
-
-    /// Takes up to `max` messages that are there now (at least one, whatever
-    /// `max`), to read in place and acknowledge together.
-    ///
-    /// # Errors
-    /// As [`Receiver::try_recv`] if there was not even one.
-    #[inline]
-    pub fn try_lease_batch(&mut self, max: usize) -> Result<LeaseBatch<'_, T, K>, TryRecvError> {
-        let first = self.take_leases(max);
-        match waiting::once(self, first, |receiver| receiver.take_leases(max)) {
-            Ok(()) => Ok(LeaseBatch::new(self)),
-            Err(outcome) => Err(answer::try_recv(outcome)),
-        }
-    }
-
-    /// As [`Receiver::try_lease_batch`], waiting for the first message as long
-    /// as it takes.
-    ///
-    /// # Errors
-    /// As [`Receiver::recv`].
-    #[inline]
-    pub fn lease_batch(&mut self, max: usize) -> Result<LeaseBatch<'_, T, K>, RecvError> {
-        self.lease_until(None, max).map_err(answer::recv)
-    }
-
-    #[inline]
-    fn lease_until(
-        &mut self,
-        deadline: Option<Moment>,
-        max: usize,
-    ) -> Result<LeaseBatch<'_, T, K>, Outcome> {
-        let first = self.take_leases(max);
-        waiting::until(self, deadline, first, |receiver| receiver.take_leases(max))?;
-        Ok(LeaseBatch::new(self))
     }
 
     /// Closes the ring for good; see [`Ring::close`].
@@ -375,62 +290,6 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
                 found,
             })),
         }
-    }
-
-    /// At most as many as there are slots, as in [`Receiver::take_all`].
-    fn take_leases(&mut self, max: usize) -> Result<(), Stall> {
-        let max = max.min(self.view.geometry().capacity() as usize);
-        let (claim, _, length) = self.start()?;
-        self.leased.push((claim, length));
-        while self.leased.len() < max {
-            match self.claim_another() {
-                Ok((claim, _, length)) => self.leased.push((claim, length)),
-                Err(Stall::Impossible(found)) => {
-                    self.port.segment.poison(found);
-                    break;
-                }
-                Err(_) => break,
-            }
-        }
-        self.side.hand_out(&self.view);
-        if self.side.made_room() {
-            // Now, not at the release, which may be long in coming.
-            self.port.notify(&self.view, Bell::Senders);
-        }
-        Ok(())
-    }
-
-    /// Acknowledges everything that is leased.
-    #[inline]
-    pub(super) fn release_leases(&mut self) {
-        if self.leased.is_empty() || !self.port.is_mapped() {
-            self.leased.clear();
-            return;
-        }
-        let in_order = ReceiveSideOf::<K>::IN_ORDER;
-        let covered = if in_order { self.leased.len() - 1 } else { 0 };
-        for (claim, _) in self.leased.drain(..).skip(covered) {
-            self.side.release(&self.view, claim);
-        }
-        self.port.notify(&self.view, Bell::Senders);
-        reach(Point::RoomAnnounced);
-    }
-
-    /// Gives everything that is leased back, to be received again. Leases that
-    /// were leaked come here at the next call, or when the receiver is dropped.
-    #[cold]
-    pub(super) fn give_back_leases(&mut self) {
-        if self.leased.is_empty() || !self.port.is_mapped() {
-            self.leased.clear();
-            return;
-        }
-        let terms = Terms {
-            redeliver: true,
-            ..self.port.segment.terms.death()
-        };
-        let claims = self.leased.drain(..).map(|(claim, _)| claim);
-        self.side.requeue(&self.view, claims, terms);
-        self.port.notify_everybody();
     }
 }
 
