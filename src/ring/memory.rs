@@ -258,15 +258,18 @@ impl<T: Message + ?Sized> Memory for View<T> {
         }
     }
 
-    /// Where a slot is a line, the line is the sender's when it comes to it.
+    /// Where a slot is a line or some, they are the sender's when it comes to them.
     #[inline(always)]
     fn will_write(&self, position: u64) {
         let stride = self.slot().stride;
         if stride == LINE {
-            fetch::<true>(
-                self.block
-                    .slot_at(position.wrapping_add(SLOTS_AHEAD), stride),
-            );
+            let ahead = position.wrapping_add(SLOTS_AHEAD);
+            fetch::<true>(self.block.slot_at(ahead, stride));
+        } else if stride > LINE && stride <= WHOLE_SLOTS {
+            let next = self.block.slot_at(position.wrapping_add(1), stride);
+            for line in (0..stride).step_by(LINE) {
+                fetch::<true>(next.wrapping_add(line));
+            }
         }
     }
 
@@ -287,6 +290,9 @@ const LINES_AHEAD: u64 = 8;
 
 /// How many slots ahead of its position a sender of whole lines fetches.
 const SLOTS_AHEAD: u64 = 2;
+
+/// Bytes of the largest slot of which a sender fetches all lines beforehand.
+const WHOLE_SLOTS: usize = 512;
 
 /// How many lines ahead of its position one of many fetches.
 const CLAIMS_AHEAD: u64 = 2;

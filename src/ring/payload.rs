@@ -22,8 +22,9 @@ pub(crate) struct Payload {
 }
 
 /// Up to this many bytes move as relaxed atomic words, which compile to plain
-/// moves; more go through an opaque block move.
-const WORDWISE: usize = 256;
+/// moves; more go through an opaque block move, whose stores are wider: a sender
+/// that misses has only so many stores under way.
+const WORDWISE: usize = 64;
 
 impl Payload {
     /// Address of the message's first byte.
