@@ -244,9 +244,11 @@ fn models_sleep_one_to_one() {
     one_to_one("one sleeper, two messages", 2, false, Some(3));
 }
 
-/// A sleeper that is alone on its side, and two notifiers. Three preemptions.
+/// A sleeper that is alone on its side, and one notifier or two. Three
+/// preemptions and two.
 ///
-/// Seen to fail: TODO
+/// Seen to fail: a sleeper that believes its bit set without a look; no barrier
+/// at all.
 #[test]
 fn models_sleep_alone() {
     one_to_one("alone, two messages", 2, true, Some(3));
