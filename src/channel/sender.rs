@@ -309,7 +309,9 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         if self.glances.is_multiple_of(EARNEST) || self.side.is_promising(&self.view) {
             attempt(self)
         } else {
-            Err(Stall::Nothing)
+            // Not `Nothing`: a glance does not tell who is in the way, nor that
+            // waiting is vain.
+            Err(Stall::Contended)
         }
     }
 

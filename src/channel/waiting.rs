@@ -249,6 +249,7 @@ fn conclude<E: Endpoint, R>(
     }
     port.fence_end(end);
     let is_all_repaired = port.patrol_all();
+    endpoint.be_earnest();
     match attempt(endpoint) {
         Ok(result) => return Miss::Found(result),
         Err(Stall::Nothing) => {}
@@ -260,6 +261,7 @@ fn conclude<E: Endpoint, R>(
         return Miss::Searched(None);
     }
     // Between the look and this, the last send may have ended.
+    endpoint.be_earnest();
     match attempt(endpoint) {
         Ok(result) => return Miss::Found(result),
         Err(Stall::Impossible(found)) => return corrupted(endpoint, found),

@@ -214,7 +214,9 @@ impl<S: Arity> ReceiveSide for MultiReceiver<S> {
         let position = self.next;
         // Pairs with P1, P2, as in `claim_ahead`.
         let word = Word(memory.word(position).load(Ordering::Acquire));
-        if word.agrees_with(geometry.published(position)) && self.requeues.is_some() {
+        // One that was given back is left to the ordinary way: whoever lags must
+        // not take it before what others would.
+        if word == geometry.published(position) && self.requeues.is_some() {
             let claim = self.take(memory, position, word)?;
             self.go_on(memory, position, geometry.is_milestone(position));
             return Some(claim);
