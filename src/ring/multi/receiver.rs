@@ -238,7 +238,13 @@ impl<S: Arity> ReceiveSide for MultiReceiver<S> {
         // The words say READING and by whom. But they may stay so for long:
         // nobody shall take them for messages that nobody has come to.
         if self.is_untold {
-            self.tell(memory);
+            self.is_untold = false;
+            // Pairs with the Release store in `tell`. Others may have told more
+            // since, and what was given back lies behind them.
+            let head = memory.cell(Cell::Head).load(Ordering::Acquire);
+            if before(head, self.next) {
+                self.tell(memory);
+            }
         }
     }
 
