@@ -130,10 +130,15 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             self.leased.clear();
             return;
         }
-        let in_order = ReceiveSideOf::<K>::IN_ORDER;
-        let covered = if in_order { self.leased.len() - 1 } else { 0 };
-        for (claim, _) in self.leased.drain(..).skip(covered) {
-            self.side.release(&self.view, claim);
+        if ReceiveSideOf::<K>::IN_ORDER {
+            if let Some((last, _)) = self.leased.pop() {
+                self.side.release(&self.view, last);
+            }
+            self.leased.clear();
+        } else {
+            for (claim, _) in self.leased.drain(..) {
+                self.side.release(&self.view, claim);
+            }
         }
         self.port.notify(&self.view, Bell::Senders);
         reach(Point::RoomAnnounced);
