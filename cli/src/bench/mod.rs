@@ -59,7 +59,7 @@ What is measured:
 
 Figures that mislead:
   Two CPUs may be hyper-threads of one core: the floor shows it, being below
-  100 ns then. On a virtual machine, waking a process that sleeps takes mostly
+  75 ns then. On a virtual machine, waking a process that sleeps takes mostly
   the hypervisor's time. Other work on the two CPUs disturbs everything.
 
 Exit status:

@@ -293,7 +293,7 @@ fn models_quick_mpsc() {
     );
 }
 
-/// One preemption. Seen to fail: publication Relaxed.
+/// Three preemptions. Seen to fail: publication Relaxed.
 #[test]
 fn models_quick_spmc() {
     check::<Single, Multi>(
@@ -302,9 +302,9 @@ fn models_quick_spmc() {
             capacity: 1,
             start: 0,
             messages: &[&[11, 12]],
-            receivers: 2,
-            tries: 2,
-            bound: Some(1),
+            receivers: 1,
+            tries: 3,
+            bound: Some(3),
             quick: true,
         },
     );
