@@ -18,7 +18,7 @@ const TERMS: Terms = Terms {
 };
 
 /// What moves as words: a block move is a plain access to the thread sanitizer.
-const WORDS: usize = 250;
+const WORDS: usize = 64;
 /// What moves as a block.
 const BLOCK: usize = 700;
 
