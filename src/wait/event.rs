@@ -57,7 +57,8 @@ impl Event<'_> {
     /// since; for whoever is not `alone` on its side it is worth nothing.
     pub(crate) fn prepare(self, park: &impl Park, alone: bool, stands: &mut bool) -> u32 {
         if alone && *stands {
-            // Acquire: the look comes after.
+            // Acquire: the look comes after. Pairs with the swaps of `wake_one`,
+            // which alone take the bit away.
             let word = self.0.load(Ordering::Acquire);
             if word & SLEEPER != 0 {
                 return word;

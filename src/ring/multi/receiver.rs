@@ -23,7 +23,7 @@ pub struct MultiReceiver<S> {
     pub(super) is_untold: bool,
     /// Where it last looked in vain.
     pub(super) missed: u64,
-    /// And found that somebody else had been there.
+    /// And found no free slot there: perhaps somebody else has taken it.
     pub(super) is_behind: bool,
     /// The count of requeues up to which nothing lies behind the head; `None`
     /// before the first look (R12).
@@ -89,28 +89,38 @@ impl<S: Arity> MultiReceiver<S> {
     #[inline(never)]
     fn follow<M: Memory>(&mut self, memory: &M) {
         self.is_behind = false;
-        let geometry = memory.geometry();
-        // Pairs with the Release store in `go_on`.
+        // Pairs with the Release store in `tell`.
         let head = memory.cell(Cell::Head).load(Ordering::Acquire);
-        if before(self.next, head) {
-            self.next = head;
-        }
-        for _ in 0..STEPS {
-            // As in `claim_ahead`.
-            let word = Word(memory.word(self.next).load(Ordering::Acquire));
-            match (geometry.laps_ahead(word, self.next), word.state()) {
-                (0, State::Reading) => self.next = self.next.wrapping_add(1),
-                (ahead @ 1.., _) => self.next = geometry.past(self.next, word, ahead),
+        let from = if before(self.next, head) {
+            head
+        } else {
+            self.next
+        };
+        (self.next, _) = Self::past_others(memory, from, STEPS);
+    }
+
+    /// The first position from `from` on that no receiver has come to (R11), and
+    /// its word, or how far so many `steps` lead.
+    fn past_others<M: Memory>(memory: &M, from: u64, steps: u64) -> (u64, Word) {
+        let geometry = memory.geometry();
+        let (mut position, mut word) = (from, Word(0));
+        for _ in 0..steps {
+            // Pairs with P1, P2 and the compare-and-swaps of the word.
+            word = Word(memory.word(position).load(Ordering::Acquire));
+            position = match (geometry.laps_ahead(word, position), word.state()) {
+                (0, State::Reading) => position.wrapping_add(1),
+                (ahead @ 1.., _) => geometry.past(position, word, ahead),
                 _ => break,
-            }
+            };
         }
+        (position, word)
     }
 
     /// Takes the next message in order, if there is one.
     #[inline]
     fn claim_ahead<M: Memory>(&mut self, memory: &M) -> Result<Claim, (u64, Stall)> {
         let geometry = memory.geometry();
-        // Pairs with the Release store below.
+        // Pairs with the Release store in `tell`.
         let mut position = memory.cell(Cell::Head).load(Ordering::Acquire);
         let mut failures = 0;
         for _ in 0..geometry.patience() {
@@ -182,10 +192,12 @@ impl<S: Arity> ReceiveSide for MultiReceiver<S> {
     const IN_ORDER: bool = false;
 
     fn attach<M: Memory>(memory: &M, me: Owner, _terms: Terms) -> Result<Self, Impossible> {
+        // Pairs with the Release store in `tell`.
+        let next = memory.cell(Cell::Head).load(Ordering::Acquire);
         Ok(MultiReceiver {
             me,
-            next: memory.cell(Cell::Head).load(Ordering::Acquire),
-            missed: 0,
+            next,
+            missed: next,
             is_behind: false,
             is_untold: false,
             requeues: None,
@@ -285,15 +297,11 @@ impl<S: Arity> ReceiveSide for MultiReceiver<S> {
 
     fn has_message<M: Memory>(&self, memory: &M) -> bool {
         let geometry = memory.geometry();
-        let mut position = memory.cell(Cell::Head).load(Ordering::Acquire);
-        for _ in 0..geometry.patience() {
-            let word = Word(memory.word(position).load(Ordering::Acquire));
-            match (geometry.laps_ahead(word, position), word.state()) {
-                (0, State::Published) => return true,
-                (0, State::Reading) => position = position.wrapping_add(1),
-                (ahead @ 1.., _) => position = geometry.past(position, word, ahead),
-                _ => break,
-            }
+        // Pairs with the Release store in `tell`.
+        let head = memory.cell(Cell::Head).load(Ordering::Acquire);
+        let (position, word) = Self::past_others(memory, head, geometry.patience());
+        if word.agrees_with(geometry.published(position)) {
+            return true;
         }
         let requeues = memory.cell(Cell::Requeues).load(Ordering::Acquire);
         self.requeues != Some(requeues) && repair::any_given_back(memory)

@@ -69,11 +69,14 @@ impl<R: Arity> MultiSender<R> {
 
 impl<R: Arity> SendSide for MultiSender<R> {
     fn attach<M: Memory>(memory: &M, me: Owner) -> Result<Self, Impossible> {
+        // Pairs with the Release store in `go_on`.
         let next = memory.cell(Cell::Tail).load(Ordering::Acquire);
         Ok(MultiSender {
             me,
             next,
             missed: next,
+            // Nothing is known yet: a claim from `next` on asks first. Before
+            // it, where a stale hint may lead back, no word is claimable.
             done: next.wrapping_sub(memory.geometry().capacity()),
             receivers: PhantomData,
         })
@@ -87,7 +90,7 @@ impl<R: Arity> SendSide for MultiSender<R> {
     #[inline]
     fn claim<M: Memory>(&mut self, memory: &M) -> Result<u64, Stall> {
         let geometry = memory.geometry();
-        // Pairs with the Release store below: what the word of the hinted
+        // Pairs with the Release store in `go_on`: what the word of the hinted
         // position must show by now, it shows.
         let mut position = memory.cell(Cell::Tail).load(Ordering::Acquire);
         let mut failures = 0;
