@@ -24,7 +24,7 @@ FIELDS = (
     "total_size schema start reserved"
 ).split()
 MAGIC = b"memring\0"
-VERSION = 1
+VERSION = 2
 TABLE, ENTRIES, ENTRY = 0x1000, 1024, 16
 SLOTS = 0x5000
 SENDERS, RECEIVERS = range(1, 512), range(512, 1024)
@@ -73,7 +73,7 @@ def slot_layout(size, align):
     payload = max(8, align)
     end = payload + round_up(size, 8)
     if end > 64:
-        return payload, round_up(end, max(64, align))
+        return payload, round_up(end, payload)
     stride = 8
     while stride < end:
         stride *= 2

@@ -27,7 +27,7 @@ use bytemuck::{Pod, Zeroable};
 /// The first eight bytes of every segment.
 pub(crate) const MAGIC: [u8; 8] = *b"memring\0";
 /// Version of the format described here; moves apart from the crate's.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// Reads as these bytes in order only on a machine of the same byte order.
 pub(crate) const BYTE_ORDER: u32 = u32::from_le_bytes([1, 2, 3, 4]);
 
@@ -171,7 +171,7 @@ impl SlotLayout {
         let stride = if end <= LINE {
             end.next_power_of_two()
         } else {
-            let unit = if align > LINE { align } else { LINE };
+            let unit = if align > 8 { align } else { 8 };
             match end.checked_next_multiple_of(unit) {
                 Some(stride) => stride,
                 None => return None,

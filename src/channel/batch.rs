@@ -2,14 +2,15 @@
 
 use super::receiver::Receiver;
 use super::sender::Sender;
-use super::{ReceiveSideOf, answer, waiting};
+use super::{answer, waiting};
 use crate::error::{RecvError, SendBatchError, TryRecvError, TrySendBatchError};
 use crate::kind::Kind;
 use crate::layout::Bell;
 use crate::message::Message;
 use crate::points::{Point, reach};
-use crate::ring::memory::Memory;
-use crate::ring::{ReceiveSide, SendSide, Stall};
+use crate::ring::memory::{Memory, View};
+use crate::ring::payload::Payload;
+use crate::ring::{Claim, ReceiveSide, SendSide, Stall};
 
 /// So many messages of a batch are acknowledged together, where one release can
 /// do it: senders have their room soon enough.
@@ -75,10 +76,13 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         if self.enter().is_err() {
             return Some(message);
         }
+        // A copy, which stores to shared memory cannot change: it stays in
+        // registers.
         let view = self.view;
-        let batch = &mut Batch {
+        let mut batch = Batch {
             sender: self,
-            is_any: false,
+            sent,
+            count: 0,
         };
         loop {
             if batch.sender.check_length(&message).is_err() {
@@ -90,9 +94,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             };
             view.payload(position).store(T::encode(&message));
             reach(Point::Written);
-            side.publish(&view, position);
-            batch.is_any = true;
-            *sent += 1;
+            side.publish_another(&view, position);
+            batch.count += 1;
             // The caller's iterator runs while nothing is claimed: should it
             // panic, `batch` leaves the operation, and that is all.
             message = messages.next()?;
@@ -103,16 +106,20 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 /// The bracket of a batch: leaves the operation and notifies, come what may.
 struct Batch<'s, T: Message + ?Sized, K: Kind> {
     sender: &'s mut Sender<T, K>,
-    is_any: bool,
+    sent: &'s mut usize,
+    /// How many of those are this batch's.
+    count: usize,
 }
 
 impl<T: Message + ?Sized, K: Kind> Drop for Batch<'_, T, K> {
+    #[inline(always)]
     fn drop(&mut self) {
         let Sender {
             side, view, port, ..
         } = &mut *self.sender;
-        side.end(view);
-        if self.is_any {
+        side.end_batch(view);
+        *self.sent += self.count;
+        if self.count > 0 {
             port.notify(view, Bell::Receivers);
             reach(Point::MessageAnnounced);
         }
@@ -162,36 +169,74 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// a hostile sender must not decide when it ends.
     fn take_all(&mut self, messages: &mut Vec<T::Received>, max: usize) -> Result<usize, Stall> {
         let max = max.min(self.view.geometry().capacity() as usize);
+        // A copy, as in `offer_all`.
         let view = self.view;
-        let (mut claim, mut payload, mut length) = self.start()?;
-        let mut taken = 0;
-        let stall = loop {
-            messages.push(T::decode(&payload, length));
-            reach(Point::Read);
-            taken += 1;
-            let is_due = !ReceiveSideOf::<K>::IN_ORDER || taken % TOGETHER == 0 || taken == max;
-            if is_due {
-                self.side.release(&view, claim);
+        let mut haul = Haul {
+            messages,
+            taken: 0,
+            due: None,
+        };
+        let mut found = self.start();
+        let stall = 'taking: loop {
+            match found {
+                Ok(found) => haul.add(&mut *self.side, &view, found),
+                Err(stall) if haul.taken == 0 => return Err(stall),
+                Err(stall) => break Some(stall),
             }
-            if taken == max {
-                break None;
-            }
-            match self.claim_another() {
-                Ok(next) => (claim, payload, length) = next,
-                Err(stall) => {
-                    if !is_due {
-                        self.side.release(&view, claim);
-                        self.side.settle(&view); // R8: it was found empty
-                    }
-                    break Some(stall);
+            while haul.taken < max
+                && let Some(claim) = self.side.quick(&view)
+            {
+                match Self::open(&view, claim) {
+                    Ok(found) => haul.add(&mut *self.side, &view, found),
+                    Err(stall) => break 'taking Some(stall),
                 }
             }
+            if haul.taken >= max {
+                break None;
+            }
+            found = self.claim();
         };
+        let taken = haul.taken;
+        if let Some(claim) = haul.due {
+            self.side.release(&view, claim);
+            if stall.is_some() {
+                self.side.settle(&view); // R8: it was found empty
+            }
+        }
         self.port.notify(&self.view, Bell::Senders);
         reach(Point::RoomAnnounced);
-        if let Some(Stall::Impossible(found)) = stall {
-            self.port.segment.poison(found);
+        if let Some(stall) = stall {
+            self.refuse(stall);
         }
         Ok(taken)
+    }
+}
+
+/// What a batch has taken so far.
+struct Haul<'m, R> {
+    messages: &'m mut Vec<R>,
+    taken: usize,
+    /// Received, and not yet acknowledged: this one, and those before it.
+    due: Option<Claim>,
+}
+
+impl<R> Haul<'_, R> {
+    /// Reads a message, and acknowledges it, with others if one release can do it.
+    #[inline(always)]
+    fn add<T: Message<Received = R> + ?Sized, S: ReceiveSide>(
+        &mut self,
+        side: &mut S,
+        view: &View<T>,
+        (claim, payload, length): (Claim, Payload, usize),
+    ) {
+        self.messages.push(T::decode(&payload, length));
+        reach(Point::Read);
+        self.taken += 1;
+        if S::IN_ORDER && !self.taken.is_multiple_of(TOGETHER) {
+            self.due = Some(claim);
+        } else {
+            self.due = None;
+            side.release(view, claim);
+        }
     }
 }

@@ -25,6 +25,9 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// As [`Receiver::try_recv`].
     #[inline]
     pub fn try_lease(&mut self) -> Result<Lease<'_, T, K>, TryRecvError> {
+        if self.lease_quickly() {
+            return Ok(Lease::new(LeaseBatch::new(self)));
+        }
         self.try_lease_batch(1).map(Lease::new)
     }
 
@@ -34,6 +37,9 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// As [`Receiver::recv`].
     #[inline]
     pub fn lease(&mut self) -> Result<Lease<'_, T, K>, RecvError> {
+        if self.lease_quickly() {
+            return Ok(Lease::new(LeaseBatch::new(self)));
+        }
         self.lease_batch(1).map(Lease::new)
     }
 
@@ -98,6 +104,28 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         let first = self.take_leases(max);
         waiting::until(self, deadline, first, |receiver| receiver.take_leases(max))?;
         Ok(LeaseBatch::new(self))
+    }
+
+    /// Leases a message that is there, as [`Receiver::take_quickly`] takes one.
+    /// `false` says nothing.
+    #[inline(always)]
+    fn lease_quickly(&mut self) -> bool {
+        let view = self.view;
+        if !self.port.is_usable() || !self.leased.is_empty() {
+            return false;
+        }
+        let Some(claim) = self.side.quick(&view) else {
+            return false;
+        };
+        match Self::open(&view, claim) {
+            Ok((claim, _, length)) => self.leased.push((claim, length)),
+            Err(stall) => {
+                self.refuse(stall);
+                return false;
+            }
+        }
+        self.side.hand_out(&view);
+        true
     }
 
     /// At most as many as there are slots, as in [`Receiver::take_all`].

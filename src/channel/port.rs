@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{AttachError, Failure, Holder, Side};
+use crate::error::{AttachError, Holder, Side};
 use crate::inspect;
 use crate::layout::{Bell, CLOSED_AND_FENCED, Cell};
 use crate::os::clock::Moment;
@@ -132,8 +132,9 @@ impl Port {
     }
 
     /// May guards and drops touch the memory? In a forked child it is not there.
+    #[inline(always)]
     pub(crate) fn is_mapped(&self) -> bool {
-        !matches!(self.segment.check(), Err(Failure::Forked))
+        self.segment.is_mapped()
     }
 
     /// Wakes one sleeper at `bell`, the other side's, if there is one. Call

@@ -186,11 +186,10 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             return None;
         }
         let claim = self.side.quick(&view)?;
-        let payload = view.payload(claim.position);
-        let length = match payload.length() {
-            Ok(length) => length,
-            Err(found) => {
-                self.refuse_length(claim, found);
+        let (claim, payload, length) = match Self::open(&view, claim) {
+            Ok(found) => found,
+            Err(stall) => {
+                self.refuse(stall);
                 return None;
             }
         };
@@ -218,12 +217,10 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
     /// Poisons the handle: the next look finds out that it is.
     #[cold]
-    fn refuse_length(&mut self, claim: Claim, found: u64) {
-        self.port.segment.poison(Impossible {
-            what: "length of a message",
-            position: claim.position,
-            found,
-        });
+    pub(super) fn refuse(&mut self, stall: Stall) {
+        if let Stall::Impossible(found) = stall {
+            self.port.segment.poison(found);
+        }
     }
 
     /// Claim, read, release, notify: the path of one message.
@@ -260,7 +257,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     #[inline(always)]
     pub(super) fn claim(&mut self) -> Result<(Claim, Payload, usize), Stall> {
         match self.side.claim(&self.view) {
-            Ok(claim) => self.open(claim),
+            Ok(claim) => Self::open(&self.view, claim),
             Err(stall) => {
                 if self.side.made_room() {
                     self.port.notify(&self.view, Bell::Senders);
@@ -274,14 +271,14 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     #[inline(always)]
     pub(super) fn claim_another(&mut self) -> Result<(Claim, Payload, usize), Stall> {
         match self.side.quick(&self.view) {
-            Some(claim) => self.open(claim),
+            Some(claim) => Self::open(&self.view, claim),
             None => self.claim(),
         }
     }
 
     #[inline(always)]
-    fn open(&self, claim: Claim) -> Result<(Claim, Payload, usize), Stall> {
-        let payload = self.view.payload(claim.position);
+    pub(super) fn open(view: &View<T>, claim: Claim) -> Result<(Claim, Payload, usize), Stall> {
+        let payload = view.payload(claim.position);
         match payload.length() {
             Ok(length) => Ok((claim, payload, length)),
             Err(found) => Err(Stall::Impossible(Impossible {

@@ -47,7 +47,7 @@ fn impossible_layouts_are_refused() {
 
 #[test]
 fn the_version_that_these_figures_are_of() {
-    assert_eq!(VERSION, 1);
+    assert_eq!(VERSION, 2);
     assert_eq!(MAGIC, [0x6d, 0x65, 0x6d, 0x72, 0x69, 0x6e, 0x67, 0x00]);
     assert_eq!(BYTE_ORDER.to_le_bytes(), [1, 2, 3, 4]);
 }
@@ -129,11 +129,11 @@ fn the_slots() {
         (SlotLayout::of(24, 8), 8, 32, 53_248),
         (SlotLayout::of(32, 8), 8, 64, 86_016),
         (SlotLayout::of(56, 8), 8, 64, 86_016),
-        (SlotLayout::of(64, 8), 8, 128, 151_552),
+        (SlotLayout::of(64, 8), 8, 72, 94_208),
         (SlotLayout::of(64, 64), 64, 128, 151_552),
-        (SlotLayout::of(4096, 8), 8, 4160, 4_280_320),
+        (SlotLayout::of(4096, 8), 8, 4104, 4_222_976),
         (SlotLayout::of_bytes(48), 8, 64, 86_016),
-        (SlotLayout::of_bytes(1024), 8, 1088, 1_134_592),
+        (SlotLayout::of_bytes(1024), 8, 1040, 1_085_440),
     ];
     for (slot, payload, stride, file) in slots {
         let slot = slot.unwrap();
@@ -183,7 +183,7 @@ fn the_document_says_the_same() {
     ));
     for (offset, kind, field) in [
         (offset_of!(Header, magic), "8 bytes", "magic"),
-        (offset_of!(Header, version), "u32", "version | 1"),
+        (offset_of!(Header, version), "u32", "version | 2"),
         (offset_of!(Header, byte_order), "u32", "byte order"),
         (offset_of!(Header, kind), "u32", "kind"),
         (offset_of!(Header, wake), "u32", "wake"),

@@ -31,8 +31,9 @@ pub trait Memory {
     fn bell(&self, bell: Bell) -> &AtomicU32;
     /// A receiver has come to the message at `position`, and will go on.
     fn will_read(&self, _position: u64) {}
-    /// A sender will write at `position` next, and will go on.
-    fn will_write(&self, _position: u64) {}
+    /// The one sender will write at `position` next, and will go on; `many`
+    /// receivers write to slots, too.
+    fn will_write(&self, _position: u64, _many: bool) {}
     /// One of many, who writes to slots whatever its side, will claim at
     /// `position` next, and will go on.
     fn will_claim(&self, _position: u64) {}
@@ -215,7 +216,6 @@ impl<T: Message + ?Sized> View<T> {
             start: at.wrapping_add(before),
             length: varies.then_some(at),
             room: self.limit(),
-            first_line: LINE.saturating_sub(slot.payload + before) / 8,
         }
     }
 }
@@ -258,17 +258,21 @@ impl<T: Message + ?Sized> Memory for View<T> {
         }
     }
 
-    /// Where a slot is a line or some, they are the sender's when it comes to them.
+    /// So that lines are the sender's when it comes to them. Only few, and none
+    /// that several receivers may be writing to: it takes them out of their hands.
     #[inline(always)]
-    fn will_write(&self, position: u64) {
+    fn will_write(&self, position: u64, many: bool) {
         let stride = self.slot().stride;
-        if stride == LINE {
-            let ahead = position.wrapping_add(SLOTS_AHEAD);
-            fetch::<true>(self.block.slot_at(ahead, stride));
-        } else if stride > LINE && stride <= WHOLE_SLOTS {
-            let next = self.block.slot_at(position.wrapping_add(1), stride);
-            for line in (0..stride).step_by(LINE) {
-                fetch::<true>(next.wrapping_add(line));
+        if stride > WRITES_WHOLE || stride < LINE && many {
+            return;
+        }
+        // Once a line, where several slots share it; all lines of a larger slot.
+        let per_line = (LINE / stride).max(1) as u64;
+        if position.is_multiple_of(per_line) {
+            let ahead = position.wrapping_add((WRITES_AHEAD / stride).max(1) as u64);
+            let at = self.block.slot_at(ahead, stride);
+            for offset in (0..stride.next_multiple_of(LINE)).step_by(LINE) {
+                fetch::<true>(at.wrapping_add(offset));
             }
         }
     }
@@ -288,11 +292,11 @@ impl<T: Message + ?Sized> Memory for View<T> {
 /// How many lines ahead of its position a receiver of small messages fetches.
 const LINES_AHEAD: u64 = 8;
 
-/// How many slots ahead of its position a sender of whole lines fetches.
-const SLOTS_AHEAD: u64 = 2;
+/// How many bytes ahead of its position the one sender fetches.
+const WRITES_AHEAD: usize = 2 * LINE;
 
-/// Bytes of the largest slot of which a sender fetches all lines beforehand.
-const WHOLE_SLOTS: usize = 512;
+/// Bytes of the largest slot that it fetches.
+const WRITES_WHOLE: usize = 512;
 
 /// How many lines ahead of its position one of many fetches.
 const CLAIMS_AHEAD: u64 = 2;

@@ -100,10 +100,20 @@ pub trait SendSide: Sized + Send {
     }
     /// Shows the message at `position` to receivers.
     fn publish<M: Memory>(&mut self, memory: &M, position: u64);
+    /// `publish` for one of many messages, before `end_batch`: as quick as may be.
+    #[inline(always)]
+    fn publish_another<M: Memory>(&mut self, memory: &M, position: u64) {
+        self.publish(memory, position);
+    }
     /// Gives the position up without a message.
     fn abandon<M: Memory>(&mut self, memory: &M, position: u64);
     /// Leaves the operation.
     fn end<M: Memory>(&mut self, memory: &M);
+    /// `end` after any number of `publish_another`.
+    #[inline(always)]
+    fn end_batch<M: Memory>(&mut self, memory: &M) {
+        self.end(memory);
+    }
     /// Is a claim worth while for one who waits? To be told wrong costs
     /// little: he looks in earnest now and then, and before he sleeps.
     fn is_promising<M: Memory>(&self, memory: &M) -> bool;

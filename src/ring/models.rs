@@ -304,6 +304,27 @@ fn send<M: Slots>(memory: &M, side: &mut impl SendSide, message: u64) -> Result<
     claimed.map(drop)
 }
 
+/// As [`send`] for each of `messages`, in one operation; `sent` has those that are.
+fn send_batch<M: Slots>(
+    memory: &M,
+    side: &mut impl SendSide,
+    messages: [u64; 2],
+    sent: &RefCell<Vec<u64>>,
+) {
+    if side.begin(memory).is_err() {
+        return;
+    }
+    for message in messages {
+        let Ok(position) = possible(side.claim_another(memory)) else {
+            break;
+        };
+        memory.payload(position).set(message);
+        side.publish_another(memory, position);
+        sent.borrow_mut().push(message);
+    }
+    side.end_batch(memory);
+}
+
 /// Receives a message: itself, and how often it was given back.
 fn receive<M: Slots>(memory: &M, side: &mut impl ReceiveSide) -> Result<(u64, u8), Stall> {
     let claim = possible(side.claim(memory))?;

@@ -17,8 +17,6 @@ pub(crate) struct Payload {
     pub(super) start: *mut u8,
     pub(super) length: Option<*mut u8>,
     pub(super) room: usize,
-    /// Words of the message in the line of the slot word, if slots begin lines.
-    pub(super) first_line: usize,
 }
 
 /// Up to this many bytes move as relaxed atomic words, which compile to plain
@@ -41,16 +39,15 @@ impl Payload {
         let bytes = &bytes[..length.min(self.room)];
         if bytes.len() <= WORDWISE {
             let (words, rest) = bytes.as_chunks::<8>();
-            // The line of the slot word last: a receiver waits at it, and takes it
-            // away from whoever goes on to another in between.
+            // From the end, for the line of the slot word comes last then: a receiver
+            // waits at it, and takes it away from whoever goes on to another.
             if !rest.is_empty() {
                 let mut last = [0; 8];
                 last[..rest.len()].copy_from_slice(rest);
                 self.store_word(words.len(), u64::from_ne_bytes(last));
             }
-            let line = self.first_line.min(words.len());
-            for index in (line..words.len()).chain(0..line) {
-                self.store_word(index, u64::from_ne_bytes(words[index]));
+            for (index, word) in words.iter().enumerate().rev() {
+                self.store_word(index, u64::from_ne_bytes(*word));
             }
         } else {
             // SAFETY: `bytes` is private and readable; the area has `room`

@@ -52,6 +52,26 @@ impl<R: Arity> SingleSender<R> {
         Err(Stall::Nothing)
     }
 
+    /// Publishes what was written at `position`.
+    #[inline(always)]
+    fn show<M: Memory>(&mut self, memory: &M, position: u64) {
+        // P1. Release: the payload is written before; pairs with the Acquire
+        // loads of the word by receivers.
+        memory
+            .word(position)
+            .store(memory.geometry().published(position).0, Ordering::Release);
+        reach(Point::Published);
+        self.next = position.wrapping_add(1);
+    }
+
+    /// R6: never before the words.
+    #[inline(always)]
+    fn note_sent<M: Memory>(&self, memory: &M) {
+        // Release keeps the order; death is precise.
+        memory.cell(Cell::Sent).store(self.next, Ordering::Release);
+        reach(Point::SentMoved);
+    }
+
     /// With many receivers, a slot is free when its word says so (R5).
     #[inline(always)]
     fn check_word<M: Memory>(&self, memory: &M) -> Result<(), Stall> {
@@ -77,7 +97,7 @@ impl<R: Arity> SingleSender<R> {
 }
 
 impl<R: Arity> SendSide for SingleSender<R> {
-    /// R6: `sent` may lag behind the words by one message, never lead.
+    /// R6: `sent` may lag behind the words, by less than a lap, and never leads.
     fn attach<M: Memory>(memory: &M, _me: Owner) -> Result<Self, Impossible> {
         // Pairs with whatever the previous holder did before it let go of the
         // lock, or before the kernel took it.
@@ -152,17 +172,19 @@ impl<R: Arity> SendSide for SingleSender<R> {
 
     #[inline(always)]
     fn publish<M: Memory>(&mut self, memory: &M, position: u64) {
-        // P1. Release: the payload is written before; pairs with the Acquire
-        // loads of the word by receivers.
-        memory
-            .word(position)
-            .store(memory.geometry().published(position).0, Ordering::Release);
-        reach(Point::Published);
-        self.next = position.wrapping_add(1);
-        // R6: never before the word. Release keeps the order; death is precise.
-        memory.cell(Cell::Sent).store(self.next, Ordering::Release);
-        reach(Point::SentMoved);
-        memory.will_write(self.next);
+        self.show(memory, position);
+        self.note_sent(memory);
+        memory.will_write(self.next, R::MULTI);
+    }
+
+    /// R6: `sent` at every 16th slot is once a lap at least.
+    #[inline(always)]
+    fn publish_another<M: Memory>(&mut self, memory: &M, position: u64) {
+        self.show(memory, position);
+        if memory.geometry().index(self.next).is_multiple_of(16) {
+            self.note_sent(memory);
+        }
+        memory.will_write(self.next, R::MULTI);
     }
 
     #[inline(always)]
@@ -176,6 +198,12 @@ impl<R: Arity> SendSide for SingleSender<R> {
         // `quiescent`.
         memory.cell(Cell::Busy).store(0, Ordering::Release);
         reach(Point::BusyCleared);
+    }
+
+    #[inline(always)]
+    fn end_batch<M: Memory>(&mut self, memory: &M) {
+        self.note_sent(memory);
+        self.end(memory);
     }
 
     /// By `credit`: to poll `done` would take its line from the receiver at each

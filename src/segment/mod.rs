@@ -150,6 +150,12 @@ impl Segment {
         self.sentinel.get() == Sentinel::USABLE
     }
 
+    /// Is the memory there? In a forked child it is not.
+    #[inline(always)]
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.sentinel.get() != Sentinel::FORKED
+    }
+
     /// Why this handle is not good, if it is not.
     #[cold]
     pub(crate) fn check(&self) -> Result<(), Failure> {

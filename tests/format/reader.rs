@@ -17,7 +17,7 @@ use crate::common::dispatch::{Job, dispatch};
 use crate::common::hold::{Line, Scene, put};
 use crate::common::home::skipped;
 use crate::common::load::Load;
-use crate::samples::Sample;
+use crate::samples::{Sample, VERSION};
 
 /// Runs the reader; `None` if there is no Python, which is said once.
 fn read(path: &Path) -> Option<Output> {
@@ -92,10 +92,10 @@ fn rings_in_use_with_the_living_and_the_dead() {
             let value = |name| values(&found, name)[0];
             assert_eq!(value("kind"), K::KIND.to_string());
             assert_eq!(value("message"), "64 bytes, aligned to 8");
-            assert_eq!(value("capacity"), "8 slots of 128 bytes");
+            assert_eq!(value("capacity"), "8 slots of 72 bytes");
             assert_eq!(value("schema"), "0xabc");
             assert_eq!(value("start"), (1u64 << 40).to_string());
-            assert_eq!(value("file"), format!("{} bytes", 0x5000 + 8 * 128));
+            assert_eq!(value("file"), format!("{} bytes", 0x5000 + 8 * 72));
             assert_eq!((value("in use"), value("closed")), ("yes", "no"));
             for (name, number) in [
                 ("sent", stats.sent),
@@ -194,7 +194,7 @@ fn nonsense_ends_in_one_line() {
     let long = u64::MAX.to_le_bytes();
     let cases: [(u64, &[u8], &[&str]); 24] = [
         (0, b"Memring", &["magic", "expected b'memring"]),
-        (8, &[2], &["format version", "expected 1, found 2"]),
+        (8, &[1], &["format version", "expected 2, found 1"]),
         (12, &[4, 3, 2, 1], &["byte order", "expected 0x04030201"]),
         (16, &[4], &["kind", "expected 0 to 3, found 4"]),
         (20, &[9], &["wake", "found 9"]),
@@ -220,13 +220,13 @@ fn nonsense_ends_in_one_line() {
         (0x5020, &[0, 0xbc], &["slot 2", "state"]),
     ];
     for (offset, bytes, words) in cases {
-        let sample = Sample::of("numbers", 1);
+        let sample = Sample::of("numbers", VERSION);
         let file = File::options().write(true).open(sample.path()).unwrap();
         file.write_all_at(bytes, offset).unwrap();
         refused(&sample.path(), words);
     }
     for length in [0, 127, 128, 0x5000, 0x503f] {
-        let sample = Sample::of("numbers", 1);
+        let sample = Sample::of("numbers", VERSION);
         let file = File::options().write(true).open(sample.path()).unwrap();
         file.set_len(length).unwrap();
         refused(&sample.path(), &[&length.to_string(), "expected"]);
@@ -235,7 +235,7 @@ fn nonsense_ends_in_one_line() {
 
 #[test]
 fn other_things_end_in_one_line() {
-    let sample = Sample::of("numbers", 1);
+    let sample = Sample::of("numbers", VERSION);
     let directory = sample.path().parent().unwrap().to_owned();
     refused(&directory.join("none"), &["No such file"]);
     refused(&directory, &["expected a regular file"]);

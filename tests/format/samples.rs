@@ -15,13 +15,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use memring::{
-    Barrier, Kind, Message, MessageKind, Mismatch, Mpmc, OnDeath, Ring, RingError, RingKind, Spsc,
+    Barrier, Kind, Message, MessageKind, Mismatch, Mpmc, OnDeath, Ring, RingError, RingKind, Spmc, Spsc,
     TryRecvError, Wake,
 };
 use tempfile::TempDir;
 
 /// The version that this crate speaks.
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Where the slots begin.
 const SLOTS: usize = 0x5000;
 
@@ -106,10 +106,28 @@ fn make_bytes(name: &str) {
     ring.close().unwrap();
 }
 
+/// In slots that are not whole lines: one message received, one leased and given up.
+fn make_blocks(name: &str) {
+    let ring = Ring::<[u64; 8], Spmc>::builder().capacity(4);
+    let ring = ring.barrier(Barrier::Fence).create(name).unwrap();
+    let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+    for number in 1..=3 {
+        tx.send([number; 8]).unwrap();
+    }
+    assert_eq!(rx.recv(), Ok([1; 8]));
+    rx.lease().unwrap().requeue();
+}
+
 #[test]
-fn numbers_of_version_1_open_for_ever() {
-    let sample = Sample::of("numbers", 1);
-    let Some(ring) = sample.open::<u64, Mpmc>(1, 0x5eed) else {
+fn numbers_open_for_ever() {
+    for version in 1..=VERSION {
+        numbers_of(version);
+    }
+}
+
+fn numbers_of(version: u32) {
+    let sample = Sample::of("numbers", version);
+    let Some(ring) = sample.open::<u64, Mpmc>(version, 0x5eed) else {
         return;
     };
     let seen = memring::inspect(&sample.name()).unwrap();
@@ -136,9 +154,15 @@ fn numbers_of_version_1_open_for_ever() {
 }
 
 #[test]
-fn bytes_of_version_1_open_for_ever() {
-    let sample = Sample::of("bytes", 1);
-    let Some(ring) = sample.open::<[u8], Spsc>(1, 0) else {
+fn bytes_open_for_ever() {
+    for version in 1..=VERSION {
+        bytes_of(version);
+    }
+}
+
+fn bytes_of(version: u32) {
+    let sample = Sample::of("bytes", version);
+    let Some(ring) = sample.open::<[u8], Spsc>(version, 0) else {
         return;
     };
     let seen = memring::inspect(&sample.name()).unwrap();
@@ -157,6 +181,28 @@ fn bytes_of_version_1_open_for_ever() {
     assert!(ring.sender().unwrap().try_send(b"late").is_err());
 }
 
+/// There since version 2.
+#[test]
+fn blocks_open_for_ever() {
+    for version in 2..=VERSION {
+        let sample = Sample::of("blocks", version);
+        let Some(ring) = sample.open::<[u64; 8], Spmc>(version, 0) else {
+            continue;
+        };
+        let seen = memring::inspect(&sample.name()).unwrap();
+        assert_eq!(seen.file_size, SLOTS as u64 + 4 * 72);
+        let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+        for (number, attempt) in [(2, 1), (3, 0)] {
+            let lease = rx.try_lease().unwrap();
+            assert_eq!((lease.read(), lease.attempt()), ([number; 8], attempt));
+        }
+        for number in 0..9 {
+            tx.try_send([number; 8]).unwrap();
+            assert_eq!(rx.try_recv(), Ok([number; 8]));
+        }
+    }
+}
+
 /// The header and the slots are what the same calls make today, byte for byte.
 /// (Hints and counters may be moved in other ways without another format.)
 #[test]
@@ -164,7 +210,12 @@ fn the_same_calls_make_the_same_bytes() {
     if cfg!(target_endian = "big") {
         return; // the samples are of the other sort
     }
-    for (name, make) in [("numbers", make_numbers as fn(&str)), ("bytes", make_bytes)] {
+    let all: [(&str, fn(&str)); 3] = [
+        ("numbers", make_numbers),
+        ("bytes", make_bytes),
+        ("blocks", make_blocks),
+    ];
+    for (name, make) in all {
         let directory = tempfile::tempdir_in("/dev/shm").unwrap();
         let fresh = directory.path().join(name);
         make(fresh.to_str().unwrap());

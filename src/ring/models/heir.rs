@@ -55,6 +55,40 @@ fn models_single_sender_succeeded() {
     }
 }
 
+/// The same in the middle of a batch, during which `sent` lags.
+///
+/// Seen to fail: `attach` that goes on over one word at most.
+#[test]
+fn models_single_sender_succeeded_in_a_batch() {
+    for steps in 0..16 {
+        let name = format!("single sender dies after {steps} steps, in a batch");
+        explore(&name, None, move || {
+            let memory = LoomMemory::new(4, 0, Fences::Membarrier, Progress);
+            let mut side = receiver::<SingleReceiver<Single>>(&*memory, 512);
+            let sender_side = {
+                let memory = Arc::clone(&memory);
+                spawn(move || {
+                    let sent = RefCell::new(Vec::new());
+                    live(&memory, steps, |memory| {
+                        let mut side = sender::<SingleSender<Single>>(memory, 1);
+                        send_batch(memory, &mut side, [11, 12], &sent);
+                    });
+                    let mut heir = sender::<SingleSender<Single>>(&*memory, 1);
+                    send_batch(&*memory, &mut heir, [13, 14], &sent);
+                    sent.into_inner()
+                })
+            };
+            let mut received = Vec::new();
+            received.extend(receive(&*memory, &mut side).ok());
+            let sent = sender_side.join();
+            received.extend(receive_rest(&*memory, &mut side));
+            let received = only_messages(&received);
+            assert!(in_order(&received, &[11, 12, 13, 14]), "{received:?}");
+            settle_up(received, &sent, &[11, 12]);
+        });
+    }
+}
+
 /// A single receiver dies at some step; its heir receives what is left.
 fn succeed_receiver<S: Arity>(steps: u32) {
     let name = format!("single receiver dies after {steps} steps");

@@ -3,7 +3,7 @@
 //! which mapped memory would hide, and under the thread sanitizer a plain access
 //! to what others write.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,9 @@ const BLOCK: usize = 700;
 
 /// How long for each kind.
 const TIME: Duration = Duration::from_millis(300);
+/// And for so long at most if nothing was sent or received by then: threads have
+/// to wait for a processor.
+const LONGEST: Duration = Duration::from_secs(6);
 
 /// Marsaglia's xorshift64, from a seed that is told when a test fails.
 struct Random(u64);
@@ -86,12 +89,26 @@ fn scribble(view: &View<[u8]>, random: &mut Random) {
     }
 }
 
-/// A sender's work until `end`; says how many messages it sent. (Two of a single
-/// side at once, which locks prevent elsewhere, are one more kind of nonsense.)
-fn sends<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, end: Instant) -> u64 {
+/// How much was sent and received, and for how long there has been work.
+struct Account {
+    since: Instant,
+    sent: AtomicU64,
+    received: AtomicU64,
+}
+
+impl Account {
+    fn is_open(&self) -> bool {
+        let moved = [&self.sent, &self.received].map(|count| count.load(Ordering::Relaxed) > 0);
+        let enough = if moved == [true; 2] { TIME } else { LONGEST };
+        self.since.elapsed() < enough
+    }
+}
+
+/// A sender's work. (Two of a single side at once, which locks prevent elsewhere,
+/// are one more kind of nonsense.)
+fn sends<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, account: &Account) {
     let bytes = [7; BLOCK];
-    let mut sent = 0;
-    while Instant::now() < end {
+    while account.is_open() {
         let Ok(mut side) = S::Sender::<R>::attach(view, Owner(1)) else {
             continue;
         };
@@ -104,7 +121,7 @@ fn sends<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, end: Instan
                     let length = random.below(view.limit() as u64 + 1) as usize;
                     view.payload(position).store(&bytes[..length]);
                     side.publish(view, position);
-                    sent += 1;
+                    account.sent.fetch_add(1, Ordering::Relaxed);
                 }
                 Err(Stall::Held(held)) => drop(repair::repair(view, held, TERMS)),
                 Err(_) => {}
@@ -112,13 +129,11 @@ fn sends<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, end: Instan
             side.end(view);
         }
     }
-    sent
 }
 
-/// A receiver's work until `end`; says how many messages it received.
-fn receives<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, end: Instant) -> u64 {
-    let mut received = 0;
-    while Instant::now() < end {
+/// A receiver's work.
+fn receives<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, account: &Account) {
+    while account.is_open() {
         let Ok(mut side) = R::Receiver::<S>::attach(view, Owner(600), TERMS) else {
             continue;
         };
@@ -138,7 +153,7 @@ fn receives<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, end: Ins
                     assert!(length <= view.limit());
                     let mut bytes = vec![0; length];
                     payload.load(&mut bytes);
-                    received += 1;
+                    account.received.fetch_add(1, Ordering::Relaxed);
                 }
             }
             if random.below(4) == 0 {
@@ -150,14 +165,17 @@ fn receives<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, end: Ins
             let _ = side.has_message(view);
         }
     }
-    received
 }
 
 fn under_attack<S: Arity, R: Arity>(limit: usize, seed: u64) {
     let ring = &HeapRing::<[u8]>::new(4, limit, 0);
-    let end = Instant::now() + TIME;
     let stop = &AtomicBool::new(false);
-    let (sent, received) = thread::scope(|threads| {
+    let account = &Account {
+        since: Instant::now(),
+        sent: AtomicU64::new(0),
+        received: AtomicU64::new(0),
+    };
+    thread::scope(|threads| {
         let scribbler = threads.spawn(move || {
             let mut random = Random(seed | 1);
             while !stop.load(Ordering::Relaxed) {
@@ -165,20 +183,20 @@ fn under_attack<S: Arity, R: Arity>(limit: usize, seed: u64) {
             }
         });
         let [one, other] = [seed ^ 3, seed ^ 5].map(|seed| {
-            threads.spawn(move || sends::<S, R>(ring.view(), &mut Random(seed | 1), end))
+            threads.spawn(move || sends::<S, R>(ring.view(), &mut Random(seed | 1), account))
         });
         let [third, fourth] = [seed ^ 9, seed ^ 17].map(|seed| {
-            threads.spawn(move || receives::<S, R>(ring.view(), &mut Random(seed | 1), end))
+            threads.spawn(move || receives::<S, R>(ring.view(), &mut Random(seed | 1), account))
         });
-        let both = |a: thread::ScopedJoinHandle<'_, u64>, b: thread::ScopedJoinHandle<'_, u64>| {
-            a.join().unwrap() + b.join().unwrap()
-        };
-        let done = (both(one, other), both(third, fourth));
+        for worker in [one, other, third, fourth] {
+            worker.join().unwrap();
+        }
         stop.store(true, Ordering::Relaxed);
         // By its handle, which the thread sanitizer can follow.
         scribbler.join().unwrap();
-        done
     });
+    let [sent, received] =
+        [&account.sent, &account.received].map(|count| count.load(Ordering::Relaxed));
     assert!(sent > 0 && received > 0, "{sent} sent, {received} received");
 }
 

@@ -268,7 +268,10 @@ fn send<S: SendSide + Snapshot>(cast: &Cast, local: &mut Local) -> Stage {
             note_with(On::Word, Event::Write { offset, message });
             note_with(On::Word, Event::Publish(message));
             note_with(On::Word, Event::LetGo { offset });
-            side.publish(memory, position);
+            match errand {
+                Errand::Send(2..) => side.publish_another(memory, position),
+                _ => side.publish(memory, position),
+            }
             local.sent += 1;
             match errand {
                 Errand::Send(count) if local.sent < *count => Stage::Claim,
@@ -284,7 +287,10 @@ fn send<S: SendSide + Snapshot>(cast: &Cast, local: &mut Local) -> Stage {
             Stage::End { stalled: None }
         }
         Stage::End { stalled } => {
-            side.end(memory);
+            match errand {
+                Errand::Send(2..) => side.end_batch(memory),
+                _ => side.end(memory),
+            }
             let whole = match errand {
                 Errand::Send(count) => *count,
                 Errand::Abandon => 1,
