@@ -15,8 +15,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use memring::{
-    Barrier, Kind, Message, MessageKind, Mismatch, Mpmc, OnDeath, Ring, RingError, RingKind, Spmc, Spsc,
-    TryRecvError, Wake,
+    Barrier, Kind, Message, MessageKind, Mismatch, Mpmc, OnDeath, Ring, RingError, RingKind, Spmc,
+    Spsc, TryRecvError, Wake,
 };
 use tempfile::TempDir;
 

@@ -105,16 +105,16 @@ fn a_file_that_is_longer_is_fine() {
 
 #[test]
 fn another_version_of_the_format() {
-    for version in [0, 2, u32::MAX] {
+    for version in [0, 1, 3, u32::MAX] {
         let mismatch = with_u32(VERSION, version);
         let expected = Mismatch::Version {
-            expected: 1,
+            expected: 2,
             found: version,
         };
         assert_eq!(mismatch, expected);
         says(
             &mismatch,
-            &["version 1", &format!("version {version}"), "same format"],
+            &["version 2", &format!("version {version}"), "same format"],
         );
     }
 }
@@ -128,16 +128,16 @@ fn two_versions_side_by_side() {
     };
     // All but magic, version and byte order may mean something else there.
     std::fs::copy(&place.path, &newer.path).unwrap();
-    newer.patch(VERSION, &2u32.to_ne_bytes());
+    newer.patch(VERSION, &3u32.to_ne_bytes());
     newer.patch(KIND, &[0xff; 112]);
     let mut sender = Ring::<u64, Spsc>::open(place.name())
         .unwrap()
         .sender()
         .unwrap();
     let mismatch = refused::<u64, Spsc>(&newer);
-    assert!(matches!(mismatch, Mismatch::Version { found: 2, .. }));
+    assert!(matches!(mismatch, Mismatch::Version { found: 3, .. }));
     let error = memring::inspect(newer.name()).unwrap_err();
-    says(&error, &["version 2", "newer"]);
+    says(&error, &["version 3", "newer"]);
     sender.send(1).unwrap();
     // It can be removed, being a ring.
     memring::remove(newer.name()).unwrap();

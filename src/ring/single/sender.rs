@@ -1,0 +1,224 @@
+//! The one sender.
+
+use core::marker::PhantomData;
+
+use crate::layout::Cell;
+use crate::points::{Point, reach};
+use crate::primitive::{Ordering, fence};
+use crate::ring::memory::Memory;
+use crate::ring::position::{Owner, State, Word};
+use crate::ring::{Arity, Held, Impossible, SendSide, Stall};
+
+/// The one sender.
+pub struct SingleSender<R> {
+    /// First position not yet published.
+    pub(super) next: u64,
+    /// Single receiver: first position not known to be free.
+    pub(super) limit: u64,
+    pub(super) receivers: PhantomData<fn() -> R>,
+}
+
+impl<R: Arity> SingleSender<R> {
+    /// Looks for room beyond `limit` (R5). Full is judged by `done`: credit
+    /// lags on purpose.
+    #[cold]
+    #[inline(never)]
+    fn find_room<M: Memory>(&mut self, memory: &M) -> Result<(), Stall> {
+        let capacity = memory.geometry().capacity();
+        for cell in [Cell::Credit, Cell::Done] {
+            // Pairs with the Release stores in `SingleReceiver::release` and
+            // `settle`: the receiver's reads of the slot end before we write.
+            let done = memory.cell(cell).load(Ordering::Acquire);
+            let used = self.next.wrapping_sub(done);
+            if used < capacity {
+                self.limit = done.wrapping_add(capacity);
+                return Ok(());
+            }
+            if used > capacity && cell == Cell::Done {
+                return Err(Stall::Impossible(Impossible {
+                    what: "progress of the receiver",
+                    position: self.next,
+                    found: done,
+                }));
+            }
+        }
+        Err(Stall::Nothing)
+    }
+
+    /// Publishes what was written at `position`.
+    #[inline(always)]
+    fn show<M: Memory>(&mut self, memory: &M, position: u64) {
+        // P1. Release: the payload is written before; pairs with the Acquire
+        // loads of the word by receivers.
+        memory
+            .word(position)
+            .store(memory.geometry().published(position).0, Ordering::Release);
+        reach(Point::Published);
+        self.next = position.wrapping_add(1);
+    }
+
+    /// R6: never before the words.
+    #[inline(always)]
+    fn note_sent<M: Memory>(&self, memory: &M) {
+        // Release keeps the order; death is precise.
+        memory.cell(Cell::Sent).store(self.next, Ordering::Release);
+        reach(Point::SentMoved);
+    }
+
+    /// With many receivers, a slot is free when its word says so (R5).
+    #[inline(always)]
+    fn check_word<M: Memory>(&self, memory: &M) -> Result<(), Stall> {
+        let geometry = memory.geometry();
+        // Pairs with the Release in `MultiReceiver::release`.
+        let word = Word(memory.word(self.next).load(Ordering::Acquire));
+        if word == geometry.free(self.next) {
+            return Ok(());
+        }
+        match (geometry.laps_ahead(word, self.next), word.state()) {
+            (-1, State::Published) => Err(Stall::Nothing),
+            (-1, State::Reading) if word.owner().0 != 0 => Err(Stall::Held(Held {
+                position: self.next,
+                word,
+            })),
+            _ => Err(Stall::Impossible(Impossible {
+                what: "slot word before a single sender",
+                position: self.next,
+                found: word.0,
+            })),
+        }
+    }
+}
+
+impl<R: Arity> SendSide for SingleSender<R> {
+    /// R6: `sent` may lag behind the words, by less than a lap, and never leads.
+    fn attach<M: Memory>(memory: &M, _me: Owner) -> Result<Self, Impossible> {
+        // Pairs with whatever the previous holder did before it let go of the
+        // lock, or before the kernel took it.
+        fence(Ordering::SeqCst);
+        let geometry = memory.geometry();
+        let mut next = memory.cell(Cell::Sent).load(Ordering::Acquire);
+        let mut steps = 0;
+        loop {
+            let word = Word(memory.word(next).load(Ordering::Acquire));
+            let ahead = geometry.laps_ahead(word, next);
+            if ahead < 0 || (ahead == 0 && word.state() == State::Free) {
+                break;
+            }
+            if steps == geometry.capacity() {
+                return Err(Impossible {
+                    what: "progress of the single sender",
+                    position: next,
+                    found: word.0,
+                });
+            }
+            next = next.wrapping_add(1);
+            steps += 1;
+        }
+        memory.cell(Cell::Sent).store(next, Ordering::Release);
+        reach(Point::SentRecovered);
+        memory.cell(Cell::Busy).store(0, Ordering::Release);
+        reach(Point::BusyReset);
+        Ok(SingleSender {
+            next,
+            limit: next,
+            receivers: PhantomData,
+        })
+    }
+
+    #[inline(always)]
+    fn begin<M: Memory>(&mut self, memory: &M) -> Result<(), Stall> {
+        // R17: first busy, then closed; whoever reports the end of the ring
+        // does it the other way round, with the heavy half in between.
+        memory.cell(Cell::Busy).store(1, Ordering::Relaxed);
+        reach(Point::BusySet);
+        memory.fences().light();
+        if memory.cell(Cell::Closed).load(Ordering::Acquire) != 0 {
+            self.end(memory);
+            return Err(Stall::Closed);
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn claim<M: Memory>(&mut self, memory: &M) -> Result<u64, Stall> {
+        if R::MULTI {
+            self.check_word(memory)?;
+        } else if self.next == self.limit {
+            self.find_room(memory)?;
+        }
+        Ok(self.next)
+    }
+
+    #[inline(always)]
+    fn quick<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+        let room = if R::MULTI {
+            self.check_word(memory).is_ok()
+        } else {
+            self.next != self.limit
+        };
+        if room && self.begin(memory).is_ok() {
+            Some(self.next)
+        } else {
+            None
+        }
+    }
+
+    #[inline(always)]
+    fn publish<M: Memory>(&mut self, memory: &M, position: u64) {
+        self.show(memory, position);
+        self.note_sent(memory);
+        memory.will_write(self.next, R::MULTI);
+    }
+
+    /// R6: `sent` at every 16th slot is once a lap at least.
+    #[inline(always)]
+    fn publish_another<M: Memory>(&mut self, memory: &M, position: u64) {
+        self.show(memory, position);
+        if memory.geometry().index(self.next).is_multiple_of(16) {
+            self.note_sent(memory);
+        }
+        memory.will_write(self.next, R::MULTI);
+    }
+
+    #[inline(always)]
+    fn abandon<M: Memory>(&mut self, _memory: &M, _position: u64) {
+        // Nothing was visible: the next claim takes the same position.
+    }
+
+    #[inline(always)]
+    fn end<M: Memory>(&mut self, memory: &M) {
+        // Release: the publication comes first; pairs with the Acquire load in
+        // `quiescent`.
+        memory.cell(Cell::Busy).store(0, Ordering::Release);
+        reach(Point::BusyCleared);
+    }
+
+    #[inline(always)]
+    fn end_batch<M: Memory>(&mut self, memory: &M) {
+        self.note_sent(memory);
+        self.end(memory);
+    }
+
+    /// By `credit`: to poll `done` would take its line from the receiver at each
+    /// look, and give back room for one message at a time.
+    #[inline(always)]
+    fn is_promising<M: Memory>(&self, memory: &M) -> bool {
+        // Relaxed: a hint, which nothing is done by; `find_room` loads with
+        // Acquire before anything is written.
+        let credit = memory.cell(Cell::Credit).load(Ordering::Relaxed);
+        R::MULTI || self.next.wrapping_sub(credit) < memory.geometry().capacity()
+    }
+
+    fn has_room<M: Memory>(&self, memory: &M) -> bool {
+        if R::MULTI {
+            return self.check_word(memory).is_ok();
+        }
+        let done = memory.cell(Cell::Done).load(Ordering::Acquire);
+        self.next.wrapping_sub(done) < memory.geometry().capacity()
+    }
+
+    fn quiescent<M: Memory>(memory: &M) -> bool {
+        // Pairs with `end`.
+        memory.cell(Cell::Busy).load(Ordering::Acquire) == 0
+    }
+}
