@@ -76,8 +76,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         if self.enter().is_err() {
             return Some(message);
         }
-        // A copy, which stores to shared memory cannot change: it stays in
-        // registers.
+        // A copy, which nobody has the address of: it stays in registers.
         let view = self.view;
         let mut batch = Batch {
             sender: self,
@@ -89,8 +88,12 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
                 return Some(message);
             }
             let side = &mut batch.sender.side;
-            let Ok(position) = side.claim_another(&view) else {
-                return Some(message);
+            let position = match side.quick_another(&view) {
+                Some(position) => position,
+                None => match side.claim(&batch.sender.view) {
+                    Ok(position) => position,
+                    Err(_) => return Some(message),
+                },
             };
             view.payload(position).store(T::encode(&message));
             reach(Point::Written);
@@ -183,9 +186,13 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
                 Err(stall) if haul.taken == 0 => return Err(stall),
                 Err(stall) => break Some(stall),
             }
-            while haul.taken < max
-                && let Some(claim) = self.side.quick(&view)
-            {
+            while haul.taken < max {
+                if T::FIXED.is_some() && haul.add_run(&mut *self.side, &view, max) {
+                    continue;
+                }
+                let Some(claim) = self.side.quick(&view) else {
+                    break;
+                };
                 match Self::open(&view, claim) {
                     Ok(found) => haul.add(&mut *self.side, &view, found),
                     Err(stall) => break 'taking Some(stall),
@@ -230,13 +237,45 @@ impl<R> Haul<'_, R> {
         (claim, payload, length): (Claim, Payload, usize),
     ) {
         self.messages.push(T::decode(&payload, length));
-        reach(Point::Read);
         self.taken += 1;
+        self.acknowledge(side, view, claim);
+    }
+
+    /// As [`Haul::add`], for all messages at hand that one release is for. `false`
+    /// if there are none, or they must be taken one by one. Not for messages whose
+    /// lengths have to be checked.
+    #[inline(always)]
+    fn add_run<T: Message<Received = R> + ?Sized, S: ReceiveSide>(
+        &mut self,
+        side: &mut S,
+        view: &View<T>,
+        max: usize,
+    ) -> bool {
+        let most = TOGETHER - self.taken % TOGETHER;
+        let (first, count) = side.quick_run(view, most.min(max - self.taken));
+        if count == 0 {
+            return false;
+        }
+        let positions = (0..count).map(|offset| first.wrapping_add(offset as u64));
+        self.messages
+            .extend(positions.map(|at| T::decode(&view.payload(at), view.limit())));
+        self.taken += count;
+        let last = Claim {
+            position: first.wrapping_add(count as u64 - 1),
+            attempt: 0, // which matters to leases only
+        };
+        self.acknowledge(side, view, last);
+        true
+    }
+
+    #[inline(always)]
+    fn acknowledge<S: ReceiveSide>(&mut self, side: &mut S, memory: &impl Memory, claim: Claim) {
+        reach(Point::Read);
         if S::IN_ORDER && !self.taken.is_multiple_of(TOGETHER) {
             self.due = Some(claim);
         } else {
             self.due = None;
-            side.release(view, claim);
+            side.release(memory, claim);
         }
     }
 }

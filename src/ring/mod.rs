@@ -93,11 +93,9 @@ pub trait SendSide: Sized + Send {
     /// `begin` and `claim`, if nothing at all stands in the way; on a single side
     /// without a loop or a call. `None` says nothing, and leaves nothing to undo.
     fn quick<M: Memory>(&mut self, memory: &M) -> Option<u64>;
-    /// `claim` for one of many messages: as quick as may be.
-    #[inline(always)]
-    fn claim_another<M: Memory>(&mut self, memory: &M) -> Result<u64, Stall> {
-        self.claim(memory)
-    }
+    /// `claim` for one of many messages, if nothing stands in the way. `None` says
+    /// nothing.
+    fn quick_another<M: Memory>(&mut self, memory: &M) -> Option<u64>;
     /// Shows the message at `position` to receivers.
     fn publish<M: Memory>(&mut self, memory: &M, position: u64);
     /// `publish` for one of many messages, before `end_batch`: as quick as may be.
@@ -135,6 +133,13 @@ pub trait ReceiveSide: Sized + Send {
     /// `claim`, if nothing at all stands in the way; on a single side without a
     /// loop or a call. `None` says nothing.
     fn quick<M: Memory>(&mut self, memory: &M) -> Option<Claim>;
+    /// Takes the messages that are at hand, one upon another, `most` of them at
+    /// most: where the first is, and how many. None says nothing; a side of many
+    /// takes them one by one.
+    #[inline(always)]
+    fn quick_run<M: Memory>(&mut self, _memory: &M, _most: usize) -> (u64, usize) {
+        (0, 0)
+    }
     /// After a `quick` look in vain: goes on to where the other receivers are.
     fn catch_up<M: Memory>(&mut self, memory: &M);
     /// Marks everything claimed as in the user's hands.

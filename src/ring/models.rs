@@ -315,7 +315,8 @@ fn send_batch<M: Slots>(
         return;
     }
     for message in messages {
-        let Ok(position) = possible(side.claim_another(memory)) else {
+        let quickly = side.quick_another(memory).map(Ok);
+        let Ok(position) = quickly.unwrap_or_else(|| possible(side.claim(memory))) else {
             break;
         };
         memory.payload(position).set(message);

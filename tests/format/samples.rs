@@ -210,12 +210,9 @@ fn the_same_calls_make_the_same_bytes() {
     if cfg!(target_endian = "big") {
         return; // the samples are of the other sort
     }
-    let all: [(&str, fn(&str)); 3] = [
-        ("numbers", make_numbers),
-        ("bytes", make_bytes),
-        ("blocks", make_blocks),
-    ];
-    for (name, make) in all {
+    let names = ["numbers", "bytes", "blocks"];
+    let make: [fn(&str); 3] = [make_numbers, make_bytes, make_blocks];
+    for (name, make) in names.into_iter().zip(make) {
         let directory = tempfile::tempdir_in("/dev/shm").unwrap();
         let fresh = directory.path().join(name);
         make(fresh.to_str().unwrap());

@@ -176,11 +176,8 @@ impl<R: Arity> SendSide for MultiSender<R> {
     }
 
     #[inline(always)]
-    fn claim_another<M: Memory>(&mut self, memory: &M) -> Result<u64, Stall> {
-        match self.quick(memory) {
-            Some(position) => Ok(position),
-            None => self.claim(memory),
-        }
+    fn quick_another<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+        self.quick(memory)
     }
 
     #[inline(always)]

@@ -129,6 +129,20 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
     }
 
     #[inline(always)]
+    fn quick_run<M: Memory>(&mut self, memory: &M, most: usize) -> (u64, usize) {
+        let first = self.next;
+        let mut count = 0;
+        while count < most && self.look(memory).is_ok() {
+            self.next = self.next.wrapping_add(1);
+            count += 1;
+        }
+        if S::MULTI && count > 0 {
+            self.claimed = self.next;
+        }
+        (first, count)
+    }
+
+    #[inline(always)]
     fn catch_up<M: Memory>(&mut self, _memory: &M) {}
 
     #[inline(always)]

@@ -151,16 +151,18 @@ impl<R: Arity> SendSide for SingleSender<R> {
 
     #[inline(always)]
     fn quick<M: Memory>(&mut self, memory: &M) -> Option<u64> {
-        let room = if R::MULTI {
+        let position = self.quick_another(memory)?;
+        self.begin(memory).is_ok().then_some(position)
+    }
+
+    #[inline(always)]
+    fn quick_another<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+        let is_room = if R::MULTI {
             self.check_word(memory).is_ok()
         } else {
             self.next != self.limit
         };
-        if room && self.begin(memory).is_ok() {
-            Some(self.next)
-        } else {
-            None
-        }
+        is_room.then_some(self.next)
     }
 
     #[inline(always)]
