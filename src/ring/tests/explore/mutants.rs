@@ -24,6 +24,8 @@ pub(super) enum Mutant {
     OnAfterFailure,
     /// R6: `sent` before the word.
     SentBeforeWord,
+    /// R6: `sent` only at the end of a batch, however long.
+    SentAtTheEnd,
     /// R7: a claim is passed over.
     SkipClaims,
     /// R8: `credit` before `done`.
@@ -188,6 +190,11 @@ impl Filter {
                 if matches!(self.stage, Stage::Publish { .. }) && is_word(place) =>
             {
                 self.defer(place, access)
+            }
+            (Mutant::SentAtTheEnd, Access::Store(_))
+                if matches!(self.stage, Stage::Publish { .. }) && at(Cell::Sent) =>
+            {
+                Filtered::Answer(0)
             }
             (Mutant::CreditBeforeDone, Access::Store(_)) if at(Cell::Done) => {
                 self.defer(place, access)

@@ -53,6 +53,13 @@ fn table() -> Vec<(Mutant, Setup)> {
                 .receivers(1, LEASE)
                 .kills_with_heirs(1, &[ONE]),
         ),
+        (
+            SentAtTheEnd,
+            ring(Spsc, 1)
+                .sender(&[Send(2)])
+                .receivers(1, LEASE)
+                .kills_with_heirs(1, &[]),
+        ),
         (SkipClaims, ring(Mpsc, 2).sender(&[ONE]).receivers(1, LEASE)),
         (
             SkipClaims,
