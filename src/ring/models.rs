@@ -304,17 +304,27 @@ fn send<M: Slots>(memory: &M, side: &mut impl SendSide, message: u64) -> Result<
     claimed.map(drop)
 }
 
-/// As [`send`] for each of `messages`, in one operation; `sent` has those that are.
-fn send_batch<M: Slots>(
+/// As [`send`] for each of `messages`, if need be in one operation; `sent` has those
+/// that are.
+fn send_all<M: Slots>(
     memory: &M,
     side: &mut impl SendSide,
-    messages: [u64; 2],
+    messages: &[u64],
+    batch: bool,
     sent: &RefCell<Vec<u64>>,
 ) {
+    if !batch {
+        for &message in messages {
+            if send(memory, side, message).is_ok() {
+                sent.borrow_mut().push(message);
+            }
+        }
+        return;
+    }
     if side.begin(memory).is_err() {
         return;
     }
-    for message in messages {
+    for &message in messages {
         let quickly = side.quick_another(memory).map(Ok);
         let Ok(position) = quickly.unwrap_or_else(|| possible(side.claim(memory))) else {
             break;

@@ -5,12 +5,16 @@ use crate::ring::single::{SingleReceiver, SingleSender};
 use crate::ring::{Arity, Multi, Single};
 use crate::wait::models::{explore, spawn};
 
-/// The single sender dies at some step, from attaching on; its heir sends on.
-fn succeed_sender<R: Arity>(steps: u32) {
-    let name = format!("single sender dies after {steps} steps");
+/// The single sender dies at some step, from attaching on; its heir sends on. The
+/// dead had as many messages as half of the ring holds, the heir has two.
+fn succeed_sender<R: Arity>(steps: u32, capacity: u64, batch: bool) {
+    const MESSAGES: [u64; 4] = [11, 12, 13, 14];
+    let (dead, heirs) = MESSAGES.split_at(capacity as usize / 2);
+    let heirs = &heirs[..2];
+    let name = format!("single sender dies after {steps} steps, batch: {batch}");
     let bound = R::MULTI.then_some(3);
     explore(&name, bound, move || {
-        let memory = LoomMemory::new(2, 0, Fences::Membarrier, Progress);
+        let memory = LoomMemory::new(capacity, 0, Fences::Membarrier, Progress);
         let mut side = receiver::<R::Receiver<Single>>(&*memory, 512);
         let sender_side = {
             let memory = Arc::clone(&memory);
@@ -18,18 +22,12 @@ fn succeed_sender<R: Arity>(steps: u32) {
                 let sent = RefCell::new(Vec::new());
                 live(&memory, steps, |memory| {
                     let mut side = sender::<SingleSender<R>>(memory, 1);
-                    if send(memory, &mut side, 11).is_ok() {
-                        sent.borrow_mut().push(11);
-                    }
+                    send_all(memory, &mut side, dead, batch, &sent);
                 });
                 // The lock goes from the dead to the heir, and with it the
                 // order of their steps: as good as one thread.
                 let mut heir = sender::<SingleSender<R>>(&*memory, 1);
-                for message in [12, 13] {
-                    if send(&*memory, &mut heir, message).is_ok() {
-                        sent.borrow_mut().push(message);
-                    }
-                }
+                send_all(&*memory, &mut heir, heirs, batch, &sent);
                 sent.into_inner()
             })
         };
@@ -38,8 +36,8 @@ fn succeed_sender<R: Arity>(steps: u32) {
         let sent = sender_side.join();
         received.extend(receive_rest(&*memory, &mut side));
         let received = only_messages(&received);
-        assert!(in_order(&received, &[11, 12, 13]), "{received:?}");
-        settle_up(received, &sent, &[11]);
+        assert!(in_order(&received, &MESSAGES), "{received:?}");
+        settle_up(received, &sent, dead);
     });
 }
 
@@ -50,42 +48,18 @@ fn succeed_sender<R: Arity>(steps: u32) {
 #[test]
 fn models_single_sender_succeeded() {
     for steps in 0..14 {
-        succeed_sender::<Single>(steps);
-        succeed_sender::<Multi>(steps);
+        succeed_sender::<Single>(steps, 2, false);
+        succeed_sender::<Multi>(steps, 2, false);
     }
 }
 
-/// The same in the middle of a batch, during which `sent` lags.
+/// R6: the same in the middle of a batch, during which `sent` lags.
 ///
 /// Seen to fail: `attach` that goes on over one word at most.
 #[test]
 fn models_single_sender_succeeded_in_a_batch() {
     for steps in 0..16 {
-        let name = format!("single sender dies after {steps} steps, in a batch");
-        explore(&name, None, move || {
-            let memory = LoomMemory::new(4, 0, Fences::Membarrier, Progress);
-            let mut side = receiver::<SingleReceiver<Single>>(&*memory, 512);
-            let sender_side = {
-                let memory = Arc::clone(&memory);
-                spawn(move || {
-                    let sent = RefCell::new(Vec::new());
-                    live(&memory, steps, |memory| {
-                        let mut side = sender::<SingleSender<Single>>(memory, 1);
-                        send_batch(memory, &mut side, [11, 12], &sent);
-                    });
-                    let mut heir = sender::<SingleSender<Single>>(&*memory, 1);
-                    send_batch(&*memory, &mut heir, [13, 14], &sent);
-                    sent.into_inner()
-                })
-            };
-            let mut received = Vec::new();
-            received.extend(receive(&*memory, &mut side).ok());
-            let sent = sender_side.join();
-            received.extend(receive_rest(&*memory, &mut side));
-            let received = only_messages(&received);
-            assert!(in_order(&received, &[11, 12, 13, 14]), "{received:?}");
-            settle_up(received, &sent, &[11, 12]);
-        });
+        succeed_sender::<Single>(steps, 4, true);
     }
 }
 

@@ -132,12 +132,11 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
     fn quick_run<M: Memory>(&mut self, memory: &M, most: usize) -> (u64, usize) {
         let first = self.next;
         let mut count = 0;
-        while count < most && self.look(memory).is_ok() {
-            self.next = self.next.wrapping_add(1);
+        while count < most
+            && let Ok(word) = self.look(memory)
+        {
+            self.claim_next(word);
             count += 1;
-        }
-        if S::MULTI && count > 0 {
-            self.claimed = self.next;
         }
         (first, count)
     }
@@ -188,6 +187,7 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
         let geometry = memory.geometry();
         let mut position = self.next;
         for _ in 0..geometry.patience() {
+            // Pairs with P1, P2, as in `look`.
             let word = Word(memory.word(position).load(Ordering::Acquire));
             match geometry.laps_ahead(word, position) {
                 ahead @ 1.. => position = geometry.past(position, word, ahead),
@@ -289,6 +289,7 @@ impl<S: Arity> SingleReceiver<S> {
                 self.made_room = true;
                 self.set_done(memory, next);
             }
+            // Pairs with P1, P2, as in `look`.
             word = Word(memory.word(self.next).load(Ordering::Acquire));
         }
         Err(Stall::Contended)

@@ -60,7 +60,7 @@ impl<R: Arity> SingleSender<R> {
     /// R6: never before the words.
     #[inline(always)]
     fn note_sent<M: Memory>(&self, memory: &M) {
-        // Release keeps the order; death is precise.
+        // Release: keeps the order; pairs with the Acquire load in `attach`.
         memory.cell(Cell::Sent).store(self.next, Ordering::Release);
         reach(Point::SentMoved);
     }
@@ -96,9 +96,11 @@ impl<R: Arity> SendSide for SingleSender<R> {
         // lock, or before the kernel took it.
         fence(Ordering::SeqCst);
         let geometry = memory.geometry();
+        // Pairs with `note_sent`.
         let mut next = memory.cell(Cell::Sent).load(Ordering::Acquire);
         let mut steps = 0;
         loop {
+            // Pairs with P1: what was published stays so.
             let word = Word(memory.word(next).load(Ordering::Acquire));
             let ahead = geometry.laps_ahead(word, next);
             if ahead < 0 || (ahead == 0 && word.state() == State::Free) {
@@ -215,6 +217,7 @@ impl<R: Arity> SendSide for SingleSender<R> {
         if R::MULTI {
             return self.check_word(memory).is_ok();
         }
+        // Pairs as in `find_room`.
         let done = memory.cell(Cell::Done).load(Ordering::Acquire);
         self.next.wrapping_sub(done) < memory.geometry().capacity()
     }
