@@ -13,7 +13,7 @@ use std::iter::repeat_n;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use memring::{Kind, Message, Mpmc, Mpsc, Receiver, Ring, Sender, Spmc, Spsc, Wake};
+use memring::{Kind, Message, Mpmc, Mpsc, Receiver, Ring, Sender, Spmc, Spsc, Wakeups};
 
 const CAPACITY: usize = 1024;
 /// Messages between two looks at the clock: they fit, and outweigh the looks.
@@ -41,8 +41,8 @@ where
     T::Sent<'static>: Copy,
     K: Kind,
 {
-    fn new(wake: Wake, message: T::Sent<'static>) -> Self {
-        let options = Ring::<T, K>::builder().capacity(CAPACITY).wake(wake);
+    fn new(wake: Wakeups, message: T::Sent<'static>) -> Self {
+        let options = Ring::<T, K>::builder().capacity(CAPACITY).wakeups(wake);
         let ring = options.anonymous().expect("ring");
         Ends {
             sender: ring.sender().expect("sender"),
@@ -153,7 +153,10 @@ fn batches(count: usize) -> impl Iterator<Item = usize> {
 
 /// Messages of several sizes, and both ways of waking, on one kind of ring.
 fn kind<K: Kind>(c: &mut Criterion) {
-    for (wake, name) in [(Wake::Blocking, "blocking"), (Wake::SpinOnly, "spinning")] {
+    for (wake, name) in [
+        (Wakeups::Blocking, "blocking"),
+        (Wakeups::SpinOnly, "spinning"),
+    ] {
         Ends::<u64, K>::new(wake, 7).bench(c, &format!("8 B, {name}"));
         Ends::<[u64; 7], K>::new(wake, [7; 7]).bench(c, &format!("56 B, {name}"));
         Ends::<[u8], K>::new(wake, &[7; 64]).bench(c, &format!("bytes, 64 of them, {name}"));

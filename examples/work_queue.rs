@@ -145,7 +145,7 @@ fn work(jobs: &str, reports: &str, worker: u64) -> Result<(), Box<dyn Error>> {
         let mut report = Report {
             worker,
             job: job.id,
-            attempt: lease.attempt().into(),
+            attempt: lease.redeliveries().into(),
             answer: HANGING,
         };
         if worker == 0 {

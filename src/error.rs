@@ -293,8 +293,8 @@ pub enum AttachError {
     },
     /// Parking was asked for on a ring whose endpoints never sleep.
     #[error(
-        "this ring was made with Wake::SpinOnly, on which nobody is woken: \
-         attach with WaitStrategy::Spin, or make the ring with Wake::Blocking"
+        "this ring was made with Wakeups::SpinOnly, on which nobody is woken: \
+         attach with WaitStrategy::Spin, or make the ring with Wakeups::Blocking"
     )]
     CannotPark,
     /// The handle cannot be used.

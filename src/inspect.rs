@@ -13,7 +13,7 @@ use crate::ring::memory::{Block, Memory};
 use crate::ring::position::{Owner, State, Word, before};
 use crate::segment::Segment;
 use crate::segment::place::{self, Place};
-use crate::segment::terms::{MessageKind, OnDeath, Terms, Wake};
+use crate::segment::terms::{MessageKind, OnDeath, Terms, Wakeups};
 use crate::segment::{open, remove as unlink};
 
 /// Figures of a ring. Taken without stopping anybody, so they need not agree
@@ -44,9 +44,9 @@ pub struct Stats {
     pub receivers: Vec<Peer>,
     /// Who holds the slot that senders need next, if somebody does. It may be
     /// dead, or let go this instant.
-    pub blocks_senders: Option<Holder>,
+    pub senders_blocked_by: Option<Holder>,
     /// Who holds the slot that receivers need next, likewise.
-    pub blocks_receivers: Option<Holder>,
+    pub receivers_blocked_by: Option<Holder>,
 }
 
 /// What can be told of a ring from outside, whatever its messages.
@@ -66,7 +66,7 @@ pub struct Inspection {
     /// Bytes of the file.
     pub file_size: u64,
     /// Whether endpoints may sleep.
-    pub wake: Wake,
+    pub wakeups: Wakeups,
     /// What becomes of messages in dead hands.
     pub on_death: OnDeath,
     /// Whether it is closed.
@@ -80,7 +80,7 @@ pub struct Inspection {
 /// A file in the directory of rings.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Listed {
+pub struct ListEntry {
     /// Its name. Whoever may write to the directory chose it: it may have control
     /// characters in it, and what is not UTF-8 is replaced.
     pub name: String,
@@ -143,7 +143,7 @@ pub fn inspect(name: &str) -> Result<Inspection, RingError> {
         capacity: capacity as usize,
         schema,
         file_size,
-        wake,
+        wakeups: wake,
         on_death,
         closed: stats.closed,
         in_use: segment.locks.is_held(USERS_BYTE).unwrap_or(true),
@@ -156,13 +156,13 @@ pub fn inspect(name: &str) -> Result<Inspection, RingError> {
 /// # Errors
 /// [`RingError::Directory`]; [`RingError::Os`] if it cannot be read. What is
 /// wrong with a single file is told in its row.
-pub fn list() -> Result<Vec<Listed>, RingError> {
+pub fn list() -> Result<Vec<ListEntry>, RingError> {
     let (directory, path) = place::default_directory()?;
     let names =
         file::names(directory.as_fd()).map_err(open::os_error("list", &Some(path.clone())))?;
-    let mut listed: Vec<Listed> = names
+    let mut listed: Vec<ListEntry> = names
         .into_iter()
-        .map(|name| Listed {
+        .map(|name| ListEntry {
             path: path.join(&name),
             ring: match name.to_str() {
                 Some(name) => inspect(name),
@@ -247,8 +247,8 @@ pub(crate) fn stats(segment: &Segment) -> Stats {
         closed: cell(Cell::Closed) != 0,
         senders: participant::peers(segment, Side::Sender),
         receivers: participant::peers(segment, Side::Receiver),
-        blocks_senders: holder(segment, Side::Sender),
-        blocks_receivers: holder(segment, Side::Receiver),
+        senders_blocked_by: holder(segment, Side::Sender),
+        receivers_blocked_by: holder(segment, Side::Receiver),
     }
 }
 

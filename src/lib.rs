@@ -42,7 +42,7 @@
 //!   [`list`], [`inspect`], [`Ring::stats`].
 //! * Sending: [`Sender`]; in place, [`Sender::reserve`] and [`Grant`].
 //! * Receiving: [`Receiver`]; in place, [`Receiver::lease`] and [`Lease`].
-//! * Waiting: [`WaitStrategy`] of an endpoint, [`Wake`] and [`Barrier`] of a ring.
+//! * Waiting: [`WaitStrategy`] of an endpoint, [`Wakeups`] and [`FenceMode`] of a ring.
 //!
 //! # When a process dies
 //!
@@ -73,14 +73,14 @@
 compile_error!("memring needs Linux on a 64-bit machine: there is no other backend yet");
 
 mod error;
+#[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
+#[doc(hidden)]
+pub mod failpoints;
+#[cfg(not(all(feature = "failpoints", debug_assertions, not(loom))))]
+mod failpoints;
 mod kind;
 mod layout;
 mod message;
-#[cfg(all(feature = "kill-points", debug_assertions, not(loom)))]
-#[doc(hidden)]
-pub mod points;
-#[cfg(not(all(feature = "kill-points", debug_assertions, not(loom))))]
-mod points;
 mod primitive;
 mod ring;
 mod wait;
@@ -106,7 +106,7 @@ pub use error::{
     TrySendError,
 };
 #[cfg(not(loom))]
-pub use inspect::{Inspection, Listed, Stats, directory, inspect, list, remove};
+pub use inspect::{Inspection, ListEntry, Stats, directory, inspect, list, remove};
 pub use kind::{Kind, Mpmc, Mpsc, RingKind, Spmc, Spsc, UnknownKind};
 pub use message::Message;
 #[cfg(not(loom))]
@@ -114,5 +114,5 @@ pub use participant::Peer;
 #[cfg(not(loom))]
 pub use segment::Warning;
 #[cfg(not(loom))]
-pub use segment::terms::{Barrier, MessageKind, OnDeath, Wake};
+pub use segment::terms::{FenceMode, MessageKind, OnDeath, Wakeups};
 pub use wait::WaitStrategy;

@@ -14,9 +14,9 @@ use std::io;
 use std::sync::Arc;
 
 use crate::error::{AttachError, Failure, Side};
+use crate::failpoints::failpoint;
 use crate::layout::{Bell, Cell, RECEIVER_IDS, SENDER_IDS};
 use crate::os::lock::Acquired;
-use crate::points::{Point, reach};
 use crate::primitive::Ordering;
 use crate::ring::memory::{Block, Memory};
 use crate::ring::position::{Owner, State};
@@ -113,7 +113,7 @@ impl Participant {
         } else {
             take_only(segment, side)?
         };
-        reach(Point::IdLocked);
+        failpoint!(IdLocked);
         let block = segment.block();
         let entry = block.entry(id);
         // Acquire: after everything that the last holder wrote here.
@@ -130,18 +130,18 @@ impl Participant {
             repair::sweep(&block, &mut Owners::only(id), segment.terms.death(), |_| {
                 true
             });
-            reach(Point::OwnIdSwept);
+            failpoint!(OwnIdSwept);
             wake_everybody(segment);
         }
         block
             .entry_pid(id)
             .store(std::process::id().into(), Ordering::Relaxed);
-        reach(Point::PidEntered);
+        failpoint!(PidEntered);
         // Release: pairs with the Acquire loads in `presence` and `patrol`.
         entry.store(taken, Ordering::Release);
-        reach(Point::EntryTaken);
+        failpoint!(EntryTaken);
         announce_change(segment, side);
-        reach(Point::ArrivalAnnounced);
+        failpoint!(ArrivalAnnounced);
         let _ = patrol(segment, &mut 0, usize::MAX);
         Ok(participant)
     }
@@ -163,15 +163,15 @@ impl Drop for Participant {
         }
         // A lock that cannot be given back goes with the segment's descriptor.
         let _ = segment.locks.unlock(self.id.0.into());
-        reach(Point::IdUnlocked);
+        failpoint!(IdUnlocked);
         announce_change(segment, self.side);
-        reach(Point::DepartureAnnounced);
+        failpoint!(DepartureAnnounced);
         if segment.is_usable() {
             clean(&segment.block(), self.id, self.entry);
-            reach(Point::EntryCleaned);
+            failpoint!(EntryCleaned);
         }
         wake_everybody(segment);
-        reach(Point::Detached);
+        failpoint!(Detached);
     }
 }
 
@@ -332,16 +332,16 @@ fn bury(segment: &Segment, dead: &[(Owner, u64)]) -> bool {
             // So does the next patrol, if this was too much for one.
             continue;
         }
-        reach(Point::DeadSwept);
+        failpoint!(DeadSwept);
         let side = if SENDER_IDS.contains(&id.0) {
             Side::Sender
         } else {
             Side::Receiver
         };
         announce_change(segment, side);
-        reach(Point::DeathAnnounced);
+        failpoint!(DeathAnnounced);
         clean(&block, *id, *entry);
-        reach(Point::EntryBuried);
+        failpoint!(EntryReaped);
     }
     wake_everybody(segment);
     slots <= SLOTS_OF_A_PATROL

@@ -10,8 +10,8 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use memring::{
-    Listed, MessageKind, Mismatch, Mpmc, OnDeath, Ring, RingError, RingKind, Spsc, Wake, directory,
-    inspect, list, remove,
+    ListEntry, MessageKind, Mismatch, Mpmc, OnDeath, Ring, RingError, RingKind, Spsc, Wakeups,
+    directory, inspect, list, remove,
 };
 use support::{NOBODY, become_user, in_child, is_root, says, set_variable, unset_variable};
 use tempfile::TempDir;
@@ -284,7 +284,7 @@ fn lists_and_inspections() {
         let mut sender = first.sender().unwrap();
         sender.send(1).unwrap();
         let bytes = Ring::<[u8], Spsc>::builder().capacity(2).message_limit(50);
-        let bytes = bytes.wake(Wake::SpinOnly).create("a").unwrap();
+        let bytes = bytes.wakeups(Wakeups::SpinOnly).create("a").unwrap();
         bytes.close().unwrap();
         drop(bytes);
         std::fs::write(path.join("c"), "no ring, but here all the same").unwrap();
@@ -294,7 +294,10 @@ fn lists_and_inspections() {
         let a = rows[0].ring.as_ref().unwrap();
         assert_eq!((a.kind, a.capacity, a.schema), (RingKind::Spsc, 2, 0));
         assert_eq!(a.message, MessageKind::Bytes { limit: 50 });
-        assert_eq!((a.wake, a.on_death), (Wake::SpinOnly, OnDeath::Redeliver));
+        assert_eq!(
+            (a.wakeups, a.on_death),
+            (Wakeups::SpinOnly, OnDeath::Redeliver)
+        );
         assert!(a.closed && !a.in_use);
         let b = rows[1].ring.as_ref().unwrap();
         assert_eq!((b.kind, b.capacity, b.schema), (RingKind::Mpmc, 8, 7));
@@ -305,7 +308,10 @@ fn lists_and_inspections() {
                 align: align_of::<u64>()
             }
         );
-        assert_eq!((b.wake, b.on_death), (Wake::Blocking, OnDeath::Discard));
+        assert_eq!(
+            (b.wakeups, b.on_death),
+            (Wakeups::Blocking, OnDeath::Discard)
+        );
         assert!(!b.closed && b.in_use);
         assert_eq!((b.stats.sent, b.stats.received, b.stats.len), (1, 0, 1));
         assert_eq!(b.stats.senders.len(), 1);
@@ -339,7 +345,7 @@ fn files_whose_names_no_ring_can_have_are_listed() {
             std::fs::write(path.join(OsStr::from_bytes(name)), "x").unwrap();
         }
         let rows = list().unwrap();
-        let error = |row: &Listed| row.ring.as_ref().err().map(ToString::to_string);
+        let error = |row: &ListEntry| row.ring.as_ref().err().map(ToString::to_string);
         let errors: Vec<_> = rows.iter().map(error).collect();
         assert_eq!(rows.len(), 3);
         assert_eq!(errors.iter().flatten().count(), 2, "{errors:?}");

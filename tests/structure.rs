@@ -12,7 +12,7 @@ const FLOORS: [(&str, u32); 14] = [
     ("message", 0),
     ("layout", 10),
     ("os", 10),
-    ("points", 11),
+    ("failpoints", 11),
     ("ring", 20),
     ("wait", 20),
     ("kind", 21), // names the sides of `ring`

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
 use clap::Args as ClapArgs;
-use memring::{Inspection, Listed, MessageKind};
+use memring::{Inspection, ListEntry, MessageKind};
 use serde::Serialize;
 
 const AFTER_HELP: &str = "\
@@ -84,7 +84,7 @@ enum State {
 }
 
 impl Row {
-    fn new(listed: &Listed) -> Self {
+    fn new(listed: &ListEntry) -> Self {
         Row {
             name: listed.name.clone(),
             path: listed.path.display().to_string(),

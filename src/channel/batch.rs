@@ -4,10 +4,10 @@ use super::receiver::Receiver;
 use super::sender::Sender;
 use super::{answer, waiting};
 use crate::error::{RecvError, SendBatchError, TryRecvError, TrySendBatchError};
+use crate::failpoints::failpoint;
 use crate::kind::Kind;
 use crate::layout::Bell;
 use crate::message::Message;
-use crate::points::{Point, reach};
 use crate::ring::memory::{Memory, View};
 use crate::ring::payload::Payload;
 use crate::ring::{Claim, ReceiveSide, SendSide, Stall};
@@ -96,7 +96,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
                 },
             };
             view.payload(position).store(T::encode(&message));
-            reach(Point::Written);
+            failpoint!(Written);
             side.publish_another(&view, position);
             batch.count += 1;
             // The caller's iterator runs while nothing is claimed: should it
@@ -124,7 +124,7 @@ impl<T: Message + ?Sized, K: Kind> Drop for Batch<'_, T, K> {
         *self.sent += self.count;
         if self.count > 0 {
             port.notify(view, Bell::Receivers);
-            reach(Point::MessageAnnounced);
+            failpoint!(MessageAnnounced);
         }
     }
 }
@@ -213,7 +213,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             }
         }
         self.port.notify(&self.view, Bell::Senders);
-        reach(Point::RoomAnnounced);
+        failpoint!(RoomAnnounced);
         if let Some(stall) = stall {
             self.refuse(stall);
         }
@@ -272,7 +272,7 @@ impl<R> Haul<'_, R> {
 
     #[inline(always)]
     fn acknowledge<S: ReceiveSide>(&mut self, side: &mut S, memory: &impl Memory, claim: Claim) {
-        reach(Point::Read);
+        failpoint!(Read);
         if S::IN_ORDER && !self.taken.is_multiple_of(TOGETHER) {
             self.due = Some(claim);
         } else {

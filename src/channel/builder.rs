@@ -9,7 +9,7 @@ use crate::kind::Kind;
 use crate::message::Message;
 use crate::primitive::Fences;
 use crate::segment::place::Place;
-use crate::segment::terms::{Barrier, Expected, MessageKind, OnDeath, Terms, Wake};
+use crate::segment::terms::{Expected, FenceMode, MessageKind, OnDeath, Terms, Wakeups};
 use crate::segment::{Segment, Wishes, create, open, register_barrier};
 
 /// Options of a ring to be made or opened, from [`Ring::builder`].
@@ -23,8 +23,8 @@ pub struct RingBuilder<T: Message + ?Sized, K: Kind> {
     message_limit: usize,
     schema: u64,
     mode: u32,
-    wake: Wake,
-    barrier: Barrier,
+    wake: Wakeups,
+    barrier: FenceMode,
     on_death: OnDeath,
     attempts: u8,
     wait_through: bool,
@@ -47,8 +47,8 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
             message_limit: 1024,
             schema: 0,
             mode: 0o600,
-            wake: Wake::default(),
-            barrier: Barrier::default(),
+            wake: Wakeups::default(),
+            barrier: FenceMode::default(),
             on_death: OnDeath::default(),
             attempts: 8,
             wait_through: false,
@@ -87,16 +87,16 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
         self
     }
 
-    /// Whether endpoints may sleep. Default [`Wake::Blocking`].
-    pub fn wake(mut self, wake: Wake) -> Self {
-        self.wake = wake;
+    /// Whether endpoints may sleep. Default [`Wakeups::Blocking`].
+    pub fn wakeups(mut self, wakeups: Wakeups) -> Self {
+        self.wake = wakeups;
         self
     }
 
     /// How sides order what they write against what they look at. Default
-    /// [`Barrier::Auto`].
-    pub fn barrier(mut self, barrier: Barrier) -> Self {
-        self.barrier = barrier;
+    /// [`FenceMode::Auto`].
+    pub fn fence_mode(mut self, mode: FenceMode) -> Self {
+        self.barrier = mode;
         self
     }
 
@@ -110,8 +110,8 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
     /// In how many hands a message may be in all, 1 to 15, before it is
     /// dropped and counted as lost: so that a message that kills its receivers
     /// does not kill them for ever. Default 8.
-    pub fn attempts(mut self, hands: u8) -> Self {
-        self.attempts = hands;
+    pub fn max_deliveries(mut self, deliveries: u8) -> Self {
+        self.attempts = deliveries;
         self
     }
 
@@ -244,13 +244,13 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
 
     fn terms(&self) -> Result<Terms, RingError> {
         let fences = match self.barrier {
-            Barrier::Fence => Fences::Full,
-            Barrier::Membarrier => {
+            FenceMode::Fence => Fences::Full,
+            FenceMode::Membarrier => {
                 register_barrier()?;
                 Fences::Membarrier
             }
-            Barrier::Auto if register_barrier().is_ok() => Fences::Membarrier,
-            Barrier::Auto => Fences::Full,
+            FenceMode::Auto if register_barrier().is_ok() => Fences::Membarrier,
+            FenceMode::Auto => Fences::Full,
         };
         if self.mode & !0o777 != 0 {
             return Err(RingError::InvalidOption {

@@ -4,9 +4,9 @@
 
 use super::sender::Sender;
 use crate::error::Failure;
+use crate::failpoints::failpoint;
 use crate::kind::Kind;
 use crate::message::Message;
-use crate::points::{Point, reach};
 use crate::ring::payload::Payload;
 
 /// A slot that is this sender's to write to, from [`Sender::reserve`].
@@ -73,7 +73,7 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
         if !self.sender.port.is_usable() {
             return self.sender.port.segment.check();
         }
-        reach(Point::Written);
+        failpoint!(Written);
         if self.sender.granted.take().is_some() {
             self.sender.finish(self.position);
         }

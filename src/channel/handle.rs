@@ -8,12 +8,12 @@ use std::sync::Arc;
 use super::builder::RingBuilder;
 use super::{Receiver, Sender};
 use crate::error::{AttachError, Failure, RingError};
+use crate::failpoints::failpoint;
 use crate::inspect::{self, Stats};
 use crate::kind::Kind;
 use crate::layout::{CLOSED, Cell};
 use crate::message::Message;
 use crate::participant;
-use crate::points::{Point, reach};
 use crate::primitive::Ordering;
 use crate::ring::memory::Memory;
 use crate::segment::{Segment, Warning};
@@ -173,7 +173,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         // Only the first closes: R17 takes back no second stage. SeqCst: comes
         // before the count that wakes the sleepers. Failing is no news.
         let _ = closed.compare_exchange(0, CLOSED, Ordering::SeqCst, Ordering::Relaxed);
-        reach(Point::ClosedSet);
+        failpoint!(ClosedSet);
         participant::wake_everybody(&self.segment);
         Ok(())
     }

@@ -97,7 +97,7 @@ impl<T: Message + ?Sized> LeasedMessage<'_, T> {
     }
 
     /// How often the message was given back before: 0 at the first receipt.
-    pub fn attempt(&self) -> u8 {
+    pub fn redeliveries(&self) -> u8 {
         self.attempt
     }
 
@@ -203,8 +203,8 @@ impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
     }
 
     /// How often the message was given back before: 0 at the first receipt.
-    pub fn attempt(&self) -> u8 {
-        self.message().attempt()
+    pub fn redeliveries(&self) -> u8 {
+        self.message().redeliveries()
     }
 
     /// Whether somebody may have seen this message before.

@@ -7,11 +7,11 @@ use super::receiver::Receiver;
 use super::waiting::{self, Outcome};
 use super::{ReceiveSideOf, answer};
 use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
+use crate::failpoints::failpoint;
 use crate::kind::Kind;
 use crate::layout::Bell;
 use crate::message::Message;
 use crate::os::clock::Moment;
-use crate::points::{Point, reach};
 use crate::ring::memory::Memory;
 use crate::ring::{ReceiveSide, Stall, Terms};
 
@@ -169,7 +169,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             }
         }
         self.port.notify(&self.view, Bell::Senders);
-        reach(Point::RoomAnnounced);
+        failpoint!(RoomAnnounced);
     }
 
     /// Gives everything that is leased back, to be received again. Leases that

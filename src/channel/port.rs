@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{AttachError, Holder, Side};
+use crate::failpoints::failpoint;
 use crate::inspect;
 use crate::layout::{Bell, CLOSED_AND_FENCED, Cell};
 use crate::os::clock::Moment;
 use crate::participant::{self, Participant, Presence};
-use crate::points::{Point, reach};
 use crate::primitive::Ordering;
 use crate::ring::memory::Memory;
 use crate::ring::position::Owner;
-use crate::segment::terms::Wake;
+use crate::segment::terms::Wakeups;
 use crate::segment::{Segment, register_barrier};
 use crate::wait::parking::Parking;
 use crate::wait::{Event, Park, WaitStrategy};
@@ -81,7 +81,7 @@ impl Port {
         wait_through: bool,
     ) -> Result<Port, AttachError> {
         segment.check()?;
-        let blocking = segment.terms.wake == Wake::Blocking;
+        let blocking = segment.terms.wake == Wakeups::Blocking;
         let strategy = match (strategy, blocking) {
             (None, true) => WaitStrategy::default(),
             (None | Some(WaitStrategy::Spin), _) => WaitStrategy::Spin,
@@ -173,7 +173,7 @@ impl Port {
         if closed.load(Ordering::Acquire) != CLOSED_AND_FENCED {
             self.parking.thorough();
             closed.store(CLOSED_AND_FENCED, Ordering::Release);
-            reach(Point::ClosedFenced);
+            failpoint!(ClosedFenced);
         }
     }
 
@@ -197,7 +197,7 @@ impl Port {
         let until = deadline.map_or(cap, |deadline| deadline.min(cap));
         let bell = memory.bell(self.side.bell());
         let in_full = self.parking.sleep(bell, seen, until);
-        reach(Point::Woken);
+        failpoint!(Woken);
         in_full
     }
 

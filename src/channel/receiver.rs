@@ -9,12 +9,12 @@ use super::port::Port;
 use super::waiting::{self, Endpoint};
 use super::{ReceiveSideOf, answer};
 use crate::error::{AttachError, Failure, RecvError, RecvTimeoutError, Side, TryRecvError};
+use crate::failpoints::failpoint;
 use crate::inspect::Stats;
 use crate::kind::{Kind, Sides};
 use crate::layout::Bell;
 use crate::message::Message;
 use crate::os::clock::Moment;
-use crate::points::{Point, reach};
 use crate::ring::memory::View;
 use crate::ring::payload::Payload;
 use crate::ring::{Arity, Claim, Impossible, ReceiveSide, SendSide, Stall};
@@ -194,10 +194,10 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             }
         };
         let message = T::decode(&payload, length);
-        reach(Point::Read);
+        failpoint!(Read);
         self.side.release(&view, claim);
         self.port.notify(&view, Bell::Senders);
-        reach(Point::RoomAnnounced);
+        failpoint!(RoomAnnounced);
         Some(message)
     }
 
@@ -235,10 +235,10 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     ) -> Result<R, Stall> {
         let (claim, payload, length) = self.start()?;
         let result = read(&payload, length);
-        reach(Point::Read);
+        failpoint!(Read);
         self.side.release(&self.view, claim);
         self.port.notify(&self.view, Bell::Senders);
-        reach(Point::RoomAnnounced);
+        failpoint!(RoomAnnounced);
         Ok(result)
     }
 
@@ -333,7 +333,7 @@ where
             port: self.port.clone(),
             ring: self.ring.clone(),
         };
-        reach(Point::Cloned);
+        failpoint!(Cloned);
         clone
     }
 }

@@ -10,12 +10,12 @@ use super::port::Port;
 use super::waiting::{self, Endpoint};
 use super::{SendSideOf, answer};
 use crate::error::{AttachError, Failure, SendError, SendTimeoutError, Side, TrySendError};
+use crate::failpoints::failpoint;
 use crate::inspect::Stats;
 use crate::kind::Kind;
 use crate::layout::Bell;
 use crate::message::Message;
 use crate::os::clock::Moment;
-use crate::points::{Point, reach};
 use crate::ring::memory::View;
 use crate::ring::{Arity, SendSide, Stall};
 use crate::wait::WaitStrategy;
@@ -282,11 +282,11 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             return false;
         };
         view.payload(position).store(bytes);
-        reach(Point::Written);
+        failpoint!(Written);
         self.side.publish(&view, position);
         self.side.end(&view);
         self.port.notify(&view, Bell::Receivers);
-        reach(Point::MessageAnnounced);
+        failpoint!(MessageAnnounced);
         true
     }
 
@@ -294,7 +294,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     pub(super) fn offer(&mut self, message: &T::Sent<'_>) -> Result<(), Stall> {
         let position = self.start()?;
         self.view.payload(position).store(T::encode(message));
-        reach(Point::Written);
+        failpoint!(Written);
         self.finish(position);
         Ok(())
     }
@@ -345,7 +345,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         self.side.publish(&self.view, position);
         self.side.end(&self.view);
         self.port.notify(&self.view, Bell::Receivers);
-        reach(Point::MessageAnnounced);
+        failpoint!(MessageAnnounced);
     }
 
     /// Claims a position for a [`Grant`].
@@ -412,7 +412,7 @@ where
             port: self.port.clone(),
             ring: self.ring.clone(),
         };
-        reach(Point::Cloned);
+        failpoint!(Cloned);
         clone
     }
 }

@@ -21,7 +21,7 @@ pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod lock;
 pub(crate) mod map;
-#[cfg(all(feature = "kill-points", debug_assertions))]
+#[cfg(all(feature = "failpoints", debug_assertions))]
 pub(crate) mod signal;
 
 #[cfg(test)]

@@ -20,8 +20,8 @@ pub(crate) mod single;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
+use crate::failpoints::failpoint;
 use crate::layout::Cell;
-use crate::points::{Point, reach};
 use crate::primitive::Ordering;
 use memory::Memory;
 use position::{Owner, Word};
@@ -195,7 +195,7 @@ pub(crate) fn start_at<M: Memory>(memory: &M, start: u64) {
         memory
             .word(position)
             .store(geometry.free(position).0, Ordering::Relaxed);
-        reach(Point::StartWritten);
+        failpoint!(StartWritten);
     }
     for cell in [
         Cell::Tail,

@@ -59,7 +59,7 @@ impl Word {
     }
 
     #[inline(always)]
-    pub(crate) fn attempt(self) -> u8 {
+    pub(crate) fn redeliveries(self) -> u8 {
         ((self.0 & ATTEMPT_MASK) >> OWNER_BITS) as u8
     }
 
@@ -72,13 +72,13 @@ impl Word {
     /// `READING` of the same position and attempt, by `owner`.
     #[inline(always)]
     pub(crate) fn reading(self, owner: Owner) -> Word {
-        self.with(State::Reading, self.attempt(), owner)
+        self.with(State::Reading, self.redeliveries(), owner)
     }
 
     /// `PUBLISHED` of the same position, given back once more.
     #[inline]
     pub(crate) fn published_again(self) -> Word {
-        self.with(State::Published, self.attempt() + 1, Owner(0))
+        self.with(State::Published, self.redeliveries() + 1, Owner(0))
     }
 
     #[inline(always)]
@@ -257,8 +257,8 @@ mod tests {
                 word = word.published_again();
             }
             let reading = word.reading(Owner(owner));
-            prop_assert_eq!((reading.state(), reading.owner(), reading.attempt()), (State::Reading, Owner(owner), attempt));
-            prop_assert_eq!(reading.published_again().attempt(), attempt + 1);
+            prop_assert_eq!((reading.state(), reading.owner(), reading.redeliveries()), (State::Reading, Owner(owner), attempt));
+            prop_assert_eq!(reading.published_again().redeliveries(), attempt + 1);
             prop_assert!(word.agrees_with(g.published(position)));
             prop_assert!(!reading.agrees_with(word));
             prop_assert!(!word.agrees_with(g.published(position.wrapping_add(g.capacity()))));

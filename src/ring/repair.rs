@@ -8,8 +8,8 @@
 use super::memory::Memory;
 use super::position::{Owner, State, Word};
 use super::{Held, Terms};
+use crate::failpoints::failpoint;
 use crate::layout::{Cell, TABLE_ENTRIES};
-use crate::points::{Point, reach};
 use crate::primitive::Ordering;
 
 /// What repair did to one slot.
@@ -72,7 +72,7 @@ fn repair_quietly<M: Memory>(memory: &M, held: Held, terms: Terms) -> Repaired {
         State::Claimed => {
             let free = memory.geometry().freed(held.word);
             if swap(memory, held.position, held.word, free) {
-                reach(Point::Repaired);
+                failpoint!(Repaired);
                 Repaired::Aborted
             } else {
                 Repaired::Nothing
@@ -91,7 +91,7 @@ pub(crate) fn give_back<M: Memory>(
     word: Word,
     terms: Terms,
 ) -> Repaired {
-    let redeliver = terms.redeliver && word.attempt() + 1 < terms.attempts;
+    let redeliver = terms.redeliver && word.redeliveries() + 1 < terms.attempts;
     let (to, cell, done) = if redeliver {
         (
             word.published_again(),
@@ -104,17 +104,17 @@ pub(crate) fn give_back<M: Memory>(
     // R15: counted before and taken back on failure, so that a repairer killed
     // in between over-reports by one and never hides a loss.
     count(memory, cell, 1);
-    reach(if redeliver {
-        Point::GivenBackCounted
+    if redeliver {
+        failpoint!(GivenBackCounted);
     } else {
-        Point::LostCounted
-    });
+        failpoint!(LostCounted);
+    }
     if swap(memory, position, word, to) {
-        reach(Point::Repaired);
+        failpoint!(Repaired);
         done
     } else {
         count(memory, cell, 1u64.wrapping_neg());
-        reach(Point::CountTakenBack);
+        failpoint!(CountTakenBack);
         Repaired::Nothing
     }
 }
@@ -123,7 +123,7 @@ pub(crate) fn give_back<M: Memory>(
 /// with the Acquire load in `MultiReceiver::claim_behind`.
 pub(crate) fn announce_requeue<M: Memory>(memory: &M) {
     count(memory, Cell::Requeues, 1);
-    reach(Point::RequeueAnnounced);
+    failpoint!(RequeueAnnounced);
 }
 
 /// Repairs every slot in the hands of one of `owners`, in one walk over the slots.
@@ -178,14 +178,14 @@ pub(crate) fn give_back_behind<M: Memory>(memory: &M, done: u64, taken: u64, ter
         }
         // Release: after the word, in program order; death is precise.
         memory.cell(Cell::Taken).store(position, Ordering::Release);
-        reach(Point::TakenLowered);
+        failpoint!(TakenLowered);
     }
 }
 
 /// Is this a message that was in somebody's hands before? Messages are passed by
 /// the head only in somebody's hands, so no other lies behind it.
 pub(crate) fn was_given_back(word: Word) -> bool {
-    word.state() == State::Published && word.attempt() > 0
+    word.state() == State::Published && word.redeliveries() > 0
 }
 
 /// Is there such a message in any slot?

@@ -10,10 +10,10 @@ use super::place::Place;
 use super::terms::Terms;
 use super::{Segment, Wishes, open};
 use crate::error::RingError;
+use crate::failpoints::failpoint;
 use crate::layout::USERS_BYTE;
 use crate::os::file;
 use crate::os::lock::LockFile;
-use crate::points::{Point, reach};
 use crate::ring;
 
 /// Makes a ring and gives it a name, which must be free.
@@ -29,18 +29,18 @@ pub(crate) fn named(
     let directory = place.directory.as_fd();
     let locks = LockFile::open(|| file::create_unnamed(directory, mode))
         .map_err(os("make a file without a name for"))?;
-    reach(Point::FileMade);
+    failpoint!(FileMade);
     let fd = locks.as_fd().map_err(os("use"))?;
     fill(fd, &header, &path)?;
     let segment = Segment::assemble(locks, terms, path.clone(), None, Some(wishes))?;
     ring::start_at(&segment.block(), terms.start);
     // Before the name: whoever meets it finds it in use.
     segment.locks.shared(USERS_BYTE).map_err(os("lock"))?;
-    reach(Point::UsersLocked);
+    failpoint!(UsersLocked);
     let fd = segment.locks.as_fd().map_err(os("use"))?;
     match file::publish(fd, directory, &place.name) {
         Ok(()) => {
-            reach(Point::NamePublished);
+            failpoint!(NamePublished);
             Ok(segment)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -57,17 +57,17 @@ pub(crate) fn anonymous(terms: Terms, wishes: Wishes) -> Result<Segment, RingErr
     let header = terms.to_header()?;
     let os = |action| open::os_error(action, &None);
     let share = file::memfd(OsStr::new("memring")).map_err(os("make a memfd for"))?;
-    reach(Point::FileMade);
+    failpoint!(FileMade);
     fill(share.as_fd(), &header, &None)?;
     file::seal(share.as_fd()).map_err(os("seal"))?;
-    reach(Point::FileSealed);
+    failpoint!(FileSealed);
     // What is passed on must not carry our locks: an open file description of
     // our own for them.
     let locks = LockFile::open(|| file::reopen(share.as_fd(), true)).map_err(os("reopen"))?;
     let segment = Segment::assemble(locks, terms, None, Some(share), Some(wishes))?;
     ring::start_at(&segment.block(), terms.start);
     segment.locks.shared(USERS_BYTE).map_err(os("lock"))?;
-    reach(Point::UsersLocked);
+    failpoint!(UsersLocked);
     Ok(segment)
 }
 
@@ -88,9 +88,9 @@ fn fill(
         },
         _ => open::os_error("allocate", path)(source),
     })?;
-    reach(Point::FileAllocated);
+    failpoint!(FileAllocated);
     file::write_start(fd, bytemuck::bytes_of(header))
         .map_err(open::os_error("write the header of", path))?;
-    reach(Point::HeaderWritten);
+    failpoint!(HeaderWritten);
     Ok(())
 }

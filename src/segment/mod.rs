@@ -221,6 +221,6 @@ impl Segment {
 pub(crate) fn register_barrier() -> Result<(), RingError> {
     barrier::register().map_err(|_| RingError::Unsupported {
         what: "membarrier (global expedited), which this ring was made for",
-        remedy: "make the ring with Barrier::Fence",
+        remedy: "make the ring with FenceMode::Fence",
     })
 }

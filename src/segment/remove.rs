@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::open;
 use super::place::Place;
 use crate::error::{Mismatch, RingError};
+use crate::failpoints::failpoint;
 use crate::layout::MAGIC;
 use crate::os::clock::Moment;
 use crate::os::file::{self, FileFacts};
-use crate::points::{Point, reach};
 
 /// How long to wait for another remover, who may be stopped, or may be somebody
 /// who only holds the lock.
@@ -31,7 +31,7 @@ pub(crate) fn named(place: &Place) -> Result<(), RingError> {
     let now = Moment::now();
     file::flock_exclusive(file, now.checked_add(PATIENCE).unwrap_or(now))
         .map_err(open::os_error("lock, to remove it,", &path))?;
-    reach(Point::RemovalLocked);
+    failpoint!(RemovalLocked);
     let removed = unlink_if_same(place, file);
     // The lock goes with the last copy of the descriptor, which a child that was
     // forked meanwhile may have.
@@ -74,7 +74,7 @@ fn unlink_if_same(place: &Place, file: BorrowedFd<'_>) -> Result<(), RingError> 
         return Err(not_found(place));
     }
     file::unlink(place.directory.as_fd(), &place.name).map_err(open::os_error("remove", &path))?;
-    reach(Point::NameRemoved);
+    failpoint!(NameRemoved);
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use crate::ring::position::{Geometry, MAX_ATTEMPTS};
 
 /// Whether endpoints of a ring may sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Wake {
+pub enum Wakeups {
     /// Endpoints may sleep and are woken. Costs the path of a message one look
     /// at a word that rarely changes.
     #[default]
@@ -24,7 +24,7 @@ pub enum Wake {
 
 /// How the two sides order what they write against what they look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Barrier {
+pub enum FenceMode {
     /// `membarrier` where the kernel has it, else fences.
     #[default]
     Auto,
@@ -99,7 +99,7 @@ impl MessageKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Terms {
     pub kind: RingKind,
-    pub wake: Wake,
+    pub wake: Wakeups,
     pub fences: Fences,
     pub on_death: OnDeath,
     pub attempts: u8,
@@ -177,7 +177,7 @@ impl Terms {
             version: VERSION,
             byte_order: BYTE_ORDER,
             kind: self.kind.to_bits(),
-            wake: (self.wake == Wake::Blocking).into(),
+            wake: (self.wake == Wakeups::Blocking).into(),
             barrier: (self.fences == Fences::Membarrier).into(),
             on_death: (self.on_death == OnDeath::Discard).into(),
             attempts: self.attempts.into(),
@@ -223,7 +223,7 @@ impl Terms {
             expected: 3,
             found: header.kind.into(),
         })?;
-        let wake = pick("wake", header.wake, [Wake::SpinOnly, Wake::Blocking])?;
+        let wake = pick("wake", header.wake, [Wakeups::SpinOnly, Wakeups::Blocking])?;
         let fences = pick(
             "barrier",
             header.barrier,

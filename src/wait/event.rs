@@ -20,7 +20,7 @@
 //! W4: every sleep is capped, for a notifier can die between its publication
 //! and its look.
 
-use crate::points::{Point, reach};
+use crate::failpoints::failpoint;
 use crate::primitive::{AtomicU32, Fences, Ordering};
 
 const SLEEPER: u32 = 1;
@@ -66,9 +66,9 @@ impl Event<'_> {
         }
         // SeqCst: pairs with the load in `notify_one` through the barriers.
         let word = self.0.fetch_or(SLEEPER, Ordering::SeqCst) | SLEEPER;
-        reach(Point::SleepAnnounced);
+        failpoint!(SleepAnnounced);
         park.heavy();
-        reach(Point::SleepFenced);
+        failpoint!(SleepFenced);
         *stands = true;
         word
     }
@@ -95,13 +95,13 @@ impl Event<'_> {
             if !self.swap(word, rung) {
                 continue;
             }
-            reach(Point::EventCounted);
+            failpoint!(WaitWordCounted);
             if park.wake(self.0, 1) == 0 {
                 // Nobody was asleep: take the bit away. Whoever has gone to
                 // sleep since, or is about to, has seen the bit set and left it
                 // so: wake them all, to look again and set it anew (W3).
                 if self.swap(rung, rung.wrapping_add(COUNT) & !SLEEPER) {
-                    reach(Point::BitCleared);
+                    failpoint!(BitCleared);
                     park.wake(self.0, ALL);
                 }
             }
@@ -123,7 +123,7 @@ impl Event<'_> {
     /// detaching and repair, which are rare.
     pub(crate) fn notify_all(self, park: &impl Park) {
         self.0.fetch_add(COUNT, Ordering::SeqCst);
-        reach(Point::AllCounted);
+        failpoint!(AllCounted);
         park.wake(self.0, ALL);
     }
 }

@@ -2,7 +2,7 @@
 
 use memring::{
     AttachError, Grant, Kind, Lease, Mpmc, Mpsc, OnDeath, Receiver, Ring, RingBuilder, RingKind,
-    Sender, Side, Spmc, Spsc, WaitStrategy, Wake,
+    Sender, Side, Spmc, Spsc, WaitStrategy, Wakeups,
 };
 
 use crate::for_each_kind;
@@ -103,7 +103,7 @@ fn a_side_of_many_has_many_places_and_no_more() {
 
 fn spinners_cannot_park<K: Kind>() {
     let ring = Ring::<u64, K>::builder()
-        .wake(Wake::SpinOnly)
+        .wakeups(Wakeups::SpinOnly)
         .anonymous()
         .unwrap();
     for strategy in [WaitStrategy::Park, WaitStrategy::default()] {
@@ -115,7 +115,7 @@ fn spinners_cannot_park<K: Kind>() {
             assert!(matches!(error, AttachError::CannotPark));
             says(
                 &error,
-                &["SpinOnly", "WaitStrategy::Spin", "Wake::Blocking"],
+                &["SpinOnly", "WaitStrategy::Spin", "Wakeups::Blocking"],
             );
         }
     }
@@ -125,7 +125,7 @@ fn spinners_cannot_park<K: Kind>() {
 }
 
 fn figures<K: Kind>() {
-    let ring = Ring::<u64, K>::builder().capacity(4).attempts(2);
+    let ring = Ring::<u64, K>::builder().capacity(4).max_deliveries(2);
     let ring = ring
         .on_receiver_death(OnDeath::Discard)
         .anonymous()

@@ -100,7 +100,7 @@ fn a_send_under_way_is_waited_for<K: Kind>() {
         panic!("{late:?}");
     };
     assert_eq!((holder.side, holder.pid), (Side::Sender, process::id()));
-    assert_eq!(ring.stats().blocks_receivers, Some(holder));
+    assert_eq!(ring.stats().receivers_blocked_by, Some(holder));
     let who = format!("sender 1 (process {})", process::id());
     says(&late, &[&who, "position 0"]);
     grant.write(1).unwrap();

@@ -18,7 +18,7 @@ fn typed_messages_in_place<K: Kind>() {
     // SAFETY: as above.
     let seen = unsafe { lease.as_ref() };
     assert!(seen.iter().copied().eq(0..64));
-    assert_eq!((lease.attempt(), lease.is_redelivered()), (0, false));
+    assert_eq!((lease.redeliveries(), lease.is_redelivered()), (0, false));
     assert_eq!(lease.as_ptr().cast(), seen.as_ptr());
     lease.release();
     assert!(receiver.is_empty());
@@ -70,7 +70,7 @@ fn what_was_given_back_is_marked<K: Kind>() {
     receiver.lease_batch(2).unwrap().requeue();
     let lease = receiver.lease().unwrap();
     assert_eq!(
-        (lease.read(), lease.attempt(), lease.is_redelivered()),
+        (lease.read(), lease.redeliveries(), lease.is_redelivered()),
         (1, 1, true)
     );
     std::mem::forget(lease);
@@ -78,7 +78,7 @@ fn what_was_given_back_is_marked<K: Kind>() {
     drop(receiver);
     let mut receiver = ring.receiver().unwrap();
     let batch = receiver.lease_batch(9).unwrap();
-    let mut seen: Vec<_> = batch.iter().map(|m| (m.read(), m.attempt())).collect();
+    let mut seen: Vec<_> = batch.iter().map(|m| (m.read(), m.redeliveries())).collect();
     seen.sort_unstable();
     assert_eq!(seen, [(1, 2), (2, 1)]);
 }

@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use memring::{Barrier, Mpmc, Ring, RingError, Spsc};
+use memring::{FenceMode, Mpmc, Ring, RingError, Spsc};
 
 use crate::support::{self, NOBODY, in_child, is_root, says};
 
@@ -46,7 +46,7 @@ fn capacities() {
 fn attempts() {
     for attempts in [0, 16, 255] {
         let error = Ring::<u64, Spsc>::builder()
-            .attempts(attempts)
+            .max_deliveries(attempts)
             .anonymous()
             .unwrap_err();
         invalid(
@@ -56,7 +56,7 @@ fn attempts() {
     }
     for attempts in [1, 15] {
         Ring::<u64, Spsc>::builder()
-            .attempts(attempts)
+            .max_deliveries(attempts)
             .anonymous()
             .unwrap();
     }
@@ -177,9 +177,9 @@ fn a_lock_that_is_not_granted_is_told() {
 
 #[test]
 fn every_barrier_works() {
-    for barrier in [Barrier::Auto, Barrier::Membarrier, Barrier::Fence] {
+    for barrier in [FenceMode::Auto, FenceMode::Membarrier, FenceMode::Fence] {
         let ring = Ring::<u64, Mpmc>::builder()
-            .barrier(barrier)
+            .fence_mode(barrier)
             .anonymous()
             .unwrap();
         ring.sender().unwrap().send(1).unwrap();

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use memring::{
-    Barrier, Kind, Mpmc, Mpsc, Receiver, Ring, RingBuilder, Sender, Spmc, Spsc, WaitStrategy, Wake,
+    FenceMode, Kind, Mpmc, Mpsc, Receiver, Ring, RingBuilder, Sender, Spmc, Spsc, WaitStrategy,
+    Wakeups,
 };
 
 use crate::support::in_time;
@@ -147,13 +148,13 @@ macro_rules! all_streams {
 
             #[test]
             fn of_spinners() {
-                let ring = ring(64).wake(Wake::SpinOnly);
+                let ring = ring(64).wakeups(Wakeups::SpinOnly);
                 streams!($kind, ring, WaitStrategy::Spin, 3000);
             }
 
             #[test]
             fn with_fences() {
-                let ring = ring(64).barrier(Barrier::Fence);
+                let ring = ring(64).fence_mode(FenceMode::Fence);
                 streams!($kind, ring, WaitStrategy::SpinThenPark { spins: 50 }, 5000);
             }
 

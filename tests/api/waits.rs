@@ -3,7 +3,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use memring::{Kind, RecvTimeoutError, Ring, SendTimeoutError, TryRecvError, WaitStrategy, Wake};
+use memring::{
+    Kind, RecvTimeoutError, Ring, SendTimeoutError, TryRecvError, WaitStrategy, Wakeups,
+};
 
 use crate::for_each_kind;
 use crate::support::{GUARD, in_time};
@@ -116,7 +118,9 @@ fn before_the_other_side_has_ever_come<K: Kind>() {
 }
 
 fn spinners_spin<K: Kind>() {
-    let ring = Ring::<u64, K>::builder().wake(Wake::SpinOnly).capacity(1);
+    let ring = Ring::<u64, K>::builder()
+        .wakeups(Wakeups::SpinOnly)
+        .capacity(1);
     let ring = ring.anonymous().unwrap();
     let (mut sender, mut receiver) = (ring.sender().unwrap(), ring.receiver().unwrap());
     assert_eq!(

@@ -64,7 +64,7 @@ pub fn holder(args: &Args) {
                 assert_eq!(leased.len(), leases);
                 let before: Vec<_> = leased.iter().map(|m| T::stamp(&m.read())).collect();
                 for (index, message) in leased.iter().take(MOST).enumerate() {
-                    let found = before[index].number << 8 | u64::from(message.attempt());
+                    let found = before[index].number << 8 | u64::from(message.redeliveries());
                     board.set(FOUND + index, found);
                 }
                 hold();
@@ -152,8 +152,8 @@ pub fn put<T: Load + ?Sized, K: Kind>(tx: &mut Sender<T, K>, numbers: std::ops::
 /// Receives a message in place: its number and attempt.
 pub fn get<T: Load + ?Sized, K: Kind>(rx: &mut Receiver<T, K>) -> (u64, u8) {
     let lease = rx.lease_timeout(LONG).expect("a message");
-    assert_eq!(lease.attempt() > 0, lease.is_redelivered());
-    (T::stamp(&lease.read()).number, lease.attempt())
+    assert_eq!(lease.redeliveries() > 0, lease.is_redelivered());
+    (T::stamp(&lease.read()).number, lease.redeliveries())
 }
 
 /// As [`get`], `count` times, in the order of numbers.

@@ -151,12 +151,12 @@ pub fn receive<T: Load + ?Sized, K: Kind>(
                 if many {
                     rx.lease_batch(BATCH).map(|leased| {
                         for message in leased.iter() {
-                            note(T::stamp(&message.read()), message.attempt());
+                            note(T::stamp(&message.read()), message.redeliveries());
                         }
                     })
                 } else {
                     rx.lease().map(|lease| {
-                        note(T::stamp(&lease.read()), lease.attempt());
+                        note(T::stamp(&lease.read()), lease.redeliveries());
                         lease.release();
                     })
                 }

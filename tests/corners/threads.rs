@@ -262,7 +262,9 @@ fn crowds_killed_at_work_take_nothing_with_them() {
         let home = Home::new();
         let mut random = Random::new();
         let mut progress = Progress::create(&home, ((ROUNDS + 1) * WORKERS) as usize);
-        let builder = Ring::<Line, K>::builder().capacity(SLOTS).attempts(15);
+        let builder = Ring::<Line, K>::builder()
+            .capacity(SLOTS)
+            .max_deliveries(15);
         let ring = builder.create(&home.ring()).expect("make a ring");
         let own = ROUNDS * WORKERS;
         let mut number = 0;
@@ -297,7 +299,7 @@ fn crowds_killed_at_work_take_nothing_with_them() {
                 if let Some(rx) = &mut rx
                     && let Ok(lease) = rx.try_lease()
                 {
-                    progress.received(Line::stamp(&lease.read()), lease.attempt());
+                    progress.received(Line::stamp(&lease.read()), lease.redeliveries());
                 }
             }
             child.kill();

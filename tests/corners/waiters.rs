@@ -77,7 +77,7 @@ pub fn waiter(args: &Args) {
                 match rx.lease() {
                     Ok(lease) => {
                         let number = T::stamp(&lease.read()).number;
-                        Outcome::Received(number, lease.attempt())
+                        Outcome::Received(number, lease.redeliveries())
                     }
                     Err(RecvError::Disconnected) => Outcome::Disconnected,
                     Err(error) => panic!("{error}"),

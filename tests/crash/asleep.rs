@@ -62,7 +62,7 @@ pub fn paused(args: &Args) {
                     return board.wait(GO, 1);
                 }
                 let lease = rx.lease().expect("a message in the end");
-                assert_eq!(lease.attempt(), 0);
+                assert_eq!(lease.redeliveries(), 0);
                 board.set(GOT, 1 + T::stamp(&lease.read()).number);
             }
         }

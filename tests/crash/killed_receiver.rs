@@ -119,7 +119,7 @@ fn attempts_come_to_an_end() {
     struct Test;
     impl Job for Test {
         fn run<T: Load + ?Sized, K: Kind>(self) {
-            let scene = Scene::<T, K>::new(Ring::builder().capacity(2).attempts(3));
+            let scene = Scene::<T, K>::new(Ring::builder().capacity(2).max_deliveries(3));
             let mut tx = scene.ring.sender().expect("attach a sender");
             put(&mut tx, 0..1);
             for _ in 0..3 {

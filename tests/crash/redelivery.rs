@@ -20,7 +20,7 @@ fn every_death_counts_up_to_the_limit() {
     impl Job for Test {
         fn run<T: Load + ?Sized, K: Kind>(self) {
             let Test(limit) = self;
-            let scene = Scene::<T, K>::new(Ring::builder().capacity(8).attempts(limit));
+            let scene = Scene::<T, K>::new(Ring::builder().capacity(8).max_deliveries(limit));
             let mut tx = scene.ring.sender().expect("attach a sender");
             put(&mut tx, 0..6);
             for attempt in 0..limit {
@@ -86,7 +86,7 @@ fn a_poisonous_message_stops_nobody_for_ever() {
     impl Job for Test {
         fn run<T: Load + ?Sized, K: Kind>(self) {
             let Test(limit) = self;
-            let scene = Scene::<T, K>::new(Ring::builder().capacity(32).attempts(limit));
+            let scene = Scene::<T, K>::new(Ring::builder().capacity(32).max_deliveries(limit));
             let board = scene.home.board("tasters", COUNTS + MESSAGES as usize);
             let many = K::KIND.has_many_receivers();
             let mut tx = scene.ring.sender().expect("attach a sender");
@@ -143,7 +143,7 @@ fn giving_back_counts_as_an_attempt() {
     struct Test;
     impl Job for Test {
         fn run<T: Load + ?Sized, K: Kind>(self) {
-            let scene = Scene::<T, K>::new(Ring::builder().capacity(4).attempts(4));
+            let scene = Scene::<T, K>::new(Ring::builder().capacity(4).max_deliveries(4));
             let mut tx = scene.ring.sender().expect("attach a sender");
             put(&mut tx, 0..2);
             let counts = || {
@@ -154,7 +154,7 @@ fn giving_back_counts_as_an_attempt() {
                 let mut rx = scene.ring.receiver().expect("attach a receiver");
                 let lease = rx.lease_timeout(LONG).expect("a message");
                 let number = T::stamp(&lease.read()).number;
-                assert_eq!((number, lease.attempt()), (0, attempt));
+                assert_eq!((number, lease.redeliveries()), (0, attempt));
                 lease.requeue();
             };
             requeue(0);
@@ -239,7 +239,10 @@ fn one_receiver_gets_what_comes_again_in_order() {
     for (turn, stamp) in sent.into_iter().enumerate() {
         let lease = rx.lease_timeout(LONG).expect("a message");
         let attempt = [9, 5, 12].into_iter().filter(|held| turn < *held).count();
-        let found = (Line::stamp(&lease.read()), usize::from(lease.attempt()));
+        let found = (
+            Line::stamp(&lease.read()),
+            usize::from(lease.redeliveries()),
+        );
         assert_eq!(found, (stamp, attempt));
     }
 }

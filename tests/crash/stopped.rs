@@ -145,7 +145,7 @@ impl Job for Grant {
         } else {
             nothing_comes(&mut rx, &stopped)
         };
-        let in_figures = scene.ring.stats().blocks_receivers;
+        let in_figures = scene.ring.stats().receivers_blocked_by;
         names(told, in_figures, Side::Sender, &stopped);
         is_told_of(&scene.ring, Side::Sender, &stopped);
         scene.let_go(stopped.resume(&scene.ring));
@@ -198,7 +198,7 @@ impl Job for Leases {
         } else {
             no_room(&mut tx, &stopped)
         };
-        let in_figures = scene.ring.stats().blocks_senders;
+        let in_figures = scene.ring.stats().senders_blocked_by;
         names(told, in_figures, Side::Receiver, &stopped);
         is_told_of(&scene.ring, Side::Receiver, &stopped);
         // The holder checks that nobody has written over what it holds.

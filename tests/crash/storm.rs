@@ -101,7 +101,7 @@ fn storm(kind: RingKind, load: &'static str) {
         fn once<T: Load + ?Sized, K: Kind>(&self) -> (Outcome, u64) {
             let home = Home::new();
             // Attempts: as many as there can be, for nothing may be dropped.
-            let builder = Ring::<T, K>::builder().capacity(16).attempts(15);
+            let builder = Ring::<T, K>::builder().capacity(16).max_deliveries(15);
             let ring = builder.create(&home.ring()).expect("make a ring");
             let progress = Progress::create(&home, INCARNATIONS + 4);
             let mut storm = Storm {
@@ -198,7 +198,7 @@ fn messages_outlive_all_processes() {
             let mut rx = ring.receiver().expect("attach a receiver");
             let end = loop {
                 match rx.try_lease() {
-                    Ok(lease) => progress.received(T::stamp(&lease.read()), lease.attempt()),
+                    Ok(lease) => progress.received(T::stamp(&lease.read()), lease.redeliveries()),
                     Err(end) => break end,
                 }
             };

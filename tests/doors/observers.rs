@@ -119,6 +119,6 @@ fn looking_opens_nothing_for_writing_and_changes_nothing() {
         says(&error, &["cannot open"]);
         drop(file);
         let mut rx = Numbers::open("x").unwrap().receiver().unwrap();
-        assert_eq!(rx.lease().unwrap().attempt(), 1);
+        assert_eq!(rx.lease().unwrap().redeliveries(), 1);
     });
 }

@@ -15,8 +15,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use memring::{
-    Barrier, Kind, Message, MessageKind, Mismatch, Mpmc, OnDeath, Ring, RingError, RingKind, Spmc,
-    Spsc, TryRecvError, Wake,
+    FenceMode, Kind, Message, MessageKind, Mismatch, Mpmc, OnDeath, Ring, RingError, RingKind,
+    Spmc, Spsc, TryRecvError, Wakeups,
 };
 use tempfile::TempDir;
 
@@ -76,8 +76,8 @@ impl Sample {
 /// Has been through a lap; one message was given back, three were not.
 fn make_numbers(name: &str) {
     let ring = Ring::<u64, Mpmc>::builder();
-    let ring = ring.capacity(4).schema(0x5eed).attempts(3);
-    let ring = ring.barrier(Barrier::Fence).create(name).unwrap();
+    let ring = ring.capacity(4).schema(0x5eed).max_deliveries(3);
+    let ring = ring.fence_mode(FenceMode::Fence).create(name).unwrap();
     let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
     for number in 1..=4 {
         tx.send(number * 0x1111).unwrap();
@@ -94,7 +94,7 @@ fn make_numbers(name: &str) {
 /// Of varying length, closed, with one message received.
 fn make_bytes(name: &str) {
     let ring = Ring::<[u8], Spsc>::builder().capacity(4).message_limit(24);
-    let ring = ring.wake(Wake::SpinOnly).barrier(Barrier::Fence);
+    let ring = ring.wakeups(Wakeups::SpinOnly).fence_mode(FenceMode::Fence);
     let ring = ring.on_receiver_death(OnDeath::Discard);
     let ring = ring.create(name).unwrap();
     let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
@@ -109,7 +109,7 @@ fn make_bytes(name: &str) {
 /// In slots that are not whole lines: one message received, one leased and given up.
 fn make_blocks(name: &str) {
     let ring = Ring::<[u64; 8], Spmc>::builder().capacity(4);
-    let ring = ring.barrier(Barrier::Fence).create(name).unwrap();
+    let ring = ring.fence_mode(FenceMode::Fence).create(name).unwrap();
     let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
     for number in 1..=3 {
         tx.send([number; 8]).unwrap();
@@ -135,15 +135,18 @@ fn numbers_of(version: u32) {
     assert_eq!(seen.message, MessageKind::Typed { size: 8, align: 8 });
     assert_eq!((seen.schema, seen.file_size), (0x5eed, 0x5040));
     assert_eq!(
-        (seen.wake, seen.on_death),
-        (Wake::Blocking, OnDeath::Redeliver)
+        (seen.wakeups, seen.on_death),
+        (Wakeups::Blocking, OnDeath::Redeliver)
     );
     assert_eq!((seen.stats.sent, seen.stats.redelivered), (6, 1));
     assert!(!seen.closed && seen.stats.senders.is_empty() && seen.stats.receivers.is_empty());
     let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
     for (number, attempt) in [(3, 1), (4, 0), (5, 0), (6, 0)] {
         let lease = rx.try_lease().unwrap();
-        assert_eq!((lease.read(), lease.attempt()), (number * 0x1111, attempt));
+        assert_eq!(
+            (lease.read(), lease.redeliveries()),
+            (number * 0x1111, attempt)
+        );
     }
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
     // Not only to look at.
@@ -169,8 +172,8 @@ fn bytes_of(version: u32) {
     assert_eq!((seen.kind, seen.capacity), (RingKind::Spsc, 4));
     assert_eq!(seen.message, MessageKind::Bytes { limit: 24 });
     assert_eq!(
-        (seen.wake, seen.on_death),
-        (Wake::SpinOnly, OnDeath::Discard)
+        (seen.wakeups, seen.on_death),
+        (Wakeups::SpinOnly, OnDeath::Discard)
     );
     assert_eq!((seen.stats.sent, seen.stats.received), (3, 1));
     assert!(seen.closed);
@@ -194,7 +197,7 @@ fn blocks_open_for_ever() {
         let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
         for (number, attempt) in [(2, 1), (3, 0)] {
             let lease = rx.try_lease().unwrap();
-            assert_eq!((lease.read(), lease.attempt()), ([number; 8], attempt));
+            assert_eq!((lease.read(), lease.redeliveries()), ([number; 8], attempt));
         }
         for number in 0..9 {
             tx.try_send([number; 8]).unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use memring::{Barrier, Ring, Spmc, Spsc};
+use memring::{FenceMode, Ring, Spmc, Spsc};
 
 use crate::sys::Words;
 
@@ -21,7 +21,7 @@ const STRIDE: usize = 2;
 fn with_endless_messages(act: impl FnOnce(&Ring<u64, Spmc>)) {
     let ring = Ring::<u64, Spmc>::builder()
         .capacity(CAPACITY)
-        .barrier(Barrier::Fence)
+        .fence_mode(FenceMode::Fence)
         .anonymous()
         .expect("an anonymous ring");
     let file = ring

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use memring::{Barrier, Mpmc, Mpsc, OnDeath, Ring, Spmc, Spsc, Wake};
+use memring::{FenceMode, Mpmc, Mpsc, OnDeath, Ring, Spmc, Spsc, Wakeups};
 
 use crate::attack::{Orders, RELENTLESS, RESTING, WROTE};
 use crate::random::Random;
@@ -108,9 +108,9 @@ impl Round<'_> {
         let builder = Ring::<T, K>::builder()
             .capacity([1, 2, 4, 16, 256][random.below(5) as usize])
             .message_limit(LIMIT)
-            .attempts(1 + random.below(15) as u8)
-            .wake([Wake::SpinOnly, Wake::Blocking][usize::from(sleeps)])
-            .barrier([Barrier::Auto, Barrier::Fence][random.below(2) as usize])
+            .max_deliveries(1 + random.below(15) as u8)
+            .wakeups([Wakeups::SpinOnly, Wakeups::Blocking][usize::from(sleeps)])
+            .fence_mode([FenceMode::Auto, FenceMode::Fence][random.below(2) as usize])
             .on_receiver_death([OnDeath::Discard, OnDeath::Redeliver][random.below(2) as usize]);
         let path = self.home.join("ring");
         let name = (random.below(2) == 0).then_some(path.as_path());
@@ -176,7 +176,7 @@ fn look<T: Sample + ?Sized, K: Copies>(
         let Some(ring) = ring else { continue };
         let stats = watch.call("stats", Duration::ZERO, || ring.stats());
         assert!(stats.len <= stats.capacity && ring.len() <= ring.capacity());
-        for holder in [stats.blocks_senders, stats.blocks_receivers] {
+        for holder in [stats.senders_blocked_by, stats.receivers_blocked_by] {
             assert!(holder.is_none_or(|holder| holder.id < 1024));
         }
         if let Some(path) = scene.name {

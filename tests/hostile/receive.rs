@@ -100,7 +100,7 @@ fn receive_once<T: Sample + ?Sized, K: Copies>(
             let leased = watch.call("lease_timeout", time, || {
                 let lease = receiver.lease_timeout(time)?;
                 T::check(lease.read());
-                assert!(lease.attempt() < 16);
+                assert!(lease.redeliveries() < 16);
                 match random.below(3) {
                     0 => lease.requeue(),
                     1 => mem::forget(lease),
@@ -131,7 +131,7 @@ fn in_place<T: Sample + ?Sized, K: Copies>(
     for _ in 0..2 {
         for leased in leases.iter() {
             T::check(leased.read());
-            assert!(leased.attempt() < 16);
+            assert!(leased.redeliveries() < 16);
         }
     }
     match random.below(4) {

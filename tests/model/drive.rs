@@ -119,7 +119,7 @@ struct World<L: Load, K: Cloning> {
 pub fn run<L: Load, K: Cloning>(settings: Settings, steps: &[Step]) {
     let ring = Ring::<L::Message, K>::builder()
         .capacity(settings.capacity)
-        .attempts(settings.attempts)
+        .max_deliveries(settings.attempts)
         .message_limit(L::LIMIT.unwrap_or(0))
         .start_position(settings.start)
         .anonymous()
@@ -452,7 +452,7 @@ impl<L: Load, K: Cloning> World<L, K> {
         assert_eq!(batch.len(), positions.len());
         for (leased, position) in batch.iter().zip(&positions) {
             let (value, given_back) = self.ledger.value(*position);
-            assert_eq!((leased.read(), leased.attempt()), (value, given_back));
+            assert_eq!((leased.read(), leased.redeliveries()), (value, given_back));
             assert_eq!(leased.is_redelivered(), given_back > 0);
         }
         assert!(batch.get(positions.len()).is_none());

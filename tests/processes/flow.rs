@@ -1,6 +1,8 @@
 //! Streams of messages through processes, with an exact ledger.
 
-use memring::{Barrier, Kind, Receiver, RecvError, Ring, RingKind, Sender, WaitStrategy, Wake};
+use memring::{
+    FenceMode, Kind, Receiver, RecvError, Ring, RingKind, Sender, WaitStrategy, Wakeups,
+};
 
 use crate::common::board::Board;
 use crate::common::child::{Args, Child};
@@ -18,8 +20,8 @@ struct Stream {
     messages: u64,
     capacity: usize,
     start: u64,
-    wake: Wake,
-    barrier: Barrier,
+    wake: Wakeups,
+    barrier: FenceMode,
     waits: [Wait; 2],
     verbs: [Verb; 2],
     /// The end that receivers see: closed, or all senders gone.
@@ -49,8 +51,8 @@ impl Stream {
             messages,
             capacity: 1024,
             start: 0,
-            wake: Wake::Blocking,
-            barrier: Barrier::Auto,
+            wake: Wakeups::Blocking,
+            barrier: FenceMode::Auto,
             waits: [DEFAULT; 2],
             verbs: [Verb::One; 2],
             close: false,
@@ -90,8 +92,8 @@ impl Job for Run<'_> {
         let ring = Ring::<T, K>::builder()
             .capacity(stream.capacity)
             .start_position(stream.start)
-            .wake(stream.wake)
-            .barrier(stream.barrier)
+            .wakeups(stream.wake)
+            .fence_mode(stream.barrier)
             .create(&home.ring())
             .expect("make a ring");
         let board = home.board("board", 2);
@@ -293,14 +295,14 @@ fn every_way_of_waiting() {
             .run();
         }
         let stream = Stream::of(kind, 200_000);
-        let (wake, waits) = (Wake::SpinOnly, [SPIN; 2]);
+        let (wake, waits) = (Wakeups::SpinOnly, [SPIN; 2]);
         Stream {
             wake,
             waits,
             ..stream.clone()
         }
         .run();
-        let (barrier, capacity, waits) = (Barrier::Fence, 8, [PARK; 2]);
+        let (barrier, capacity, waits) = (FenceMode::Fence, 8, [PARK; 2]);
         Stream {
             barrier,
             capacity,

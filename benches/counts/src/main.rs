@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use figures::{Figure, Figures};
-use memring::Wake;
+use memring::Wakeups;
 
 /// Messages of the two runs.
 const FEW: usize = 1024;
@@ -28,7 +28,7 @@ const MANY: usize = 3072;
 const _: () = assert!(MANY <= operations::MOST && (MANY - FEW).is_multiple_of(operations::BATCH));
 
 /// Whether endpoints may sleep, in the order of [`Figure::instructions`].
-const WAKES: [(&str, Wake); 2] = [("spin", Wake::SpinOnly), ("blocking", Wake::Blocking)];
+const WAKES: [(&str, Wakeups); 2] = [("spin", Wakeups::SpinOnly), ("blocking", Wakeups::Blocking)];
 
 /// The paths of a message without a call and without a panic.
 const BARE: [(&str, &str); 4] = [

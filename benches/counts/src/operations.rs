@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::iter::repeat_n;
 
-use memring::{Barrier, Kind, Message, Receiver, Ring, RingBuilder, Sender, Wake};
+use memring::{FenceMode, Kind, Message, Receiver, Ring, RingBuilder, Sender, Wakeups};
 
 /// Messages of a batch.
 pub const BATCH: usize = 32;
@@ -39,9 +39,9 @@ struct Ends<T: Message, K: Kind> {
 }
 
 impl<T: Message, K: Kind> Ends<T, K> {
-    fn new(wake: Wake) -> anyhow::Result<Self> {
-        let options: RingBuilder<T, K> = Ring::builder().capacity(CAPACITY).wake(wake);
-        let ring = options.barrier(Barrier::Membarrier).anonymous()?;
+    fn new(wake: Wakeups) -> anyhow::Result<Self> {
+        let options: RingBuilder<T, K> = Ring::builder().capacity(CAPACITY).wakeups(wake);
+        let ring = options.fence_mode(FenceMode::Membarrier).anonymous()?;
         Ok(Ends {
             sender: ring.sender()?,
             receiver: ring.receiver()?,
@@ -57,7 +57,7 @@ macro_rules! operations {
         pub const RINGS: &[&str] = &[$(stringify!($name)),*];
 
         /// Each operation of each kind on `messages` messages.
-        pub fn run(wake: Wake, messages: usize) -> anyhow::Result<()> {
+        pub fn run(wake: Wakeups, messages: usize) -> anyhow::Result<()> {
             $($name::run(wake, messages)?;)*
             Ok(())
         }
@@ -103,7 +103,7 @@ macro_rules! operations {
                 receiver.recv_batch(received, BATCH).unwrap_or(0)
             }
 
-            pub fn run(wake: Wake, messages: usize) -> anyhow::Result<()> {
+            pub fn run(wake: Wakeups, messages: usize) -> anyhow::Result<()> {
                 let message: $message = black_box([7; _]);
                 let mut ends = Ends::<$message, memring::$kind>::new(wake)?;
                 for _ in 0..WARM_UP + messages {

@@ -280,7 +280,7 @@ pub fn prices(findings: &Findings) -> Vec<(&'static str, Quantity, f64)> {
             "memring-spin",
             streams,
         ),
-        ("`Barrier::Fence` over `Auto`", FENCE, "memring", streams),
+        ("`FenceMode::Fence` over `Auto`", FENCE, "memring", streams),
         (safety, "memring-mpmc-spin", "vyukov", crowds),
         (both, "memring-mpmc", "vyukov", crowds),
     ];

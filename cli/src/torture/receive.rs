@@ -175,9 +175,9 @@ impl<'p, T: Load + ?Sized, K: Kind> Receiver<'p, T, K> {
         let mut highest = 0;
         for message in leased.iter() {
             let stamp = verify::<T>(&self.receiving, &message.read())?;
-            let noted = self.receiving.note(stamp, Some(message.attempt()));
+            let noted = self.receiving.note(stamp, Some(message.redeliveries()));
             noted.map_err(Error::msg)?;
-            highest = highest.max(message.attempt());
+            highest = highest.max(message.redeliveries());
             stamps.push(stamp);
         }
         self.received += stamps.len() as u64;
@@ -241,7 +241,7 @@ pub fn drain<T: Load + ?Sized, K: Kind>(
     let mut received = 0;
     while let Some(leased) = is_there(rx.try_lease())? {
         let stamp = verify::<T>(receiving, &leased.read())?;
-        let noted = receiving.note(stamp, Some(leased.attempt()));
+        let noted = receiving.note(stamp, Some(leased.redeliveries()));
         noted.map_err(Error::msg)?;
         leased.release();
         receiving.acknowledge(stamp);

@@ -275,7 +275,7 @@ impl Job for Make<'_> {
             .message_limit(256)
             .on_receiver_death(self.weather.on_death)
             // Nothing may be dropped for having been given back often.
-            .attempts(ATTEMPTS)
+            .max_deliveries(ATTEMPTS)
             .create(name)?;
         Ok(())
     }

@@ -3,8 +3,8 @@
 use core::marker::PhantomData;
 
 use super::{CALM, give_way};
+use crate::failpoints::failpoint;
 use crate::layout::Cell;
-use crate::points::{Point, reach};
 use crate::primitive::Ordering;
 use crate::ring::memory::Memory;
 use crate::ring::position::{Owner, State, Word, before};
@@ -54,10 +54,10 @@ impl<S: Arity> MultiReceiver<S> {
                 Ordering::Acquire,
             )
             .ok()?;
-        reach(Point::Taken);
+        failpoint!(Taken);
         Some(Claim {
             position,
-            attempt: word.attempt(),
+            attempt: word.redeliveries(),
         })
     }
 
@@ -81,7 +81,7 @@ impl<S: Arity> MultiReceiver<S> {
         // Release: pairs with the Acquire loads of the hint. A plain store may
         // move it back; R11 makes up for it.
         memory.cell(Cell::Head).store(self.next, Ordering::Release);
-        reach(Point::HeadMoved);
+        failpoint!(HeadMoved);
     }
 
     /// Goes on to where the others are, or some way at least.
@@ -269,7 +269,7 @@ impl<S: Arity> ReceiveSide for MultiReceiver<S> {
         memory
             .word(claim.position)
             .store(geometry.free(next_lap).0, Ordering::Release);
-        reach(Point::SlotFreed);
+        failpoint!(SlotFreed);
     }
 
     fn requeue<M: Memory>(

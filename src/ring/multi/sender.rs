@@ -3,8 +3,8 @@
 use core::marker::PhantomData;
 
 use super::{CALM, give_way};
+use crate::failpoints::failpoint;
 use crate::layout::Cell;
-use crate::points::{Point, reach};
 use crate::primitive::Ordering;
 use crate::ring::memory::Memory;
 use crate::ring::position::{Owner, State, Word, before};
@@ -46,13 +46,13 @@ impl<R: Arity> MultiSender<R> {
     /// know where it was.
     #[inline(always)]
     fn go_on<M: Memory>(&mut self, memory: &M, position: u64, tell: bool) -> Result<u64, Stall> {
-        reach(Point::Claimed);
+        failpoint!(Claimed);
         self.next = position.wrapping_add(1);
         if tell {
             // Release: pairs with the Acquire loads of the hint. A plain store
             // may move it back; R4 makes up for it.
             memory.cell(Cell::Tail).store(self.next, Ordering::Release);
-            reach(Point::TailMoved);
+            failpoint!(TailMoved);
         }
         // R17: first the claim, then `closed`.
         memory.fences().light();
@@ -187,7 +187,7 @@ impl<R: Arity> SendSide for MultiSender<R> {
         memory
             .word(position)
             .store(memory.geometry().published(position).0, Ordering::Release);
-        reach(Point::Published);
+        failpoint!(Published);
     }
 
     #[inline]
@@ -199,7 +199,7 @@ impl<R: Arity> SendSide for MultiSender<R> {
         memory
             .word(position)
             .store(geometry.free(next_lap).0, Ordering::Release);
-        reach(Point::ClaimAbandoned);
+        failpoint!(ClaimAbandoned);
     }
 
     #[inline(always)]

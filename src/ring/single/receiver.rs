@@ -2,8 +2,8 @@
 
 use core::marker::PhantomData;
 
+use crate::failpoints::failpoint;
 use crate::layout::Cell;
-use crate::points::{Point, reach};
 use crate::primitive::{Ordering, fence};
 use crate::ring::memory::Memory;
 use crate::ring::position::{Owner, State, Word, before};
@@ -34,7 +34,7 @@ impl<S: Arity> SingleReceiver<S> {
         // Release: our reads of the payload come first; pairs with the Acquire
         // in `find_room` and `MultiSender::is_done_with`.
         memory.cell(Cell::Done).store(done, Ordering::Release);
-        reach(Point::DoneMoved);
+        failpoint!(DoneMoved);
         if done.wrapping_sub(self.credited) >= self.stride {
             self.give_credit(memory);
         }
@@ -48,7 +48,7 @@ impl<S: Arity> SingleReceiver<S> {
         memory
             .cell(Cell::Credit)
             .store(self.done, Ordering::Release);
-        reach(Point::CreditGiven);
+        failpoint!(CreditGiven);
     }
 
     /// The word of the next position, if it is a message, or else.
@@ -110,7 +110,7 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
             side.discard(memory, taken);
         }
         memory.cell(Cell::Taken).store(side.next, Ordering::Release);
-        reach(Point::TakenRecovered);
+        failpoint!(TakenRecovered);
         side.give_credit(memory);
         Ok(side)
     }
@@ -148,7 +148,7 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
     fn hand_out<M: Memory>(&mut self, memory: &M) {
         // Release: in program order before the user sees the message.
         memory.cell(Cell::Taken).store(self.next, Ordering::Release);
-        reach(Point::HandedOut);
+        failpoint!(HandedOut);
     }
 
     #[inline(always)]
@@ -169,7 +169,7 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
         self.next = first.position;
         self.give_back(memory, taken, terms);
         memory.cell(Cell::Taken).store(self.next, Ordering::Release);
-        reach(Point::TakenRecovered);
+        failpoint!(TakenRecovered);
     }
 
     fn made_room(&mut self) -> bool {
@@ -209,7 +209,7 @@ impl<S: Arity> SingleReceiver<S> {
         }
         Claim {
             position,
-            attempt: word.attempt(),
+            attempt: word.redeliveries(),
         }
     }
 
@@ -236,7 +236,7 @@ impl<S: Arity> SingleReceiver<S> {
             let word = Word(memory.word(self.next).load(Ordering::Acquire));
             if word.agrees_with(memory.geometry().published(self.next)) {
                 repair::count(memory, Cell::Lost, 1);
-                reach(Point::LostCounted);
+                failpoint!(LostCounted);
             }
             self.next = self.next.wrapping_add(1);
             self.claimed = self.next;

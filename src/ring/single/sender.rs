@@ -2,8 +2,8 @@
 
 use core::marker::PhantomData;
 
+use crate::failpoints::failpoint;
 use crate::layout::Cell;
-use crate::points::{Point, reach};
 use crate::primitive::{Ordering, fence};
 use crate::ring::memory::Memory;
 use crate::ring::position::{Owner, State, Word};
@@ -53,7 +53,7 @@ impl<R: Arity> SingleSender<R> {
         memory
             .word(position)
             .store(memory.geometry().published(position).0, Ordering::Release);
-        reach(Point::Published);
+        failpoint!(Published);
         self.next = position.wrapping_add(1);
     }
 
@@ -62,7 +62,7 @@ impl<R: Arity> SingleSender<R> {
     fn note_sent<M: Memory>(&self, memory: &M) {
         // Release: keeps the order; pairs with the Acquire load in `attach`.
         memory.cell(Cell::Sent).store(self.next, Ordering::Release);
-        reach(Point::SentMoved);
+        failpoint!(SentMoved);
     }
 
     /// With many receivers, a slot is free when its word says so (R5).
@@ -117,9 +117,9 @@ impl<R: Arity> SendSide for SingleSender<R> {
             steps += 1;
         }
         memory.cell(Cell::Sent).store(next, Ordering::Release);
-        reach(Point::SentRecovered);
+        failpoint!(SentRecovered);
         memory.cell(Cell::Busy).store(0, Ordering::Release);
-        reach(Point::BusyReset);
+        failpoint!(BusyReset);
         Ok(SingleSender {
             next,
             limit: next,
@@ -132,7 +132,7 @@ impl<R: Arity> SendSide for SingleSender<R> {
         // R17: first busy, then closed; whoever reports the end of the ring
         // does it the other way round, with the heavy half in between.
         memory.cell(Cell::Busy).store(1, Ordering::Relaxed);
-        reach(Point::BusySet);
+        failpoint!(BusySet);
         memory.fences().light();
         if memory.cell(Cell::Closed).load(Ordering::Acquire) != 0 {
             self.end(memory);
@@ -194,7 +194,7 @@ impl<R: Arity> SendSide for SingleSender<R> {
         // Release: the publication comes first; pairs with the Acquire load in
         // `quiescent`.
         memory.cell(Cell::Busy).store(0, Ordering::Release);
-        reach(Point::BusyCleared);
+        failpoint!(BusyCleared);
     }
 
     #[inline(always)]

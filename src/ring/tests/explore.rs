@@ -199,7 +199,7 @@ impl Setup {
         self
     }
 
-    fn attempts(mut self, attempts: u8) -> Self {
+    fn max_deliveries(mut self, attempts: u8) -> Self {
         self.terms.attempts = attempts;
         self
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use memring::{
-    AttachError, Barrier, Failure, Kind, Message, OnDeath, Receiver, RecvTimeoutError, Ring,
-    SendTimeoutError, Sender, TryRecvError, TrySendError, Wake,
+    AttachError, Failure, FenceMode, Kind, Message, OnDeath, Receiver, RecvTimeoutError, Ring,
+    SendTimeoutError, Sender, TryRecvError, TrySendError, Wakeups,
 };
 
 use super::dispatch;
@@ -121,18 +121,18 @@ fn run_one<T: Sample + ?Sized, K: Kind>(input: Input) {
     let ring = Ring::<T, K>::builder()
         .capacity(1 << (input.capacity % 4))
         .message_limit(LIMIT)
-        .attempts(1 + input.attempts % 15)
+        .max_deliveries(1 + input.attempts % 15)
         .on_receiver_death(if input.discard {
             OnDeath::Discard
         } else {
             OnDeath::Redeliver
         })
-        .wake(if input.sleeps {
-            Wake::Blocking
+        .wakeups(if input.sleeps {
+            Wakeups::Blocking
         } else {
-            Wake::SpinOnly
+            Wakeups::SpinOnly
         })
-        .barrier(Barrier::Fence)
+        .fence_mode(FenceMode::Fence)
         .anonymous()
         .expect("an anonymous ring");
     let file = ring.as_fd().expect("a descriptor").try_clone_to_owned();
@@ -334,7 +334,7 @@ impl<T: Sample + ?Sized, K: Kind> Machine<T, K> {
                 }
                 for leased in leases.iter() {
                     T::check(leased.read());
-                    assert!(leased.attempt() < 16);
+                    assert!(leased.redeliveries() < 16);
                 }
                 match guard {
                     Guard::Finish => leases.release(),
@@ -355,7 +355,7 @@ impl<T: Sample + ?Sized, K: Kind> Machine<T, K> {
         for peer in stats.senders.iter().chain(&stats.receivers) {
             assert!((1..1024).contains(&peer.id));
         }
-        for holder in [stats.blocks_senders, stats.blocks_receivers] {
+        for holder in [stats.senders_blocked_by, stats.receivers_blocked_by] {
             assert!(holder.is_none_or(|holder| holder.id < 1024));
         }
         for receiver in &self.receivers {

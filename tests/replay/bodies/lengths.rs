@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 
 use arbitrary::Arbitrary;
 use memring::{
-    Barrier, Failure, Kind, Mpmc, Mpsc, Receiver, Ring, Sender, Spmc, Spsc, TryRecvError,
+    Failure, FenceMode, Kind, Mpmc, Mpsc, Receiver, Ring, Sender, Spmc, Spsc, TryRecvError,
 };
 
 use super::writes::{SLOTS, write};
@@ -81,7 +81,7 @@ fn run_one<K: Kind>(input: Input) {
     let ring = Ring::<[u8], K>::builder()
         .capacity(1 << (input.capacity % 4))
         .message_limit(limit)
-        .barrier(Barrier::Fence)
+        .fence_mode(FenceMode::Fence)
         .anonymous()
         .expect("an anonymous ring");
     let file = ring.as_fd().expect("a descriptor").try_clone_to_owned();
@@ -280,7 +280,7 @@ impl<K: Kind> Machine<K> {
                 assert_eq!(copied, buffer.min(expected.len()));
                 assert_eq!(part[..copied], expected[..copied]);
                 assert!(part[copied..].iter().all(|byte| *byte == 9));
-                if requeue && !K::KIND.has_many_receivers() && lease.attempt() < 3 {
+                if requeue && !K::KIND.has_many_receivers() && lease.redeliveries() < 3 {
                     lease.requeue();
                 } else {
                     lease.release();

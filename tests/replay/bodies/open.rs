@@ -9,7 +9,7 @@
 use std::fs::{self, File};
 
 use arbitrary::Arbitrary;
-use memring::{Barrier, Kind, Message, Ring};
+use memring::{FenceMode, Kind, Message, Ring};
 
 use super::dispatch;
 use super::writes::Patch;
@@ -108,7 +108,7 @@ fn make_one<T: Sample + ?Sized, K: Kind>(name: &str, capacity: usize, sent: u8, 
         .capacity(capacity)
         .message_limit(LIMIT)
         // The thorough barrier before the end takes milliseconds.
-        .barrier(Barrier::Fence);
+        .fence_mode(FenceMode::Fence);
     let ring = builder.create(name).expect("a new ring");
     let mut sender = ring.sender().expect("sender");
     let mut receiver = ring.receiver().expect("receiver");

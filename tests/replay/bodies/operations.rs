@@ -6,7 +6,7 @@ mod machine;
 mod model;
 
 use arbitrary::Arbitrary;
-use memring::{Barrier, Kind, OnDeath, Ring};
+use memring::{FenceMode, Kind, OnDeath, Ring};
 
 use super::dispatch;
 use machine::Machine;
@@ -79,10 +79,10 @@ fn run_one<T: Numbered + ?Sized, K: Kind>(input: Input) {
     let ring = Ring::<T, K>::builder()
         .capacity(capacity)
         .message_limit(LIMIT)
-        .attempts(attempts)
+        .max_deliveries(attempts)
         .on_receiver_death(policy)
         // The thorough barrier before the end takes milliseconds.
-        .barrier(Barrier::Fence)
+        .fence_mode(FenceMode::Fence)
         .start_position(base.wrapping_sub(input.before.into()))
         .anonymous()
         .expect("an anonymous ring");

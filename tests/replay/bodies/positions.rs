@@ -67,7 +67,7 @@ fn honest_words(input: &Input, ring: Geometry, shift: u32) {
         let reading = published.reading(owner);
         assert_eq!(reading, whole(3, attempt.into(), owner.0.into()));
         published = reading.published_again();
-        assert_eq!(published.attempt(), attempt + 1);
+        assert_eq!(published.redeliveries(), attempt + 1);
     }
     // As seen from another lap.
     let moved = ring.move_laps(position, input.laps);
@@ -87,7 +87,7 @@ fn any_word(input: &Input, ring: Geometry, shift: u32) {
     let half = 1i128 << (lap_bits(shift) - 1);
     let ahead = ring.laps_ahead(word, input.position);
     assert!((-half..half).contains(&i128::from(ahead)));
-    assert!(word.owner().0 < 1024 && word.attempt() < 16);
+    assert!(word.owner().0 < 1024 && word.redeliveries() < 16);
     let freed = ring.freed(word);
     assert_eq!((freed.state(), freed.owner().0), (State::Free, 0));
     let next = nearer(

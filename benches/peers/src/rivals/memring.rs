@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 
 use anyhow::{Context, Result};
 use memring::{
-    Barrier, Kind, Mpmc, Receiver, Ring, Sender, Spsc, TryRecvError, TrySendError, WaitStrategy,
-    Wake,
+    FenceMode, Kind, Mpmc, Receiver, Ring, Sender, Spsc, TryRecvError, TrySendError, WaitStrategy,
+    Wakeups,
 };
 
 use crate::contestant::{Crossing, Link, Made, Profile, Rx, Skill, Tx};
@@ -26,9 +26,9 @@ pub trait Style: Sync + 'static {
     /// The kind of ring.
     type Kind: Kind;
     /// Whether there are sleepers.
-    const WAKE: Wake = Wake::Blocking;
+    const WAKE: Wakeups = Wakeups::Blocking;
     /// What orders sleeping and waking.
-    const BARRIER: Barrier = Barrier::Auto;
+    const BARRIER: FenceMode = FenceMode::Auto;
     /// Receive batches in place, by leases.
     const LEASE: bool = false;
     /// Do not call what blocks, but wait as others do who cannot block.
@@ -61,7 +61,7 @@ impl Style for SpinOnly {
     const HOW: &'static str = "Spsc, SpinOnly, Spin: send, recv; send_batch, recv_batch";
     const SKILLS: &'static [Skill] = &[Skill::Single, Skill::Batch, Skill::InPlace, Skill::Spin];
     type Kind = Spsc;
-    const WAKE: Wake = Wake::SpinOnly;
+    const WAKE: Wakeups = Wakeups::SpinOnly;
     fn wait() -> WaitStrategy {
         WaitStrategy::Spin
     }
@@ -81,10 +81,10 @@ impl Style for Leases {
 pub struct Fence;
 impl Style for Fence {
     const NAME: &'static str = "memring-fence";
-    const HOW: &'static str = "Spsc, Blocking with Barrier::Fence, SpinThenPark: send, recv";
+    const HOW: &'static str = "Spsc, Blocking with FenceMode::Fence, SpinThenPark: send, recv";
     const SKILLS: &'static [Skill] = &[Skill::Single, Skill::Batch];
     type Kind = Spsc;
-    const BARRIER: Barrier = Barrier::Fence;
+    const BARRIER: FenceMode = FenceMode::Fence;
 }
 
 /// Asleep.
@@ -115,7 +115,7 @@ impl Style for ManySpin {
     const HOW: &'static str = "Mpmc, SpinOnly: try_send, try_recv; looks, then yields";
     const SKILLS: &'static [Skill] = &[Skill::Many];
     type Kind = Mpmc;
-    const WAKE: Wake = Wake::SpinOnly;
+    const WAKE: Wakeups = Wakeups::SpinOnly;
     const POLL: bool = true;
     fn wait() -> WaitStrategy {
         WaitStrategy::Spin
@@ -148,9 +148,9 @@ impl<S: Style> Crossing for Memring<S> {
 
     fn make<const N: usize>(link: &Link) -> Result<Made> {
         let builder = Ring::<[u64; N], S::Kind>::builder();
-        let builder = builder.capacity(link.shape.capacity).wake(S::WAKE);
+        let builder = builder.capacity(link.shape.capacity).wakeups(S::WAKE);
         let path = link.path.to_str().context("the name is not UTF-8")?;
-        let ring = builder.barrier(S::BARRIER).create(path)?;
+        let ring = builder.fence_mode(S::BARRIER).create(path)?;
         Ok(Made {
             keep: Some(Box::new(ring)),
             ..Made::default()

@@ -439,7 +439,7 @@ impl Engine {
             if is_word(place) {
                 let word = codec.unpack_word(place - WORDS, packed);
                 let position = codec.offset_or_lap(place - WORDS, packed);
-                let (attempt, owner) = (word.attempt(), word.owner().0);
+                let (attempt, owner) = (word.redeliveries(), word.owner().0);
                 format!(
                     "{:?}({position}) attempt {attempt} owner {owner}",
                     word.state()

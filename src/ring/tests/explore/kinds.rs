@@ -61,7 +61,7 @@ fn spsc(n: u64) -> Worlds {
         }),
         ("2 batches of 2, 2 kills", pairs()),
         ("the same discarded", pairs().discards()),
-        ("the same in 2 hands at most", pairs().attempts(2)),
+        ("the same in 2 hands at most", pairs().max_deliveries(2)),
         ("abandoned and given back, 2 kills", {
             mixed.receivers(1, GIVES_BACK).kills_with_heirs(2, &[ONE])
         }),
@@ -248,7 +248,7 @@ fn large_worlds_of_many_receivers() {
             }),
             ("1+2, in 2 hands at most, 2 kills, heirs", {
                 let ring = one(Spmc, n, &[ONE]).receivers(2, LEASE);
-                ring.kills_with_heirs(2, &[]).attempts(2)
+                ring.kills_with_heirs(2, &[]).max_deliveries(2)
             }),
             ("1+2, discarded, 2 kills, heirs", {
                 let ring = messages().receivers(2, LEASE);

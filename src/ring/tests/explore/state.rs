@@ -201,7 +201,10 @@ impl Codec {
             Owner(0) => 0,
             owner => u16::from(self.process(owner)) + 1,
         };
-        (laps as u16) << 9 | (word.state() as u16) << 7 | u16::from(word.attempt()) << 3 | owner
+        (laps as u16) << 9
+            | (word.state() as u16) << 7
+            | u16::from(word.redeliveries()) << 3
+            | owner
     }
 
     /// The position that a packed word is of.

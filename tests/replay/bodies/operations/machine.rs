@@ -227,7 +227,7 @@ impl<T: Numbered + ?Sized, K: Kind> Machine<T, K> {
         assert!(leases.len() <= usize::from(max).max(1));
         let seen: Vec<(u64, u8)> = leases
             .iter()
-            .map(|leased| (T::number(leased.read()), leased.attempt()))
+            .map(|leased| (T::number(leased.read()), leased.redeliveries()))
             .collect();
         match guard {
             Guard::Finish => leases.release(),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use memring::points::{Act, Point};
+use memring::failpoints::{Act, Failpoint};
 use memring::{OnDeath, RecvError, RingKind, Side};
 
 use crate::cases::{Plan, run_all, title};
@@ -18,7 +18,7 @@ struct Case {
     kind: RingKind,
     dead: Dead,
     program: Program,
-    point: Point,
+    point: Failpoint,
     act: Act,
 }
 
@@ -107,7 +107,7 @@ impl Job for &Case {
     }
 }
 
-fn with_both_acts(points: Vec<Point>) -> impl Iterator<Item = (Point, Act)> {
+fn with_both_acts(points: Vec<Failpoint>) -> impl Iterator<Item = (Failpoint, Act)> {
     let acts = |point| [(point, Act::Kill), (point, Act::Stop)];
     points.into_iter().flat_map(acts)
 }
@@ -174,7 +174,7 @@ fn heirs(kind: RingKind) {
 
 #[derive(Debug)]
 struct Closing {
-    point: Point,
+    point: Failpoint,
     act: Act,
 }
 
@@ -231,7 +231,7 @@ impl Job for &Late {
         let victim = held(&scene, Dead::Receiver, Side::Receiver);
         let [late] = table::OF_LATE_REPAIR;
         let plan = Plan(vec![
-            (Point::GivenBackCounted, 1, Act::Stop),
+            (Failpoint::GivenBackCounted, 1, Act::Stop),
             (late, 1, self.act),
         ]);
         let ready = scene.progress.readies();

@@ -7,20 +7,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use memring::RingKind;
-use memring::points::{self, Act, Point};
+use memring::failpoints::{self, Act, Failpoint};
 
 /// What to do when which point is reached for the how manieth time, and then.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan(pub Vec<(Point, u64, Act)>);
+pub struct Plan(pub Vec<(Failpoint, u64, Act)>);
 
 impl Plan {
-    pub fn of(point: Point, nth: u64, act: Act) -> Plan {
+    pub fn of(point: Failpoint, nth: u64, act: Act) -> Plan {
         Plan(vec![(point, nth, act)])
     }
 
     /// From now on this process follows it.
     pub fn arm(&self) {
-        points::arm(&self.0);
+        failpoints::arm(&self.0);
     }
 }
 
@@ -42,8 +42,8 @@ impl FromStr for Plan {
             let [point, nth, act] = words[..] else {
                 return Err(format!("expected point, number and act, found {step}"));
             };
-            let named = |one: &&Point| format!("{one:?}") == point;
-            let point = Point::ALL.iter().find(named);
+            let named = |one: &&Failpoint| format!("{one:?}") == point;
+            let point = Failpoint::ALL.iter().find(named);
             let point = *point.ok_or_else(|| format!("no point {step}"))?;
             let nth = nth.parse().map_err(|error| format!("{step}: {error}"))?;
             let acts = [Act::Kill, Act::Stop].into_iter();

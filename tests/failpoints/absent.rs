@@ -23,7 +23,7 @@ fn release_builds_have_no_points() {
             "-p",
             "memring",
             "--features",
-            "kill-points",
+            "failpoints",
         ])
         .args(["--offline", "--quiet", "--target-dir"])
         .arg(&directory)

@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use memring::points::{Act, Point};
+use memring::failpoints::{Act, Failpoint};
 use memring::{RecvError, Ring, RingKind, SendError, Side};
 
 use crate::cases::{Plan, run_all, title};
@@ -19,25 +19,25 @@ use crate::table::{Dead, Program};
 use crate::victim::held;
 
 /// What whoever detaches passes.
-const LEAVING: [Point; 5] = [
-    Point::IdUnlocked,
-    Point::DepartureAnnounced,
-    Point::EntryCleaned,
-    Point::AllCounted,
-    Point::Detached,
+const LEAVING: [Failpoint; 5] = [
+    Failpoint::IdUnlocked,
+    Failpoint::DepartureAnnounced,
+    Failpoint::EntryCleaned,
+    Failpoint::AllCounted,
+    Failpoint::Detached,
 ];
 /// What whoever clears up after a dead one passes.
-const BURYING: [Point; 4] = [
-    Point::DeadSwept,
-    Point::DeathAnnounced,
-    Point::EntryBuried,
-    Point::AllCounted,
+const BURYING: [Failpoint; 4] = [
+    Failpoint::DeadSwept,
+    Failpoint::DeathAnnounced,
+    Failpoint::EntryReaped,
+    Failpoint::AllCounted,
 ];
 
 #[derive(Debug)]
 struct Leaving {
     side: Side,
-    point: Point,
+    point: Failpoint,
 }
 
 impl Job for &Leaving {
@@ -110,7 +110,7 @@ pub fn waiter(args: &Args) {
 
 #[derive(Debug)]
 struct Burying {
-    point: Point,
+    point: Failpoint,
 }
 
 impl Job for &Burying {

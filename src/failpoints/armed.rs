@@ -1,9 +1,9 @@
-//! The points of test builds: the process that is told to dies by its own hand.
+//! The failpoints of test builds: the process that is told to dies by its own hand.
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::Point;
+use super::Failpoint;
 use crate::os::signal::raise;
 
 /// What happens at a point.
@@ -18,7 +18,7 @@ pub enum Act {
 const NOTHING: u32 = u32::MAX;
 
 /// What comes after the next act.
-static LATER: Mutex<Vec<(Point, u64, Act)>> = Mutex::new(Vec::new());
+static LATER: Mutex<Vec<(Failpoint, u64, Act)>> = Mutex::new(Vec::new());
 /// The point at which to act, or [`NOTHING`].
 static ARMED: AtomicU32 = AtomicU32::new(NOTHING);
 static STOPS: AtomicU32 = AtomicU32::new(0);
@@ -27,23 +27,24 @@ static LEFT: AtomicU64 = AtomicU64::new(0);
 
 /// Whether passages are counted.
 static WATCHED: AtomicU32 = AtomicU32::new(0);
-static REACHED: [AtomicU64; Point::ALL.len()] = [const { AtomicU64::new(0) }; Point::ALL.len()];
+static REACHED: [AtomicU64; Failpoint::ALL.len()] =
+    [const { AtomicU64::new(0) }; Failpoint::ALL.len()];
 
 /// From now on this process acts when it reaches a point for the `nth` time,
 /// counted from 1; then, if it lives, at the following one of `acts`.
-pub fn arm(acts: &[(Point, u64, Act)]) {
+pub fn arm(acts: &[(Failpoint, u64, Act)]) {
     let mut later = LATER.lock().unwrap_or_else(PoisonError::into_inner);
     *later = acts.iter().rev().copied().collect();
     next(&mut later);
 }
 
-fn next(later: &mut Vec<(Point, u64, Act)>) {
+fn next(later: &mut Vec<(Failpoint, u64, Act)>) {
     let Some((point, nth, act)) = later.pop() else {
         return;
     };
     LEFT.store(nth, Ordering::Relaxed);
     STOPS.store(u32::from(act == Act::Stop), Ordering::Relaxed);
-    // Release: pairs with the Acquire load in `reach`.
+    // Release: pairs with the Acquire load in `pass`.
     ARMED.store(point as u32, Ordering::Release);
 }
 
@@ -52,7 +53,7 @@ pub fn watch() {
     WATCHED.store(1, Ordering::Relaxed);
 }
 
-/// How often each point of [`Point::ALL`] was passed since [`watch`].
+/// How often each point of [`Failpoint::ALL`] was passed since [`watch`].
 pub fn reached() -> Vec<u64> {
     REACHED
         .iter()
@@ -61,7 +62,7 @@ pub fn reached() -> Vec<u64> {
 }
 
 #[inline(always)]
-pub(super) fn reach(point: Point) {
+pub(super) fn pass(point: Failpoint) {
     if WATCHED.load(Ordering::Relaxed) != 0 {
         REACHED[point as usize].fetch_add(1, Ordering::Relaxed);
     }

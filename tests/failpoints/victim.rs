@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use memring::points::{Act, Point};
+use memring::failpoints::{Act, Failpoint};
 use memring::{Ring, Side};
 
 use crate::cases::Plan;
@@ -49,7 +49,7 @@ pub fn victim(args: &Args) {
                     let mut tx = ring.sender().expect("a place for a sender");
                     progress.begin(VICTIM, 1);
                     progress.ready();
-                    Plan::of(Point::Published, 1, Act::Kill).arm();
+                    Plan::of(Failpoint::Published, 1, Act::Kill).arm();
                     let _ = tx.send(made);
                 }
                 "leases" => {
@@ -57,7 +57,7 @@ pub fn victim(args: &Args) {
                     let leased = rx.lease_batch(LEASED).expect("lease");
                     assert_eq!(leased.len(), LEASED);
                     for message in leased.iter() {
-                        progress.received(Line::stamp(&message.read()), message.attempt());
+                        progress.received(Line::stamp(&message.read()), message.redeliveries());
                     }
                     wait(&progress);
                 }
@@ -73,7 +73,7 @@ pub fn victim(args: &Args) {
                     assert!(all.len() > 500, "{}", all.len());
                     let leases: Vec<_> = all.iter_mut().take(2).map(|rx| rx.lease()).collect();
                     for lease in leases.iter().flatten() {
-                        progress.received(Line::stamp(&lease.read()), lease.attempt());
+                        progress.received(Line::stamp(&lease.read()), lease.redeliveries());
                     }
                     wait(&progress);
                 }

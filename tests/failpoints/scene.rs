@@ -50,7 +50,7 @@ struct Survivor {
 
 /// A ring for a case: small, so that it is full and empty all the time.
 pub fn small<K: Cast>() -> RingBuilder<Line, K> {
-    Ring::builder().capacity(CAPACITY).attempts(15)
+    Ring::builder().capacity(CAPACITY).max_deliveries(15)
 }
 
 impl<K: Cast> Scene<K> {
@@ -258,7 +258,7 @@ fn receive_on<K: Cast>(
     loop {
         match rx.lease_timeout(SHORT) {
             Ok(lease) => {
-                progress.received(Line::stamp(&lease.read()), lease.attempt());
+                progress.received(Line::stamp(&lease.read()), lease.redeliveries());
                 lease.release();
                 count.fetch_add(1, Ordering::Release);
             }
@@ -311,5 +311,8 @@ pub fn nothing_is_left<K: Cast>(ring: &Ring<Line, K>) {
         stats.senders.is_empty() && stats.receivers.is_empty(),
         "{stats:?}"
     );
-    assert_eq!((stats.blocks_senders, stats.blocks_receivers), (None, None));
+    assert_eq!(
+        (stats.senders_blocked_by, stats.receivers_blocked_by),
+        (None, None)
+    );
 }

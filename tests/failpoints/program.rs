@@ -4,7 +4,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use memring::points;
+use memring::failpoints;
 use memring::{Receiver, RecvTimeoutError, Ring, Sender, TryRecvError, WaitStrategy};
 
 use crate::cases::Plan;
@@ -68,7 +68,7 @@ pub fn doomed(args: &Args) {
             };
             let is_unharmed = doomed.plan.0.is_empty();
             if is_unharmed {
-                points::watch();
+                failpoints::watch();
             }
             match args.get("program") {
                 Program::Send => doomed.send(),
@@ -83,7 +83,7 @@ pub fn doomed(args: &Args) {
             }
             if is_unharmed {
                 let passages = args.board(PASSAGES);
-                for (index, count) in points::reached().into_iter().enumerate() {
+                for (index, count) in failpoints::reached().into_iter().enumerate() {
                     passages.set(index, count);
                 }
             }
@@ -134,7 +134,7 @@ impl<K: Cast> Doomed<K> {
         match rx.lease_timeout(SHORT) {
             Ok(lease) => {
                 self.progress
-                    .received(Line::stamp(&lease.read()), lease.attempt());
+                    .received(Line::stamp(&lease.read()), lease.redeliveries());
                 lease.release();
             }
             Err(RecvTimeoutError::Timeout(_)) => {}
@@ -151,7 +151,7 @@ impl<K: Cast> Doomed<K> {
                 Ok(batch) => {
                     for message in batch.iter() {
                         self.progress
-                            .received(Line::stamp(&message.read()), message.attempt());
+                            .received(Line::stamp(&message.read()), message.redeliveries());
                     }
                 }
                 Err(TryRecvError::Empty) => {}
@@ -251,7 +251,7 @@ impl<K: Cast> Doomed<K> {
             match rx.lease() {
                 Ok(lease) => {
                     self.progress
-                        .received(Line::stamp(&lease.read()), lease.attempt());
+                        .received(Line::stamp(&lease.read()), lease.redeliveries());
                 }
                 Err(end) => {
                     assert_eq!(end, memring::RecvError::Closed);

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use memring::points::{Act, Point};
+use memring::failpoints::{Act, Failpoint};
 use memring::{RecvError, RingKind, WaitStrategy};
 
 use crate::cases::{Plan, run_all, title};
@@ -18,7 +18,7 @@ use crate::table::Program;
 #[derive(Debug)]
 struct Case {
     kind: RingKind,
-    point: Point,
+    point: Failpoint,
     nth: u64,
 }
 
@@ -55,12 +55,12 @@ impl Job for Sent<'_> {
 /// Nobody but the dead one could have woken the sleeper: it had a system call's
 /// time to live.
 fn messages(kind: RingKind) {
-    let own: &[Point] = if kind.has_many_senders() {
+    let own: &[Failpoint] = if kind.has_many_senders() {
         &[]
     } else {
-        &[Point::SentMoved, Point::BusyCleared]
+        &[Failpoint::SentMoved, Failpoint::BusyCleared]
     };
-    let all = [&[Point::Published, Point::EventCounted], own].concat();
+    let all = [&[Failpoint::Published, Failpoint::WaitWordCounted], own].concat();
     let case = |point| Case {
         kind,
         point,
@@ -114,11 +114,11 @@ impl Job for Freed<'_> {
 fn room(kind: RingKind) {
     // A single receiver stores `done` once when it attaches.
     let acknowledged = if kind.has_many_receivers() {
-        (Point::SlotFreed, 1)
+        (Failpoint::SlotFreed, 1)
     } else {
-        (Point::DoneMoved, 2)
+        (Failpoint::DoneMoved, 2)
     };
-    let all = [acknowledged, (Point::EventCounted, 1)];
+    let all = [acknowledged, (Failpoint::WaitWordCounted, 1)];
     let case = |(point, nth)| Case { kind, point, nth };
     let cases: Vec<Case> = all.into_iter().map(case).collect();
     run_all(&title(kind, "room of the dead"), &cases, |case| {

@@ -1,7 +1,7 @@
 //! Which program passes which points: every point is in here.
 
 use memring::RingKind;
-use memring::points::Point::{self, *};
+use memring::failpoints::Failpoint::{self, *};
 
 /// What a doomed process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Program {
 }
 
 /// Attaching to a place that nobody left dirty, and detaching again.
-const COMING_AND_GOING: [Point; 8] = [
+const COMING_AND_GOING: [Failpoint; 8] = [
     IdLocked,
     PidEntered,
     EntryTaken,
@@ -36,18 +36,18 @@ const COMING_AND_GOING: [Point; 8] = [
     Detached,
 ];
 /// Sleeping, and waking those who sleep, whichever way.
-const SLEEPING: [Point; 6] = [
+const SLEEPING: [Failpoint; 6] = [
     SleepAnnounced,
     SleepFenced,
     Woken,
-    EventCounted,
+    WaitWordCounted,
     BitCleared,
     AllCounted,
 ];
 
 /// Traffic in both directions: what it passes, on the side in question.
-pub fn of_traffic(program: Program, kind: RingKind) -> Vec<Point> {
-    let own: &[Point] = match program {
+pub fn of_traffic(program: Program, kind: RingKind) -> Vec<Failpoint> {
+    let own: &[Failpoint] = match program {
         Program::Send if kind.has_many_senders() => &[
             Claimed,
             TailMoved,
@@ -110,8 +110,8 @@ pub enum Dead {
 }
 
 /// A repairer meets one of `Dead`: what it passes.
-pub fn of_repair(dead: Dead, kind: RingKind) -> Vec<Point> {
-    let on_slot: &[Point] = match dead {
+pub fn of_repair(dead: Dead, kind: RingKind) -> Vec<Failpoint> {
+    let on_slot: &[Failpoint] = match dead {
         Dead::Sender if kind.has_many_senders() => &[Repaired],
         Dead::Receiver if kind.has_many_receivers() => &[GivenBackCounted, Repaired],
         Dead::ReceiverDiscarded if kind.has_many_receivers() => &[LostCounted, Repaired],
@@ -121,15 +121,15 @@ pub fn of_repair(dead: Dead, kind: RingKind) -> Vec<Point> {
         RequeueAnnounced,
         DeadSwept,
         DeathAnnounced,
-        EntryBuried,
+        EntryReaped,
         AllCounted,
     ];
     [on_slot, &on_entry[..]].concat()
 }
 
 /// An heir takes the place of one of `Dead`: what it passes.
-pub fn of_heir(dead: Dead) -> Vec<Point> {
-    let own: &[Point] = match dead {
+pub fn of_heir(dead: Dead) -> Vec<Failpoint> {
+    let own: &[Failpoint] = match dead {
         Dead::Published => &[SentRecovered, BusyReset],
         Dead::Receiver => &[
             GivenBackCounted,
@@ -148,7 +148,7 @@ pub fn of_heir(dead: Dead) -> Vec<Point> {
             AllCounted,
             DeadSwept,
             DeathAnnounced,
-            EntryBuried,
+            EntryReaped,
         ],
         Dead::Sender => &[],
     };
@@ -157,13 +157,13 @@ pub fn of_heir(dead: Dead) -> Vec<Point> {
 }
 
 /// Whoever closes a ring and then reports its end.
-pub const OF_CLOSING: [Point; 3] = [ClosedSet, AllCounted, ClosedFenced];
+pub const OF_CLOSING: [Failpoint; 3] = [ClosedSet, AllCounted, ClosedFenced];
 
 /// Two repairers at one slot: the one that comes too late.
-pub const OF_LATE_REPAIR: [Point; 1] = [CountTakenBack];
+pub const OF_LATE_REPAIR: [Failpoint; 1] = [CountTakenBack];
 
 /// Making a ring with a name; one without; removing one.
-pub const OF_NAMED: [Point; 6] = [
+pub const OF_NAMED: [Failpoint; 6] = [
     FileMade,
     FileAllocated,
     HeaderWritten,
@@ -171,7 +171,7 @@ pub const OF_NAMED: [Point; 6] = [
     UsersLocked,
     NamePublished,
 ];
-pub const OF_ANONYMOUS: [Point; 6] = [
+pub const OF_ANONYMOUS: [Failpoint; 6] = [
     FileMade,
     FileAllocated,
     HeaderWritten,
@@ -179,7 +179,7 @@ pub const OF_ANONYMOUS: [Point; 6] = [
     StartWritten,
     UsersLocked,
 ];
-pub const OF_REMOVAL: [Point; 2] = [RemovalLocked, NameRemoved];
+pub const OF_REMOVAL: [Failpoint; 2] = [RemovalLocked, NameRemoved];
 
 /// Each is tried somewhere, and each case fails if its point is not reached.
 #[test]
@@ -206,7 +206,7 @@ fn every_point_is_in_the_table() {
     all.extend(OF_NAMED);
     all.extend(OF_ANONYMOUS);
     all.extend(OF_REMOVAL);
-    for point in Point::ALL {
+    for point in Failpoint::ALL {
         assert!(all.contains(point), "{point:?} is tried nowhere");
     }
 }

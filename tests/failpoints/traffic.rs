@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use memring::points::{Act, Point};
+use memring::failpoints::{Act, Failpoint};
 use memring::{RingKind, Side};
 
 use crate::cases::{Plan, run_all, title};
@@ -19,7 +19,7 @@ const LONG_ENOUGH: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 struct Case {
     program: Program,
-    point: Point,
+    point: Failpoint,
     nth: u64,
     act: Act,
 }
@@ -95,20 +95,20 @@ impl Job for Unharmed {
     fn run<K: Cast>(self) {
         let Unharmed(program) = self;
         let mut scene = Scene::<K>::new(small());
-        let passages = scene.home.board(PASSAGES, Point::ALL.len());
+        let passages = scene.home.board(PASSAGES, Failpoint::ALL.len());
         let child = scene.spawn(program, &Plan(Vec::new()));
         scene.succeed_beside(program);
         scene.all_go_on();
         std::thread::sleep(LONG_ENOUGH);
         scene.settle(Some(child), false);
         let listed = table::of_traffic(program, K::KIND);
-        for (index, point) in Point::ALL.iter().enumerate() {
+        for (index, point) in Failpoint::ALL.iter().enumerate() {
             assert!(
                 passages.get(index) == 0 || listed.contains(point),
                 "{program:?} passes {point:?}, which is not in the table"
             );
         }
-        assert!((0..Point::ALL.len()).any(|index| passages.get(index) > 0));
+        assert!((0..Failpoint::ALL.len()).any(|index| passages.get(index) > 0));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use memring::points::{Act, Point};
+use memring::failpoints::{Act, Failpoint};
 use memring::{Mpmc, Ring, RingError};
 
 use crate::cases::{Plan, run_all};
@@ -51,7 +51,7 @@ pub fn maker(args: &Args) {
 #[derive(Debug)]
 struct Case {
     way: Way,
-    point: Point,
+    point: Failpoint,
     act: Act,
 }
 
@@ -79,7 +79,10 @@ fn run(case: &Case) {
     let way = format!("{:?}", case.way);
     let args: [(&str, &dyn Display); 2] = [("plan", &plan), ("way", &way)];
     let child = home.spawn("maker", &args);
-    let is_there = matches!(case.point, Point::NamePublished | Point::RemovalLocked);
+    let is_there = matches!(
+        case.point,
+        Failpoint::NamePublished | Failpoint::RemovalLocked
+    );
     match case.act {
         Act::Kill => {
             child.dies();

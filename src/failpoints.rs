@@ -1,33 +1,33 @@
-//! Named points at every change of shared state, where the tests let a process
+//! Failpoints: named places at every change of shared state, where the tests let a process
 //! die or stop.
 //!
-//! A point is passed right *after* the change that it is named for. Only debug
-//! builds with the feature `kill-points` contain anything of it, which is how
-//! this crate's own tests are built; elsewhere [`reach`] is nothing.
+//! A failpoint is passed right *after* the change that it is named for. Only debug
+//! builds with the feature `failpoints` contain anything of it, which is how
+//! this crate's own tests are built; elsewhere `failpoint!` is nothing.
 
-#[cfg(all(feature = "kill-points", debug_assertions, not(loom)))]
+#[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
 mod armed;
-#[cfg(all(feature = "kill-points", debug_assertions, not(loom)))]
+#[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
 pub use armed::{Act, arm, reached, watch};
 
-macro_rules! points {
+macro_rules! failpoints {
     ($($name:ident: $doc:literal,)*) => {
         /// A place where a process may be killed or stopped.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
-        pub enum Point {
+        pub enum Failpoint {
             $(#[doc = $doc] $name,)*
         }
 
-        #[cfg(all(feature = "kill-points", debug_assertions, not(loom)))]
-        impl Point {
+        #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
+        impl Failpoint {
             /// All of them.
-            pub const ALL: &'static [Point] = &[$(Point::$name,)*];
+            pub const ALL: &'static [Failpoint] = &[$(Failpoint::$name,)*];
         }
     };
 }
 
-points! {
+failpoints! {
     // Attaching.
     IdLocked: "The lock byte of an id was taken.",
     OwnIdSwept: "What the id's last holder held was repaired.",
@@ -65,7 +65,7 @@ points! {
     SleepAnnounced: "The sleepers' bit was set.",
     SleepFenced: "The barrier of a sleeper has passed.",
     Woken: "A sleep has ended.",
-    EventCounted: "A notifier has counted the event up, and has woken nobody yet.",
+    WaitWordCounted: "A notifier has counted the event up, and has woken nobody yet.",
     BitCleared: "A notifier took the sleepers' bit away, and has woken nobody yet.",
     AllCounted: "The event was counted up to wake everybody, and nobody was woken yet.",
 
@@ -76,7 +76,7 @@ points! {
     RequeueAnnounced: "Receivers can tell that something lies behind the head.",
     DeadSwept: "All that a dead one held was repaired.",
     DeathAnnounced: "The going of a dead one was counted.",
-    EntryBuried: "The entry of a dead one is clean.",
+    EntryReaped: "The entry of a dead one is clean.",
 
     // Cloning, closing, detaching.
     Cloned: "An endpoint was cloned.",
@@ -99,10 +99,17 @@ points! {
     NameRemoved: "The name is gone.",
 }
 
-/// A process that is told to ends, or stops, here.
+/// Passes a failpoint: a process that was told to ends, or stops, here.
+macro_rules! failpoint {
+    ($name:ident) => {
+        $crate::failpoints::pass($crate::failpoints::Failpoint::$name)
+    };
+}
+pub(crate) use failpoint;
+
 #[inline(always)]
-pub(crate) fn reach(point: Point) {
-    #[cfg(all(feature = "kill-points", debug_assertions, not(loom)))]
-    armed::reach(point);
+pub(crate) fn pass(point: Failpoint) {
+    #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
+    armed::pass(point);
     let _ = point;
 }
