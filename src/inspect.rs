@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use crate::error::{Holder, RingError, Side};
 use crate::kind::RingKind;
 use crate::layout::{Cell, RECEIVER_IDS, SENDER_IDS, USERS_BYTE};
-use crate::os::file;
 use crate::participant::{self, Peer};
-use crate::primitive::Ordering;
 use crate::ring::memory::{Block, Memory};
 use crate::ring::position::{Owner, State, Word, before};
 use crate::segment::Segment;
 use crate::segment::place::{self, Place};
 use crate::segment::terms::{MessageKind, OnDeath, Terms, Wakeups};
 use crate::segment::{open, remove as unlink};
+use crate::sys::atomic::Ordering;
+use crate::sys::file;
 
 /// Figures of a ring. Taken without stopping anybody, so they need not agree
 /// with each other to the message.
@@ -123,7 +123,7 @@ pub fn inspect(name: &str) -> Result<Inspection, RingError> {
     let file_size = segment
         .locks
         .as_fd()
-        .and_then(file::facts)
+        .and_then(file::metadata)
         .map_err(open::os_error("look at", &path))?
         .size;
     let Terms {

@@ -73,24 +73,17 @@
 compile_error!("memring needs Linux on a 64-bit machine: there is no other backend yet");
 
 mod error;
-#[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
-#[doc(hidden)]
-pub mod failpoints;
-#[cfg(not(all(feature = "failpoints", debug_assertions, not(loom))))]
-mod failpoints;
 mod kind;
 mod layout;
 mod message;
-mod primitive;
 mod ring;
+mod sys;
 mod wait;
 
 #[cfg(not(loom))]
 mod channel;
 #[cfg(not(loom))]
 mod inspect;
-#[cfg(not(loom))]
-mod os;
 #[cfg(not(loom))]
 mod participant;
 #[cfg(not(loom))]
@@ -115,4 +108,7 @@ pub use participant::Peer;
 pub use segment::Warning;
 #[cfg(not(loom))]
 pub use segment::terms::{FenceMode, MessageKind, OnDeath, Wakeups};
+#[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
+#[doc(hidden)]
+pub use sys::failpoints;
 pub use wait::WaitStrategy;

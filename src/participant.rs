@@ -14,15 +14,15 @@ use std::io;
 use std::sync::Arc;
 
 use crate::error::{AttachError, Failure, Side};
-use crate::failpoints::failpoint;
 use crate::layout::{Bell, Cell, RECEIVER_IDS, SENDER_IDS};
-use crate::os::lock::Acquired;
-use crate::primitive::Ordering;
 use crate::ring::memory::{Block, Memory};
 use crate::ring::position::{Owner, State};
 use crate::ring::repair::{self, Owners, Repaired};
 use crate::ring::{Held, Stall};
 use crate::segment::Segment;
+use crate::sys::atomic::Ordering;
+use crate::sys::failpoints::failpoint;
+use crate::sys::lock::Acquired;
 use crate::wait::Event;
 use crate::wait::parking::Parking;
 

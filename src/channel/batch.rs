@@ -4,13 +4,13 @@ use super::receiver::Receiver;
 use super::sender::Sender;
 use super::{answer, waiting};
 use crate::error::{RecvError, SendBatchError, TryRecvError, TrySendBatchError};
-use crate::failpoints::failpoint;
 use crate::kind::Kind;
 use crate::layout::Bell;
 use crate::message::Message;
 use crate::ring::memory::{Memory, View};
 use crate::ring::payload::Payload;
 use crate::ring::{Claim, ReceiveSide, SendSide, Stall};
+use crate::sys::failpoints::failpoint;
 
 /// So many messages of a batch are acknowledged together, where one release can
 /// do it: senders have their room soon enough.

@@ -7,10 +7,10 @@ use super::handle::Ring;
 use crate::error::RingError;
 use crate::kind::Kind;
 use crate::message::Message;
-use crate::primitive::Fences;
 use crate::segment::place::Place;
 use crate::segment::terms::{Expected, FenceMode, MessageKind, OnDeath, Terms, Wakeups};
 use crate::segment::{Segment, Wishes, create, open, register_barrier};
+use crate::sys::atomic::Fences;
 
 /// Options of a ring to be made or opened, from [`Ring::builder`].
 ///

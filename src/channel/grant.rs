@@ -4,10 +4,10 @@
 
 use super::sender::Sender;
 use crate::error::Failure;
-use crate::failpoints::failpoint;
 use crate::kind::Kind;
 use crate::message::Message;
 use crate::ring::payload::Payload;
+use crate::sys::failpoints::failpoint;
 
 /// A slot that is this sender's to write to, from [`Sender::reserve`].
 ///

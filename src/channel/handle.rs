@@ -8,15 +8,15 @@ use std::sync::Arc;
 use super::builder::RingBuilder;
 use super::{Receiver, Sender};
 use crate::error::{AttachError, Failure, RingError};
-use crate::failpoints::failpoint;
 use crate::inspect::{self, Stats};
 use crate::kind::Kind;
 use crate::layout::{CLOSED, Cell};
 use crate::message::Message;
 use crate::participant;
-use crate::primitive::Ordering;
 use crate::ring::memory::Memory;
 use crate::segment::{Segment, Warning};
+use crate::sys::atomic::Ordering;
+use crate::sys::failpoints::failpoint;
 use crate::wait::WaitStrategy;
 
 /// A ring in shared memory, open in this process.

@@ -7,13 +7,13 @@ use super::receiver::Receiver;
 use super::waiting::{self, Outcome};
 use super::{ReceiveSideOf, answer};
 use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
-use crate::failpoints::failpoint;
 use crate::kind::Kind;
 use crate::layout::Bell;
 use crate::message::Message;
-use crate::os::clock::Moment;
 use crate::ring::memory::Memory;
 use crate::ring::{ReceiveSide, Stall, Terms};
+use crate::sys::clock::MonotonicTime;
+use crate::sys::failpoints::failpoint;
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// Takes a message to read in place, if there is one now.
@@ -51,7 +51,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         &mut self,
         timeout: Duration,
     ) -> Result<Lease<'_, T, K>, RecvTimeoutError> {
-        let deadline = Moment::now().checked_add(timeout);
+        let deadline = MonotonicTime::now().checked_add(timeout);
         self.lease_until(deadline, 1)
             .map(Lease::new)
             .map_err(answer::recv_timeout)
@@ -65,7 +65,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         &mut self,
         deadline: Instant,
     ) -> Result<Lease<'_, T, K>, RecvTimeoutError> {
-        let deadline = Some(Moment::from_instant(deadline));
+        let deadline = Some(MonotonicTime::from_instant(deadline));
         self.lease_until(deadline, 1)
             .map(Lease::new)
             .map_err(answer::recv_timeout)
@@ -98,7 +98,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     #[inline]
     fn lease_until(
         &mut self,
-        deadline: Option<Moment>,
+        deadline: Option<MonotonicTime>,
         max: usize,
     ) -> Result<LeaseBatch<'_, T, K>, Outcome> {
         let first = self.take_leases(max);

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{AttachError, Holder, Side};
-use crate::failpoints::failpoint;
 use crate::inspect;
 use crate::layout::{Bell, CLOSED_AND_FENCED, Cell};
-use crate::os::clock::Moment;
 use crate::participant::{self, Participant, Presence};
-use crate::primitive::Ordering;
 use crate::ring::memory::Memory;
 use crate::ring::position::Owner;
 use crate::segment::terms::Wakeups;
 use crate::segment::{Segment, register_barrier};
+use crate::sys::atomic::Ordering;
+use crate::sys::clock::MonotonicTime;
+use crate::sys::failpoints::failpoint;
 use crate::wait::parking::Parking;
 use crate::wait::{Event, Park, WaitStrategy};
 
@@ -63,7 +63,7 @@ pub(crate) struct Port {
     stands: bool,
     /// Calls in a row that found nothing.
     misses: u32,
-    patrolled: Moment,
+    patrolled: MonotonicTime,
     cursor: u16,
     /// The other side, as of a count of changes.
     others: Option<(u64, Presence)>,
@@ -89,7 +89,7 @@ impl Port {
             (Some(_), false) => return Err(AttachError::CannotPark),
         };
         let parking = Parking(segment.terms.fences);
-        if parking.0 == crate::primitive::Fences::Membarrier {
+        if parking.0 == crate::sys::atomic::Fences::Membarrier {
             // Anew: a registration does not outlive `exec`.
             register_barrier().map_err(|error| AttachError::Os {
                 action: "register for membarrier",
@@ -110,7 +110,7 @@ impl Port {
             blocking,
             parking,
             misses: 0,
-            patrolled: Moment::coarse(),
+            patrolled: MonotonicTime::coarse(),
             others: None,
             concluded: None,
         })
@@ -189,10 +189,10 @@ impl Port {
         &self,
         memory: &impl Memory,
         seen: u32,
-        deadline: Option<Moment>,
+        deadline: Option<MonotonicTime>,
         cap: Duration,
     ) -> bool {
-        let now = Moment::now();
+        let now = MonotonicTime::now();
         let cap = now.checked_add(cap).unwrap_or(now);
         let until = deadline.map_or(cap, |deadline| deadline.min(cap));
         let bell = memory.bell(self.side.bell());
@@ -218,7 +218,7 @@ impl Port {
 
     /// Probes a few participants, if the last patrol is a while ago.
     pub(crate) fn patrol_if_due(&mut self) {
-        let now = Moment::coarse();
+        let now = MonotonicTime::coarse();
         if self.patrolled.until(now) >= BETWEEN_PATROLS {
             self.patrolled = now;
             let _ = participant::patrol(&self.segment, &mut self.cursor, PROBES);

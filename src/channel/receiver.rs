@@ -9,15 +9,15 @@ use super::port::Port;
 use super::waiting::{self, Endpoint};
 use super::{ReceiveSideOf, answer};
 use crate::error::{AttachError, Failure, RecvError, RecvTimeoutError, Side, TryRecvError};
-use crate::failpoints::failpoint;
 use crate::inspect::Stats;
 use crate::kind::{Kind, Sides};
 use crate::layout::Bell;
 use crate::message::Message;
-use crate::os::clock::Moment;
 use crate::ring::memory::View;
 use crate::ring::payload::Payload;
 use crate::ring::{Arity, Claim, Impossible, ReceiveSide, SendSide, Stall};
+use crate::sys::clock::MonotonicTime;
+use crate::sys::failpoints::failpoint;
 use crate::wait::WaitStrategy;
 
 /// The receiving end of a ring, attached.
@@ -117,7 +117,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// [`RecvTimeoutError::Timeout`] if there was no message in time; else as
     /// [`Receiver::recv`].
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T::Received, RecvTimeoutError> {
-        self.recv_until(Moment::now().checked_add(timeout))
+        self.recv_until(MonotonicTime::now().checked_add(timeout))
     }
 
     /// As [`Receiver::recv`], until `deadline` at the latest.
@@ -125,10 +125,13 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// # Errors
     /// As [`Receiver::recv_timeout`].
     pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T::Received, RecvTimeoutError> {
-        self.recv_until(Some(Moment::from_instant(deadline)))
+        self.recv_until(Some(MonotonicTime::from_instant(deadline)))
     }
 
-    fn recv_until(&mut self, deadline: Option<Moment>) -> Result<T::Received, RecvTimeoutError> {
+    fn recv_until(
+        &mut self,
+        deadline: Option<MonotonicTime>,
+    ) -> Result<T::Received, RecvTimeoutError> {
         if let Some(message) = self.take_soon() {
             return Ok(message);
         }

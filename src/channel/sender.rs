@@ -10,14 +10,14 @@ use super::port::Port;
 use super::waiting::{self, Endpoint};
 use super::{SendSideOf, answer};
 use crate::error::{AttachError, Failure, SendError, SendTimeoutError, Side, TrySendError};
-use crate::failpoints::failpoint;
 use crate::inspect::Stats;
 use crate::kind::Kind;
 use crate::layout::Bell;
 use crate::message::Message;
-use crate::os::clock::Moment;
 use crate::ring::memory::View;
 use crate::ring::{Arity, SendSide, Stall};
+use crate::sys::clock::MonotonicTime;
+use crate::sys::failpoints::failpoint;
 use crate::wait::WaitStrategy;
 
 /// One in so many looks of a call that waits is in earnest.
@@ -121,7 +121,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         message: T::Sent<'m>,
         timeout: Duration,
     ) -> Result<(), SendTimeoutError<T::Sent<'m>>> {
-        self.send_until(message, Moment::now().checked_add(timeout))
+        self.send_until(message, MonotonicTime::now().checked_add(timeout))
     }
 
     /// As [`Sender::send`], until `deadline` at the latest.
@@ -133,7 +133,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         message: T::Sent<'m>,
         deadline: Instant,
     ) -> Result<(), SendTimeoutError<T::Sent<'m>>> {
-        self.send_until(message, Some(Moment::from_instant(deadline)))
+        self.send_until(message, Some(MonotonicTime::from_instant(deadline)))
     }
 
     #[cold]
@@ -141,7 +141,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     fn send_until<'m>(
         &mut self,
         message: T::Sent<'m>,
-        deadline: Option<Moment>,
+        deadline: Option<MonotonicTime>,
     ) -> Result<(), SendTimeoutError<T::Sent<'m>>> {
         if let Err(failure) = self.check_length(&message) {
             return Err(SendTimeoutError::Failed(message, failure));
@@ -189,7 +189,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         &mut self,
         timeout: Duration,
     ) -> Result<Grant<'_, T, K>, SendTimeoutError<()>> {
-        self.reserve_until(Moment::now().checked_add(timeout))
+        self.reserve_until(MonotonicTime::now().checked_add(timeout))
     }
 
     /// As [`Sender::reserve`], until `deadline` at the latest.
@@ -200,13 +200,13 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         &mut self,
         deadline: Instant,
     ) -> Result<Grant<'_, T, K>, SendTimeoutError<()>> {
-        self.reserve_until(Some(Moment::from_instant(deadline)))
+        self.reserve_until(Some(MonotonicTime::from_instant(deadline)))
     }
 
     #[inline]
     fn reserve_until(
         &mut self,
-        deadline: Option<Moment>,
+        deadline: Option<MonotonicTime>,
     ) -> Result<Grant<'_, T, K>, SendTimeoutError<()>> {
         let first = self.grant();
         match waiting::until(self, deadline, first, |sender| {

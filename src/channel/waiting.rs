@@ -3,10 +3,10 @@
 
 use super::port::{CAP, End, LONG_CAP, Port};
 use crate::error::{Failure, Holder};
-use crate::os::clock::Moment;
 use crate::participant;
 use crate::ring::memory::Memory;
 use crate::ring::{Held, Impossible, Stall};
+use crate::sys::clock::MonotonicTime;
 
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -73,7 +73,7 @@ pub(crate) fn once<E: Endpoint, R>(
 #[inline(always)]
 pub(crate) fn until<E: Endpoint, R>(
     endpoint: &mut E,
-    deadline: Option<Moment>,
+    deadline: Option<MonotonicTime>,
     first: Result<R, Stall>,
     attempt: impl FnMut(&mut E) -> Result<R, Stall>,
 ) -> Result<R, Outcome> {
@@ -97,12 +97,13 @@ fn look_closer<E: Endpoint, R>(
 #[inline(never)]
 fn wait<E: Endpoint, R>(
     endpoint: &mut E,
-    deadline: Option<Moment>,
+    deadline: Option<MonotonicTime>,
     first: Stall,
     mut attempt: impl FnMut(&mut E) -> Result<R, Stall>,
 ) -> Result<R, Outcome> {
     let looks = endpoint.port().strategy.spins();
-    let is_late = |deadline: Option<Moment>| deadline.is_some_and(|at| at <= Moment::now());
+    let is_late =
+        |deadline: Option<MonotonicTime>| deadline.is_some_and(|at| at <= MonotonicTime::now());
     let mut seen = Err(first);
     let mut look: u32 = 0;
     let mut slept = false;

@@ -15,7 +15,7 @@ use crate::layout::{
     TABLE_OFFSET,
 };
 use crate::message::Message;
-use crate::primitive::{AtomicU32, AtomicU64, Fences};
+use crate::sys::atomic::{AtomicU32, AtomicU64, Fences};
 
 /// What the protocols need of memory: mapped, on the heap, or loom's.
 pub trait Memory {
@@ -325,7 +325,7 @@ pub(crate) mod heap {
     //! A ring on the heap, for tests of the protocols in one process.
 
     use super::*;
-    use crate::primitive::Ordering;
+    use crate::sys::atomic::Ordering;
     use std::alloc::{Layout, alloc_zeroed, dealloc};
 
     pub(crate) struct HeapRing<T: Message + ?Sized> {

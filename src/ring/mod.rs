@@ -20,9 +20,9 @@ pub(crate) mod single;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-use crate::failpoints::failpoint;
 use crate::layout::Cell;
-use crate::primitive::Ordering;
+use crate::sys::atomic::Ordering;
+use crate::sys::failpoints::failpoint;
 use memory::Memory;
 use position::{Owner, Word};
 

@@ -39,7 +39,7 @@ use super::position::{Geometry, Owner};
 use super::repair::{self, Owners};
 use super::{Claim, Held, ReceiveSide, SendSide, Stall, Terms, start_at};
 use crate::layout::{Bell, Cell};
-use crate::primitive::{AtomicU32, AtomicU64, Fences, Ordering};
+use crate::sys::atomic::{AtomicU32, AtomicU64, Fences, Ordering};
 
 const TERMS: Terms = Terms {
     redeliver: true,

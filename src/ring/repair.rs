@@ -8,9 +8,9 @@
 use super::memory::Memory;
 use super::position::{Owner, State, Word};
 use super::{Held, Terms};
-use crate::failpoints::failpoint;
 use crate::layout::{Cell, TABLE_ENTRIES};
-use crate::primitive::Ordering;
+use crate::sys::atomic::Ordering;
+use crate::sys::failpoints::failpoint;
 
 /// What repair did to one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

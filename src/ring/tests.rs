@@ -23,7 +23,7 @@ use super::position::Owner;
 use super::repair::{self, Owners, Repaired};
 use super::{Arity, Claim, Held, ReceiveSide, SendSide, Stall, Terms};
 use crate::layout::{Cell, RECEIVER_IDS, SENDER_IDS};
-use crate::primitive::Ordering;
+use crate::sys::atomic::Ordering;
 
 /// Where a message is, by the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

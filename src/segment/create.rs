@@ -10,11 +10,11 @@ use super::place::Place;
 use super::terms::Terms;
 use super::{Segment, Wishes, open};
 use crate::error::RingError;
-use crate::failpoints::failpoint;
 use crate::layout::USERS_BYTE;
-use crate::os::file;
-use crate::os::lock::LockFile;
 use crate::ring;
+use crate::sys::failpoints::failpoint;
+use crate::sys::file;
+use crate::sys::lock::LockFile;
 
 /// Makes a ring and gives it a name, which must be free.
 pub(crate) fn named(

@@ -16,14 +16,14 @@ use std::sync::OnceLock;
 
 use crate::error::{Corruption, Failure, RingError};
 use crate::message::Message;
-use crate::os::fork::Sentinel;
-use crate::os::lock::LockFile;
-use crate::os::map::Mapping;
-use crate::os::{barrier, file};
-use crate::primitive::Fences;
 use crate::ring::Impossible;
 use crate::ring::memory::{Block, View};
 use crate::segment::terms::Terms;
+use crate::sys::atomic::Fences;
+use crate::sys::fork::Sentinel;
+use crate::sys::lock::LockFile;
+use crate::sys::map::Mapping;
+use crate::sys::{file, membarrier};
 
 /// A wish about memory that the system did not grant. The ring works without.
 #[derive(Debug, thiserror::Error)]
@@ -219,7 +219,7 @@ impl Segment {
 /// Registers this process for `membarrier`, which rings with it require of
 /// everybody: a process that is not registered would miss its barriers.
 pub(crate) fn register_barrier() -> Result<(), RingError> {
-    barrier::register().map_err(|_| RingError::Unsupported {
+    membarrier::register().map_err(|_| RingError::Unsupported {
         what: "membarrier (global expedited), which this ring was made for",
         remedy: "make the ring with FenceMode::Fence",
     })

@@ -10,8 +10,8 @@ use super::terms::{Expected, Terms};
 use super::{Segment, Wishes};
 use crate::error::{Mismatch, RingError};
 use crate::layout::{Header, USERS_BYTE};
-use crate::os::file::{self, FileFacts, FileKind};
-use crate::os::lock::LockFile;
+use crate::sys::file::{self, FileKind, Metadata};
+use crate::sys::lock::LockFile;
 
 /// How often a name may change under our hands before we give up.
 pub(crate) const TRIES: u32 = 100;
@@ -28,11 +28,14 @@ pub(crate) fn named(
     for _ in 0..TRIES {
         let locks =
             LockFile::open(|| open_file(place, true)).map_err(|error| open_error(error, place))?;
-        let facts = locks.as_fd().and_then(file::facts).map_err(os("look at"))?;
+        let facts = locks
+            .as_fd()
+            .and_then(file::metadata)
+            .map_err(os("look at"))?;
         check_file(&facts, allow_foreign).map_err(|mismatch| wrong(&path, mismatch))?;
         locks.shared(USERS_BYTE).map_err(os("lock"))?;
         // Between opening and locking it may have been removed as unused.
-        match file::facts_at(place.directory.as_fd(), &place.name) {
+        match file::metadata_at(place.directory.as_fd(), &place.name) {
             Ok(now) if now.id() == facts.id() => {}
             Ok(_) => continue,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -61,13 +64,13 @@ pub(crate) fn from_fd(
     let os = |action| os_error(action, &None);
     // First what it is: to open a socket or a directory anew fails with less
     // to say.
-    let given = file::facts(fd).map_err(os("look at"))?;
+    let given = file::metadata(fd).map_err(os("look at"))?;
     check_kind(&given).map_err(|mismatch| wrong(&None, mismatch))?;
     // Its open file description may be shared with the giver, whose death and
     // whose locks would then be ours.
     let locks = LockFile::open(|| file::reopen(fd, true)).map_err(os("reopen"))?;
     let own = locks.as_fd().map_err(os("use"))?;
-    let facts = file::facts(own).map_err(os("look at"))?;
+    let facts = file::metadata(own).map_err(os("look at"))?;
     if facts.links == 0 {
         check_seals(own).map_err(|mismatch| wrong(&None, mismatch))?;
         // No seal keeps the giver from making holes. In ordinary pages they are
@@ -80,7 +83,7 @@ pub(crate) fn from_fd(
     }
     locks.shared(USERS_BYTE).map_err(os("lock"))?;
     // The size as of now: before the seals were seen it might still change.
-    let size = file::facts(own).map_err(os("look at"))?.size;
+    let size = file::metadata(own).map_err(os("look at"))?.size;
     let terms = read_terms(own, size, &None)?;
     terms
         .check(expected)
@@ -94,7 +97,7 @@ pub(crate) fn observe(place: &Place) -> Result<Segment, RingError> {
     let locks =
         LockFile::open(|| open_file(place, false)).map_err(|error| open_error(error, place))?;
     let fd = locks.as_fd().map_err(os_error("use", &path))?;
-    let facts = file::facts(fd).map_err(os_error("look at", &path))?;
+    let facts = file::metadata(fd).map_err(os_error("look at", &path))?;
     check_file(&facts, true).map_err(|mismatch| wrong(&path, mismatch))?;
     let terms = read_terms(fd, facts.size, &path)?;
     Segment::assemble(locks, terms, path, None, None)
@@ -126,7 +129,7 @@ pub(crate) fn open_error(error: io::Error, place: &Place) -> RingError {
 
 /// Checks what kind of file it is, who may write to it, and that it has no
 /// other name.
-pub(crate) fn check_file(facts: &FileFacts, allow_foreign: bool) -> Result<(), Mismatch> {
+pub(crate) fn check_file(facts: &Metadata, allow_foreign: bool) -> Result<(), Mismatch> {
     check_kind(facts)?;
     if allow_foreign {
         return Ok(());
@@ -152,7 +155,7 @@ pub(crate) fn check_file(facts: &FileFacts, allow_foreign: bool) -> Result<(), M
 }
 
 /// Checks that it is a regular file.
-pub(crate) fn check_kind(facts: &FileFacts) -> Result<(), Mismatch> {
+pub(crate) fn check_kind(facts: &Metadata) -> Result<(), Mismatch> {
     match facts.kind {
         FileKind::Regular => Ok(()),
         FileKind::Symlink => Err(Mismatch::Symlink),

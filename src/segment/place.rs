@@ -8,7 +8,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::RingError;
-use crate::os::file;
+use crate::sys::file;
 
 /// The longest file name that the file systems in question take, in bytes.
 const MAX_NAME: usize = 255;
@@ -101,7 +101,7 @@ pub(crate) fn default_directory() -> Result<(OwnedFd, PathBuf), RingError> {
         }
     }
     let directory = file::open_directory(&path).map_err(|source| unusable(&path, source))?;
-    let facts = file::facts(directory.as_fd()).map_err(|source| unusable(&path, source))?;
+    let facts = file::metadata(directory.as_fd()).map_err(|source| unusable(&path, source))?;
     let user = file::effective_user();
     if facts.owner != user {
         return Err(RingError::Directory {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::open;
 use super::place::Place;
 use crate::error::{Mismatch, RingError};
-use crate::failpoints::failpoint;
 use crate::layout::MAGIC;
-use crate::os::clock::Moment;
-use crate::os::file::{self, FileFacts};
+use crate::sys::clock::MonotonicTime;
+use crate::sys::failpoints::failpoint;
+use crate::sys::file::{self, Metadata};
 
 /// How long to wait for another remover, who may be stopped, or may be somebody
 /// who only holds the lock.
@@ -28,7 +28,7 @@ pub(crate) fn named(place: &Place) -> Result<(), RingError> {
     // One remover of this file at a time, from the last look at its name to its
     // unlinking: else two might agree on an old file, and the second take a new
     // one's name.
-    let now = Moment::now();
+    let now = MonotonicTime::now();
     file::flock_exclusive(file, now.checked_add(PATIENCE).unwrap_or(now))
         .map_err(open::os_error("lock, to remove it,", &path))?;
     failpoint!(RemovalLocked);
@@ -40,8 +40,8 @@ pub(crate) fn named(place: &Place) -> Result<(), RingError> {
 }
 
 /// What the name stands for now.
-fn facts(place: &Place) -> Result<FileFacts, RingError> {
-    file::facts_at(place.directory.as_fd(), &place.name).map_err(|error| match error.kind() {
+fn facts(place: &Place) -> Result<Metadata, RingError> {
+    file::metadata_at(place.directory.as_fd(), &place.name).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => not_found(place),
         _ => open::os_error("look at", &Some(place.path.clone()))(error),
     })
@@ -69,7 +69,7 @@ fn check_magic(place: &Place, file: BorrowedFd<'_>) -> Result<(), RingError> {
 /// was to be removed has gone.
 fn unlink_if_same(place: &Place, file: BorrowedFd<'_>) -> Result<(), RingError> {
     let path = Some(place.path.clone());
-    let own = file::facts(file).map_err(open::os_error("look at", &path))?;
+    let own = file::metadata(file).map_err(open::os_error("look at", &path))?;
     if facts(place)?.id() != own.id() {
         return Err(not_found(place));
     }

@@ -7,9 +7,9 @@ use crate::layout::{
     self, BYTE_ORDER, Header, MAGIC, MAX_CAPACITY, SLOTS_OFFSET, SlotLayout, TABLE_ENTRIES,
     TABLE_OFFSET, VERSION,
 };
-use crate::primitive::Fences;
 use crate::ring;
 use crate::ring::position::{Geometry, MAX_ATTEMPTS};
+use crate::sys::atomic::Fences;
 
 /// Whether endpoints of a ring may sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -20,8 +20,8 @@
 //! W4: every sleep is capped, for a notifier can die between its publication
 //! and its look.
 
-use crate::failpoints::failpoint;
-use crate::primitive::{AtomicU32, Fences, Ordering};
+use crate::sys::atomic::{AtomicU32, Fences, Ordering};
+use crate::sys::failpoints::failpoint;
 
 const SLEEPER: u32 = 1;
 const COUNT: u32 = 2;

@@ -28,7 +28,7 @@ use loom::sync::atomic::{AtomicBool, AtomicU64};
 use loom::thread;
 
 use super::event::{Event, Park};
-use crate::primitive::{AtomicU32, Fences, Ordering, fence};
+use crate::sys::atomic::{AtomicU32, Fences, Ordering, fence};
 
 /// Explores a model, with at most `preemptions` forced switches, or all.
 pub(crate) fn explore(

@@ -1,9 +1,9 @@
 //! The real thing behind the handshake: shared futexes and `membarrier`.
 
 use super::event::Park;
-use crate::os::clock::Moment;
-use crate::os::{barrier, futex};
-use crate::primitive::{AtomicU32, Fences, Ordering, fence};
+use crate::sys::atomic::{AtomicU32, Fences, Ordering, fence};
+use crate::sys::clock::MonotonicTime;
+use crate::sys::{futex, membarrier};
 
 /// Sleeps by futex; its heavy barrier fits the ring's fences.
 #[derive(Clone, Copy)]
@@ -17,13 +17,13 @@ impl Parking {
         fence(Ordering::SeqCst);
         if self.0 == Fences::Membarrier {
             // Fails only where a sandbox forbids every form of it.
-            let _ = barrier::thorough();
+            let _ = membarrier::thorough();
         }
     }
 }
 
 impl Park for Parking {
-    type Deadline = Moment;
+    type Deadline = MonotonicTime;
 
     fn heavy(&self) {
         fence(Ordering::SeqCst);
@@ -31,13 +31,13 @@ impl Park for Parking {
             // Registration succeeded when the ring was opened, and the kernel
             // does not take it back. Should it fail all the same, a wake-up may
             // be late by the cap of a sleep (W4), not lost.
-            let _ = barrier::heavy();
+            let _ = membarrier::heavy();
         }
     }
 
-    fn sleep(&self, word: &AtomicU32, expected: u32, deadline: Moment) -> bool {
+    fn sleep(&self, word: &AtomicU32, expected: u32, deadline: MonotonicTime) -> bool {
         // Why else it woke does not matter: the caller looks for itself.
-        futex::wait(word, expected, deadline) == futex::Wake::TimedOut
+        futex::wait(word, expected, deadline) == futex::WaitEnd::TimedOut
     }
 
     fn wake(&self, word: &AtomicU32, count: u32) -> usize {

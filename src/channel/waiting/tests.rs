@@ -7,9 +7,9 @@ use super::*;
 use crate::kind::{Mpmc, Spsc};
 use crate::layout::{RECEIVER_IDS, SENDER_IDS, TABLE_ENTRIES};
 use crate::participant::SLOTS_OF_A_PATROL;
-use crate::primitive::Ordering;
-use crate::primitive::watched::{Access, watched_by};
 use crate::ring::position::{Geometry, Owner, State, Word};
+use crate::sys::atomic::Ordering;
+use crate::sys::atomic::watched::{Access, watched_by};
 use crate::{Receiver, Ring, Sender, WaitStrategy};
 
 const NONSENSE: Impossible = Impossible {
@@ -132,7 +132,7 @@ fn the_clock_is_looked_at_after_each_look_round_the_ring() {
         let mut rx = at_the_end(strategy);
         let stall = held(&rx);
         let mut attempts = 0;
-        let past = Some(Moment::now());
+        let past = Some(MonotonicTime::now());
         let result = until(&mut rx, past, Err(stall), |_| {
             attempts += 1;
             Err::<(), _>(stall)
@@ -179,7 +179,7 @@ fn nonsense_met_by_the_last_look_before_a_time_out_is_corrupted() {
         let ring = Ring::<u64, Spsc>::anonymous(4).expect("make a ring");
         let mut rx = ring.receiver_with(WaitStrategy::Park).expect("attach");
         let attempt = then_nonsense(vec![Stall::Nothing; looks]);
-        let past = Some(Moment::now());
+        let past = Some(MonotonicTime::now());
         let result = until(&mut rx, past, Err(Stall::Nothing), attempt);
         assert_corrupted(&mut rx, result);
     }
@@ -203,7 +203,7 @@ fn with_room_that_credit_does_not_tell(
 #[test]
 fn a_sender_judges_by_progress_before_it_sleeps() {
     let (mut tx, _rx) = with_room_that_credit_does_not_tell(WaitStrategy::Park);
-    let past = Some(Moment::now());
+    let past = Some(MonotonicTime::now());
     let result = until(&mut tx, past, Err(Stall::Nothing), |tx| {
         tx.if_promising(|tx| tx.offer(&64))
     });
@@ -214,7 +214,7 @@ fn a_sender_judges_by_progress_before_it_sleeps() {
 #[test]
 fn a_sender_that_spins_judges_by_progress_now_and_then() {
     let (mut tx, _rx) = with_room_that_credit_does_not_tell(WaitStrategy::Spin);
-    let guard = Moment::now().checked_add(std::time::Duration::from_secs(30));
+    let guard = MonotonicTime::now().checked_add(std::time::Duration::from_secs(30));
     let mut attempts = 0;
     let result = until(&mut tx, guard, Err(Stall::Nothing), |tx| {
         attempts += 1;

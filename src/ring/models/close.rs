@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::layout::{CLOSED, CLOSED_AND_FENCED};
-use crate::primitive::fence;
 use crate::ring::{Arity, Multi, Single};
+use crate::sys::atomic::fence;
 use crate::wait::models::{Witness, explore, spawn};
 
 /// As `Ring::close`.

@@ -3,13 +3,13 @@
 use core::marker::PhantomData;
 
 use super::{CALM, give_way};
-use crate::failpoints::failpoint;
 use crate::layout::Cell;
-use crate::primitive::Ordering;
 use crate::ring::memory::Memory;
 use crate::ring::position::{Owner, State, Word, before};
 use crate::ring::repair;
 use crate::ring::{Arity, Claim, Held, Impossible, ReceiveSide, Stall, Terms};
+use crate::sys::atomic::Ordering;
+use crate::sys::failpoints::failpoint;
 
 /// Positions that one attempt to catch up with others goes on over, at most.
 const STEPS: u64 = 32;

@@ -3,12 +3,12 @@
 use core::marker::PhantomData;
 
 use super::{CALM, give_way};
-use crate::failpoints::failpoint;
 use crate::layout::Cell;
-use crate::primitive::Ordering;
 use crate::ring::memory::Memory;
 use crate::ring::position::{Owner, State, Word, before};
 use crate::ring::{Arity, Held, Impossible, SendSide, Stall};
+use crate::sys::atomic::Ordering;
+use crate::sys::failpoints::failpoint;
 
 /// One of many senders.
 pub struct MultiSender<R> {

@@ -2,12 +2,12 @@
 
 use core::marker::PhantomData;
 
-use crate::failpoints::failpoint;
 use crate::layout::Cell;
-use crate::primitive::{Ordering, fence};
 use crate::ring::memory::Memory;
 use crate::ring::position::{Owner, State, Word, before};
 use crate::ring::{Arity, Claim, Held, Impossible, ReceiveSide, Stall, Terms, repair};
+use crate::sys::atomic::{Ordering, fence};
+use crate::sys::failpoints::failpoint;
 
 /// The one receiver.
 pub struct SingleReceiver<S> {

@@ -2,12 +2,12 @@
 
 use core::marker::PhantomData;
 
-use crate::failpoints::failpoint;
 use crate::layout::Cell;
-use crate::primitive::{Ordering, fence};
 use crate::ring::memory::Memory;
 use crate::ring::position::{Owner, State, Word};
 use crate::ring::{Arity, Held, Impossible, SendSide, Stall};
+use crate::sys::atomic::{Ordering, fence};
+use crate::sys::failpoints::failpoint;
 
 /// The one sender.
 pub struct SingleSender<R> {

@@ -5,9 +5,9 @@
 use std::cell::Cell as Shared;
 
 use super::*;
-use crate::primitive::watched::{Access, watched_by};
 use crate::ring::position::Geometry;
 use crate::ring::{Multi, Single};
+use crate::sys::atomic::watched::{Access, watched_by};
 
 const CAPACITY: u64 = 4;
 const TERMS: Terms = Terms {

@@ -8,11 +8,11 @@ use super::process::{Local, ask, note};
 use super::script::{Cast, Look, Stage};
 use super::state::{Act, DEAD, DIRTY, LOCKS};
 use crate::layout::Cell;
-use crate::primitive::Ordering;
 use crate::ring::memory::Memory;
 use crate::ring::position::Word;
 use crate::ring::repair::{self, Owners};
 use crate::ring::{Arity, Held, ReceiveSide, SendSide};
+use crate::sys::atomic::Ordering;
 
 fn start(is_sender: bool) -> Stage {
     if is_sender {

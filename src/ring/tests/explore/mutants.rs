@@ -8,8 +8,8 @@ use super::process::Local;
 use super::script::{Cast, Stage};
 use super::state::{CELLS, Codec, ENTRIES, Place, WORDS, is_word, place_of};
 use crate::layout::Cell;
-use crate::primitive::watched::Access;
 use crate::ring::position::{Geometry, Owner, State, Word, before};
+use crate::sys::atomic::watched::Access;
 
 /// A rule that is not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

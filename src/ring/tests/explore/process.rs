@@ -8,8 +8,8 @@ use super::mutants::{Filter, Filtered, Mutant};
 use super::script::{Cast, Look, Stage};
 use super::state::{Act, Codec, Place, is_word, place_of};
 use crate::layout::Cell;
-use crate::primitive::watched::{Access, suspend, watched_by};
 use crate::ring::position::State;
+use crate::sys::atomic::watched::{Access, suspend, watched_by};
 
 /// Where a process is: all that decides what it does next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -8,9 +8,9 @@ use super::process::{Local, On, ask, flush, note, note_with};
 use super::state::{Act, Codec, LOCKS, Places};
 use super::{Errand, Saved, Setup, Snapshot};
 use crate::layout::Cell;
-use crate::primitive::Ordering;
 use crate::ring::memory::Memory;
 use crate::ring::{Arity, Claim, Multi, ReceiveSide, SendSide, Single, Stall, Terms};
+use crate::sys::atomic::Ordering;
 
 /// Part of an operation. What a process knows at the end of a stage is in its
 /// local state; how it came to know it is forgotten.

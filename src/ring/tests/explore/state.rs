@@ -7,9 +7,9 @@ use bytemuck::{Pod, Zeroable};
 
 use super::Setup;
 use crate::layout::{Bell, Cell as ControlWord, RECEIVER_IDS, SENDER_IDS};
-use crate::primitive::{AtomicU32, AtomicU64, Fences};
 use crate::ring::memory::Memory;
 use crate::ring::position::{Geometry, Owner, State as SlotState, Word};
+use crate::sys::atomic::{AtomicU32, AtomicU64, Fences};
 
 pub(super) const MAX_PROCESSES: usize = 6;
 pub(super) const MAX_SLOTS: usize = 4;

@@ -3,7 +3,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use super::*;
-use crate::os::testing;
+use crate::sys::testing;
 
 fn memory() -> OwnedFd {
     file::memfd(OsStr::new("fork")).unwrap()
@@ -13,7 +13,7 @@ fn memory() -> OwnedFd {
 fn stands_for(number: RawFd, file: FileId) -> bool {
     // SAFETY: only looked at; if it is not open, `fstat` says so.
     let fd = unsafe { BorrowedFd::borrow_raw(number) };
-    file::facts(fd).is_ok_and(|facts| facts.id() == file)
+    file::metadata(fd).is_ok_and(|facts| facts.id() == file)
 }
 
 fn number(fd: &PrivateFd) -> RawFd {
@@ -32,17 +32,17 @@ fn a_sentinel_reads_zero_in_the_child_only() {
 
 #[test]
 fn every_generation_has_its_own_home() {
-    let here = Home::here().unwrap();
-    assert_eq!(Home::here().unwrap(), here);
+    let here = ProcessToken::here().unwrap();
+    assert_eq!(ProcessToken::here().unwrap(), here);
     assert!(here.is_here());
     let child = testing::fork(|| {
         let lost = !here.is_here();
-        let child_home = Home::here().unwrap();
+        let child_token = ProcessToken::here().unwrap();
         let grandchild = testing::bare_fork(|| {
-            let home = Home::here().unwrap();
-            !here.is_here() && !child_home.is_here() && home.is_here()
+            let token = ProcessToken::here().unwrap();
+            !here.is_here() && !child_token.is_here() && token.is_here()
         });
-        lost && child_home.is_here() && !here.is_here() && grandchild.succeeded()
+        lost && child_token.is_here() && !here.is_here() && grandchild.succeeded()
     });
     assert!(child.succeeded());
     assert!(here.is_here());
@@ -78,7 +78,7 @@ fn children_have_none_of_it_and_can_have_their_own() {
             others.push(memory());
         }
         let reused = others.iter().find(|other| other.as_raw_fd() == old);
-        let other = file::facts(reused.unwrap().as_fd()).unwrap().id();
+        let other = file::metadata(reused.unwrap().as_fd()).unwrap().id();
         drop(fd.take());
         let spared = stands_for(old, other);
 
@@ -108,7 +108,7 @@ fn a_number_closed_behind_our_back_is_left_alone() {
     // What `closefrom` and the next `open` do.
     // SAFETY: the number is ours, and its owner copes: that is the test.
     assert_eq!(unsafe { libc::dup2(stranger.as_raw_fd(), number) }, number);
-    let file = file::facts(stranger.as_fd()).unwrap().id();
+    let file = file::metadata(stranger.as_fd()).unwrap().id();
     assert!(fd.verified().is_err());
     assert!(testing::fork(|| stands_for(number, file)).succeeded());
     drop(fd);

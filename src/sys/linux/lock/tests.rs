@@ -5,8 +5,8 @@ use std::thread;
 use std::time::Instant;
 
 use super::*;
-use crate::os::file;
-use crate::os::testing::{self, GUARD, await_at_least};
+use crate::sys::file;
+use crate::sys::testing::{self, GUARD, await_at_least};
 
 fn memory() -> OwnedFd {
     file::memfd(OsStr::new("lock")).unwrap()
@@ -105,7 +105,7 @@ fn a_mapping_keeps_the_lock_of_a_closed_descriptor() {
     let file = memory();
     file::allocate(file.as_fd(), 4096).unwrap();
     let (one, other) = (another(&file), another(&file));
-    let mapping = crate::os::map::Mapping::shared(one.as_fd().unwrap(), 4096).unwrap();
+    let mapping = crate::sys::map::Mapping::shared(one.as_fd().unwrap(), 4096).unwrap();
     one.try_exclusive(1).unwrap();
     // What `closefrom` does; the number then goes to another file.
     let number = one.as_fd().unwrap().as_raw_fd();
@@ -127,8 +127,8 @@ fn a_mapping_keeps_the_lock_of_a_closed_descriptor() {
     assert!((0..9).all(|byte| !looker.is_held(byte).unwrap()));
     // SAFETY: only looked at; open, since nobody may have closed it.
     let taken = unsafe { BorrowedFd::borrow_raw(number) };
-    let facts = file::facts(taken).unwrap();
-    assert_eq!(facts.id(), file::facts(stranger.as_fd()).unwrap().id());
+    let facts = file::metadata(taken).unwrap();
+    assert_eq!(facts.id(), file::metadata(stranger.as_fd()).unwrap().id());
     drop(mapping);
     await_free(&other, 1);
     // SAFETY: opened by `dup2` above, and nobody else's.
@@ -161,7 +161,7 @@ fn a_child_can_neither_use_nor_keep_its_parents_locks() {
     let watcher = another(&file);
     let mut lock = Some(another(&file));
     let fd = lock.as_ref().unwrap().as_fd().unwrap();
-    let mapping = crate::os::map::Mapping::shared(fd, 4096).unwrap();
+    let mapping = crate::sys::map::Mapping::shared(fd, 4096).unwrap();
     lock.as_ref().unwrap().try_exclusive(1).unwrap();
     let stage = testing::shared_word();
     let child = testing::fork(|| {

@@ -7,7 +7,7 @@ use std::ptr::{self, NonNull};
 
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
-use super::fork::{ForkHold, Home};
+use super::fork::{ForkHold, ProcessToken};
 
 /// A file's bytes in memory, shared with whoever has mapped it too.
 ///
@@ -18,7 +18,7 @@ use super::fork::{ForkHold, Home};
 pub(crate) struct Mapping {
     base: NonNull<u8>,
     len: usize,
-    home: Home,
+    token: ProcessToken,
 }
 
 // SAFETY: O7: the mapping belongs to the process, not to a thread; the value hands
@@ -48,7 +48,7 @@ impl Mapping {
     }
 
     fn map(fd: BorrowedFd<'_>, len: usize, rights: ProtFlags) -> io::Result<Self> {
-        let home = Home::here()?;
+        let token = ProcessToken::here()?;
         // A child forked before the advice would have the mapping, and keep
         // its parent's locks with it.
         let _hold = ForkHold::new()?;
@@ -56,7 +56,7 @@ impl Mapping {
         let base =
             unsafe { rustix::mm::mmap(ptr::null_mut(), len, rights, MapFlags::SHARED, fd, 0) }?;
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        let mapping = Self { base, len, home };
+        let mapping = Self { base, len, token };
         mapping.advise(Advice::LinuxDontFork)?;
         Ok(mapping)
     }
@@ -97,7 +97,7 @@ impl Mapping {
     /// # Errors
     /// `ENOMEM` or `EPERM` beyond the process's limit; in a forked child.
     pub(crate) fn lock_memory(&self) -> io::Result<()> {
-        if !self.home.is_here() {
+        if !self.token.is_here() {
             return Err(rustix::io::Errno::NOMEM.into());
         }
         // SAFETY: O1: the range is ours, mapped until the drop.
@@ -110,7 +110,7 @@ impl Mapping {
     }
 
     fn try_advise(&self, advice: Advice) -> rustix::io::Result<()> {
-        if !self.home.is_here() {
+        if !self.token.is_here() {
             // What the kernel says of a range that is not mapped.
             return Err(rustix::io::Errno::NOMEM);
         }
@@ -122,7 +122,7 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        if !self.home.is_here() {
+        if !self.token.is_here() {
             return;
         }
         // SAFETY: O1: mapped by `map` in this very process, and whoever took the
@@ -138,8 +138,8 @@ mod tests {
     use std::os::fd::{AsFd, OwnedFd};
 
     use super::*;
-    use crate::os::file;
-    use crate::os::testing;
+    use crate::sys::file;
+    use crate::sys::testing;
 
     const LEN: usize = 3 * 4096;
 

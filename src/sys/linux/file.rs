@@ -19,7 +19,7 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, retry_on_intr};
 
-use super::clock::Moment;
+use super::clock::MonotonicTime;
 
 /// What sort of thing a name or a descriptor stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub(crate) struct FileId {
 
 /// What `stat` says of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FileFacts {
+pub(crate) struct Metadata {
     /// The device that holds the file.
     pub(crate) device: u64,
     /// Its number on that device.
@@ -63,7 +63,7 @@ pub(crate) struct FileFacts {
     pub(crate) links: u64,
 }
 
-impl FileFacts {
+impl Metadata {
     /// Which file it is.
     pub(crate) fn id(&self) -> FileId {
         FileId {
@@ -95,15 +95,15 @@ impl FileFacts {
 }
 
 /// The facts of an open file.
-pub(crate) fn facts(fd: BorrowedFd<'_>) -> io::Result<FileFacts> {
-    Ok(FileFacts::from_stat(&rustix::fs::fstat(fd)?))
+pub(crate) fn metadata(fd: BorrowedFd<'_>) -> io::Result<Metadata> {
+    Ok(Metadata::from_stat(&rustix::fs::fstat(fd)?))
 }
 
 /// The facts of what `name` in `dir` stands for; of a link itself, not of what
 /// it leads to.
-pub(crate) fn facts_at(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<FileFacts> {
+pub(crate) fn metadata_at(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<Metadata> {
     let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    Ok(FileFacts::from_stat(&stat))
+    Ok(Metadata::from_stat(&stat))
 }
 
 /// Opens a directory. A symbolic link as the last component is refused (with
@@ -179,11 +179,13 @@ pub(crate) fn unlink(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
 /// # Errors
 /// [`io::ErrorKind::TimedOut`] when others have it until then: whoever may read
 /// a file may hold its lock, for however long.
-pub(crate) fn flock_exclusive(file: BorrowedFd<'_>, deadline: Moment) -> io::Result<()> {
+pub(crate) fn flock_exclusive(file: BorrowedFd<'_>, deadline: MonotonicTime) -> io::Result<()> {
     let lock = || rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive);
     loop {
         match retry_on_intr(lock) {
-            Err(Errno::WOULDBLOCK) if Moment::now() < deadline => thread::sleep(BETWEEN_TRIES),
+            Err(Errno::WOULDBLOCK) if MonotonicTime::now() < deadline => {
+                thread::sleep(BETWEEN_TRIES)
+            }
             Err(Errno::WOULDBLOCK) => {
                 return Err(io::Error::new(
                     io::ErrorKind::TimedOut,
@@ -382,8 +384,8 @@ fn reopen_through(proc: &str, file: BorrowedFd<'_>, write: bool) -> io::Result<O
         Err(Errno::NOENT | Errno::NOTDIR) => return Err(without_proc(proc)),
         other => other?,
     };
-    let fresh_facts = facts(fresh.as_fd())?;
-    if fresh_facts.id() != facts(file)?.id() {
+    let fresh_metadata = metadata(fresh.as_fd())?;
+    if fresh_metadata.id() != metadata(file)?.id() {
         return Err(without_proc(proc));
     }
     Ok(fresh)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::os::testing;
+use crate::sys::testing;
 
 struct Place {
     path: PathBuf,
@@ -66,21 +66,21 @@ fn facts_are_those_of_the_file() {
     let place = Place::new();
     let file = create_unnamed(place.dir(), 0o640).unwrap();
     allocate(file.as_fd(), 12345).unwrap();
-    let unnamed = facts(file.as_fd()).unwrap();
+    let unnamed = metadata(file.as_fd()).unwrap();
     assert_eq!(unnamed.kind, FileKind::Regular);
     assert_eq!((unnamed.size, unnamed.links), (12345, 0));
     assert_eq!((unnamed.mode, unnamed.owner), (0o640, effective_user()));
     publish(file.as_fd(), place.dir(), name("it")).unwrap();
-    let named = facts_at(place.dir(), name("it")).unwrap();
+    let named = metadata_at(place.dir(), name("it")).unwrap();
     let links = 1;
-    assert_eq!(named, FileFacts { links, ..unnamed });
+    assert_eq!(named, Metadata { links, ..unnamed });
     symlink("it", place.path.join("link")).unwrap();
-    let link = facts_at(place.dir(), name("link")).unwrap();
+    let link = metadata_at(place.dir(), name("link")).unwrap();
     assert_eq!(link.kind, FileKind::Symlink);
     assert_ne!(link.id(), named.id());
-    let directory = facts(place.dir()).unwrap();
+    let directory = metadata(place.dir()).unwrap();
     assert_eq!(directory.kind, FileKind::Directory);
-    let null = facts_at(rustix::fs::CWD, name("/dev/null")).unwrap();
+    let null = metadata_at(rustix::fs::CWD, name("/dev/null")).unwrap();
     assert_eq!(null.kind, FileKind::Other);
 }
 
@@ -90,7 +90,7 @@ fn the_mode_is_not_the_umasks() {
     let child = testing::fork(|| {
         rustix::process::umask(Mode::from_raw_mode(0o777));
         let file = create_unnamed(place.dir(), 0o664).unwrap();
-        facts(file.as_fd()).unwrap().mode == 0o664
+        metadata(file.as_fd()).unwrap().mode == 0o664
     });
     assert!(child.succeeded());
 }
@@ -130,7 +130,7 @@ fn memory_without_a_limit_has_one_here() {
     assert!((1 << 20..1 << 50).contains(&limit), "{limit}");
     let refused = allocate_within(memory.as_fd(), 8192, Some(8191));
     assert_eq!(code(refused), Some(Errno::NOSPC));
-    assert_eq!(facts(memory.as_fd()).unwrap().size, 0);
+    assert_eq!(metadata(memory.as_fd()).unwrap().size, 0);
     allocate_within(memory.as_fd(), 8192, Some(8192)).unwrap();
 }
 
@@ -140,7 +140,7 @@ fn pieces_make_up_the_whole() {
         let memory = memfd(name("pieces")).unwrap();
         allocate_in_pieces(memory.as_fd(), size).unwrap();
         let stat = rustix::fs::fstat(&memory).unwrap();
-        assert_eq!(facts(memory.as_fd()).unwrap().size, size);
+        assert_eq!(metadata(memory.as_fd()).unwrap().size, size);
         assert!(stat.st_blocks * 512 >= stat.st_size);
     }
 }
@@ -155,8 +155,8 @@ fn publishing_never_replaces() {
     publish(one.as_fd(), place.dir(), name("it")).unwrap();
     let taken = publish(other.as_fd(), place.dir(), name("it"));
     assert_eq!(code(taken), Some(Errno::EXIST));
-    let found = facts_at(place.dir(), name("it")).unwrap();
-    assert_eq!(found.id(), facts(one.as_fd()).unwrap().id());
+    let found = metadata_at(place.dir(), name("it")).unwrap();
+    assert_eq!(found.id(), metadata(one.as_fd()).unwrap().id());
     unlink(place.dir(), name("it")).unwrap();
     assert_eq!(place.names(), 0);
     publish(other.as_fd(), place.dir(), name("it")).unwrap();
@@ -219,7 +219,7 @@ fn opening_follows_nothing_and_waits_for_nobody() {
         Some(Errno::NOENT)
     );
     let fifo = open(place.dir(), name("fifo"), false).unwrap();
-    assert_eq!(facts(fifo.as_fd()).unwrap().kind, FileKind::Other);
+    assert_eq!(metadata(fifo.as_fd()).unwrap().kind, FileKind::Other);
     let file = open(place.dir(), name("file"), false).unwrap();
     assert!(cloexec(&file));
     assert_eq!(
@@ -236,8 +236,8 @@ fn reopening_gives_a_description_of_its_own() {
     let file = create_unnamed(place.dir(), 0o600).unwrap();
     let again = reopen(file.as_fd(), true).unwrap();
     assert!(cloexec(&again));
-    let id = facts(file.as_fd()).unwrap().id();
-    assert_eq!(facts(again.as_fd()).unwrap().id(), id);
+    let id = metadata(file.as_fd()).unwrap().id();
+    assert_eq!(metadata(again.as_fd()).unwrap().id(), id);
     // The position belongs to the description.
     assert_eq!(rustix::io::write(&again, b"abc"), Ok(3));
     assert_eq!(rustix::fs::tell(&file), Ok(0));
@@ -266,7 +266,7 @@ fn reopening_needs_the_real_proc() {
 fn flock_waits_through_signals() {
     let place = Place::new();
     let holder = reopen(place.dir(), false).unwrap();
-    let late = Moment::now().checked_add(testing::GUARD).unwrap();
+    let late = MonotonicTime::now().checked_add(testing::GUARD).unwrap();
     flock_exclusive(holder.as_fd(), late).unwrap();
     let mut released = false;
     let taken = testing::with_signals(
@@ -288,8 +288,8 @@ fn flock_waits_through_signals() {
 fn flock_does_not_wait_for_ever() {
     let place = Place::new();
     let holder = reopen(place.dir(), false).unwrap();
-    flock_exclusive(holder.as_fd(), Moment::now()).unwrap();
-    let refused = flock_exclusive(place.dir(), Moment::now()).unwrap_err();
+    flock_exclusive(holder.as_fd(), MonotonicTime::now()).unwrap();
+    let refused = flock_exclusive(place.dir(), MonotonicTime::now()).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
     assert!(refused.to_string().contains("/proc/locks"), "{refused}");
 }

@@ -102,7 +102,7 @@ failpoints! {
 /// Passes a failpoint: a process that was told to ends, or stops, here.
 macro_rules! failpoint {
     ($name:ident) => {
-        $crate::failpoints::pass($crate::failpoints::Failpoint::$name)
+        $crate::sys::failpoints::pass($crate::sys::failpoints::Failpoint::$name)
     };
 }
 pub(crate) use failpoint;

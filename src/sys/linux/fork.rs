@@ -91,17 +91,17 @@ impl Drop for Sentinel {
 
 /// The process in which something was made, told from its forked children.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Home(u32);
+pub(crate) struct ProcessToken(u32);
 
 /// The process's own sentinel; null until the first use, then never freed. Its
-/// status is the value of the process's `Home`; wiped in a child, which then
+/// status is the value of the process's `ProcessToken`; wiped in a child, which then
 /// picks a new one.
 static PROCESS: AtomicPtr<Sentinel> = AtomicPtr::new(ptr::null_mut());
-/// The last `Home` that was given out. A child goes on from its parent's, so
+/// The last `ProcessToken` that was given out. A child goes on from its parent's, so
 /// none comes twice in a line of descent.
-static LAST_HOME: AtomicU32 = AtomicU32::new(0);
+static LAST_TOKEN: AtomicU32 = AtomicU32::new(0);
 
-impl Home {
+impl ProcessToken {
     /// This process.
     ///
     /// # Errors
@@ -115,7 +115,7 @@ impl Home {
         if known != Sentinel::FORKED {
             return Ok(Self(known));
         }
-        let fresh = LAST_HOME.fetch_add(1, Ordering::Relaxed) + 1;
+        let fresh = LAST_TOKEN.fetch_add(1, Ordering::Relaxed) + 1;
         // Relaxed: the number is all there is to see. The loser of a race
         // between two threads takes the winner's.
         let order = Ordering::Relaxed;
@@ -126,7 +126,7 @@ impl Home {
         }
     }
 
-    /// Whether this is the process that [`Home::here`] was called in, and not
+    /// Whether this is the process that [`ProcessToken::here`] was called in, and not
     /// a forked child of it.
     #[inline]
     pub(crate) fn is_here(self) -> bool {
@@ -176,7 +176,7 @@ impl Entry {
         // SAFETY: O3: -1 is never registered. If the number is not open, `fstat`
         // says so and it is used for nothing else.
         let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
-        let facts = file::facts(fd).ok()?;
+        let facts = file::metadata(fd).ok()?;
         (facts.id() == self.file).then_some(fd)
     }
 
@@ -306,7 +306,7 @@ fn after_fork(act: impl FnOnce(&mut Registry)) {
 pub(crate) struct PrivateFd {
     fd: RawFd,
     serial: u64,
-    home: Home,
+    token: ProcessToken,
 }
 
 impl PrivateFd {
@@ -316,10 +316,10 @@ impl PrivateFd {
     /// # Errors
     /// That of `open`; out of memory, at the first use; those of `fstat`.
     pub(crate) fn open(open: impl FnOnce() -> io::Result<OwnedFd>) -> io::Result<Self> {
-        let home = Home::here()?;
+        let token = ProcessToken::here()?;
         let ForkHold(mut registry) = ForkHold::new()?;
         let fd = open()?;
-        let file = file::facts(fd.as_fd())?.id();
+        let file = file::metadata(fd.as_fd())?.id();
         registry.last_serial += 1;
         let serial = registry.last_serial;
         // If another entry has this number, its descriptor was closed behind
@@ -334,7 +334,7 @@ impl PrivateFd {
         Ok(Self {
             fd: fd.into_raw_fd(),
             serial,
-            home,
+            token,
         })
     }
 
@@ -342,13 +342,13 @@ impl PrivateFd {
     #[cfg(test)]
     pub(crate) fn file(&self) -> FileId {
         let fd = self.get().expect("the process that opened it");
-        file::facts(fd).expect("an open descriptor").id()
+        file::metadata(fd).expect("an open descriptor").id()
     }
 
     /// Whether this is a forked child of the process that opened it.
     #[inline]
     pub(crate) fn is_forked(&self) -> bool {
-        !self.home.is_here()
+        !self.token.is_here()
     }
 
     /// The descriptor; `None` in a forked child. Whether the program has

@@ -8,11 +8,11 @@ use std::sync::atomic::AtomicU32;
 use rustix::io::Errno;
 use rustix::thread::futex;
 
-use super::clock::Moment;
+use super::clock::MonotonicTime;
 
 /// Why a sleep ended. Whatever it was, the caller looks at its condition again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wake {
+pub(crate) enum WaitEnd {
     /// Somebody woke this sleeper.
     Woken,
     /// The word did not hold the expected value, so there was no sleep.
@@ -29,21 +29,21 @@ const ANY: NonZeroU32 = NonZeroU32::MAX;
 /// Sleeps until woken or until `deadline`, if `word` still holds `expected`.
 ///
 /// The kernel compares and goes to sleep in one step. There is no error to
-/// report: an unexpected refusal counts as [`Wake::Interrupted`]. The word is
+/// report: an unexpected refusal counts as [`WaitEnd::Interrupted`]. The word is
 /// an aligned `AtomicU32` and the deadline is well formed, so that leaves a
 /// word whose page is gone (a peer has truncated the file; the next look at
 /// the word says so louder) and a sandbox that forbids the call. A spurious
 /// wake-up is right in both: the caller looks again and minds its deadline,
 /// and what it loses is processor time.
-pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: Moment) -> Wake {
+pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: MonotonicTime) -> WaitEnd {
     let deadline = deadline.to_timespec();
     // WAIT_BITSET rather than WAIT: its time is absolute, on CLOCK_MONOTONIC.
     let flags = futex::Flags::empty();
     match futex::wait_bitset(word, flags, expected, Some(&deadline), ANY) {
-        Ok(()) => Wake::Woken,
-        Err(Errno::AGAIN) => Wake::Changed,
-        Err(Errno::TIMEDOUT) => Wake::TimedOut,
-        Err(_) => Wake::Interrupted,
+        Ok(()) => WaitEnd::Woken,
+        Err(Errno::AGAIN) => WaitEnd::Changed,
+        Err(Errno::TIMEDOUT) => WaitEnd::TimedOut,
+        Err(_) => WaitEnd::Interrupted,
     }
 }
 
@@ -63,25 +63,25 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::os::testing::{self, GUARD};
+    use crate::sys::testing::{self, GUARD};
 
-    fn after(duration: Duration) -> Moment {
-        Moment::now().checked_add(duration).unwrap()
+    fn after(duration: Duration) -> MonotonicTime {
+        MonotonicTime::now().checked_add(duration).unwrap()
     }
 
     #[test]
     fn a_changed_word_does_not_sleep() {
         let word = AtomicU32::new(7);
-        assert_eq!(wait(&word, 6, after(GUARD)), Wake::Changed);
+        assert_eq!(wait(&word, 6, after(GUARD)), WaitEnd::Changed);
     }
 
     #[test]
     fn the_deadline_is_absolute_and_monotonic() {
         let word = AtomicU32::new(0);
-        assert_eq!(wait(&word, 0, Moment::now()), Wake::TimedOut);
+        assert_eq!(wait(&word, 0, MonotonicTime::now()), WaitEnd::TimedOut);
         let deadline = after(Duration::from_millis(5));
-        assert_eq!(wait(&word, 0, deadline), Wake::TimedOut);
-        assert!(Moment::now() >= deadline);
+        assert_eq!(wait(&word, 0, deadline), WaitEnd::TimedOut);
+        assert!(MonotonicTime::now() >= deadline);
     }
 
     #[test]
@@ -94,14 +94,14 @@ mod tests {
                 .collect();
             let limit = after(GUARD);
             let mut woken = 0;
-            while woken < 2 && Moment::now() < limit {
+            while woken < 2 && MonotonicTime::now() < limit {
                 let now = wake(&word, 1);
                 assert!(now <= 1);
                 woken += now;
                 thread::yield_now();
             }
             for sleeper in sleepers {
-                assert_eq!(sleeper.join().unwrap(), Wake::Woken);
+                assert_eq!(sleeper.join().unwrap(), WaitEnd::Woken);
             }
         });
     }
@@ -113,7 +113,7 @@ mod tests {
         let word = testing::shared_word();
         let child = testing::fork(|| {
             let limit = after(GUARD);
-            while Moment::now() < limit {
+            while MonotonicTime::now() < limit {
                 if wake(word, 1) == 1 {
                     return true;
                 }
@@ -122,10 +122,10 @@ mod tests {
             false
         });
         let mut outcome = wait(word, 0, after(GUARD));
-        while outcome == Wake::Interrupted {
+        while outcome == WaitEnd::Interrupted {
             outcome = wait(word, 0, after(GUARD));
         }
-        assert_eq!(outcome, Wake::Woken);
+        assert_eq!(outcome, WaitEnd::Woken);
         assert!(child.succeeded());
     }
 
@@ -133,6 +133,6 @@ mod tests {
     fn a_signal_interrupts() {
         let word = AtomicU32::new(0);
         let outcome = testing::with_signals(|| wait(&word, 0, after(GUARD)), |_| {});
-        assert_eq!(outcome, Wake::Interrupted);
+        assert_eq!(outcome, WaitEnd::Interrupted);
     }
 }

@@ -10,16 +10,16 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 /// absolute deadline. It neither jumps with the wall clock nor counts the time
 /// in which the machine was suspended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Moment(Duration);
+pub(crate) struct MonotonicTime(Duration);
 
-impl Moment {
+impl MonotonicTime {
     /// The present moment.
     pub(crate) fn now() -> Self {
         Self::read(ClockId::Monotonic)
     }
 
     /// The present moment as of the last timer tick: a few milliseconds late,
-    /// but cheaper to read than [`Moment::now`].
+    /// but cheaper to read than [`MonotonicTime::now`].
     pub(crate) fn coarse() -> Self {
         Self::read(ClockId::MonotonicCoarse)
     }
@@ -68,34 +68,34 @@ mod tests {
 
     #[test]
     fn time_does_not_run_backwards() {
-        let first = Moment::now();
-        let second = Moment::now();
+        let first = MonotonicTime::now();
+        let second = MonotonicTime::now();
         assert!(first <= second);
-        assert!(Moment::coarse() <= Moment::now());
+        assert!(MonotonicTime::coarse() <= MonotonicTime::now());
     }
 
     #[test]
     fn it_is_the_clock_of_instant() {
         let hour = Duration::from_secs(3600);
-        let before = Moment::now();
+        let before = MonotonicTime::now();
         let instant = Instant::now() + hour;
-        let moment = Moment::from_instant(instant);
+        let moment = MonotonicTime::from_instant(instant);
         assert!(before.until(moment) >= hour);
-        assert!(moment.until(Moment::now().checked_add(hour).unwrap()) < hour);
+        assert!(moment.until(MonotonicTime::now().checked_add(hour).unwrap()) < hour);
         assert!(moment < before.checked_add(2 * hour).unwrap());
     }
 
     #[test]
     fn a_past_instant_is_the_present() {
         let past = Instant::now();
-        let before = Moment::now();
-        let moment = Moment::from_instant(past);
-        assert!(before <= moment && moment <= Moment::now());
+        let before = MonotonicTime::now();
+        let moment = MonotonicTime::from_instant(past);
+        assert!(before <= moment && moment <= MonotonicTime::now());
     }
 
     #[test]
     fn arithmetic_at_the_limits() {
-        let now = Moment::now();
+        let now = MonotonicTime::now();
         assert_eq!(now.checked_add(Duration::MAX), None);
         let later = now.checked_add(Duration::from_nanos(999_999_999)).unwrap();
         assert_eq!(now.until(later), Duration::from_nanos(999_999_999));
@@ -104,11 +104,11 @@ mod tests {
 
     #[test]
     fn nanoseconds_carry_into_seconds() {
-        let moment = Moment(Duration::from_millis(1600));
+        let moment = MonotonicTime(Duration::from_millis(1600));
         let sum = moment.checked_add(Duration::from_millis(500)).unwrap();
         let timespec = sum.to_timespec();
         assert_eq!((timespec.tv_sec, timespec.tv_nsec), (2, 100_000_000));
-        let last = Moment(Duration::MAX).to_timespec();
+        let last = MonotonicTime(Duration::MAX).to_timespec();
         assert_eq!((last.tv_sec, last.tv_nsec), (i64::MAX, 999_999_999));
     }
 }
