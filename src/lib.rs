@@ -73,41 +73,37 @@
 compile_error!("memring needs Linux on a 64-bit machine: there is no other backend yet");
 
 mod error;
-mod kind;
-mod layout;
+mod members;
 mod message;
 mod ring;
+mod shm;
 mod sys;
 mod wait;
 
 #[cfg(not(loom))]
+mod admin;
+#[cfg(not(loom))]
 mod channel;
-#[cfg(not(loom))]
-mod inspect;
-#[cfg(not(loom))]
-mod participant;
-#[cfg(not(loom))]
-mod segment;
 
 #[cfg(not(loom))]
+pub use admin::{Inspection, ListEntry, directory, inspect, list, remove};
+#[cfg(not(loom))]
 pub use channel::{
-    Grant, Iter, Lease, LeaseBatch, LeasedMessage, Receiver, Ring, RingBuilder, Sender, TryIter,
+    Grant, Iter, Lease, LeaseBatch, LeasedMessage, Receiver, Ring, RingBuilder, Sender, Stats,
+    TryIter,
 };
 pub use error::{
     AttachError, Corruption, Failure, Holder, Mismatch, RecvError, RecvTimeoutError, RingError,
     SendBatchError, SendError, SendTimeoutError, Side, TryRecvError, TrySendBatchError,
     TrySendError,
 };
-#[cfg(not(loom))]
-pub use inspect::{Inspection, ListEntry, Stats, directory, inspect, list, remove};
-pub use kind::{Kind, Mpmc, Mpsc, RingKind, Spmc, Spsc, UnknownKind};
+pub use members::Peer;
 pub use message::Message;
 #[cfg(not(loom))]
-pub use participant::Peer;
+pub use ring::config::{FenceMode, MessageKind, OnDeath, Wakeups};
+pub use ring::kind::{Kind, Mpmc, Mpsc, RingKind, Spmc, Spsc, UnknownKind};
 #[cfg(not(loom))]
-pub use segment::Warning;
-#[cfg(not(loom))]
-pub use segment::terms::{FenceMode, MessageKind, OnDeath, Wakeups};
+pub use shm::Warning;
 #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
 #[doc(hidden)]
 pub use sys::failpoints;

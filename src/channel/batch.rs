@@ -1,20 +1,19 @@
 //! Many messages in one call: one entry, one notification.
 
-use super::receiver::Receiver;
+use super::outcome;
+use super::receiver::{Opened, Receiver};
 use super::sender::Sender;
-use super::{answer, waiting};
+use super::waiting::{Wait, WaitError};
 use crate::error::{RecvError, SendBatchError, TryRecvError, TrySendBatchError};
-use crate::kind::Kind;
-use crate::layout::Bell;
 use crate::message::Message;
+use crate::ring::kind::Kind;
 use crate::ring::memory::{Memory, View};
-use crate::ring::payload::Payload;
-use crate::ring::{Claim, ReceiveSide, SendSide, Stall};
+use crate::ring::{Claim, ReceiveSide, SendSide};
 use crate::sys::failpoints::failpoint;
 
 /// So many messages of a batch are acknowledged together, where one release can
 /// do it: senders have their room soon enough.
-const TOGETHER: usize = 16;
+const ACK_BATCH: usize = 16;
 
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// Sends `messages` in order as long as there is room, without waiting, and
@@ -28,7 +27,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         &mut self,
         messages: impl IntoIterator<Item = T::Sent<'m>>,
     ) -> Result<usize, TrySendBatchError<T::Sent<'m>>> {
-        self.offer_batch(messages, Self::try_send)
+        self.send_runs(messages, Self::try_send)
             .map_err(|(sent, cause)| TrySendBatchError { sent, cause })
     }
 
@@ -43,20 +42,20 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         &mut self,
         messages: impl IntoIterator<Item = T::Sent<'m>>,
     ) -> Result<usize, SendBatchError<T::Sent<'m>>> {
-        self.offer_batch(messages, Self::send)
+        self.send_runs(messages, Self::send)
             .map_err(|(sent, cause)| SendBatchError { sent, cause })
     }
 
     /// Runs of messages that there is room for, and between them `one` by itself,
     /// which waits, or tells why not, with the number of those before it.
-    fn offer_batch<'m, E>(
+    fn send_runs<'m, E>(
         &mut self,
         messages: impl IntoIterator<Item = T::Sent<'m>>,
         mut one: impl FnMut(&mut Self, T::Sent<'m>) -> Result<(), E>,
     ) -> Result<usize, (usize, E)> {
         let mut messages = messages.into_iter();
         let mut sent = 0;
-        while let Some(message) = self.offer_all(&mut messages, &mut sent) {
+        while let Some(message) = self.send_at_hand(&mut messages, &mut sent) {
             match one(self, message) {
                 Ok(()) => sent += 1,
                 Err(cause) => return Err((sent, cause)),
@@ -65,9 +64,9 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         Ok(sent)
     }
 
-    /// Sends while there is room, and counts. The message that it stopped at, if
-    /// they were not all; why, sending it by itself tells.
-    fn offer_all<'m>(
+    /// Sends while there is room, and counts. Returns the message that it stopped at, if
+    /// any: to send that by itself tells why.
+    fn send_at_hand<'m>(
         &mut self,
         messages: &mut impl Iterator<Item = T::Sent<'m>>,
         sent: &mut usize,
@@ -76,9 +75,9 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         if self.enter().is_err() {
             return Some(message);
         }
-        // A copy, which nobody has the address of: it stays in registers.
+        // A copy, whose address is not taken: it stays in registers.
         let view = self.view;
-        let mut batch = Batch {
+        let mut batch = SendBatch {
             sender: self,
             sent,
             count: 0,
@@ -88,7 +87,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
                 return Some(message);
             }
             let side = &mut batch.sender.side;
-            let position = match side.quick_another(&view) {
+            let position = match side.try_claim_fast(&view) {
                 Some(position) => position,
                 None => match side.claim(&batch.sender.view) {
                     Ok(position) => position,
@@ -97,7 +96,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             };
             view.payload(position).store(T::encode(&message));
             failpoint!(Written);
-            side.publish_another(&view, position);
+            side.publish_in_batch(&view, position);
             batch.count += 1;
             // The caller's iterator runs while nothing is claimed: should it
             // panic, `batch` leaves the operation, and that is all.
@@ -107,23 +106,26 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 }
 
 /// The bracket of a batch: leaves the operation and notifies, come what may.
-struct Batch<'s, T: Message + ?Sized, K: Kind> {
+struct SendBatch<'s, T: Message + ?Sized, K: Kind> {
     sender: &'s mut Sender<T, K>,
     sent: &'s mut usize,
     /// How many of those are this batch's.
     count: usize,
 }
 
-impl<T: Message + ?Sized, K: Kind> Drop for Batch<'_, T, K> {
+impl<T: Message + ?Sized, K: Kind> Drop for SendBatch<'_, T, K> {
     #[inline(always)]
     fn drop(&mut self) {
         let Sender {
-            side, view, port, ..
+            side,
+            view,
+            connection,
+            ..
         } = &mut *self.sender;
         side.end_batch(view);
         *self.sent += self.count;
         if self.count > 0 {
-            port.notify(view, Bell::Receivers);
+            connection.notify(view);
             failpoint!(MessageAnnounced);
         }
     }
@@ -140,12 +142,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         messages: &mut Vec<T::Received>,
         max: usize,
     ) -> Result<usize, TryRecvError> {
-        if max == 0 {
-            return Ok(0);
-        }
-        let first = self.take_all(messages, max);
-        waiting::once(self, first, |receiver| receiver.take_all(messages, max))
-            .map_err(answer::try_recv)
+        self.receive_batch(Wait::Not, messages, max)
+            .map_err(outcome::try_recv)
     }
 
     /// As [`Receiver::try_recv_batch`], waiting for the first message as long
@@ -158,92 +156,91 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         messages: &mut Vec<T::Received>,
         max: usize,
     ) -> Result<usize, RecvError> {
-        if max == 0 {
-            return Ok(0);
-        }
-        let first = self.take_all(messages, max);
-        waiting::until(self, None, first, |receiver| {
-            receiver.take_all(messages, max)
-        })
-        .map_err(answer::recv)
+        self.receive_batch(Wait::Forever, messages, max)
+            .map_err(outcome::recv)
     }
 
     /// At most as many as there are slots: more were not there when it began, and
     /// a hostile sender must not decide when it ends.
-    fn take_all(&mut self, messages: &mut Vec<T::Received>, max: usize) -> Result<usize, Stall> {
+    fn receive_batch(
+        &mut self,
+        wait: Wait,
+        messages: &mut Vec<T::Received>,
+        max: usize,
+    ) -> Result<usize, WaitError> {
+        if max == 0 {
+            return Ok(0);
+        }
         let max = max.min(self.view.geometry().capacity() as usize);
-        // A copy, as in `offer_all`.
+        let first = self.claim(wait)?;
+        // A copy, as in `send_at_hand`.
         let view = self.view;
-        let mut haul = Haul {
+        let mut batch = RecvBatch {
             messages,
             taken: 0,
             due: None,
         };
-        let mut found = self.start();
-        let stall = 'taking: loop {
-            match found {
-                Ok(found) => haul.add(&mut *self.side, &view, found),
-                Err(stall) if haul.taken == 0 => return Err(stall),
-                Err(stall) => break Some(stall),
-            }
-            // What is at hand, by itself: joined with the way round by `claim`, it takes
-            // a side of many a third more instructions.
-            while haul.taken < max {
-                if T::FIXED.is_some() && haul.add_run(&mut *self.side, &view, max) {
+        batch.add(&mut *self.side, &view, first);
+        let end = 'taking: loop {
+            // What is at hand, by itself: joined with the slow path, it takes a side of
+            // many a third more instructions.
+            while batch.taken < max {
+                if T::FIXED.is_some() && batch.add_run(&mut *self.side, &view, max) {
                     continue;
                 }
-                let Some(claim) = self.side.quick(&view) else {
+                let Some(claim) = self.side.try_claim_fast(&view) else {
                     break;
                 };
                 match Self::open(&view, claim) {
-                    Ok(found) => haul.add(&mut *self.side, &view, found),
-                    Err(stall) => break 'taking Some(stall),
+                    Ok(opened) => batch.add(&mut *self.side, &view, opened),
+                    Err(error) => break 'taking Some(error),
                 }
             }
-            if haul.taken >= max {
+            if batch.taken >= max {
                 break None;
             }
-            found = self.claim();
-        };
-        let taken = haul.taken;
-        if let Some(claim) = haul.due {
-            self.side.release(&view, claim);
-            if stall.is_some() {
-                self.side.settle(&view); // R8: it was found empty
+            match self.claim_slow() {
+                Ok(opened) => batch.add(&mut *self.side, &view, opened),
+                Err(error) => break Some(error),
             }
+        };
+        let taken = batch.taken;
+        if let Some(claim) = batch.due {
+            self.side.release(&view, claim);
         }
-        self.port.notify(&self.view, Bell::Senders);
+        self.connection.notify(&self.view);
         failpoint!(RoomAnnounced);
-        if let Some(stall) = stall {
-            self.refuse(stall);
+        if let Some(error) = end {
+            self.refuse(error);
         }
         Ok(taken)
     }
 }
 
 /// What a batch has taken so far.
-struct Haul<'m, R> {
+struct RecvBatch<'m, R> {
     messages: &'m mut Vec<R>,
     taken: usize,
     /// Received, and not yet acknowledged: this one, and those before it.
     due: Option<Claim>,
 }
 
-impl<R> Haul<'_, R> {
+impl<R> RecvBatch<'_, R> {
     /// Reads a message, and acknowledges it, with others if one release can do it.
     #[inline(always)]
     fn add<T: Message<Received = R> + ?Sized, S: ReceiveSide>(
         &mut self,
         side: &mut S,
         view: &View<T>,
-        (claim, payload, length): (Claim, Payload, usize),
+        opened: Opened,
     ) {
-        self.messages.push(T::decode(&payload, length));
+        self.messages
+            .push(T::decode(&opened.payload, opened.length));
         self.taken += 1;
-        self.acknowledge(side, view, claim);
+        self.acknowledge(side, view, opened.claim);
     }
 
-    /// As [`Haul::add`], for all messages at hand that one release is for. `false`
+    /// As [`RecvBatch::add`], for all messages at hand that one release is for. `false`
     /// if there are none, or they must be taken one by one. Not for messages whose
     /// lengths have to be checked.
     #[inline(always)]
@@ -253,8 +250,8 @@ impl<R> Haul<'_, R> {
         view: &View<T>,
         max: usize,
     ) -> bool {
-        let most = TOGETHER - self.taken % TOGETHER;
-        let (first, count) = side.quick_run(view, most.min(max - self.taken));
+        let most = ACK_BATCH - self.taken % ACK_BATCH;
+        let (first, count) = side.claim_run_fast(view, most.min(max - self.taken));
         if count == 0 {
             return false;
         }
@@ -264,7 +261,7 @@ impl<R> Haul<'_, R> {
         self.taken += count;
         let last = Claim {
             position: first.wrapping_add(count as u64 - 1),
-            attempt: 0, // which matters to leases only
+            redeliveries: 0, // which matters to leases only
         };
         self.acknowledge(side, view, last);
         true
@@ -273,7 +270,7 @@ impl<R> Haul<'_, R> {
     #[inline(always)]
     fn acknowledge<S: ReceiveSide>(&mut self, side: &mut S, memory: &impl Memory, claim: Claim) {
         failpoint!(Read);
-        if S::IN_ORDER && !self.taken.is_multiple_of(TOGETHER) {
+        if S::IN_ORDER && !self.taken.is_multiple_of(ACK_BATCH) {
             self.due = Some(claim);
         } else {
             self.due = None;

@@ -3,19 +3,20 @@
 use std::marker::PhantomData;
 use std::os::fd::AsFd;
 
-use super::handle::Ring;
-use crate::error::RingError;
-use crate::kind::Kind;
+use super::ring::Ring;
+use super::segment::Segment;
+use crate::error::{Mismatch, RingError};
 use crate::message::Message;
-use crate::segment::place::Place;
-use crate::segment::terms::{Expected, FenceMode, MessageKind, OnDeath, Terms, Wakeups};
-use crate::segment::{Segment, Wishes, create, open, register_barrier};
+use crate::ring::config::{Config, Expected, FenceMode, MessageKind, OnDeath, Wakeups};
+use crate::ring::kind::Kind;
+use crate::ring::start_at;
+use crate::shm::{Description, MapOptions, Region, RegionPath, create, open, register_barrier};
 use crate::sys::atomic::Fences;
 
 /// Options of a ring to be made or opened, from [`Ring::builder`].
 ///
-/// What a ring is, is fixed by its maker: capacity, message limit, wake-ups,
-/// barrier, policy and attempts are ignored when opening. The schema tag must
+/// What a ring is, is fixed by its maker: capacity, message limit, wake-ups, fence
+/// mode, policy and deliveries are ignored when opening. The schema tag must
 /// be that of the maker; the rest concerns this handle.
 #[derive(Debug)]
 pub struct RingBuilder<T: Message + ?Sized, K: Kind> {
@@ -23,13 +24,13 @@ pub struct RingBuilder<T: Message + ?Sized, K: Kind> {
     message_limit: usize,
     schema: u64,
     mode: u32,
-    wake: Wakeups,
-    barrier: FenceMode,
+    wakeups: Wakeups,
+    fence_mode: FenceMode,
     on_death: OnDeath,
-    attempts: u8,
+    max_deliveries: u8,
     wait_through: bool,
     allow_foreign: bool,
-    wishes: Wishes,
+    options: MapOptions,
     start: u64,
     marker: PhantomData<fn(&T, K)>,
 }
@@ -47,13 +48,13 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
             message_limit: 1024,
             schema: 0,
             mode: 0o600,
-            wake: Wakeups::default(),
-            barrier: FenceMode::default(),
+            wakeups: Wakeups::default(),
+            fence_mode: FenceMode::default(),
             on_death: OnDeath::default(),
-            attempts: 8,
+            max_deliveries: 8,
             wait_through: false,
             allow_foreign: false,
-            wishes: Wishes::default(),
+            options: MapOptions::default(),
             start: 0,
             marker: PhantomData,
         }
@@ -89,29 +90,28 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
 
     /// Whether endpoints may sleep. Default [`Wakeups::Blocking`].
     pub fn wakeups(mut self, wakeups: Wakeups) -> Self {
-        self.wake = wakeups;
+        self.wakeups = wakeups;
         self
     }
 
     /// How sides order what they write against what they look at. Default
     /// [`FenceMode::Auto`].
     pub fn fence_mode(mut self, mode: FenceMode) -> Self {
-        self.barrier = mode;
+        self.fence_mode = mode;
         self
     }
 
-    /// What becomes of a message in the hands of a receiver that died.
-    /// Default [`OnDeath::Redeliver`].
+    /// What becomes of a message that a receiver held when it died. Default [`OnDeath::Redeliver`].
     pub fn on_receiver_death(mut self, policy: OnDeath) -> Self {
         self.on_death = policy;
         self
     }
 
-    /// In how many hands a message may be in all, 1 to 15, before it is
-    /// dropped and counted as lost: so that a message that kills its receivers
-    /// does not kill them for ever. Default 8.
+    /// Maximum delivery attempts, 1 to 15, the first included, before a message is
+    /// dropped and counted as lost: so that a message that kills its receivers does
+    /// not kill them for ever. Default 8.
     pub fn max_deliveries(mut self, deliveries: u8) -> Self {
-        self.attempts = deliveries;
+        self.max_deliveries = deliveries;
         self
     }
 
@@ -130,21 +130,21 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
 
     /// Asks for huge pages. A refusal is a [`warning`](Ring::warnings).
     pub fn huge_pages(mut self, ask: bool) -> Self {
-        self.wishes.huge_pages = ask;
+        self.options.huge_pages = ask;
         self
     }
 
     /// Maps every page now, not at the first touch. A refusal is a
     /// [`warning`](Ring::warnings).
     pub fn prefault(mut self, ask: bool) -> Self {
-        self.wishes.prefault = ask;
+        self.options.prefault = ask;
         self
     }
 
     /// Locks the memory against swapping. A refusal is a
     /// [`warning`](Ring::warnings).
     pub fn lock_memory(mut self, ask: bool) -> Self {
-        self.wishes.lock_memory = ask;
+        self.options.lock_memory = ask;
         self
     }
 
@@ -160,7 +160,7 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
     /// # Errors
     /// As [`Ring::create`].
     pub fn create(self, name: &str) -> Result<Ring<T, K>, RingError> {
-        self.create_at(&Place::of(name)?)
+        self.create_at(&RegionPath::of(name)?)
     }
 
     /// Opens a ring; see [`Ring::open`].
@@ -168,7 +168,7 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
     /// # Errors
     /// As [`Ring::open`].
     pub fn open(self, name: &str) -> Result<Ring<T, K>, RingError> {
-        self.open_at(&Place::of(name)?)
+        self.open_at(&RegionPath::of(name)?)
     }
 
     /// Opens or makes a ring; see [`Ring::open_or_create`].
@@ -176,16 +176,16 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
     /// # Errors
     /// As [`Ring::open_or_create`].
     pub fn open_or_create(self, name: &str) -> Result<Ring<T, K>, RingError> {
-        let place = Place::of(name)?;
-        for _ in 0..open::TRIES {
-            match self.open_at(&place) {
+        let at = RegionPath::of(name)?;
+        for _ in 0..open::MAX_TRIES {
+            match self.open_at(&at) {
                 Err(RingError::NotFound { .. }) => {}
                 found => return found,
             }
-            match self.create_at(&place) {
+            match self.create_at(&at) {
                 Err(RingError::AlreadyExists { .. }) => {}
-                // Somebody may have made it with the space that we lack.
-                Err(RingError::NoSpace { needed, path }) => match self.open_at(&place) {
+                // Another process may have made it with the space that we lack.
+                Err(RingError::NoSpace { needed, path }) => match self.open_at(&at) {
                     Err(RingError::NotFound { .. }) => {
                         return Err(RingError::NoSpace { needed, path });
                     }
@@ -195,8 +195,8 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
             }
         }
         Err(RingError::Unstable {
-            path: place.path,
-            tries: open::TRIES,
+            path: at.path,
+            tries: open::MAX_TRIES,
         })
     }
 
@@ -205,8 +205,10 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
     /// # Errors
     /// As [`Ring::anonymous`].
     pub fn anonymous(self) -> Result<Ring<T, K>, RingError> {
-        let segment = create::anonymous(self.terms()?, self.wishes)?;
-        Ok(self.finish(segment))
+        let config = self.config()?;
+        let prepare = |region: &Region| prepare(region, config);
+        let region = create::anonymous(&config.describe()?, self.options, prepare)?;
+        Ok(self.finish(region, config))
     }
 
     /// Opens the ring behind a descriptor; see [`Ring::from_fd`].
@@ -215,35 +217,41 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
     /// As [`Ring::from_fd`].
     #[allow(clippy::wrong_self_convention)] // named as `Ring::from_fd` is
     pub fn from_fd(self, fd: impl AsFd) -> Result<Ring<T, K>, RingError> {
-        let fd = fd.as_fd();
-        let segment = open::from_fd(fd, &self.expected(), self.allow_foreign, self.wishes)?;
-        Ok(self.finish(segment))
+        let accept = |region: &Description| self.accept(region);
+        let opened = open::from_fd(fd.as_fd(), self.allow_foreign, self.options, accept);
+        opened.map(|(region, config)| self.finish(region, config))
     }
 
-    fn create_at(&self, place: &Place) -> Result<Ring<T, K>, RingError> {
-        let segment = create::named(place, self.terms()?, self.mode, self.wishes)?;
-        Ok(self.finish(segment))
+    fn create_at(&self, at: &RegionPath) -> Result<Ring<T, K>, RingError> {
+        let config = self.config()?;
+        let prepare = |region: &Region| prepare(region, config);
+        let region = create::named(at, &config.describe()?, self.mode, self.options, prepare)?;
+        Ok(self.finish(region, config))
     }
 
-    fn open_at(&self, place: &Place) -> Result<Ring<T, K>, RingError> {
-        let segment = open::named(place, &self.expected(), self.allow_foreign, self.wishes)?;
-        Ok(self.finish(segment))
+    fn open_at(&self, at: &RegionPath) -> Result<Ring<T, K>, RingError> {
+        let accept = |region: &Description| self.accept(region);
+        let opened = open::named(at, self.allow_foreign, self.options, accept);
+        opened.map(|(region, config)| self.finish(region, config))
     }
 
-    fn finish(&self, segment: Segment) -> Ring<T, K> {
-        Ring::from_segment(segment, self.wait_through)
+    fn finish(&self, region: Region, config: Config) -> Ring<T, K> {
+        Ring::from_segment(Segment { region, config }, self.wait_through)
     }
 
-    fn expected(&self) -> Expected {
-        Expected {
+    /// Is this the ring that was asked for?
+    fn accept(&self, region: &Description) -> Result<Config, Mismatch> {
+        let config = Config::of(region)?;
+        config.check(&Expected {
             kind: K::KIND,
             fixed: T::FIXED,
             schema: self.schema,
-        }
+        })?;
+        Ok(config)
     }
 
-    fn terms(&self) -> Result<Terms, RingError> {
-        let fences = match self.barrier {
+    fn config(&self) -> Result<Config, RingError> {
+        let fences = match self.fence_mode {
             FenceMode::Fence => Fences::Full,
             FenceMode::Membarrier => {
                 register_barrier()?;
@@ -259,12 +267,12 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
                 found: format!("{:o}", self.mode),
             });
         }
-        Ok(Terms {
+        Ok(Config {
             kind: K::KIND,
-            wake: self.wake,
+            wakeups: self.wakeups,
             fences,
             on_death: self.on_death,
-            attempts: self.attempts,
+            max_deliveries: self.max_deliveries,
             message: match T::FIXED {
                 Some((size, align)) => MessageKind::Typed { size, align },
                 None => MessageKind::Bytes {
@@ -276,4 +284,9 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
             start: self.start,
         })
     }
+}
+
+/// Has a fresh region count from where the ring starts.
+fn prepare(region: &Region, config: Config) {
+    start_at(&Segment::block_of(region, &config), config.start);
 }

@@ -4,15 +4,15 @@
 
 use super::sender::Sender;
 use crate::error::Failure;
-use crate::kind::Kind;
 use crate::message::Message;
+use crate::ring::kind::Kind;
 use crate::ring::payload::Payload;
 use crate::sys::failpoints::failpoint;
 
 /// A slot that is this sender's to write to, from [`Sender::reserve`].
 ///
 /// [`commit`](Grant::commit) sends the message; dropping the grant gives the
-/// position up, and nobody trips over it. A grant that is leaked
+/// position up, and receivers pass it. A grant that is leaked
 /// (`mem::forget`) is given up at the sender's next call or at its drop.
 ///
 /// With many senders, a position that is given up is used up: until receivers
@@ -54,8 +54,8 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
             let length = bytes.len();
             return Err(Failure::TooLong { length, limit });
         }
-        if !self.sender.port.is_usable() {
-            self.sender.port.segment.check()?;
+        if !self.sender.connection.is_usable() {
+            self.sender.connection.segment.region.check()?;
         }
         self.payload().store(bytes);
         Ok(())
@@ -70,12 +70,13 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
     /// handle was poisoned meanwhile. Nothing was sent then.
     #[inline]
     pub fn commit(self) -> Result<(), Failure> {
-        if !self.sender.port.is_usable() {
-            return self.sender.port.segment.check();
+        if !self.sender.connection.is_usable() {
+            return self.sender.connection.segment.region.check();
         }
         failpoint!(Written);
         if self.sender.granted.take().is_some() {
-            self.sender.finish(self.position);
+            let view = self.sender.view;
+            self.sender.publish(&view, self.position);
         }
         Ok(())
     }
@@ -122,8 +123,8 @@ impl<K: Kind> Grant<'_, [u8], K> {
         if length > limit {
             return Err(Failure::TooLong { length, limit });
         }
-        if !self.sender.port.is_usable() {
-            self.sender.port.segment.check()?;
+        if !self.sender.connection.is_usable() {
+            self.sender.connection.segment.region.check()?;
         }
         self.payload().set_length(length);
         Ok(())

@@ -1,8 +1,8 @@
 //! A receiver as an iterator.
 
 use super::receiver::Receiver;
-use crate::kind::Kind;
 use crate::message::Message;
+use crate::ring::kind::Kind;
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// Messages until the ring is closed and drained, or all senders have

@@ -2,11 +2,13 @@
 
 #![allow(unsafe_code)]
 
+mod verbs;
+
 use std::marker::PhantomData;
 
 use super::receiver::Receiver;
-use crate::kind::Kind;
 use crate::message::{Blank, Message};
+use crate::ring::kind::Kind;
 use crate::ring::payload::Payload;
 
 /// Messages in this receiver's hands, from [`Receiver::lease_batch`].
@@ -36,12 +38,12 @@ impl<'r, T: Message + ?Sized, K: Kind> LeaseBatch<'r, T, K> {
         let (claim, length) = *self.receiver.leased.get(index)?;
         Some(LeasedMessage {
             payload: self.receiver.view.payload(claim.position),
-            length: if self.receiver.port.is_mapped() {
+            length: if self.receiver.connection.is_mapped() {
                 length
             } else {
                 0
             },
-            attempt: claim.attempt,
+            redeliveries: claim.redeliveries,
             message: PhantomData,
         })
     }
@@ -81,7 +83,7 @@ impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for LeaseBatch<'_, T, K> {
 pub struct LeasedMessage<'b, T: Message + ?Sized> {
     payload: Payload,
     length: usize,
-    attempt: u8,
+    redeliveries: u8,
     message: PhantomData<&'b T>,
 }
 
@@ -98,12 +100,12 @@ impl<T: Message + ?Sized> LeasedMessage<'_, T> {
 
     /// How often the message was given back before: 0 at the first receipt.
     pub fn redeliveries(&self) -> u8 {
-        self.attempt
+        self.redeliveries
     }
 
     /// Whether somebody may have seen this message before.
     pub fn is_redelivered(&self) -> bool {
-        self.attempt > 0
+        self.redeliveries > 0
     }
 
     /// Address of the message's first byte, for reading in place. Valid while
@@ -173,7 +175,7 @@ impl<T: Message + ?Sized> std::fmt::Debug for LeasedMessage<'_, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = f.debug_struct("LeasedMessage");
         shown
-            .field("attempt", &self.attempt)
+            .field("redeliveries", &self.redeliveries)
             .finish_non_exhaustive()
     }
 }

@@ -1,30 +1,33 @@
-//! What users hold in their hands: rings, senders, receivers, guards. Thin:
-//! the protocols are in `ring`, sleeping in `wait`, liveness in `participant`.
+//! What users hold in their hands: rings, senders, receivers, guards. Thin: the
+//! protocols are in `ring`, waiting in `wait`, liveness in `members`, memory in `shm`.
 
-mod answer;
 mod batch;
 mod builder;
-mod bytes;
+mod endpoint;
 mod grant;
-mod handle;
 mod iter;
 mod lease;
-mod leasing;
-mod port;
+mod outcome;
 mod receiver;
+mod ring;
+mod segment;
 mod sender;
+mod stats;
 mod waiting;
 
 pub use builder::RingBuilder;
 pub use grant::Grant;
-pub use handle::Ring;
 pub use iter::{Iter, TryIter};
 pub use lease::{Lease, LeaseBatch, LeasedMessage};
 pub use receiver::Receiver;
+pub use ring::Ring;
+pub(crate) use segment::Segment;
 pub use sender::Sender;
+pub use stats::Stats;
+pub(crate) use stats::stats;
 
-use crate::kind::Sides;
 use crate::ring::Arity;
+use crate::ring::kind::Sides;
 
 /// The sending algorithm of a kind.
 type SendSideOf<K> = <<K as Sides>::Senders as Arity>::Sender<<K as Sides>::Receivers>;

@@ -4,19 +4,19 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
-use super::handle::Ring;
-use super::port::Port;
-use super::waiting::{self, Endpoint};
-use super::{ReceiveSideOf, answer};
-use crate::error::{AttachError, Failure, RecvError, RecvTimeoutError, Side, TryRecvError};
-use crate::inspect::Stats;
-use crate::kind::{Kind, Sides};
-use crate::layout::Bell;
+use super::endpoint::Connection;
+use super::ring::Ring;
+use super::stats::Stats;
+use super::waiting::{self, Endpoint, Wait, WaitError};
+use super::{ReceiveSideOf, SendSideOf, outcome};
+use crate::error::{
+    AttachError, Corruption, Failure, RecvError, RecvTimeoutError, Side, TryRecvError,
+};
 use crate::message::Message;
+use crate::ring::kind::{Kind, Sides};
 use crate::ring::memory::View;
 use crate::ring::payload::Payload;
-use crate::ring::{Arity, Claim, Impossible, ReceiveSide, SendSide, Stall};
-use crate::sys::clock::MonotonicTime;
+use crate::ring::{Arity, Claim, ClaimError, ReceiveSide, SendSide};
 use crate::sys::failpoints::failpoint;
 use crate::wait::WaitStrategy;
 
@@ -30,8 +30,15 @@ pub struct Receiver<T: Message + ?Sized, K: Kind> {
     pub(super) view: View<T>,
     /// Messages handed out as leases that have not come back, with lengths.
     pub(super) leased: Vec<(Claim, usize)>,
-    pub(super) port: Port,
+    pub(super) connection: Connection,
     ring: Ring<T, K>,
+}
+
+/// A message that was claimed, its length checked.
+pub(crate) struct Opened {
+    pub(super) claim: Claim,
+    pub(super) payload: Payload,
+    pub(super) length: usize,
 }
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
@@ -41,23 +48,19 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     ) -> Result<Self, AttachError> {
         let segment = ring.segment();
         let multi = <K::Receivers as Arity>::MULTI;
-        let port = Port::attach(
-            segment,
-            Side::Receiver,
-            multi,
-            strategy,
-            ring.waits_through(),
-        )?;
+        let wait_through = ring.waits_through();
+        let connection =
+            Connection::attach(segment, Side::Receiver, multi, strategy, wait_through)?;
         let view = segment.view();
-        let side = ReceiveSide::attach(&view, port.id(), segment.terms.death())
-            .map_err(|found| AttachError::Failed(segment.poison(found)))?;
+        let side = ReceiveSide::attach(&view, connection.id(), segment.config.policy())
+            .map_err(|found| AttachError::Failed(segment.region.poison(found)))?;
         // A predecessor's messages may have been given back, or its room.
-        port.notify_everybody();
+        connection.wake_all();
         Ok(Receiver {
             side: CachePadded::new(side),
             view,
             leased: Vec::new(),
-            port,
+            connection,
             ring: ring.clone(),
         })
     }
@@ -74,17 +77,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// senders have gone; [`TryRecvError::Failed`].
     #[inline]
     pub fn try_recv(&mut self) -> Result<T::Received, TryRecvError> {
-        match self.take_quickly() {
-            Some(message) => Ok(message),
-            None => self.try_recv_slowly(),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn try_recv_slowly(&mut self) -> Result<T::Received, TryRecvError> {
-        let first = self.take();
-        waiting::once(self, first, Self::take).map_err(answer::try_recv)
+        self.receive(Wait::Not, T::decode)
+            .map_err(outcome::try_recv)
     }
 
     /// Receives a message, waiting for one as long as it takes.
@@ -98,17 +92,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// (call again to wait for another); [`RecvError::Failed`].
     #[inline]
     pub fn recv(&mut self) -> Result<T::Received, RecvError> {
-        if let Some(message) = self.take_soon() {
-            return Ok(message);
-        }
-        self.recv_slowly()
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn recv_slowly(&mut self) -> Result<T::Received, RecvError> {
-        let first = self.take();
-        waiting::until(self, None, first, Self::take).map_err(answer::recv)
+        self.receive(Wait::Forever, T::decode)
+            .map_err(outcome::recv)
     }
 
     /// As [`Receiver::recv`], for at most `timeout`.
@@ -117,7 +102,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// [`RecvTimeoutError::Timeout`] if there was no message in time; else as
     /// [`Receiver::recv`].
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T::Received, RecvTimeoutError> {
-        self.recv_until(MonotonicTime::now().checked_add(timeout))
+        self.receive(Wait::at_most(timeout), T::decode)
+            .map_err(outcome::recv_timeout)
     }
 
     /// As [`Receiver::recv`], until `deadline` at the latest.
@@ -125,18 +111,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// # Errors
     /// As [`Receiver::recv_timeout`].
     pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T::Received, RecvTimeoutError> {
-        self.recv_until(Some(MonotonicTime::from_instant(deadline)))
-    }
-
-    fn recv_until(
-        &mut self,
-        deadline: Option<MonotonicTime>,
-    ) -> Result<T::Received, RecvTimeoutError> {
-        if let Some(message) = self.take_soon() {
-            return Ok(message);
-        }
-        let first = self.take();
-        waiting::until(self, deadline, first, Self::take).map_err(answer::recv_timeout)
+        self.receive(Wait::until(deadline), T::decode)
+            .map_err(outcome::recv_timeout)
     }
 
     /// Closes the ring for good; see [`Ring::close`].
@@ -165,7 +141,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// Whether there is no message for this receiver now. Exact at the moment
     /// of the look.
     pub fn is_empty(&self) -> bool {
-        !self.port.is_usable() || !self.side.has_message(&self.view)
+        !self.connection.is_usable() || !self.side.has_message(&self.view)
     }
 
     /// Slots of the ring.
@@ -178,113 +154,90 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         self.ring.stats()
     }
 
-    /// The path of a message that is there: claim, read, release, notify,
-    /// without a call. `None` says nothing.
+    /// Claim, read, release, notify: the path of one message, whatever the verb.
     #[inline(always)]
-    fn take_quickly(&mut self) -> Option<T::Received> {
-        // A copy, which stores to shared memory cannot change: it stays in
-        // registers.
-        let view = self.view;
-        if !self.port.is_usable() || !self.leased.is_empty() {
-            return None;
-        }
-        let claim = self.side.quick(&view)?;
-        let (claim, payload, length) = match Self::open(&view, claim) {
-            Ok(found) => found,
-            Err(stall) => {
-                self.refuse(stall);
-                return None;
-            }
-        };
-        let message = T::decode(&payload, length);
-        failpoint!(Read);
-        self.side.release(&view, claim);
-        self.port.notify(&view, Bell::Senders);
-        failpoint!(RoomAnnounced);
-        Some(message)
-    }
-
-    /// As [`Receiver::take_quickly`], for some microseconds if it must be, before
-    /// all that a miss may mean is looked into.
-    #[inline(always)]
-    pub(super) fn take_soon(&mut self) -> Option<T::Received> {
-        for _ in 0..=self.port.quick_looks() {
-            if let Some(message) = self.take_quickly() {
-                return Some(message);
-            }
-            self.side.catch_up(&self.view);
-            core::hint::spin_loop();
-        }
-        None
-    }
-
-    /// Poisons the handle: the next look finds out that it is.
-    #[cold]
-    pub(super) fn refuse(&mut self, stall: Stall) {
-        if let Stall::Impossible(found) = stall {
-            self.port.segment.poison(found);
-        }
-    }
-
-    /// Claim, read, release, notify: the path of one message.
-    fn take(&mut self) -> Result<T::Received, Stall> {
-        self.take_with(T::decode)
-    }
-
-    #[inline(always)]
-    pub(super) fn take_with<R>(
+    pub(super) fn receive<R>(
         &mut self,
+        wait: Wait,
         read: impl FnOnce(&Payload, usize) -> R,
-    ) -> Result<R, Stall> {
-        let (claim, payload, length) = self.start()?;
-        let result = read(&payload, length);
+    ) -> Result<R, WaitError> {
+        let opened = self.claim(wait)?;
+        let result = read(&opened.payload, opened.length);
         failpoint!(Read);
-        self.side.release(&self.view, claim);
-        self.port.notify(&self.view, Bell::Senders);
+        // A copy, which stores to shared memory cannot change: it stays in registers.
+        let view = self.view;
+        self.side.release(&view, opened.claim);
+        self.connection.notify(&view);
         failpoint!(RoomAnnounced);
         Ok(result)
     }
 
-    /// Claims the next message; checks its length, loaded once.
+    /// Claims a message: the fast path, or else the slow one, which waits.
     #[inline(always)]
-    pub(super) fn start(&mut self) -> Result<(Claim, Payload, usize), Stall> {
-        if !self.port.is_usable() {
-            return Err(Stall::Nothing); // the way of all misses finds out why
+    pub(super) fn claim(&mut self, wait: Wait) -> Result<Opened, WaitError> {
+        match self.claim_fast() {
+            Some(opened) => Ok(opened),
+            None => waiting::claim(self, wait),
         }
-        if !self.leased.is_empty() {
-            self.give_back_leases();
-        }
-        self.claim()
     }
 
+    /// Claims if nothing stands in the way, without a call. `None`: take the slow path;
+    /// there is nothing to undo.
     #[inline(always)]
-    pub(super) fn claim(&mut self) -> Result<(Claim, Payload, usize), Stall> {
-        match self.side.claim(&self.view) {
-            Ok(claim) => Self::open(&self.view, claim),
-            Err(stall) => {
-                if self.side.made_room() {
-                    self.port.notify(&self.view, Bell::Senders);
-                }
-                Err(stall)
+    fn claim_fast(&mut self) -> Option<Opened> {
+        let view = self.view; // a copy, as in `receive`
+        if !self.connection.is_usable() || !self.leased.is_empty() {
+            return None;
+        }
+        let claim = self.side.try_claim_fast(&view)?;
+        match Self::open(&view, claim) {
+            Ok(opened) => Some(opened),
+            Err(error) => {
+                self.refuse(error);
+                None
             }
         }
     }
 
-    /// As [`Receiver::claim`], for one of many messages: as quick as may be.
+    /// Claims one more of several messages: the fast path, or else the slow one. Says
+    /// why not.
     #[inline(always)]
-    pub(super) fn claim_another(&mut self) -> Result<(Claim, Payload, usize), Stall> {
-        match self.side.quick(&self.view) {
+    pub(super) fn claim_another(&mut self) -> Result<Opened, ClaimError> {
+        match self.side.try_claim_fast(&self.view) {
             Some(claim) => Self::open(&self.view, claim),
-            None => self.claim(),
+            None => self.claim_slow(),
         }
     }
 
+    /// The slow path of a claim; tells senders of the room that it made.
+    pub(super) fn claim_slow(&mut self) -> Result<Opened, ClaimError> {
+        let claim = self.side.claim(&self.view);
+        if ReceiveSideOf::<K>::PASSES_GAPS {
+            self.connection.notify(&self.view);
+        }
+        Self::open(&self.view, claim?)
+    }
+
+    /// Poisons the handle, if `error` says that the ring's memory contradicts itself:
+    /// the next full check finds that out.
+    #[cold]
+    pub(super) fn refuse(&mut self, error: ClaimError) {
+        if let ClaimError::Corrupted(found) = error {
+            self.connection.segment.region.poison(found);
+        }
+    }
+
+    /// Checks the length of a message, loaded once.
     #[inline(always)]
-    pub(super) fn open(view: &View<T>, claim: Claim) -> Result<(Claim, Payload, usize), Stall> {
+    pub(super) fn open(view: &View<T>, claim: Claim) -> Result<Opened, ClaimError> {
         let payload = view.payload(claim.position);
         match payload.length() {
-            Ok(length) => Ok((claim, payload, length)),
-            Err(found) => Err(Stall::Impossible(Impossible {
+            Ok(length) => Ok(Opened {
+                claim,
+                payload,
+                length,
+            }),
+            Err(found) => Err(ClaimError::Corrupted(Corruption {
                 what: "length of a message",
                 position: claim.position,
                 found,
@@ -294,33 +247,69 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 }
 
 impl<T: Message + ?Sized, K: Kind> Endpoint for Receiver<T, K> {
-    type Memory = View<T>;
+    type Claimed = Opened;
     const SENDS: bool = false;
 
-    fn memory(&self) -> View<T> {
-        self.view
+    fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 
-    fn port(&mut self) -> &mut Port {
-        &mut self.port
-    }
-
-    fn is_quiescent(&mut self) -> bool {
-        type Sending<K> = super::SendSideOf<K>;
-        <Sending<K> as SendSide>::quiescent(&self.view)
-            || !<<K as Sides>::Senders as Arity>::MULTI && !self.port.only_other_is_alive()
-    }
-
-    fn settle(&mut self) {
-        if self.port.is_usable() {
-            self.side.settle(&self.view);
+    #[inline(always)]
+    fn try_fast(&mut self) -> Option<Opened> {
+        let opened = self.claim_fast();
+        if opened.is_none() {
+            self.side.catch_up(&self.view);
         }
+        opened
     }
 
-    fn be_earnest(&mut self) {} // a receiver's looks always are
+    fn try_slow(&mut self) -> Result<Opened, ClaimError> {
+        if !self.connection.is_usable() {
+            return Err(ClaimError::NotReady); // the full check finds out why
+        }
+        if !self.leased.is_empty() {
+            self.give_back_leases();
+        }
+        self.claim_slow()
+    }
 
-    fn leaves_work(&mut self) -> bool {
+    fn is_peer_quiescent(&mut self) -> bool {
+        SendSideOf::<K>::is_quiescent(&self.view)
+            || !<<K as Sides>::Senders as Arity>::MULTI && !self.connection.is_only_peer_alive()
+    }
+
+    fn leaves_work(&self) -> bool {
         <K::Receivers as Arity>::MULTI && self.side.has_message(&self.view)
+    }
+}
+
+impl<K: Kind> Receiver<[u8], K> {
+    /// As [`Receiver::try_recv`], into `buffer`, which is cleared first and
+    /// whose allocation is used again. Says how many bytes.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv`]; `buffer` is as it was then.
+    pub fn try_recv_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize, TryRecvError> {
+        self.receive_into(Wait::Not, buffer)
+            .map_err(outcome::try_recv)
+    }
+
+    /// As [`Receiver::recv`], into `buffer`, which is cleared first and whose
+    /// allocation is used again. Says how many bytes.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv`]; `buffer` is as it was then.
+    pub fn recv_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize, RecvError> {
+        self.receive_into(Wait::Forever, buffer)
+            .map_err(outcome::recv)
+    }
+
+    fn receive_into(&mut self, wait: Wait, buffer: &mut Vec<u8>) -> Result<usize, WaitError> {
+        self.receive(wait, |payload, length| {
+            buffer.resize(length, 0);
+            payload.load(buffer);
+            length
+        })
     }
 }
 
@@ -333,7 +322,7 @@ where
             side: self.side.clone(),
             view: self.view,
             leased: Vec::new(),
-            port: self.port.clone(),
+            connection: self.connection.clone(),
             ring: self.ring.clone(),
         };
         failpoint!(Cloned);
@@ -346,9 +335,6 @@ impl<T: Message + ?Sized, K: Kind> Drop for Receiver<T, K> {
         if !self.leased.is_empty() {
             self.give_back_leases();
         }
-        if self.port.is_mapped() {
-            self.side.settle(&self.view);
-        }
     }
 }
 
@@ -357,7 +343,7 @@ impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for Receiver<T, K> {
         let mut shown = f.debug_struct("Receiver");
         shown
             .field("ring", &self.ring)
-            .field("id", &self.port.id().0);
+            .field("id", &self.connection.id().0);
         shown.finish_non_exhaustive()
     }
 }

@@ -4,24 +4,19 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
+use super::endpoint::Connection;
 use super::grant::Grant;
-use super::handle::Ring;
-use super::port::Port;
-use super::waiting::{self, Endpoint};
-use super::{SendSideOf, answer};
+use super::ring::Ring;
+use super::stats::Stats;
+use super::waiting::{self, Endpoint, Wait, WaitError};
+use super::{SendSideOf, outcome};
 use crate::error::{AttachError, Failure, SendError, SendTimeoutError, Side, TrySendError};
-use crate::inspect::Stats;
-use crate::kind::Kind;
-use crate::layout::Bell;
 use crate::message::Message;
+use crate::ring::kind::Kind;
 use crate::ring::memory::View;
-use crate::ring::{Arity, SendSide, Stall};
-use crate::sys::clock::MonotonicTime;
+use crate::ring::{Arity, ClaimError, SendSide};
 use crate::sys::failpoints::failpoint;
 use crate::wait::WaitStrategy;
-
-/// One in so many looks of a call that waits is in earnest.
-const EARNEST: u32 = 32;
 
 /// The sending end of a ring, attached.
 ///
@@ -33,9 +28,7 @@ pub struct Sender<T: Message + ?Sized, K: Kind> {
     pub(super) view: View<T>,
     /// A position handed out as a [`Grant`] that has not come back.
     pub(super) granted: Option<u64>,
-    /// Counts the looks of waiting calls.
-    glances: u32,
-    pub(super) port: Port,
+    pub(super) connection: Connection,
     ring: Ring<T, K>,
 }
 
@@ -46,16 +39,16 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     ) -> Result<Self, AttachError> {
         let segment = ring.segment();
         let multi = <K::Senders as Arity>::MULTI;
-        let port = Port::attach(segment, Side::Sender, multi, strategy, ring.waits_through())?;
+        let wait_through = ring.waits_through();
+        let connection = Connection::attach(segment, Side::Sender, multi, strategy, wait_through)?;
         let view = segment.view();
-        let side = SendSide::attach(&view, port.id())
-            .map_err(|found| AttachError::Failed(segment.poison(found)))?;
+        let side = SendSide::attach(&view, connection.id())
+            .map_err(|found| AttachError::Failed(segment.region.poison(found)))?;
         Ok(Sender {
             side: CachePadded::new(side),
             view,
             granted: None,
-            glances: 0,
-            port,
+            connection,
             ring: ring.clone(),
         })
     }
@@ -72,26 +65,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// gone; [`TrySendError::Failed`]. The message comes back inside.
     #[inline]
     pub fn try_send<'m>(&mut self, message: T::Sent<'m>) -> Result<(), TrySendError<T::Sent<'m>>> {
-        if self.offer_quickly(&message) {
-            return Ok(());
-        }
-        self.try_send_slowly(message)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn try_send_slowly<'m>(
-        &mut self,
-        message: T::Sent<'m>,
-    ) -> Result<(), TrySendError<T::Sent<'m>>> {
-        if let Err(failure) = self.check_length(&message) {
-            return Err(TrySendError::Failed(message, failure));
-        }
-        let first = self.offer(&message);
-        match waiting::once(self, first, |sender| sender.offer(&message)) {
-            Ok(()) => Ok(()),
-            Err(outcome) => Err(answer::try_send(outcome, message)),
-        }
+        self.send_within(message, Wait::Not, outcome::try_send)
     }
 
     /// Sends a message, waiting for room as long as it takes.
@@ -105,10 +79,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// inside.
     #[inline]
     pub fn send<'m>(&mut self, message: T::Sent<'m>) -> Result<(), SendError<T::Sent<'m>>> {
-        if self.offer_quickly(&message) {
-            return Ok(());
-        }
-        self.send_until(message, None).map_err(answer::send)
+        self.send_within(message, Wait::Forever, outcome::send)
     }
 
     /// As [`Sender::send`], for at most `timeout`.
@@ -121,7 +92,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         message: T::Sent<'m>,
         timeout: Duration,
     ) -> Result<(), SendTimeoutError<T::Sent<'m>>> {
-        self.send_until(message, MonotonicTime::now().checked_add(timeout))
+        self.send_within(message, Wait::at_most(timeout), outcome::send_timeout)
     }
 
     /// As [`Sender::send`], until `deadline` at the latest.
@@ -133,25 +104,31 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         message: T::Sent<'m>,
         deadline: Instant,
     ) -> Result<(), SendTimeoutError<T::Sent<'m>>> {
-        self.send_until(message, Some(MonotonicTime::from_instant(deadline)))
+        self.send_within(message, Wait::until(deadline), outcome::send_timeout)
     }
 
-    #[cold]
-    #[inline(never)]
-    fn send_until<'m>(
+    /// Claim, write, publish, notify: the path of one message, whatever the verb.
+    #[inline(always)]
+    fn send_within<'m, E>(
         &mut self,
         message: T::Sent<'m>,
-        deadline: Option<MonotonicTime>,
-    ) -> Result<(), SendTimeoutError<T::Sent<'m>>> {
+        wait: Wait,
+        error: impl FnOnce(WaitError, T::Sent<'m>) -> E,
+    ) -> Result<(), E> {
         if let Err(failure) = self.check_length(&message) {
-            return Err(SendTimeoutError::Failed(message, failure));
+            return Err(error(WaitError::Failed(failure), message));
         }
-        let first = self.offer(&message);
-        match waiting::until(self, deadline, first, |sender| {
-            sender.if_promising(|sender| sender.offer(&message))
-        }) {
-            Ok(()) => Ok(()),
-            Err(outcome) => Err(answer::send_timeout(outcome, message)),
+        match self.claim(wait) {
+            Ok(position) => {
+                // A copy, which stores to shared memory cannot change: it stays in
+                // registers.
+                let view = self.view;
+                view.payload(position).store(T::encode(&message));
+                failpoint!(Written);
+                self.publish(&view, position);
+                Ok(())
+            }
+            Err(outcome) => Err(error(outcome, message)),
         }
     }
 
@@ -165,11 +142,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// As [`Sender::try_send`].
     #[inline]
     pub fn try_reserve(&mut self) -> Result<Grant<'_, T, K>, TrySendError<()>> {
-        let first = self.grant();
-        match waiting::once(self, first, Self::grant) {
-            Ok(position) => Ok(Grant::new(self, position)),
-            Err(outcome) => Err(answer::try_send(outcome, ())),
-        }
+        self.reserve_within(Wait::Not, outcome::try_send)
     }
 
     /// As [`Sender::try_reserve`], waiting for room as long as it takes.
@@ -178,7 +151,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// As [`Sender::send`].
     #[inline]
     pub fn reserve(&mut self) -> Result<Grant<'_, T, K>, SendError<()>> {
-        self.reserve_until(None).map_err(answer::send)
+        self.reserve_within(Wait::Forever, outcome::send)
     }
 
     /// As [`Sender::reserve`], for at most `timeout`.
@@ -189,7 +162,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         &mut self,
         timeout: Duration,
     ) -> Result<Grant<'_, T, K>, SendTimeoutError<()>> {
-        self.reserve_until(MonotonicTime::now().checked_add(timeout))
+        self.reserve_within(Wait::at_most(timeout), outcome::send_timeout)
     }
 
     /// As [`Sender::reserve`], until `deadline` at the latest.
@@ -200,20 +173,21 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         &mut self,
         deadline: Instant,
     ) -> Result<Grant<'_, T, K>, SendTimeoutError<()>> {
-        self.reserve_until(Some(MonotonicTime::from_instant(deadline)))
+        self.reserve_within(Wait::until(deadline), outcome::send_timeout)
     }
 
-    #[inline]
-    fn reserve_until(
+    #[inline(always)]
+    fn reserve_within<E>(
         &mut self,
-        deadline: Option<MonotonicTime>,
-    ) -> Result<Grant<'_, T, K>, SendTimeoutError<()>> {
-        let first = self.grant();
-        match waiting::until(self, deadline, first, |sender| {
-            sender.if_promising(Self::grant)
-        }) {
-            Ok(position) => Ok(Grant::new(self, position)),
-            Err(outcome) => Err(answer::send_timeout(outcome, ())),
+        wait: Wait,
+        error: impl FnOnce(WaitError, ()) -> E,
+    ) -> Result<Grant<'_, T, K>, E> {
+        match self.claim(wait) {
+            Ok(position) => {
+                self.granted = Some(position);
+                Ok(Grant::new(self, position))
+            }
+            Err(outcome) => Err(error(outcome, ())),
         }
     }
 
@@ -267,71 +241,34 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         Ok(())
     }
 
-    /// The path of a message when nothing stands in the way: claim, write,
-    /// publish, notify, without a call. `false` says nothing, and did nothing.
+    /// Enters an operation and claims a position: the fast path, or else the slow one,
+    /// which waits.
     #[inline(always)]
-    fn offer_quickly(&mut self, message: &T::Sent<'_>) -> bool {
-        // A copy, which stores to shared memory cannot change: it stays in
-        // registers.
-        let view = self.view;
-        let bytes = T::encode(message);
-        if !self.port.is_usable() || self.granted.is_some() || bytes.len() > view.limit() {
-            return false;
-        }
-        let Some(position) = self.side.quick(&view) else {
-            return false;
-        };
-        view.payload(position).store(bytes);
-        failpoint!(Written);
-        self.side.publish(&view, position);
-        self.side.end(&view);
-        self.port.notify(&view, Bell::Receivers);
-        failpoint!(MessageAnnounced);
-        true
-    }
-
-    /// Claim, write, publish, notify: the path of one message, however long.
-    pub(super) fn offer(&mut self, message: &T::Sent<'_>) -> Result<(), Stall> {
-        let position = self.start()?;
-        self.view.payload(position).store(T::encode(message));
-        failpoint!(Written);
-        self.finish(position);
-        Ok(())
-    }
-
-    /// An attempt of a call that waits: most looks are glances.
-    #[inline(always)]
-    pub(super) fn if_promising<R>(
-        &mut self,
-        attempt: impl FnOnce(&mut Self) -> Result<R, Stall>,
-    ) -> Result<R, Stall> {
-        self.glances = self.glances.wrapping_add(1);
-        if self.glances.is_multiple_of(EARNEST) || self.side.is_promising(&self.view) {
-            attempt(self)
-        } else {
-            // Not `Nothing`: a glance does not tell who is in the way, nor that
-            // waiting is vain.
-            Err(Stall::Contended)
+    fn claim(&mut self, wait: Wait) -> Result<u64, WaitError> {
+        match self.claim_fast() {
+            Some(position) => Ok(position),
+            None => waiting::claim(self, wait),
         }
     }
 
-    /// Enters an operation and claims a position.
+    /// Claims if nothing stands in the way, without a call. `None`: take the slow path;
+    /// there is nothing to undo.
     #[inline(always)]
-    fn start(&mut self) -> Result<u64, Stall> {
-        self.enter()?;
-        match self.side.claim(&self.view) {
-            Ok(position) => Ok(position),
-            Err(stall) => {
-                self.side.end(&self.view);
-                Err(stall)
-            }
+    fn claim_fast(&mut self) -> Option<u64> {
+        let view = self.view; // a copy, as in `send_within`
+        if !self.connection.is_usable() || self.granted.is_some() {
+            return None;
         }
+        let position = self.side.try_claim_fast(&view)?;
+        // Of a single sender nothing shows yet; one of many enters by its claim.
+        self.side.begin(&view).is_ok().then_some(position)
     }
 
+    /// Enters an operation.
     #[inline(always)]
-    pub(super) fn enter(&mut self) -> Result<(), Stall> {
-        if !self.port.is_usable() {
-            return Err(Stall::Nothing); // the way of all misses finds out why
+    pub(super) fn enter(&mut self) -> Result<(), ClaimError> {
+        if !self.connection.is_usable() {
+            return Err(ClaimError::NotReady); // the full check finds out why
         }
         if self.granted.is_some() {
             self.take_back_grant();
@@ -341,19 +278,11 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 
     /// Publishes what was written at `position` and leaves the operation.
     #[inline(always)]
-    pub(super) fn finish(&mut self, position: u64) {
-        self.side.publish(&self.view, position);
-        self.side.end(&self.view);
-        self.port.notify(&self.view, Bell::Receivers);
+    pub(super) fn publish(&mut self, view: &View<T>, position: u64) {
+        self.side.publish(view, position);
+        self.side.end(view);
+        self.connection.notify(view);
         failpoint!(MessageAnnounced);
-    }
-
-    /// Claims a position for a [`Grant`].
-    #[inline(always)]
-    fn grant(&mut self) -> Result<u64, Stall> {
-        let position = self.start()?;
-        self.granted = Some(position);
-        Ok(position)
     }
 
     /// Gives up a granted position. A grant that was leaked comes here at the
@@ -361,40 +290,49 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     #[cold]
     pub(super) fn take_back_grant(&mut self) {
         if let Some(position) = self.granted.take()
-            && self.port.is_mapped()
+            && self.connection.is_mapped()
         {
             self.side.abandon(&self.view, position);
             self.side.end(&self.view);
             if <K::Senders as Arity>::MULTI {
-                self.port.notify_everybody();
+                self.connection.wake_all();
             }
         }
     }
 }
 
 impl<T: Message + ?Sized, K: Kind> Endpoint for Sender<T, K> {
-    type Memory = View<T>;
+    type Claimed = u64;
     const SENDS: bool = true;
 
-    fn memory(&self) -> View<T> {
-        self.view
+    fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 
-    fn port(&mut self) -> &mut Port {
-        &mut self.port
+    /// Most looks go by a hint: to poll what receivers write would take its line from
+    /// them.
+    #[inline(always)]
+    fn try_fast(&mut self) -> Option<u64> {
+        match self.side.may_have_room(&self.view) {
+            true => self.try_slow().ok(),
+            false => None,
+        }
     }
 
-    fn is_quiescent(&mut self) -> bool {
-        true
+    fn try_slow(&mut self) -> Result<u64, ClaimError> {
+        self.enter()?;
+        let claimed = self.side.claim(&self.view);
+        if claimed.is_err() {
+            self.side.end(&self.view);
+        }
+        claimed
     }
 
-    fn settle(&mut self) {}
-
-    fn be_earnest(&mut self) {
-        self.glances = EARNEST - 1;
+    fn is_peer_quiescent(&mut self) -> bool {
+        true // receivers have nothing under way that a sender waits for
     }
 
-    fn leaves_work(&mut self) -> bool {
+    fn leaves_work(&self) -> bool {
         <K::Senders as Arity>::MULTI && self.side.has_room(&self.view)
     }
 }
@@ -408,8 +346,7 @@ where
             side: self.side.clone(),
             view: self.view,
             granted: None,
-            glances: 0,
-            port: self.port.clone(),
+            connection: self.connection.clone(),
             ring: self.ring.clone(),
         };
         failpoint!(Cloned);
@@ -428,7 +365,7 @@ impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for Sender<T, K> {
         let mut shown = f.debug_struct("Sender");
         shown
             .field("ring", &self.ring)
-            .field("id", &self.port.id().0);
+            .field("id", &self.connection.id().0);
         shown.finish_non_exhaustive()
     }
 }

@@ -1,276 +1,228 @@
-//! How an operation that finds nothing goes on: the one loop behind every
-//! blocking call, and the one answer to every call that does not block.
+//! How a call goes on that found nothing: one full check for calls that do not wait, and
+//! the loop of [`wait`](crate::wait) for those that do.
 
-use super::port::{CAP, End, LONG_CAP, Port};
+use super::endpoint::Connection;
 use crate::error::{Failure, Holder};
-use crate::participant;
-use crate::ring::memory::Memory;
-use crate::ring::{Held, Impossible, Stall};
+use crate::members::Scan;
+use crate::ring::ClaimError;
+use crate::ring::end::{Conclude, Conclusion, End, conclude};
 use crate::sys::clock::MonotonicTime;
+use crate::wait::parker::Parker;
+use crate::wait::{Operation, Poll, block};
 
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-/// Looks of a spinning endpoint between two looks at the clock.
-const LOOKS: u32 = 64;
-/// Looks of a spinning endpoint between two offers of the processor.
-const PATIENCE: u32 = 256;
+/// How long a call waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wait {
+    /// Not at all.
+    Not,
+    /// As long as it takes.
+    Forever,
+    /// Until then.
+    Until(MonotonicTime),
+}
 
-/// An endpoint, as far as waiting is concerned.
-pub(crate) trait Endpoint {
-    type Memory: Memory + Copy;
-    /// Senders end at once when the ring is closed; receivers drain it first.
-    const SENDS: bool;
-    fn memory(&self) -> Self::Memory;
-    fn port(&mut self) -> &mut Port;
-    /// Has the other side nothing under way that cannot be seen in a word?
-    fn is_quiescent(&mut self) -> bool;
-    /// Before sleeping: tell the other side all it may know.
-    fn settle(&mut self);
-    /// The next attempt must not be a mere glance: what it finds nothing of is
-    /// not there (W2).
-    fn be_earnest(&mut self);
-    /// Does this side leave something for another endpoint of it?
-    fn leaves_work(&mut self) -> bool;
+impl Wait {
+    /// For so long from now; for ever, if that is beyond the clock's range.
+    pub(crate) fn at_most(timeout: std::time::Duration) -> Wait {
+        MonotonicTime::now()
+            .checked_add(timeout)
+            .map_or(Wait::Forever, Wait::Until)
+    }
+
+    /// Until `deadline`.
+    pub(crate) fn until(deadline: std::time::Instant) -> Wait {
+        Wait::Until(MonotonicTime::from_instant(deadline))
+    }
 }
 
 /// Why a call ended without a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum WaitError {
     /// Nothing now.
     NotYet,
-    /// Nothing until the deadline; perhaps somebody holds the slot in question.
+    /// Nothing until the deadline; perhaps an endpoint holds the slot in question.
     Timeout(Option<Holder>),
     Closed,
     Disconnected,
     Failed(Failure),
 }
 
-/// What a look that found nothing led to.
-enum Miss<R> {
-    /// It was there on a closer look.
-    Found(R),
-    /// Not yet, and perhaps somebody stands in the way.
-    NotYet(Option<Held>),
-    /// As `NotYet`, after a look round the whole ring, which may have taken long.
-    Searched(Option<Held>),
-    Ended(Outcome),
+/// An endpoint, as far as waiting is concerned.
+pub(crate) trait Endpoint {
+    /// What a claim gives.
+    type Claimed;
+    /// Senders end at once when the ring is closed; receivers drain it first.
+    const SENDS: bool;
+    fn connection(&mut self) -> &mut Connection;
+    /// The fast path of a claim, or a cheap hint and then a claim.
+    fn try_fast(&mut self) -> Option<Self::Claimed>;
+    /// The slow path of a claim: what it does not find was not there when it began.
+    fn try_slow(&mut self) -> Result<Self::Claimed, ClaimError>;
+    /// Whether the other side has nothing under way that no word shows.
+    fn is_peer_quiescent(&mut self) -> bool;
+    /// Whether this side leaves something for another endpoint of it.
+    fn leaves_work(&self) -> bool;
 }
 
-/// The answer to a first look, made sure of by `attempt` if it found nothing.
-///
-/// The first look is the caller's, so that it is compiled into the caller.
-#[inline(always)]
-pub(crate) fn once<E: Endpoint, R>(
-    endpoint: &mut E,
-    first: Result<R, Stall>,
-    attempt: impl FnMut(&mut E) -> Result<R, Stall>,
-) -> Result<R, Outcome> {
-    first.or_else(|stall| look_closer(endpoint, stall, attempt))
-}
-
-/// As [`once`], then attempts until success, the deadline or the end.
-#[inline(always)]
-pub(crate) fn until<E: Endpoint, R>(
-    endpoint: &mut E,
-    deadline: Option<MonotonicTime>,
-    first: Result<R, Stall>,
-    attempt: impl FnMut(&mut E) -> Result<R, Stall>,
-) -> Result<R, Outcome> {
-    first.or_else(|stall| wait(endpoint, deadline, stall, attempt))
-}
-
+/// The slow path behind every verb: claims within `wait`.
 #[cold]
 #[inline(never)]
-fn look_closer<E: Endpoint, R>(
-    endpoint: &mut E,
-    stall: Stall,
-    mut attempt: impl FnMut(&mut E) -> Result<R, Stall>,
-) -> Result<R, Outcome> {
-    match missed(endpoint, stall, &mut attempt) {
-        Miss::Found(result) => Ok(result),
-        Miss::NotYet(_) | Miss::Searched(_) => Err(Outcome::NotYet),
-        Miss::Ended(outcome) => Err(outcome),
-    }
-}
-
-#[inline(never)]
-fn wait<E: Endpoint, R>(
-    endpoint: &mut E,
-    deadline: Option<MonotonicTime>,
-    first: Stall,
-    mut attempt: impl FnMut(&mut E) -> Result<R, Stall>,
-) -> Result<R, Outcome> {
-    let looks = endpoint.port().strategy.spins();
-    let is_late =
-        |deadline: Option<MonotonicTime>| deadline.is_some_and(|at| at <= MonotonicTime::now());
-    let mut seen = Err(first);
-    let mut look: u32 = 0;
-    let mut slept = false;
-    let mut cap = CAP;
-    loop {
-        match settle_look(endpoint, seen, &mut attempt) {
-            Miss::Found(result) => {
-                endpoint.port().hit();
-                if slept && endpoint.leaves_work() {
-                    let memory = endpoint.memory();
-                    endpoint.port().pass_on(&memory);
-                }
-                return Ok(result);
-            }
-            Miss::Ended(outcome) => return Err(outcome),
-            Miss::Searched(_) if is_late(deadline) => {
-                return Err(Outcome::Timeout(endpoint.port().holder()));
-            }
-            Miss::NotYet(_) | Miss::Searched(_) => {}
+pub(crate) fn claim<E: Endpoint>(endpoint: &mut E, wait: Wait) -> Result<E::Claimed, WaitError> {
+    let deadline = match wait {
+        Wait::Not => {
+            return match check(endpoint) {
+                Poll::Ready(claimed) => Ok(claimed),
+                Poll::Pending => Err(WaitError::NotYet),
+                Poll::Ended(error) => Err(error),
+            };
         }
-        if looks.is_none_or(|looks| look < looks) {
-            look = look.wrapping_add(1);
-            if look.is_multiple_of(LOOKS) && is_late(deadline) {
-                return Err(Outcome::Timeout(endpoint.port().holder()));
-            }
-            if look.is_multiple_of(PATIENCE) {
-                std::thread::yield_now();
-            }
-            core::hint::spin_loop();
-            seen = attempt(endpoint);
-            continue;
-        }
-        // W2: announce, look again, sleep.
-        endpoint.settle();
-        endpoint.be_earnest();
-        let memory = endpoint.memory();
-        let announced = endpoint.port().prepare_sleep(&memory);
-        seen = attempt(endpoint);
-        if seen.is_ok() {
-            continue;
-        }
-        match settle_look(endpoint, seen, &mut attempt) {
-            Miss::NotYet(obstacle) | Miss::Searched(obstacle) => {
-                let cleared =
-                    obstacle.is_some_and(|held| participant::clear(&endpoint.port().segment, held));
-                if is_late(deadline) {
-                    // Also when something was cleared: a peer that forges one
-                    // dead holder after the other must not keep us.
-                    endpoint.be_earnest();
-                    seen = attempt(endpoint);
-                    match seen {
-                        Ok(_) | Err(Stall::Impossible(_)) => continue,
-                        Err(_) => return Err(Outcome::Timeout(endpoint.port().holder())),
-                    }
-                }
-                if !cleared {
-                    let in_full = endpoint.port().sleep(&memory, announced, deadline, cap);
-                    slept = true;
-                    // W4: whoever holds a slot that is needed is asked often.
-                    cap = match in_full && obstacle.is_none() {
-                        true => (2 * cap).min(LONG_CAP),
-                        false => CAP,
-                    };
-                    endpoint.port().patrol_if_due();
-                }
-                endpoint.be_earnest();
-                seen = attempt(endpoint);
-            }
-            Miss::Found(result) => seen = Ok(result),
-            Miss::Ended(outcome) => return Err(outcome),
-        }
-    }
-}
-
-/// A look and what it led to; `Disconnected` is no end for those who wait
-/// through it.
-fn settle_look<E: Endpoint, R>(
-    endpoint: &mut E,
-    seen: Result<R, Stall>,
-    attempt: &mut impl FnMut(&mut E) -> Result<R, Stall>,
-) -> Miss<R> {
-    let miss = match seen {
-        Ok(result) => Miss::Found(result),
-        Err(stall) => missed(endpoint, stall, attempt),
+        Wait::Forever => None,
+        Wait::Until(deadline) => Some(deadline),
     };
-    match miss {
-        Miss::Ended(Outcome::Disconnected) if endpoint.port().wait_through => Miss::Searched(None),
-        miss => miss,
-    }
+    let spins = endpoint.connection().strategy.spins();
+    block(endpoint, spins, deadline)
 }
 
-/// Finds out what a look that found nothing means.
-#[cold]
-fn missed<E: Endpoint, R>(
-    endpoint: &mut E,
-    stall: Stall,
-    attempt: &mut impl FnMut(&mut E) -> Result<R, Stall>,
-) -> Miss<R> {
-    let port = endpoint.port();
-    if let Err(failure) = port.segment.check() {
-        return Miss::Ended(Outcome::Failed(failure));
+/// Tries the slow path, and finds out what it means if that finds nothing.
+fn check<E: Endpoint>(endpoint: &mut E) -> Poll<E::Claimed, WaitError> {
+    let error = match endpoint.try_slow() {
+        Ok(claimed) => return Poll::Ready(claimed),
+        Err(error) => error,
+    };
+    let connection = endpoint.connection();
+    connection.blocker = error.blocker();
+    if let Err(failure) = connection.segment.region.check() {
+        return Poll::Ended(WaitError::Failed(failure));
     }
-    match stall {
-        Stall::Impossible(found) => corrupted(endpoint, found),
-        Stall::Closed => {
-            // A claim may have been given up: whoever waits at it looks anew.
-            port.notify_everybody();
-            Miss::Ended(Outcome::Closed)
+    match error {
+        ClaimError::Corrupted(found) => {
+            // No sequence of operations leads here: the handle refuses all work.
+            Poll::Ended(WaitError::Failed(connection.segment.region.poison(found)))
         }
-        Stall::Contended => Miss::NotYet(None),
-        Stall::Nothing | Stall::Held(_) => {
-            port.miss();
-            match port.end_in_sight() {
-                None => Miss::NotYet(participant::obstacle(stall)),
-                Some(End::Closed) if E::SENDS => Miss::Ended(Outcome::Closed),
-                Some(end) => conclude(endpoint, end, stall, attempt),
+        ClaimError::Closed => {
+            // A claim may have been given up: an endpoint that waits at it looks again.
+            connection.wake_all();
+            Poll::Ended(WaitError::Closed)
+        }
+        ClaimError::Contended => Poll::Pending,
+        ClaimError::NotReady | ClaimError::Held(_) => {
+            connection.scan_if_due();
+            match connection.end_in_sight() {
+                None => Poll::Pending,
+                Some(End::Closed) if E::SENDS => Poll::Ended(WaitError::Closed),
+                Some(end) if error == ClaimError::NotReady && connection.concluded == Some(end) => {
+                    Poll::Ended(end.into())
+                }
+                Some(end) => make_sure(endpoint, end),
             }
         }
     }
 }
 
-/// No sequence of operations leads here: the handle refuses all work from now on.
-fn corrupted<E: Endpoint, R>(endpoint: &mut E, found: Impossible) -> Miss<R> {
-    let failure = endpoint.port().segment.poison(found);
-    Miss::Ended(Outcome::Failed(failure))
+/// Makes sure of `end`.
+#[cold]
+fn make_sure<E: Endpoint>(endpoint: &mut E, end: End) -> Poll<E::Claimed, WaitError> {
+    let conclusion = conclude(endpoint, end);
+    let connection = endpoint.connection();
+    match conclusion {
+        Conclusion::Found(claimed) => Poll::Ready(claimed),
+        Conclusion::NotYet(blocker) => {
+            connection.blocker = blocker;
+            Poll::Pending
+        }
+        Conclusion::Ended(end) => {
+            connection.concluded = Some(end);
+            Poll::Ended(end.into())
+        }
+        Conclusion::Corrupted(found) => {
+            Poll::Ended(WaitError::Failed(connection.segment.region.poison(found)))
+        }
+    }
 }
 
-/// Makes sure of an end before it is reported: receivers drain first, what the
-/// dead held is given back first, and a send that had begun comes to its end.
-#[cold]
-fn conclude<E: Endpoint, R>(
-    endpoint: &mut E,
-    end: End,
-    stall: Stall,
-    attempt: &mut impl FnMut(&mut E) -> Result<R, Stall>,
-) -> Miss<R> {
-    let port = endpoint.port();
-    let outcome = match end {
-        End::Closed => Outcome::Closed,
-        End::Disconnected(_) => Outcome::Disconnected,
-    };
-    if stall == Stall::Nothing && port.concluded == Some(end) {
-        return Miss::Ended(outcome);
+impl From<End> for WaitError {
+    fn from(end: End) -> WaitError {
+        match end {
+            End::Closed => WaitError::Closed,
+            End::Disconnected(_) => WaitError::Disconnected,
+        }
     }
-    port.fence_end(end);
-    let is_all_repaired = port.patrol_all();
-    endpoint.be_earnest();
-    match attempt(endpoint) {
-        Ok(result) => return Miss::Found(result),
-        Err(Stall::Nothing) => {}
-        Err(Stall::Impossible(found)) => return corrupted(endpoint, found),
-        Err(Stall::Closed) => return Miss::Ended(Outcome::Closed),
-        Err(stall) => return Miss::Searched(participant::obstacle(stall)),
+}
+
+impl<E: Endpoint> Conclude for E {
+    type Output = E::Claimed;
+
+    fn fence(&mut self, end: End) {
+        self.connection().fence_end(end);
     }
-    if !is_all_repaired || !endpoint.is_quiescent() {
-        return Miss::Searched(None);
+
+    fn scan_all(&mut self) -> Scan {
+        self.connection().scan_all()
     }
-    // Between the look and this, the last send may have ended.
-    endpoint.be_earnest();
-    match attempt(endpoint) {
-        Ok(result) => return Miss::Found(result),
-        Err(Stall::Impossible(found)) => return corrupted(endpoint, found),
-        Err(_) => {}
+
+    fn attempt(&mut self) -> Result<E::Claimed, ClaimError> {
+        self.try_slow()
     }
-    if endpoint.port().end_in_sight() != Some(end) {
-        return Miss::Searched(None); // somebody has come, or died, meanwhile
+
+    fn is_quiescent(&mut self) -> bool {
+        self.is_peer_quiescent()
     }
-    endpoint.port().concluded = Some(end);
-    Miss::Ended(outcome)
+
+    fn end_in_sight(&mut self) -> Option<End> {
+        self.connection().end_in_sight()
+    }
+}
+
+impl<E: Endpoint> Operation for E {
+    type Output = E::Claimed;
+    type Error = WaitError;
+    type Park = Parker;
+
+    fn look(&mut self) -> Option<E::Claimed> {
+        self.try_fast()
+    }
+
+    fn check(&mut self) -> Poll<E::Claimed, WaitError> {
+        match check(self) {
+            Poll::Ended(WaitError::Disconnected) if self.connection().wait_through => Poll::Pending,
+            poll => poll,
+        }
+    }
+
+    fn register(&mut self) -> u32 {
+        self.connection().register()
+    }
+
+    fn reclaim(&mut self) -> bool {
+        self.connection().reclaim()
+    }
+
+    fn is_blocked(&mut self) -> bool {
+        self.connection().blocker.is_some()
+    }
+
+    fn sleep(&mut self, registered: u32, until: MonotonicTime) -> bool {
+        self.connection().sleep(registered, until)
+    }
+
+    fn after_sleep(&mut self) {
+        self.connection().scan_if_due();
+    }
+
+    fn pass_on(&mut self) {
+        if self.leaves_work() {
+            self.connection().pass_on();
+        }
+    }
+
+    fn timed_out(&mut self) -> WaitError {
+        WaitError::Timeout(self.connection().holder())
+    }
+
+    fn park(&mut self) -> Parker {
+        self.connection().parker()
+    }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with a ring's file: its name, its place, its bytes.
+//! What can go wrong with a file: its name, its directory, its bytes.
 
 use std::io;
 use std::path::PathBuf;
@@ -109,7 +109,7 @@ fn place(path: &Option<PathBuf>) -> String {
 #[non_exhaustive]
 pub enum Mismatch {
     /// The first bytes are not those of a ring.
-    #[error("not a memring segment: expected magic {expected:02x?}, found {found:02x?}")]
+    #[error("not a memring file (no magic number at offset 0)")]
     Magic {
         /// The magic bytes.
         expected: [u8; 8],
@@ -131,6 +131,26 @@ pub enum Mismatch {
         "format version {found}, but this program speaks version {expected}; use programs built on the same format"
     )]
     Version {
+        /// This crate's.
+        expected: u32,
+        /// The file's.
+        found: u32,
+    },
+    /// Another kind of object.
+    #[error("object of kind {found}, expected {expected}")]
+    Object {
+        /// Asked for.
+        expected: &'static str,
+        /// Number of the kind in the file.
+        found: u32,
+    },
+    /// The object is laid out in another way.
+    #[error(
+        "{object} in layout version {found}, but this program speaks version {expected}; use programs built on the same format"
+    )]
+    ObjectVersion {
+        /// What it is.
+        object: &'static str,
         /// This crate's.
         expected: u32,
         /// The file's.

@@ -8,13 +8,12 @@
 
 use core::marker::PhantomData;
 
+use super::layout::{Cell, LENGTH_SIZE, SlotLayout};
 use super::payload::Payload;
-use super::position::{Geometry, Owner};
-use crate::layout::{
-    Bell, Cell, ENTRY_SIZE, LENGTH_SIZE, LINE, SLOTS_OFFSET, SlotLayout, TABLE_ENTRIES,
-    TABLE_OFFSET,
-};
+use super::slot::Geometry;
+use crate::error::Side;
 use crate::message::Message;
+use crate::shm::layout::{DATA_OFFSET, LINE, wait_word_offset};
 use crate::sys::atomic::{AtomicU32, AtomicU64, Fences};
 
 /// What the protocols need of memory: mapped, on the heap, or loom's.
@@ -27,14 +26,14 @@ pub trait Memory {
     fn word(&self, position: u64) -> &AtomicU64;
     /// A control word.
     fn cell(&self, cell: Cell) -> &AtomicU64;
-    /// A futex word.
-    fn bell(&self, bell: Bell) -> &AtomicU32;
+    /// The word that the endpoints of `side` sleep on.
+    fn wait_word(&self, side: Side) -> &AtomicU32;
     /// A receiver has come to the message at `position`, and will go on.
     fn will_read(&self, _position: u64) {}
     /// The one sender will write at `position` next, and will go on; `many`
     /// receivers write to slots, too.
     fn will_write(&self, _position: u64, _many: bool) {}
-    /// One of many, who writes to slots whatever its side, will claim at
+    /// One of many, which writes to slots whatever its side, will claim at
     /// `position` next, and will go on.
     fn will_claim(&self, _position: u64) {}
 }
@@ -43,7 +42,7 @@ pub trait Memory {
 ///
 /// V1: from construction until the block and all copies of it are gone, the
 /// memory is mapped readable (and, unless the block is only read, writable),
-/// page-aligned, and as long as `slot.segment_size(capacity)` says.
+/// page-aligned, and as long as `slot.region_size(capacity)` says.
 ///
 /// V2: the geometry, the slot layout and the limit are private to this process;
 /// no value read from the memory takes part in an address or a length.
@@ -82,32 +81,12 @@ impl Block {
         }
     }
 
-    /// Entry `id` of the participant table: generation and dirty bit.
-    pub(crate) fn entry(&self, id: Owner) -> &AtomicU64 {
-        self.table_word(id, 0)
-    }
-
-    /// The process id that the holder of entry `id` gave: for display only.
-    pub(crate) fn entry_pid(&self, id: Owner) -> &AtomicU64 {
-        self.table_word(id, 8)
-    }
-
-    fn table_word(&self, id: Owner, offset: usize) -> &AtomicU64 {
-        let entry = id.0 as usize % TABLE_ENTRIES;
-        // SAFETY: inside the table, which lies below `SLOTS_OFFSET`, so in
-        // bounds by V1, and 8-aligned; only ever accessed as atomics.
-        unsafe {
-            let at = self.base.add(TABLE_OFFSET + entry * ENTRY_SIZE + offset);
-            &*at.cast::<AtomicU64>()
-        }
-    }
-
     /// Address of a slot. In bounds by V1 and V2 if `stride` is the slot's:
     /// the index is masked.
     #[inline(always)]
     fn slot_at(&self, position: u64, stride: usize) -> *mut u8 {
         let offset = self.geometry.index(position) as usize * stride;
-        self.base.wrapping_add(SLOTS_OFFSET + offset)
+        self.base.wrapping_add(DATA_OFFSET + offset)
     }
 
     #[inline(always)]
@@ -138,15 +117,16 @@ impl Memory for Block {
 
     #[inline(always)]
     fn cell(&self, cell: Cell) -> &AtomicU64 {
-        // SAFETY: the offsets are constants below `TABLE_OFFSET`, multiples of
+        // SAFETY: the offsets are constants below the slots, multiples of
         // 8, so in bounds and aligned by V1; only ever accessed as atomics.
         unsafe { &*self.base.add(cell as usize).cast::<AtomicU64>() }
     }
 
     #[inline(always)]
-    fn bell(&self, bell: Bell) -> &AtomicU32 {
+    fn wait_word(&self, side: Side) -> &AtomicU32 {
+        let offset = wait_word_offset(side.role().index);
         // SAFETY: V1, as for `cell`; this word is only ever a 32-bit atomic.
-        unsafe { &*self.base.add(bell as usize).cast::<AtomicU32>() }
+        unsafe { &*self.base.add(offset).cast::<AtomicU32>() }
     }
 }
 
@@ -242,8 +222,8 @@ impl<T: Message + ?Sized> Memory for View<T> {
     }
 
     #[inline(always)]
-    fn bell(&self, bell: Bell) -> &AtomicU32 {
-        self.block.bell(bell)
+    fn wait_word(&self, side: Side) -> &AtomicU32 {
+        self.block.wait_word(side)
     }
 
     /// Where several messages share a line, a receiver that lags by more than a
@@ -259,7 +239,7 @@ impl<T: Message + ?Sized> Memory for View<T> {
     }
 
     /// So that lines are the sender's when it comes to them. Only few, and none
-    /// that several receivers may be writing to: it takes them out of their hands.
+    /// that several receivers may be writing to: it takes them from them.
     #[inline(always)]
     fn will_write(&self, position: u64, many: bool) {
         let stride = self.slot().stride;
@@ -340,7 +320,7 @@ pub(crate) mod heap {
                 Some((size, align)) => SlotLayout::of(size, align).unwrap(),
                 None => SlotLayout::of_bytes(limit).unwrap(),
             };
-            let size = slot.segment_size(capacity).unwrap() as usize;
+            let size = slot.region_size(capacity).unwrap() as usize;
             let layout = Layout::from_size_align(size, 4096).unwrap();
             // SAFETY: V1: the size is not zero.
             let base = unsafe { alloc_zeroed(layout) };

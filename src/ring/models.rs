@@ -35,13 +35,13 @@ use loom::cell::Cell as LoomCell;
 use loom::sync::atomic::AtomicBool;
 
 use super::memory::Memory;
-use super::position::{Geometry, Owner};
-use super::repair::{self, Owners};
-use super::{Claim, Held, ReceiveSide, SendSide, Stall, Terms, start_at};
-use crate::layout::{Bell, Cell};
+use super::slot::{Geometry, MemberId};
+use super::recover::{self, MemberSet};
+use super::{Claim, Held, ReceiveSide, SendSide, ClaimError, RedeliveryPolicy, start_at};
+use crate::ring::layout::{Bell, Cell};
 use crate::sys::atomic::{AtomicU32, AtomicU64, Fences, Ordering};
 
-const TERMS: Terms = Terms {
+const TERMS: RedeliveryPolicy = RedeliveryPolicy {
     redeliver: true,
     attempts: 8,
 };
@@ -234,14 +234,14 @@ fn live(memory: &Arc<LoomMemory>, steps: u32, life: impl FnOnce(&Mortal)) -> boo
 /// store, and a probe takes the same kernel lock.
 #[derive(Clone)]
 struct Lock {
-    owner: Owner,
+    owner: MemberId,
     held: Arc<AtomicBool>,
 }
 
 impl Lock {
     fn held_by(id: u16) -> Self {
         Lock {
-            owner: Owner(id),
+            owner: MemberId(id),
             held: Arc::new(AtomicBool::new(true)),
         }
     }
@@ -258,42 +258,42 @@ impl Lock {
     /// has seen there, then repair (R14). Everybody else is alive.
     fn clear(&self, memory: &impl Memory, held: Held) {
         if held.word.owner() == self.owner && self.is_free() {
-            repair::repair(memory, held, TERMS);
+            recover::recover_slot(memory, held, TERMS);
         }
     }
 
     /// What a patrol does about an owner whom it has found dead.
     fn sweep(&self, memory: &impl Memory) {
-        let mut owners = Owners::only(self.owner);
-        repair::sweep(memory, &mut owners, TERMS, |_| self.is_free());
+        let mut owners = MemberSet::only(self.owner);
+        recover::recover_held(memory, &mut owners, TERMS, |_| self.is_free());
     }
 }
 
 /// Any operation: what no sequence of operations can produce is an error.
-fn possible<T>(result: Result<T, Stall>) -> Result<T, Stall> {
-    if let Err(Stall::Impossible(found)) = result {
+fn possible<T>(result: Result<T, ClaimError>) -> Result<T, ClaimError> {
+    if let Err(ClaimError::Corrupted(found)) = result {
         panic!("impossible: {found:?}");
     }
     result
 }
 
 fn sender<S: SendSide>(memory: &impl Memory, id: u16) -> S {
-    S::attach(memory, Owner(id)).expect("progress in order")
+    S::attach(memory, MemberId(id)).expect("progress in order")
 }
 
 fn receiver<R: ReceiveSide>(memory: &impl Memory, id: u16) -> R {
-    R::attach(memory, Owner(id), TERMS).expect("progress in order")
+    R::attach(memory, MemberId(id), TERMS).expect("progress in order")
 }
 
 /// A receiver that has looked behind the head before, and will again only if
 /// it is told to (R12).
 fn seasoned<R: ReceiveSide>(memory: &LoomMemory, id: u16) -> R {
     let mut side = receiver(memory, id);
-    assert_eq!(receive(memory, &mut side), Err(Stall::Nothing));
+    assert_eq!(receive(memory, &mut side), Err(ClaimError::NotReady));
     side
 }
 
-fn send<M: Slots>(memory: &M, side: &mut impl SendSide, message: u64) -> Result<(), Stall> {
+fn send<M: Slots>(memory: &M, side: &mut impl SendSide, message: u64) -> Result<(), ClaimError> {
     side.begin(memory)?;
     let claimed = possible(side.claim(memory));
     if let Ok(position) = claimed {
@@ -325,28 +325,28 @@ fn send_all<M: Slots>(
         return;
     }
     for &message in messages {
-        let quickly = side.quick_another(memory).map(Ok);
+        let quickly = side.try_claim_fast(memory).map(Ok);
         let Ok(position) = quickly.unwrap_or_else(|| possible(side.claim(memory))) else {
             break;
         };
         memory.payload(position).set(message);
-        side.publish_another(memory, position);
+        side.publish_in_batch(memory, position);
         sent.borrow_mut().push(message);
     }
     side.end_batch(memory);
 }
 
 /// Receives a message: itself, and how often it was given back.
-fn receive<M: Slots>(memory: &M, side: &mut impl ReceiveSide) -> Result<(u64, u8), Stall> {
+fn receive<M: Slots>(memory: &M, side: &mut impl ReceiveSide) -> Result<(u64, u8), ClaimError> {
     let claim = possible(side.claim(memory))?;
     let message = memory.payload(claim.position).get();
     side.release(memory, claim);
-    Ok((message, claim.attempt))
+    Ok((message, claim.redeliveries))
 }
 
 /// As [`send`], if nothing stands in the way.
 fn send_quickly<M: Slots>(memory: &M, side: &mut impl SendSide, message: u64) -> bool {
-    let Some(position) = side.quick(memory) else {
+    let Some(position) = side.try_claim_fast(memory) else {
         return false;
     };
     memory.payload(position).set(message);
@@ -357,13 +357,13 @@ fn send_quickly<M: Slots>(memory: &M, side: &mut impl SendSide, message: u64) ->
 
 /// As [`receive`], if nothing stands in the way; else goes on to where it may.
 fn receive_quickly<M: Slots>(memory: &M, side: &mut impl ReceiveSide) -> Option<(u64, u8)> {
-    let Some(claim) = side.quick(memory) else {
+    let Some(claim) = side.try_claim_fast(memory) else {
         side.catch_up(memory);
         return None;
     };
     let message = memory.payload(claim.position).get();
     side.release(memory, claim);
-    Some((message, claim.attempt))
+    Some((message, claim.redeliveries))
 }
 
 /// Everything that is left, once nobody else is at work.

@@ -19,21 +19,21 @@ use std::collections::BTreeMap;
 
 use super::memory::heap::HeapRing;
 use super::memory::{Memory, View};
-use super::position::Owner;
-use super::repair::{self, Owners, Repaired};
-use super::{Arity, Claim, Held, ReceiveSide, SendSide, Stall, Terms};
-use crate::layout::{Cell, RECEIVER_IDS, SENDER_IDS};
+use super::slot::MemberId;
+use super::recover::{self, MemberSet, Repaired};
+use super::{Arity, Claim, Held, ReceiveSide, SendSide, ClaimError, RedeliveryPolicy};
+use crate::ring::layout::{Cell, RECEIVER_IDS, SENDER_IDS};
 use crate::sys::atomic::Ordering;
 
 /// Where a message is, by the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     /// A sender writes it.
-    Claimed(Owner),
+    Claimed(MemberId),
     /// It can be received.
     Ring,
     /// A receiver has it.
-    Hands(Owner),
+    Hands(MemberId),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,14 +44,14 @@ struct Entry {
 }
 
 struct Tx<S> {
-    id: Owner,
+    id: MemberId,
     side: S,
     /// Offset and value of a claim that is neither published nor given up.
     claimed: Option<(u64, u64)>,
 }
 
 struct Rx<R> {
-    id: Owner,
+    id: MemberId,
     side: R,
     held: Vec<Claim>,
 }
@@ -62,10 +62,10 @@ struct World<S: Arity, R: Arity> {
     ring: HeapRing<u64>,
     start: u64,
     capacity: u64,
-    terms: Terms,
+    terms: RedeliveryPolicy,
     senders: Vec<Tx<S::Sender<R>>>,
     receivers: Vec<Rx<R::Receiver<S>>>,
-    dead: Vec<Owner>,
+    dead: Vec<MemberId>,
     entries: BTreeMap<u64, Entry>,
     tail: u64,
     head: u64,
@@ -77,7 +77,7 @@ struct World<S: Arity, R: Arity> {
 }
 
 impl<S: Arity, R: Arity> World<S, R> {
-    fn new(capacity: u64, start: u64, terms: Terms) -> Self {
+    fn new(capacity: u64, start: u64, terms: RedeliveryPolicy) -> Self {
         let mut world = World {
             ring: HeapRing::new(capacity, 8, start),
             start,
@@ -121,7 +121,7 @@ impl<S: Arity, R: Arity> World<S, R> {
         if !S::MULTI {
             self.senders.clear();
         }
-        let id = Owner(self.next_ids.0);
+        let id = MemberId(self.next_ids.0);
         self.next_ids.0 += u16::from(S::MULTI);
         let side = SendSide::attach(&self.view(), id).expect("a sound ring");
         let claimed = None;
@@ -133,7 +133,7 @@ impl<S: Arity, R: Arity> World<S, R> {
         if !R::MULTI {
             self.receivers.clear();
         }
-        let id = Owner(self.next_ids.1);
+        let id = MemberId(self.next_ids.1);
         self.next_ids.1 += u16::from(R::MULTI);
         let side = ReceiveSide::attach(&self.view(), id, self.terms).expect("a sound ring");
         let held = Vec::new();
@@ -180,9 +180,9 @@ impl<S: Arity, R: Arity> World<S, R> {
                 tx.side.end(&view);
                 let entry = in_the_way.expect("no room, and nothing in the way");
                 match (stall, entry.at) {
-                    (Stall::Nothing, At::Ring) => {}
-                    (Stall::Nothing, At::Hands(_)) => assert!(!R::MULTI),
-                    (Stall::Held(held), At::Hands(owner) | At::Claimed(owner)) => {
+                    (ClaimError::NotReady, At::Ring) => {}
+                    (ClaimError::NotReady, At::Hands(_)) => assert!(!R::MULTI),
+                    (ClaimError::Held(held), At::Hands(owner) | At::Claimed(owner)) => {
                         assert_eq!(held.word.owner(), owner);
                         self.clear(held);
                     }
@@ -258,7 +258,7 @@ impl<S: Arity, R: Arity> World<S, R> {
         let offset = self.offset(claim.position);
         let entry = self.entries.get(&offset).copied();
         let entry = entry.unwrap_or_else(|| panic!("nothing was sent at {offset}"));
-        assert_eq!((entry.at, entry.given_back), (At::Ring, claim.attempt));
+        assert_eq!((entry.at, entry.given_back), (At::Ring, claim.redeliveries));
         let mut bytes = [0; 8];
         self.ring.view().payload(claim.position).load(&mut bytes);
         assert_eq!(u64::from_ne_bytes(bytes), entry.value);
@@ -283,7 +283,7 @@ impl<S: Arity, R: Arity> World<S, R> {
     }
 
     /// There was nothing, by the receiver: was there?
-    fn check_stall(&mut self, stall: Stall) {
+    fn check_stall(&mut self, stall: ClaimError) {
         let first_of = |wanted: fn(At) -> bool| {
             let mut all = self.entries.iter();
             all.find(|(_, entry)| wanted(entry.at))
@@ -292,8 +292,8 @@ impl<S: Arity, R: Arity> World<S, R> {
         let there = first_of(|at| at == At::Ring);
         let claimed = first_of(|at| matches!(at, At::Claimed(_)));
         match stall {
-            Stall::Nothing => assert_eq!((there, claimed), (None, None)),
-            Stall::Held(held) => {
+            ClaimError::NotReady => assert_eq!((there, claimed), (None, None)),
+            ClaimError::Held(held) => {
                 let offset = self.offset(held.position);
                 assert_eq!(Some(offset), claimed);
                 assert!(
@@ -314,7 +314,7 @@ impl<S: Arity, R: Arity> World<S, R> {
             return;
         }
         let redelivered = self.cell(Cell::Requeues);
-        let done = repair::repair(&self.view(), held, self.terms);
+        let done = recover::recover_slot(&self.view(), held, self.terms);
         let index = held.position & (self.capacity - 1);
         let of_slot = |offset: u64| self.start.wrapping_add(offset) & (self.capacity - 1) == index;
         let found = self.entries.iter().find(|(offset, entry)| {
@@ -376,7 +376,7 @@ impl<S: Arity, R: Arity> World<S, R> {
         let view = self.view();
         let rx = &mut self.receivers[receiver];
         let claims: Vec<Claim> = rx.held.drain(..).collect();
-        let terms = Terms {
+        let terms = RedeliveryPolicy {
             redeliver: true,
             ..self.terms
         };
@@ -421,7 +421,7 @@ impl<S: Arity, R: Arity> World<S, R> {
                 .map(|(offset, _)| *offset)
                 .collect();
             let repaired =
-                repair::sweep(&self.view(), &mut Owners::only(owner), self.terms, |_| true);
+                recover::recover_held(&self.view(), &mut MemberSet::only(owner), self.terms, |_| true);
             assert_eq!(repaired, theirs.len());
             for offset in theirs {
                 self.bury(offset);

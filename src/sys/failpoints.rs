@@ -8,7 +8,9 @@
 #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
 mod armed;
 #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
-pub use armed::{Act, arm, reached, watch};
+pub(crate) use armed::raised_sleep_cap;
+#[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
+pub use armed::{Act, arm, raise_sleep_cap, reached, watch};
 
 macro_rules! failpoints {
     ($($name:ident: $doc:literal,)*) => {
@@ -30,10 +32,10 @@ macro_rules! failpoints {
 failpoints! {
     // Attaching.
     IdLocked: "The lock byte of an id was taken.",
-    OwnIdSwept: "What the id's last holder held was repaired.",
+    OwnIdRecovered: "What the id's last holder held was repaired.",
     PidEntered: "The process id is in the participant table.",
     EntryTaken: "The entry of the participant table says that it is in use.",
-    ArrivalAnnounced: "The coming was counted.",
+    ArrivalCounted: "The coming was counted.",
     SentRecovered: "An heir of a single sender has stored where it goes on.",
     BusyReset: "An heir of a single sender is not inside an operation.",
     TakenLowered: "An heir of a single receiver has given one message back.",
@@ -62,7 +64,7 @@ failpoints! {
     RoomAnnounced: "Senders were woken, if any slept.",
 
     // Sleeping and waking.
-    SleepAnnounced: "The sleepers' bit was set.",
+    SleepRegistered: "The sleepers' bit was set.",
     SleepFenced: "The barrier of a sleeper has passed.",
     Woken: "A sleep has ended.",
     WaitWordCounted: "A notifier has counted the event up, and has woken nobody yet.",
@@ -74,8 +76,8 @@ failpoints! {
     Repaired: "A slot was taken out of dead hands.",
     CountTakenBack: "A repairer that came too late has corrected its count.",
     RequeueAnnounced: "Receivers can tell that something lies behind the head.",
-    DeadSwept: "All that a dead one held was repaired.",
-    DeathAnnounced: "The going of a dead one was counted.",
+    DeadRecovered: "All that a dead one held was repaired.",
+    DeathCounted: "The going of a dead one was counted.",
     EntryReaped: "The entry of a dead one is clean.",
 
     // Cloning, closing, detaching.
@@ -83,7 +85,7 @@ failpoints! {
     ClosedSet: "The ring is closed, and nobody was woken yet.",
     ClosedFenced: "Every send that began before the closing can be seen.",
     IdUnlocked: "The lock byte was given back.",
-    DepartureAnnounced: "The going was counted.",
+    DepartureCounted: "The going was counted.",
     EntryCleaned: "The entry is clean.",
     Detached: "Everybody was woken.",
 

@@ -1,14 +1,18 @@
-//! Waiting: how long to spin, and the one home of the sleeping handshake.
+//! Waiting: how long to look, how to sleep and be woken, and the one loop that does it.
 //!
-//! Knows no ring. A [`Bell`](event::Event) is a futex word in shared memory;
-//! what it stands for is the business of the floors above.
+//! Knows no object and no region: what a caller waits for is an
+//! [`Operation`](block::Operation), the word that it sleeps on a [`WaitWord`].
 
-pub(crate) mod event;
+pub(crate) mod backoff;
+pub(crate) mod block;
+pub(crate) mod cap;
 #[cfg(all(test, loom))]
 pub(crate) mod models;
 #[cfg(not(loom))]
-pub(crate) mod parking;
+pub(crate) mod parker;
 pub(crate) mod strategy;
+pub(crate) mod word;
 
-pub(crate) use event::{Event, Park};
+pub(crate) use block::{Operation, Poll, block};
 pub use strategy::WaitStrategy;
+pub(crate) use word::{Park, WaitWord};

@@ -178,13 +178,13 @@ impl Shop {
 
     fn publish(&self) {
         self.messages.fetch_add(1, Ordering::Release);
-        Event(&self.event).notify_one(Fences::Full, &self.futex);
+        WaitWord(&self.event).notify_one(Fences::Full, &self.futex);
     }
 
     fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.futex.heavy();
-        Event(&self.event).notify_all(&self.futex);
+        WaitWord(&self.event).notify_all(&self.futex);
     }
 
     fn take(&self) -> bool {
@@ -207,7 +207,7 @@ impl Shop {
 
     fn wait_as(&self, alone: bool, stands: &mut bool) -> bool {
         loop {
-            let announced = Event(&self.event).prepare(&self.futex, alone, stands);
+            let announced = WaitWord(&self.event).register(&self.futex, alone, stands);
             if self.take() {
                 return true;
             }

@@ -5,14 +5,14 @@ use std::cell::Cell as Shared;
 
 use super::*;
 use crate::kind::{Mpmc, Spsc};
-use crate::layout::{RECEIVER_IDS, SENDER_IDS, TABLE_ENTRIES};
-use crate::participant::SLOTS_OF_A_PATROL;
-use crate::ring::position::{Geometry, Owner, State, Word};
+use crate::ring::layout::{RECEIVER_IDS, SENDER_IDS, TABLE_ENTRIES};
+use crate::members::MAX_PROBES_OF_A_RECOVERY;
+use crate::ring::slot::{Geometry, MemberId, SlotState, SlotWord};
 use crate::sys::atomic::Ordering;
 use crate::sys::atomic::watched::{Access, watched_by};
 use crate::{Receiver, Ring, Sender, WaitStrategy};
 
-const NONSENSE: Impossible = Impossible {
+const NONSENSE: Corruption = Corruption {
     what: "a test's word",
     position: 7,
     found: 8,
@@ -36,15 +36,15 @@ fn accesses(body: impl FnOnce()) -> u64 {
 
 /// Every id but a living one was somebody's who died; what is in the slots is
 /// `slot` of a position and an id.
-fn kill_everybody(ring: &Ring<u64, Mpmc>, slot: impl Fn(Geometry, u64, Owner) -> u64) {
+fn kill_everybody(ring: &Ring<u64, Mpmc>, slot: impl Fn(Geometry, u64, MemberId) -> u64) {
     let block = ring.segment().block();
     let geometry = block.geometry();
     for id in SENDER_IDS.start..RECEIVER_IDS.end {
-        let entry = block.entry(Owner(id));
+        let entry = block.entry(MemberId(id));
         entry.store(entry.load(Ordering::Relaxed) | 1, Ordering::Relaxed);
     }
     for position in 0..geometry.capacity() {
-        let owner = Owner(1 + (position % (RECEIVER_IDS.end as u64 - 1)) as u16);
+        let owner = MemberId(1 + (position % (RECEIVER_IDS.end as u64 - 1)) as u16);
         let word = slot(geometry, position, owner);
         block.word(position).store(word, Ordering::Relaxed);
     }
@@ -54,14 +54,14 @@ fn kill_everybody(ring: &Ring<u64, Mpmc>, slot: impl Fn(Geometry, u64, Owner) ->
 #[test]
 fn a_patrol_looks_at_each_slot_once_however_many_have_died() {
     const CAPACITY: u64 = 1 << 12;
-    type Slot = fn(Geometry, u64, Owner) -> u64;
+    type Slot = fn(Geometry, u64, MemberId) -> u64;
     let slots: [(Slot, u64); 4] = [
         (|geometry, at, _| geometry.free(at).0, 1),
         (|geometry, at, owner| geometry.claimed(at, owner).0, 2),
         // Counted, too.
         (|g, at, owner| g.published(at).reading(owner).0, 3),
         // Of somebody who is alive, or of nobody.
-        (|g, at, owner| g.claimed(at, Owner(owner.0 % 2 * 512)).0, 1),
+        (|g, at, owner| g.claimed(at, MemberId(owner.0 % 2 * 512)).0, 1),
     ];
     for (slot, each) in slots {
         let ring = Ring::<u64, Mpmc>::anonymous(CAPACITY as usize).expect("make a ring");
@@ -80,24 +80,24 @@ fn a_patrol_looks_at_each_slot_once_however_many_have_died() {
 #[test]
 fn a_patrol_takes_so_many_slots_out_of_dead_hands_and_the_next_goes_on() {
     const PATROLS: usize = 4;
-    let capacity = PATROLS * SLOTS_OF_A_PATROL;
+    let capacity = PATROLS * MAX_PROBES_OF_A_RECOVERY;
     let ring = Ring::<u64, Mpmc>::anonymous(capacity).expect("make a ring");
     let mut rx = ring.receiver().expect("attach");
-    let nothing = |_: &mut Receiver<u64, Mpmc>| Err::<(), _>(Stall::Nothing);
+    let nothing = |_: &mut Receiver<u64, Mpmc>| Err::<(), _>(ClaimError::NotReady);
     ring.close().expect("close it");
     kill_everybody(&ring, |geometry, at, owner| {
-        geometry.claimed(at, Owner(1 + owner.0 % 511)).0
+        geometry.claimed(at, MemberId(1 + owner.0 % 511)).0
     });
     let block = ring.segment().block();
     let left = || {
-        let word = |at| Word(block.word(at).load(Ordering::Relaxed));
+        let word = |at| SlotWord(block.word(at).load(Ordering::Relaxed));
         (0..capacity as u64)
-            .filter(|at| word(*at).state() == State::Claimed)
+            .filter(|at| word(*at).state() == SlotState::Claimed)
             .count()
     };
     for patrol in 1..=PATROLS {
-        let result = once(&mut rx, Err(Stall::Nothing), nothing);
-        assert_eq!(left(), capacity - patrol * SLOTS_OF_A_PATROL);
+        let result = once(&mut rx, Err(ClaimError::NotReady), nothing);
+        assert_eq!(left(), capacity - patrol * MAX_PROBES_OF_A_RECOVERY);
         let outcome = if left() == 0 {
             Outcome::Closed
         } else {
@@ -106,7 +106,7 @@ fn a_patrol_takes_so_many_slots_out_of_dead_hands_and_the_next_goes_on() {
         assert_eq!(result, Err(outcome), "after patrol {patrol}");
     }
     let still_dirty =
-        (1..512).filter(|id| block.entry(Owner(*id)).load(Ordering::Relaxed) & 1 != 0);
+        (1..512).filter(|id| block.entry(MemberId(*id)).load(Ordering::Relaxed) & 1 != 0);
     assert_eq!(still_dirty.count(), 0);
 }
 
@@ -118,10 +118,10 @@ fn at_the_end(strategy: WaitStrategy) -> Receiver<u64, Spsc> {
 }
 
 /// The slot in question is in living hands: the receiver's own.
-fn held(rx: &Receiver<u64, Spsc>) -> Stall {
+fn held(rx: &Receiver<u64, Spsc>) -> ClaimError {
     let geometry = rx.memory().geometry();
-    let word = geometry.claimed(0, Owner(RECEIVER_IDS.start));
-    Stall::Held(Held { position: 0, word })
+    let word = geometry.claimed(0, MemberId(RECEIVER_IDS.start));
+    ClaimError::Held(Held { position: 0, word })
 }
 
 /// A look round the whole ring may take long. 64 of them were made before the
@@ -143,9 +143,9 @@ fn the_clock_is_looked_at_after_each_look_round_the_ring() {
 }
 
 /// An attempt that is answered by each of `stalls` in turn, then by nonsense.
-fn then_nonsense(stalls: Vec<Stall>) -> impl FnMut(&mut Receiver<u64, Spsc>) -> Result<(), Stall> {
+fn then_nonsense(stalls: Vec<ClaimError>) -> impl FnMut(&mut Receiver<u64, Spsc>) -> Result<(), ClaimError> {
     let mut stalls = stalls.into_iter();
-    move |_| Err(stalls.next().unwrap_or(Stall::Impossible(NONSENSE)))
+    move |_| Err(stalls.next().unwrap_or(ClaimError::Corrupted(NONSENSE)))
 }
 
 /// The call that meets it says so, and the handle is poisoned.
@@ -165,8 +165,8 @@ fn assert_corrupted(rx: &mut Receiver<u64, Spsc>, result: Result<(), Outcome>) {
 fn nonsense_met_by_the_last_look_before_the_end_is_corrupted() {
     for looks in 0..2 {
         let mut rx = at_the_end(WaitStrategy::Spin);
-        let attempt = then_nonsense(vec![Stall::Nothing; looks]);
-        let result = once(&mut rx, Err(Stall::Nothing), attempt);
+        let attempt = then_nonsense(vec![ClaimError::NotReady; looks]);
+        let result = once(&mut rx, Err(ClaimError::NotReady), attempt);
         assert_corrupted(&mut rx, result);
     }
 }
@@ -178,9 +178,9 @@ fn nonsense_met_by_the_last_look_before_a_time_out_is_corrupted() {
     for looks in 0..2 {
         let ring = Ring::<u64, Spsc>::anonymous(4).expect("make a ring");
         let mut rx = ring.receiver_with(WaitStrategy::Park).expect("attach");
-        let attempt = then_nonsense(vec![Stall::Nothing; looks]);
+        let attempt = then_nonsense(vec![ClaimError::NotReady; looks]);
         let past = Some(MonotonicTime::now());
-        let result = until(&mut rx, past, Err(Stall::Nothing), attempt);
+        let result = until(&mut rx, past, Err(ClaimError::NotReady), attempt);
         assert_corrupted(&mut rx, result);
     }
 }
@@ -204,7 +204,7 @@ fn with_room_that_credit_does_not_tell(
 fn a_sender_judges_by_progress_before_it_sleeps() {
     let (mut tx, _rx) = with_room_that_credit_does_not_tell(WaitStrategy::Park);
     let past = Some(MonotonicTime::now());
-    let result = until(&mut tx, past, Err(Stall::Nothing), |tx| {
+    let result = until(&mut tx, past, Err(ClaimError::NotReady), |tx| {
         tx.if_promising(|tx| tx.offer(&64))
     });
     assert_eq!(result, Ok(()));
@@ -216,7 +216,7 @@ fn a_sender_that_spins_judges_by_progress_now_and_then() {
     let (mut tx, _rx) = with_room_that_credit_does_not_tell(WaitStrategy::Spin);
     let guard = MonotonicTime::now().checked_add(std::time::Duration::from_secs(30));
     let mut attempts = 0;
-    let result = until(&mut tx, guard, Err(Stall::Nothing), |tx| {
+    let result = until(&mut tx, guard, Err(ClaimError::NotReady), |tx| {
         attempts += 1;
         tx.if_promising(|tx| tx.offer(&64))
     });

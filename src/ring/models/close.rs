@@ -2,7 +2,7 @@
 //! said `Ok` (R17).
 
 use super::*;
-use crate::layout::{CLOSED, CLOSED_AND_FENCED};
+use crate::ring::layout::{CLOSED, CLOSED_AND_FENCED};
 use crate::ring::{Arity, Multi, Single};
 use crate::sys::atomic::fence;
 use crate::wait::models::{Witness, explore, spawn};
@@ -39,10 +39,10 @@ fn look<S: SendSide>(memory: &LoomMemory, side: &mut impl ReceiveSide) -> Look {
     fence_end(memory);
     match receive(memory, side) {
         Ok((message, _)) => return Look::Message(message),
-        Err(Stall::Nothing) => {}
+        Err(ClaimError::NotReady) => {}
         Err(_) => return Look::Nothing,
     }
-    if !S::quiescent(memory) {
+    if !S::is_quiescent(memory) {
         return Look::Nothing;
     }
     match receive(memory, side) {
@@ -70,7 +70,7 @@ fn check<S: Arity, R: Arity>(name: &str, third: bool, bound: Option<usize>) {
                 let sends =
                     [11, 12].map(|message| (message, send(&*memory, &mut sending, message)));
                 let sent =
-                    |(message, result): (u64, Result<(), Stall>)| result.ok().map(|()| message);
+                    |(message, result): (u64, Result<(), ClaimError>)| result.ok().map(|()| message);
                 sends.into_iter().filter_map(sent).collect::<Vec<u64>>()
             })
         };
@@ -103,7 +103,7 @@ fn check<S: Arity, R: Arity>(name: &str, third: bool, bound: Option<usize>) {
         }
         assert_eq!(received, sent);
         let mut late = super::sender::<S::Sender<R>>(&*memory, 1);
-        assert_eq!(send(&*memory, &mut late, 13), Err(Stall::Closed));
+        assert_eq!(send(&*memory, &mut late, 13), Err(ClaimError::Closed));
     });
     ended.check();
     refused.check();

@@ -31,7 +31,7 @@ fn send_past<S: SendSide>(memory: &LoomMemory, id: u16, lock: &Lock, message: u6
     for _ in 0..2 {
         match send(memory, &mut side, message) {
             Ok(()) => return true,
-            Err(Stall::Held(held)) => lock.clear(memory, held),
+            Err(ClaimError::Held(held)) => lock.clear(memory, held),
             Err(_) => {}
         }
     }
@@ -49,7 +49,7 @@ fn receive_past<R: ReceiveSide>(
     for _ in 0..tries {
         match receive(memory, side) {
             Ok(message) => received.push(message),
-            Err(Stall::Held(held)) => lock.clear(memory, held),
+            Err(ClaimError::Held(held)) => lock.clear(memory, held),
             Err(_) => {}
         }
     }
@@ -206,7 +206,7 @@ fn models_redelivery_by_two() {
         let blocked = {
             let (memory, lock) = (Arc::clone(&memory), lock.clone());
             spawn(move || {
-                if let Err(Stall::Held(held)) = send(&*memory, &mut single, 12) {
+                if let Err(ClaimError::Held(held)) = send(&*memory, &mut single, 12) {
                     lock.clear(&*memory, held);
                 }
             })
@@ -247,7 +247,7 @@ fn models_redelivery_by_a_sender() {
         let blocked = {
             let memory = Arc::clone(&memory);
             spawn(move || {
-                if let Err(Stall::Held(held)) = send(&*memory, &mut single, 12) {
+                if let Err(ClaimError::Held(held)) = send(&*memory, &mut single, 12) {
                     lock.clear(&*memory, held);
                 }
             })

@@ -5,7 +5,7 @@ use super::*;
 use crate::ring::single::{SingleReceiver, SingleSender};
 use crate::ring::{Arity, Multi, Single};
 use crate::wait::models::{Futex, explore, spawn};
-use crate::wait::{Event, Park};
+use crate::wait::{Park, WaitWord};
 
 /// Attempts until success, asleep in between, as `channel::waiting` does.
 fn blocking<T>(
@@ -13,13 +13,13 @@ fn blocking<T>(
     park: &Futex,
     bell: Bell,
     stands: &mut bool,
-    mut attempt: impl FnMut() -> Result<T, Stall>,
+    mut attempt: impl FnMut() -> Result<T, ClaimError>,
 ) -> T {
     loop {
         if let Ok(result) = attempt() {
             return result;
         }
-        let announced = Event(memory.bell(bell)).prepare(park, true, stands);
+        let announced = WaitWord(memory.bell(bell)).register(park, true, stands);
         if let Ok(result) = attempt() {
             return result;
         }
@@ -37,7 +37,7 @@ fn send_asleep(
     blocking(memory, park, Bell::Senders, stands, || {
         send(memory, side, message)
     });
-    Event(memory.bell(Bell::Receivers)).notify_one(memory.fences(), park);
+    WaitWord(memory.bell(Bell::Receivers)).notify_one(memory.fences(), park);
 }
 
 fn receive_asleep(
@@ -49,7 +49,7 @@ fn receive_asleep(
     let (message, _) = blocking(memory, park, Bell::Receivers, stands, || {
         receive(memory, side)
     });
-    Event(memory.bell(Bell::Senders)).notify_one(memory.fences(), park);
+    WaitWord(memory.bell(Bell::Senders)).notify_one(memory.fences(), park);
     message
 }
 

@@ -154,7 +154,7 @@ fn models_spsc_two_slots() {
 
 /// Three preemptions. Seen to fail: publication or release of the slot Relaxed;
 /// a receiver's load and compare-and-swap both Relaxed; the head stored Relaxed
-/// (a false `Impossible`).
+/// (a false `Corruption`).
 #[test]
 fn models_spmc() {
     check::<Single, Multi>(
@@ -189,7 +189,7 @@ fn models_spmc_two_slots() {
 }
 
 /// Three preemptions. Seen to fail: publication Relaxed; the tail stored Relaxed
-/// (a false `Impossible`); a slot claimed without asking whether the receiver is
+/// (a false `Corruption`); a slot claimed without asking whether the receiver is
 /// done with it, or asking Relaxed (R3).
 #[test]
 fn models_mpsc() {

@@ -2,17 +2,20 @@
 
 use core::marker::PhantomData;
 
-use super::{CALM, give_way};
-use crate::layout::Cell;
+use super::PREFETCH_AFTER;
+use crate::error::Corruption;
+use crate::members::MemberId;
+use crate::ring::layout::Cell;
 use crate::ring::memory::Memory;
-use crate::ring::position::{Owner, State, Word, before};
-use crate::ring::{Arity, Held, Impossible, SendSide, Stall};
+use crate::ring::slot::{SlotState, SlotWord, before};
+use crate::ring::{Arity, ClaimError, Held, SendSide};
 use crate::sys::atomic::Ordering;
 use crate::sys::failpoints::failpoint;
+use crate::wait::backoff::Contention;
 
 /// One of many senders.
 pub struct MultiSender<R> {
-    pub(super) me: Owner,
+    pub(super) me: MemberId,
     /// One past the last position that it claimed: a hint of its own.
     pub(super) next: u64,
     /// Where it last looked in vain.
@@ -42,13 +45,17 @@ impl<R: Arity> MultiSender<R> {
             .any(|cell| before(before_position, memory.cell(cell).load(Ordering::Acquire)))
     }
 
-    /// What comes of every claim, of which `tell` says whether others need to
-    /// know where it was.
+    /// What follows every claim; `publish_hint`: others need to know where it was.
     #[inline(always)]
-    fn go_on<M: Memory>(&mut self, memory: &M, position: u64, tell: bool) -> Result<u64, Stall> {
+    fn after_claim<M: Memory>(
+        &mut self,
+        memory: &M,
+        position: u64,
+        publish_hint: bool,
+    ) -> Result<u64, ClaimError> {
         failpoint!(Claimed);
         self.next = position.wrapping_add(1);
-        if tell {
+        if publish_hint {
             // Release: pairs with the Acquire loads of the hint. A plain store
             // may move it back; R4 makes up for it.
             memory.cell(Cell::Tail).store(self.next, Ordering::Release);
@@ -58,9 +65,9 @@ impl<R: Arity> MultiSender<R> {
         memory.fences().light();
         if memory.cell(Cell::Closed).load(Ordering::Acquire) != 0 {
             self.abandon(memory, position);
-            return Err(Stall::Closed);
+            return Err(ClaimError::Closed);
         }
-        if self.next.wrapping_sub(self.missed) >= CALM {
+        if self.next.wrapping_sub(self.missed) >= PREFETCH_AFTER {
             memory.will_claim(self.next);
         }
         Ok(position)
@@ -68,8 +75,8 @@ impl<R: Arity> MultiSender<R> {
 }
 
 impl<R: Arity> SendSide for MultiSender<R> {
-    fn attach<M: Memory>(memory: &M, me: Owner) -> Result<Self, Impossible> {
-        // Pairs with the Release store in `go_on`.
+    fn attach<M: Memory>(memory: &M, me: MemberId) -> Result<Self, Corruption> {
+        // Pairs with the Release store in `after_claim`.
         let next = memory.cell(Cell::Tail).load(Ordering::Acquire);
         Ok(MultiSender {
             me,
@@ -83,32 +90,32 @@ impl<R: Arity> SendSide for MultiSender<R> {
     }
 
     #[inline(always)]
-    fn begin<M: Memory>(&mut self, _memory: &M) -> Result<(), Stall> {
+    fn begin<M: Memory>(&mut self, _memory: &M) -> Result<(), ClaimError> {
         Ok(())
     }
 
     #[inline]
-    fn claim<M: Memory>(&mut self, memory: &M) -> Result<u64, Stall> {
+    fn claim<M: Memory>(&mut self, memory: &M) -> Result<u64, ClaimError> {
         let geometry = memory.geometry();
-        // Pairs with the Release store in `go_on`: what the word of the hinted
+        // Pairs with the Release store in `after_claim`: what the word of the hinted
         // position must show by now, it shows.
         let mut position = memory.cell(Cell::Tail).load(Ordering::Acquire);
-        let mut failures = 0;
-        for _ in 0..geometry.patience() {
+        let mut contention = Contention::new();
+        for _ in 0..geometry.max_probes() {
             // Pairs with the Release stores and compare-and-swaps of the word.
             let slot = memory.word(position);
-            let word = Word(slot.load(Ordering::Acquire));
-            let ahead = geometry.laps_ahead(word, position);
+            let word = SlotWord(slot.load(Ordering::Acquire));
+            let ahead = geometry.lap_delta(word, position);
             match (ahead, word.state()) {
-                (0, State::Free) => {}
-                (-1, State::Published) if !R::MULTI => {
+                (0, SlotState::Free) => {}
+                (-1, SlotState::Published) if !R::MULTI => {
                     if !Self::is_done_with(memory, position) {
-                        return Err(Stall::Nothing);
+                        return Err(ClaimError::NotReady);
                     }
                 }
-                (-1, State::Published) => return Err(Stall::Nothing),
-                (-1, State::Claimed | State::Reading) if word.owner().0 != 0 => {
-                    return Err(Stall::Held(Held { position, word }));
+                (-1, SlotState::Published) => return Err(ClaimError::NotReady),
+                (-1, SlotState::Claimed | SlotState::Reading) if word.owner().0 != 0 => {
+                    return Err(ClaimError::Held(Held { position, word }));
                 }
                 (0.., _) => {
                     // R4: the hint was stale; jump to where the word says.
@@ -118,7 +125,7 @@ impl<R: Arity> SendSide for MultiSender<R> {
                     continue;
                 }
                 _ => {
-                    return Err(Stall::Impossible(Impossible {
+                    return Err(ClaimError::Corrupted(Corruption {
                         what: "slot word before a sender",
                         position,
                         found: word.0,
@@ -132,18 +139,18 @@ impl<R: Arity> SendSide for MultiSender<R> {
                 .compare_exchange(word.0, claim.0, Ordering::AcqRel, Ordering::Acquire)
                 .is_err()
             {
-                // Look again (R4): somebody else took it, or the receiver gave
+                // Look again (R4): another sender took it, or the receiver gave
                 // it back since, and a step past it would leave a hole.
-                give_way(&mut failures);
+                contention.pause();
                 continue;
             }
-            return self.go_on(memory, position, true);
+            return self.after_claim(memory, position, true);
         }
-        Err(Stall::Contended)
+        Err(ClaimError::Contended)
     }
 
     #[inline(always)]
-    fn quick<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+    fn try_claim_fast<M: Memory>(&mut self, memory: &M) -> Option<u64> {
         let geometry = memory.geometry();
         let position = self.next;
         let claimable = if R::MULTI {
@@ -171,13 +178,8 @@ impl<R: Arity> SendSide for MultiSender<R> {
         let claim = geometry.claimed(position, self.me);
         slot.compare_exchange(claimable.0, claim.0, Ordering::AcqRel, Ordering::Relaxed)
             .ok()?;
-        self.go_on(memory, position, geometry.is_milestone(position))
+        self.after_claim(memory, position, geometry.publishes_hint(position))
             .ok()
-    }
-
-    #[inline(always)]
-    fn quick_another<M: Memory>(&mut self, memory: &M) -> Option<u64> {
-        self.quick(memory)
     }
 
     #[inline(always)]
@@ -205,16 +207,16 @@ impl<R: Arity> SendSide for MultiSender<R> {
     #[inline(always)]
     fn end<M: Memory>(&mut self, _memory: &M) {}
 
-    /// By `credit`, or by a slot further on: room for one message at a time is
-    /// taken from the hands of whoever has just made it.
+    /// By `credit`, or by a slot further on: to take the room of one message at a time
+    /// would take each line from the receiver that has just freed it.
     #[inline(always)]
-    fn is_promising<M: Memory>(&self, memory: &M) -> bool {
+    fn may_have_room<M: Memory>(&self, memory: &M) -> bool {
         // Relaxed, both: hints, which nothing is done by.
         let geometry = memory.geometry();
         if R::MULTI {
-            let position = self.next.wrapping_add(geometry.stretch() - 1);
-            let word = Word(memory.word(position).load(Ordering::Relaxed));
-            return geometry.laps_ahead(word, position) >= 0;
+            let position = self.next.wrapping_add(geometry.credit_interval() - 1);
+            let word = SlotWord(memory.word(position).load(Ordering::Relaxed));
+            return geometry.lap_delta(word, position) >= 0;
         }
         let credit = memory.cell(Cell::Credit).load(Ordering::Relaxed);
         self.next.wrapping_sub(credit) < geometry.capacity()
@@ -223,15 +225,15 @@ impl<R: Arity> SendSide for MultiSender<R> {
     fn has_room<M: Memory>(&self, memory: &M) -> bool {
         let geometry = memory.geometry();
         let position = memory.cell(Cell::Tail).load(Ordering::Acquire);
-        let word = Word(memory.word(position).load(Ordering::Acquire));
-        match (geometry.laps_ahead(word, position), word.state()) {
-            (-1, State::Published) => !R::MULTI && Self::is_done_with(memory, position),
+        let word = SlotWord(memory.word(position).load(Ordering::Acquire));
+        match (geometry.lap_delta(word, position), word.state()) {
+            (-1, SlotState::Published) => !R::MULTI && Self::is_done_with(memory, position),
             (-1, _) => false,
             _ => true,
         }
     }
 
-    fn quiescent<M: Memory>(_memory: &M) -> bool {
+    fn is_quiescent<M: Memory>(_memory: &M) -> bool {
         // A claim under way shows in its slot word, where receivers wait (R7).
         true
     }

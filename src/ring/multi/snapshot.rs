@@ -4,7 +4,7 @@
 use core::marker::PhantomData;
 
 use super::{MultiReceiver, MultiSender};
-use crate::ring::position::Owner;
+use crate::ring::slot::MemberId;
 use crate::ring::tests::explore::{Saved, Snapshot};
 
 impl<R> Snapshot for MultiSender<R> {
@@ -14,7 +14,7 @@ impl<R> Snapshot for MultiSender<R> {
 
     fn load([me, next, done, ..]: Saved) -> Self {
         MultiSender {
-            me: Owner(me as u16),
+            me: MemberId(me as u16),
             next,
             missed: next, // decides nothing but what is fetched ahead
             done,
@@ -28,18 +28,18 @@ impl<S> Snapshot for MultiReceiver<S> {
         let looked = u64::from(self.requeues.is_some());
         let requeues = self.requeues.unwrap_or(0);
         let is_behind = u64::from(self.is_behind);
-        let is_untold = u64::from(self.is_untold);
+        let hint_dirty = u64::from(self.hint_dirty);
         let me = self.me.0.into();
-        [me, looked, requeues, self.next, is_behind, is_untold]
+        [me, looked, requeues, self.next, is_behind, hint_dirty]
     }
 
-    fn load([me, looked, requeues, next, is_behind, is_untold]: Saved) -> Self {
+    fn load([me, looked, requeues, next, is_behind, hint_dirty]: Saved) -> Self {
         MultiReceiver {
-            me: Owner(me as u16),
+            me: MemberId(me as u16),
             next,
             missed: next, // decides nothing but what is fetched ahead
             is_behind: is_behind != 0,
-            is_untold: is_untold != 0,
+            hint_dirty: hint_dirty != 0,
             requeues: (looked != 0).then_some(requeues),
             senders: PhantomData,
         }

@@ -2,10 +2,13 @@
 
 use core::marker::PhantomData;
 
-use crate::layout::Cell;
+use crate::error::Corruption;
+use crate::members::MemberId;
+use crate::ring::layout::Cell;
 use crate::ring::memory::Memory;
-use crate::ring::position::{Owner, State, Word, before};
-use crate::ring::{Arity, Claim, Held, Impossible, ReceiveSide, Stall, Terms, repair};
+use crate::ring::recover::{self, RedeliveryPolicy};
+use crate::ring::slot::{SlotState, SlotWord, before};
+use crate::ring::{Arity, Claim, ClaimError, Held, ReceiveSide};
 use crate::sys::atomic::{Ordering, fence};
 use crate::sys::failpoints::failpoint;
 
@@ -15,15 +18,10 @@ pub struct SingleReceiver<S> {
     pub(super) next: u64,
     /// First position not acknowledged: what `done` says.
     pub(super) done: u64,
-    /// Many senders: one past the last message claimed. Where nothing is in
-    /// hand, `done` is `next`, however many aborted positions were passed.
-    pub(super) claimed: u64,
-    /// Positions without a message were passed: room that nobody was told of.
-    pub(super) made_room: bool,
     /// What `credit` says.
     pub(super) credited: u64,
     /// Publish credit when it would lag by this much.
-    pub(super) stride: u64,
+    pub(super) credit_interval: u64,
     pub(super) senders: PhantomData<fn() -> S>,
 }
 
@@ -35,7 +33,7 @@ impl<S: Arity> SingleReceiver<S> {
         // in `find_room` and `MultiSender::is_done_with`.
         memory.cell(Cell::Done).store(done, Ordering::Release);
         failpoint!(DoneMoved);
-        if done.wrapping_sub(self.credited) >= self.stride {
+        if done.wrapping_sub(self.credited) >= self.credit_interval {
             self.give_credit(memory);
         }
     }
@@ -53,9 +51,9 @@ impl<S: Arity> SingleReceiver<S> {
 
     /// The word of the next position, if it is a message, or else.
     #[inline(always)]
-    fn look<M: Memory>(&self, memory: &M) -> Result<Word, Word> {
+    fn look<M: Memory>(&self, memory: &M) -> Result<SlotWord, SlotWord> {
         // Pairs with P1, P2: the payload is there.
-        let word = Word(memory.word(self.next).load(Ordering::Acquire));
+        let word = SlotWord(memory.word(self.next).load(Ordering::Acquire));
         if word.agrees_with(memory.geometry().published(self.next)) {
             memory.will_read(self.next);
             Ok(word)
@@ -66,11 +64,11 @@ impl<S: Arity> SingleReceiver<S> {
 
     /// Is this what a position looks like that nobody has published yet?
     #[inline]
-    fn is_pending(word: Word, ahead: i64) -> bool {
+    fn is_pending(word: SlotWord, ahead: i64) -> bool {
         match (ahead, word.state()) {
-            (0, State::Free) => true,
+            (0, SlotState::Free) => true,
             // Consumed a lap ago; with one receiver words are not freed.
-            (-1, State::Published) => true,
+            (-1, SlotState::Published) => true,
             _ => false,
         }
     }
@@ -78,10 +76,15 @@ impl<S: Arity> SingleReceiver<S> {
 
 impl<S: Arity> ReceiveSide for SingleReceiver<S> {
     const IN_ORDER: bool = true;
+    const PASSES_GAPS: bool = S::MULTI;
 
     /// R9: what the predecessor was handed and never acknowledged is given
     /// back or counted; what it copied out without acknowledging is still there.
-    fn attach<M: Memory>(memory: &M, _me: Owner, terms: Terms) -> Result<Self, Impossible> {
+    fn attach<M: Memory>(
+        memory: &M,
+        _me: MemberId,
+        policy: RedeliveryPolicy,
+    ) -> Result<Self, Corruption> {
         fence(Ordering::SeqCst); // as in `SingleSender::attach`
         let geometry = memory.geometry();
         let done = memory.cell(Cell::Done).load(Ordering::Acquire);
@@ -89,7 +92,7 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
         // `taken` is only written by leases: it may lag behind `done`.
         let taken = if before(taken, done) { done } else { taken };
         if taken.wrapping_sub(done) > geometry.capacity() {
-            return Err(Impossible {
+            return Err(Corruption {
                 what: "progress of the single receiver",
                 position: done,
                 found: taken,
@@ -98,14 +101,12 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
         let mut side = SingleReceiver {
             next: done,
             done,
-            claimed: done,
-            made_room: false,
             credited: done,
-            stride: geometry.stretch(),
+            credit_interval: geometry.credit_interval(),
             senders: PhantomData,
         };
-        if terms.redeliver {
-            side.give_back(memory, taken, terms);
+        if policy.redeliver {
+            side.give_back(memory, taken, policy);
         } else {
             side.discard(memory, taken);
         }
@@ -116,7 +117,7 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
     }
 
     #[inline(always)]
-    fn claim<M: Memory>(&mut self, memory: &M) -> Result<Claim, Stall> {
+    fn claim<M: Memory>(&mut self, memory: &M) -> Result<Claim, ClaimError> {
         match self.look(memory) {
             Ok(word) => Ok(self.claim_next(word)),
             Err(word) => self.claim_slow(memory, word),
@@ -124,12 +125,12 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
     }
 
     #[inline(always)]
-    fn quick<M: Memory>(&mut self, memory: &M) -> Option<Claim> {
+    fn try_claim_fast<M: Memory>(&mut self, memory: &M) -> Option<Claim> {
         self.look(memory).ok().map(|word| self.claim_next(word))
     }
 
     #[inline(always)]
-    fn quick_run<M: Memory>(&mut self, memory: &M, most: usize) -> (u64, usize) {
+    fn claim_run_fast<M: Memory>(&mut self, memory: &M, most: usize) -> (u64, usize) {
         let first = self.next;
         let mut count = 0;
         while count < most
@@ -142,55 +143,40 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
     }
 
     #[inline(always)]
-    fn catch_up<M: Memory>(&mut self, _memory: &M) {}
-
-    #[inline(always)]
     fn hand_out<M: Memory>(&mut self, memory: &M) {
         // Release: in program order before the user sees the message.
         memory.cell(Cell::Taken).store(self.next, Ordering::Release);
         failpoint!(HandedOut);
     }
 
+    /// `done` is `next`, however many aborted positions were passed on the way there.
     #[inline(always)]
-    fn release<M: Memory>(&mut self, memory: &M, claim: Claim) {
-        let done = claim.position.wrapping_add(1);
-        let is_last = S::MULTI && done == self.claimed;
-        self.set_done(memory, if is_last { self.next } else { done });
+    fn release<M: Memory>(&mut self, memory: &M, _claim: Claim) {
+        self.set_done(memory, self.next);
     }
 
     fn requeue<M: Memory>(
         &mut self,
         memory: &M,
         mut claims: impl Iterator<Item = Claim>,
-        terms: Terms,
+        policy: RedeliveryPolicy,
     ) {
         let Some(first) = claims.next() else { return };
         let taken = self.next;
         self.next = first.position;
-        self.give_back(memory, taken, terms);
+        self.give_back(memory, taken, policy);
         memory.cell(Cell::Taken).store(self.next, Ordering::Release);
         failpoint!(TakenRecovered);
-    }
-
-    fn made_room(&mut self) -> bool {
-        core::mem::take(&mut self.made_room)
-    }
-
-    #[inline]
-    fn settle<M: Memory>(&mut self, memory: &M) {
-        if self.credited != self.done {
-            self.give_credit(memory);
-        }
     }
 
     fn has_message<M: Memory>(&self, memory: &M) -> bool {
         let geometry = memory.geometry();
         let mut position = self.next;
-        for _ in 0..geometry.patience() {
+        for _ in 0..geometry.max_probes() {
             // Pairs with P1, P2, as in `look`.
-            let word = Word(memory.word(position).load(Ordering::Acquire));
-            match geometry.laps_ahead(word, position) {
-                ahead @ 1.. => position = geometry.past(position, word, ahead),
+            let word = SlotWord(memory.word(position).load(Ordering::Acquire));
+            match geometry.lap_delta(word, position) {
+                ahead @ 1.. => position = geometry.skip_consumed(position, word, ahead),
                 _ => return word.agrees_with(geometry.published(position)),
             }
         }
@@ -201,31 +187,27 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
 impl<S: Arity> SingleReceiver<S> {
     /// Takes the message at `next`, whose word is `word`.
     #[inline(always)]
-    fn claim_next(&mut self, word: Word) -> Claim {
+    fn claim_next(&mut self, word: SlotWord) -> Claim {
         let position = self.next;
         self.next = position.wrapping_add(1);
-        if S::MULTI {
-            self.claimed = self.next;
-        }
         Claim {
             position,
-            attempt: word.redeliveries(),
+            redeliveries: word.redeliveries(),
         }
     }
 
     /// Gives back what lies between `next` and `taken` (R9). What was dropped
     /// at the front, having been given back too often, is room at once.
-    fn give_back<M: Memory>(&mut self, memory: &M, taken: u64, terms: Terms) {
-        repair::give_back_behind(memory, self.next, taken, terms);
+    fn give_back<M: Memory>(&mut self, memory: &M, taken: u64, policy: RedeliveryPolicy) {
+        recover::give_back_behind(memory, self.next, taken, policy);
         let geometry = memory.geometry();
         while self.next != taken {
-            let word = Word(memory.word(self.next).load(Ordering::Acquire));
-            if geometry.laps_ahead(word, self.next) <= 0 {
+            let word = SlotWord(memory.word(self.next).load(Ordering::Acquire));
+            if geometry.lap_delta(word, self.next) <= 0 {
                 break;
             }
             self.next = self.next.wrapping_add(1);
         }
-        self.claimed = self.next;
         self.set_done(memory, self.next);
     }
 
@@ -233,40 +215,41 @@ impl<S: Arity> SingleReceiver<S> {
     /// dies here has counted one too many at most (R15).
     fn discard<M: Memory>(&mut self, memory: &M, taken: u64) {
         while self.next != taken {
-            let word = Word(memory.word(self.next).load(Ordering::Acquire));
+            let word = SlotWord(memory.word(self.next).load(Ordering::Acquire));
             if word.agrees_with(memory.geometry().published(self.next)) {
-                repair::count(memory, Cell::Lost, 1);
+                recover::count(memory, Cell::Lost, 1);
                 failpoint!(LostCounted);
             }
             self.next = self.next.wrapping_add(1);
-            self.claimed = self.next;
             self.set_done(memory, self.next);
         }
     }
 
     /// Everything but a message at the first look.
     #[inline(never)]
-    fn claim_slow<M: Memory>(&mut self, memory: &M, first: Word) -> Result<Claim, Stall> {
+    fn claim_slow<M: Memory>(&mut self, memory: &M, first: SlotWord) -> Result<Claim, ClaimError> {
         let geometry = memory.geometry();
         let mut word = first;
-        for _ in 0..geometry.patience() {
+        for _ in 0..geometry.max_probes() {
             if word.agrees_with(geometry.published(self.next)) {
                 return Ok(self.claim_next(word));
             }
-            let ahead = geometry.laps_ahead(word, self.next);
+            let ahead = geometry.lap_delta(word, self.next);
             if Self::is_pending(word, ahead) {
-                self.settle(memory);
-                return Err(Stall::Nothing);
+                if self.credited != self.done {
+                    self.give_credit(memory);
+                }
+                return Err(ClaimError::NotReady);
             }
-            if ahead == 0 && word.state() == State::Claimed && S::MULTI && word.owner().0 != 0 {
+            if ahead == 0 && word.state() == SlotState::Claimed && S::MULTI && word.owner().0 != 0 {
                 // R7: never passed over.
-                return Err(Stall::Held(Held {
+                return Err(ClaimError::Held(Held {
                     position: self.next,
                     word,
                 }));
             }
             if ahead <= 0 {
-                return Err(Stall::Impossible(Impossible {
+                return Err(ClaimError::Corrupted(Corruption {
                     what: "slot word before a single receiver",
                     position: self.next,
                     found: word.0,
@@ -274,11 +257,11 @@ impl<S: Arity> SingleReceiver<S> {
             }
             // R11: an aborted position: go on. With nothing in hand it is done with.
             let passed = self.next;
-            let next = geometry.past(passed, word, ahead);
+            let next = geometry.skip_consumed(passed, word, ahead);
             // What is in hand keeps senders within a lap of it.
             let in_hand = self.done != passed;
             if in_hand && next.wrapping_sub(self.done) > geometry.capacity() {
-                return Err(Stall::Impossible(Impossible {
+                return Err(ClaimError::Corrupted(Corruption {
                     what: "slot word a lap past what is in hand",
                     position: passed,
                     found: word.0,
@@ -286,12 +269,11 @@ impl<S: Arity> SingleReceiver<S> {
             }
             self.next = next;
             if !in_hand {
-                self.made_room = true;
                 self.set_done(memory, next);
             }
             // Pairs with P1, P2, as in `look`.
-            word = Word(memory.word(self.next).load(Ordering::Acquire));
+            word = SlotWord(memory.word(self.next).load(Ordering::Acquire));
         }
-        Err(Stall::Contended)
+        Err(ClaimError::Contended)
     }
 }

@@ -2,10 +2,12 @@
 
 use core::marker::PhantomData;
 
-use crate::layout::Cell;
+use crate::error::Corruption;
+use crate::members::MemberId;
+use crate::ring::layout::Cell;
 use crate::ring::memory::Memory;
-use crate::ring::position::{Owner, State, Word};
-use crate::ring::{Arity, Held, Impossible, SendSide, Stall};
+use crate::ring::slot::{SlotState, SlotWord};
+use crate::ring::{Arity, ClaimError, Held, SendSide};
 use crate::sys::atomic::{Ordering, fence};
 use crate::sys::failpoints::failpoint;
 
@@ -23,7 +25,7 @@ impl<R: Arity> SingleSender<R> {
     /// lags on purpose.
     #[cold]
     #[inline(never)]
-    fn find_room<M: Memory>(&mut self, memory: &M) -> Result<(), Stall> {
+    fn find_room<M: Memory>(&mut self, memory: &M) -> Result<(), ClaimError> {
         let capacity = memory.geometry().capacity();
         for cell in [Cell::Credit, Cell::Done] {
             // Pairs with the Release stores in `SingleReceiver::release` and
@@ -35,19 +37,19 @@ impl<R: Arity> SingleSender<R> {
                 return Ok(());
             }
             if used > capacity && cell == Cell::Done {
-                return Err(Stall::Impossible(Impossible {
+                return Err(ClaimError::Corrupted(Corruption {
                     what: "progress of the receiver",
                     position: self.next,
                     found: done,
                 }));
             }
         }
-        Err(Stall::Nothing)
+        Err(ClaimError::NotReady)
     }
 
     /// Publishes what was written at `position`.
     #[inline(always)]
-    fn show<M: Memory>(&mut self, memory: &M, position: u64) {
+    fn store_published<M: Memory>(&mut self, memory: &M, position: u64) {
         // P1. Release: the payload is written before; pairs with the Acquire
         // loads of the word by receivers.
         memory
@@ -57,30 +59,58 @@ impl<R: Arity> SingleSender<R> {
         self.next = position.wrapping_add(1);
     }
 
-    /// R6: never before the words.
+    /// R6: never before the words. With many receivers there is no such word: a
+    /// successor walks from `head`.
     #[inline(always)]
-    fn note_sent<M: Memory>(&self, memory: &M) {
-        // Release: keeps the order; pairs with the Acquire load in `attach`.
-        memory.cell(Cell::Sent).store(self.next, Ordering::Release);
-        failpoint!(SentMoved);
+    fn publish_sent<M: Memory>(&self, memory: &M) {
+        if !R::MULTI {
+            // Release: keeps the order; pairs with the Acquire load in
+            // `first_unpublished`.
+            memory.cell(Cell::Sent).store(self.next, Ordering::Release);
+            failpoint!(SentMoved);
+        }
+    }
+
+    /// Where a successor goes on: over every word that is published at its position,
+    /// or is later.
+    fn first_unpublished<M: Memory>(memory: &M) -> Result<u64, Corruption> {
+        let geometry = memory.geometry();
+        let hint = if R::MULTI { Cell::Head } else { Cell::Sent };
+        // Pairs with `publish_sent`, and with `MultiReceiver::publish_hint`.
+        let mut next = memory.cell(hint).load(Ordering::Acquire);
+        let mut last = SlotWord(0);
+        for _ in 0..geometry.max_probes() {
+            // Pairs with P1: what was published stays so.
+            last = SlotWord(memory.word(next).load(Ordering::Acquire));
+            next = match (geometry.lap_delta(last, next), last.state()) {
+                (0, SlotState::Free) | (..0, _) => return Ok(next),
+                (0, _) => next.wrapping_add(1),
+                (ahead, _) => geometry.skip_consumed(next, last, ahead),
+            };
+        }
+        Err(Corruption {
+            what: "progress of the single sender",
+            position: next,
+            found: last.0,
+        })
     }
 
     /// With many receivers, a slot is free when its word says so (R5).
     #[inline(always)]
-    fn check_word<M: Memory>(&self, memory: &M) -> Result<(), Stall> {
+    fn check_word<M: Memory>(&self, memory: &M) -> Result<(), ClaimError> {
         let geometry = memory.geometry();
         // Pairs with the Release in `MultiReceiver::release`.
-        let word = Word(memory.word(self.next).load(Ordering::Acquire));
+        let word = SlotWord(memory.word(self.next).load(Ordering::Acquire));
         if word == geometry.free(self.next) {
             return Ok(());
         }
-        match (geometry.laps_ahead(word, self.next), word.state()) {
-            (-1, State::Published) => Err(Stall::Nothing),
-            (-1, State::Reading) if word.owner().0 != 0 => Err(Stall::Held(Held {
+        match (geometry.lap_delta(word, self.next), word.state()) {
+            (-1, SlotState::Published) => Err(ClaimError::NotReady),
+            (-1, SlotState::Reading) if word.owner().0 != 0 => Err(ClaimError::Held(Held {
                 position: self.next,
                 word,
             })),
-            _ => Err(Stall::Impossible(Impossible {
+            _ => Err(ClaimError::Corrupted(Corruption {
                 what: "slot word before a single sender",
                 position: self.next,
                 found: word.0,
@@ -90,59 +120,40 @@ impl<R: Arity> SingleSender<R> {
 }
 
 impl<R: Arity> SendSide for SingleSender<R> {
-    /// R6: `sent` may lag behind the words, by less than a lap, and never leads.
-    fn attach<M: Memory>(memory: &M, _me: Owner) -> Result<Self, Impossible> {
-        // Pairs with whatever the previous holder did before it let go of the
-        // lock, or before the kernel took it.
+    /// R6: hints may lag behind the words and never lead.
+    fn attach<M: Memory>(memory: &M, _me: MemberId) -> Result<Self, Corruption> {
+        // R18: pairs with what the previous holder did before it let go of the lock,
+        // or before the kernel took it.
         fence(Ordering::SeqCst);
-        let geometry = memory.geometry();
-        // Pairs with `note_sent`.
-        let mut next = memory.cell(Cell::Sent).load(Ordering::Acquire);
-        let mut steps = 0;
-        loop {
-            // Pairs with P1: what was published stays so.
-            let word = Word(memory.word(next).load(Ordering::Acquire));
-            let ahead = geometry.laps_ahead(word, next);
-            if ahead < 0 || (ahead == 0 && word.state() == State::Free) {
-                break;
-            }
-            if steps == geometry.capacity() {
-                return Err(Impossible {
-                    what: "progress of the single sender",
-                    position: next,
-                    found: word.0,
-                });
-            }
-            next = next.wrapping_add(1);
-            steps += 1;
-        }
-        memory.cell(Cell::Sent).store(next, Ordering::Release);
-        failpoint!(SentRecovered);
-        memory.cell(Cell::Busy).store(0, Ordering::Release);
-        failpoint!(BusyReset);
-        Ok(SingleSender {
+        let next = Self::first_unpublished(memory)?;
+        let side = SingleSender {
             next,
             limit: next,
             receivers: PhantomData,
-        })
+        };
+        side.publish_sent(memory);
+        failpoint!(SentRecovered);
+        memory.cell(Cell::Busy).store(0, Ordering::Release);
+        failpoint!(BusyReset);
+        Ok(side)
     }
 
     #[inline(always)]
-    fn begin<M: Memory>(&mut self, memory: &M) -> Result<(), Stall> {
-        // R17: first busy, then closed; whoever reports the end of the ring
+    fn begin<M: Memory>(&mut self, memory: &M) -> Result<(), ClaimError> {
+        // R17: first busy, then closed; a receiver that reports the end of the ring
         // does it the other way round, with the heavy half in between.
         memory.cell(Cell::Busy).store(1, Ordering::Relaxed);
         failpoint!(BusySet);
         memory.fences().light();
         if memory.cell(Cell::Closed).load(Ordering::Acquire) != 0 {
             self.end(memory);
-            return Err(Stall::Closed);
+            return Err(ClaimError::Closed);
         }
         Ok(())
     }
 
     #[inline(always)]
-    fn claim<M: Memory>(&mut self, memory: &M) -> Result<u64, Stall> {
+    fn claim<M: Memory>(&mut self, memory: &M) -> Result<u64, ClaimError> {
         if R::MULTI {
             self.check_word(memory)?;
         } else if self.next == self.limit {
@@ -152,13 +163,7 @@ impl<R: Arity> SendSide for SingleSender<R> {
     }
 
     #[inline(always)]
-    fn quick<M: Memory>(&mut self, memory: &M) -> Option<u64> {
-        let position = self.quick_another(memory)?;
-        self.begin(memory).is_ok().then_some(position)
-    }
-
-    #[inline(always)]
-    fn quick_another<M: Memory>(&mut self, memory: &M) -> Option<u64> {
+    fn try_claim_fast<M: Memory>(&mut self, memory: &M) -> Option<u64> {
         let is_room = if R::MULTI {
             self.check_word(memory).is_ok()
         } else {
@@ -169,17 +174,17 @@ impl<R: Arity> SendSide for SingleSender<R> {
 
     #[inline(always)]
     fn publish<M: Memory>(&mut self, memory: &M, position: u64) {
-        self.show(memory, position);
-        self.note_sent(memory);
+        self.store_published(memory, position);
+        self.publish_sent(memory);
         memory.will_write(self.next, R::MULTI);
     }
 
     /// R6: `sent` at every 16th slot is once a lap at least.
     #[inline(always)]
-    fn publish_another<M: Memory>(&mut self, memory: &M, position: u64) {
-        self.show(memory, position);
+    fn publish_in_batch<M: Memory>(&mut self, memory: &M, position: u64) {
+        self.store_published(memory, position);
         if memory.geometry().index(self.next).is_multiple_of(16) {
-            self.note_sent(memory);
+            self.publish_sent(memory);
         }
         memory.will_write(self.next, R::MULTI);
     }
@@ -192,21 +197,21 @@ impl<R: Arity> SendSide for SingleSender<R> {
     #[inline(always)]
     fn end<M: Memory>(&mut self, memory: &M) {
         // Release: the publication comes first; pairs with the Acquire load in
-        // `quiescent`.
+        // `is_quiescent`.
         memory.cell(Cell::Busy).store(0, Ordering::Release);
         failpoint!(BusyCleared);
     }
 
     #[inline(always)]
     fn end_batch<M: Memory>(&mut self, memory: &M) {
-        self.note_sent(memory);
+        self.publish_sent(memory);
         self.end(memory);
     }
 
     /// By `credit`: to poll `done` would take its line from the receiver at each
     /// look, and give back room for one message at a time.
     #[inline(always)]
-    fn is_promising<M: Memory>(&self, memory: &M) -> bool {
+    fn may_have_room<M: Memory>(&self, memory: &M) -> bool {
         // Relaxed: a hint, which nothing is done by; `find_room` loads with
         // Acquire before anything is written.
         let credit = memory.cell(Cell::Credit).load(Ordering::Relaxed);
@@ -222,7 +227,7 @@ impl<R: Arity> SendSide for SingleSender<R> {
         self.next.wrapping_sub(done) < memory.geometry().capacity()
     }
 
-    fn quiescent<M: Memory>(memory: &M) -> bool {
+    fn is_quiescent<M: Memory>(memory: &M) -> bool {
         // Pairs with `end`.
         memory.cell(Cell::Busy).load(Ordering::Acquire) == 0
     }

@@ -26,7 +26,7 @@ mod rules;
 mod script;
 mod state;
 
-use super::Terms;
+use super::RedeliveryPolicy;
 use mutants::Mutant;
 
 /// An endpoint's private state.
@@ -77,7 +77,7 @@ struct Setup {
     many_receivers: bool,
     capacity: u64,
     start: u64,
-    terms: Terms,
+    terms: RedeliveryPolicy,
     /// Senders first.
     roles: Vec<Role>,
     kills: u8,
@@ -128,7 +128,7 @@ fn ring(kind: Kind, capacity: u64) -> Setup {
         many_receivers: matches!(kind, Spmc | Mpmc),
         capacity,
         start: 0,
-        terms: Terms {
+        terms: RedeliveryPolicy {
             redeliver: true,
             attempts: 15,
         },

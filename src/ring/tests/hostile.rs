@@ -8,10 +8,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::ring::position::{Geometry, Word};
+use crate::ring::slot::{Geometry, SlotWord};
 use crate::ring::{Multi, Single};
 
-const TERMS: Terms = Terms {
+const TERMS: RedeliveryPolicy = RedeliveryPolicy {
     redeliver: true,
     attempts: 3,
 };
@@ -77,8 +77,8 @@ fn try_everything<S: Arity, R: Arity>(nonsense: &Nonsense) {
         if late {
             scribble();
         }
-        let sender = S::Sender::<R>::attach(&view, Owner(1));
-        let receiver = R::Receiver::<S>::attach(&view, Owner(600), TERMS);
+        let sender = S::Sender::<R>::attach(&view, MemberId(1));
+        let receiver = R::Receiver::<S>::attach(&view, MemberId(600), TERMS);
         scribble();
         if let Ok(mut side) = sender {
             for _ in 0..3 {
@@ -86,7 +86,7 @@ fn try_everything<S: Arity, R: Arity>(nonsense: &Nonsense) {
                 if side.begin(&view).is_ok() {
                     match side.claim(&view) {
                         Ok(position) => side.publish(&view, position),
-                        Err(Stall::Held(held)) => drop(repair::repair(&view, held, TERMS)),
+                        Err(ClaimError::Held(held)) => drop(recover::recover_slot(&view, held, TERMS)),
                         Err(_) => {}
                     }
                     if let Ok(position) = side.claim(&view) {
@@ -96,7 +96,7 @@ fn try_everything<S: Arity, R: Arity>(nonsense: &Nonsense) {
                 }
             }
         }
-        let _ = S::Sender::<R>::quiescent(&view);
+        let _ = S::Sender::<R>::is_quiescent(&view);
         scribble();
         if let Ok(mut side) = receiver {
             for round in 0..3 {
@@ -108,7 +108,7 @@ fn try_everything<S: Arity, R: Arity>(nonsense: &Nonsense) {
                             let _ = view.payload(claim.position).length();
                             claims.push(claim);
                         }
-                        Err(Stall::Held(held)) => drop(repair::repair(&view, held, TERMS)),
+                        Err(ClaimError::Held(held)) => drop(recover::recover_slot(&view, held, TERMS)),
                         Err(_) => {}
                     }
                 }
@@ -121,9 +121,9 @@ fn try_everything<S: Arity, R: Arity>(nonsense: &Nonsense) {
                 side.settle(&view);
             }
         }
-        repair::sweep(&view, &mut Owners::only(Owner(600)), TERMS, |_| true);
-        repair::sweep(&view, &mut Owners::only(Owner(0)), TERMS, |_| true);
-        repair::any_given_back(&view);
+        recover::recover_held(&view, &mut MemberSet::only(MemberId(600)), TERMS, |_| true);
+        recover::recover_held(&view, &mut MemberSet::only(MemberId(0)), TERMS, |_| true);
+        recover::any_given_back(&view);
     }
 }
 
@@ -158,8 +158,8 @@ proptest! {
 }
 
 const CAPACITY: u64 = 4;
-const ME: Owner = Owner(1);
-const OTHER: Owner = Owner(77);
+const ME: MemberId = MemberId(1);
+const OTHER: MemberId = MemberId(77);
 
 fn geometry() -> Geometry {
     Geometry::new(CAPACITY)
@@ -167,7 +167,7 @@ fn geometry() -> Geometry {
 
 /// A sender's claim at position 8 on a ring that has come so far by the book,
 /// with `word` in its slot.
-fn send_over<S: Arity, R: Arity>(word: Word) -> Result<u64, Stall> {
+fn send_over<S: Arity, R: Arity>(word: SlotWord) -> Result<u64, ClaimError> {
     let ring = HeapRing::<u64>::new(CAPACITY, 8, 8);
     let view = ring.view();
     let mut side = S::Sender::<R>::attach(view, ME).unwrap();
@@ -176,7 +176,7 @@ fn send_over<S: Arity, R: Arity>(word: Word) -> Result<u64, Stall> {
 }
 
 /// The same for a receiver.
-fn receive_over<S: Arity, R: Arity>(word: Word) -> Result<Claim, Stall> {
+fn receive_over<S: Arity, R: Arity>(word: SlotWord) -> Result<Claim, ClaimError> {
     let ring = HeapRing::<u64>::new(CAPACITY, 8, 8);
     let view = ring.view();
     let mut side = R::Receiver::<S>::attach(view, ME, TERMS).unwrap();
@@ -184,9 +184,9 @@ fn receive_over<S: Arity, R: Arity>(word: Word) -> Result<Claim, Stall> {
     side.claim(view)
 }
 
-fn is_impossible<T: std::fmt::Debug>(result: Result<T, Stall>, word: Word, what: &str) {
+fn is_impossible<T: std::fmt::Debug>(result: Result<T, ClaimError>, word: SlotWord, what: &str) {
     match result {
-        Err(Stall::Impossible(found)) => {
+        Err(ClaimError::Corrupted(found)) => {
             assert_eq!((found.position, found.found), (8, word.0));
             assert!(found.what.contains(what), "{found:?}");
         }
@@ -198,10 +198,10 @@ fn is_impossible<T: std::fmt::Debug>(result: Result<T, Stall>, word: Word, what:
 fn words_that_cannot_be_are_called_so() {
     let g = geometry();
     let reading = |position| g.published(position).reading(OTHER);
-    let by_nobody = g.published(4).reading(Owner(0));
+    let by_nobody = g.published(4).reading(MemberId(0));
     // Two laps behind, free where somebody must have been, or nobody's doing.
     let stale = [g.free(0), g.published(0), g.claimed(0, OTHER), reading(0)];
-    let nobodys = [g.free(4), g.claimed(4, Owner(0)), by_nobody];
+    let nobodys = [g.free(4), g.claimed(4, MemberId(0)), by_nobody];
     for word in stale.into_iter().chain(nobodys) {
         is_impossible(send_over::<Multi, Multi>(word), word, "before a sender");
         is_impossible(send_over::<Multi, Single>(word), word, "before a sender");
@@ -245,7 +245,7 @@ fn words_that_cannot_be_are_called_so() {
         );
     }
     // A claim by nobody would be waited at for ever.
-    let word = g.claimed(8, Owner(0));
+    let word = g.claimed(8, MemberId(0));
     is_impossible(
         receive_over::<Multi, Multi>(word),
         word,
@@ -260,20 +260,20 @@ fn words_that_can_be_are_not() {
     assert_eq!(send_over::<Multi, Multi>(g.free(8)), Ok(8));
     assert_eq!(send_over::<Single, Multi>(g.free(8)), Ok(8));
     let full = g.published(4);
-    assert_eq!(send_over::<Multi, Multi>(full), Err(Stall::Nothing));
-    assert_eq!(send_over::<Single, Multi>(full), Err(Stall::Nothing));
+    assert_eq!(send_over::<Multi, Multi>(full), Err(ClaimError::NotReady));
+    assert_eq!(send_over::<Single, Multi>(full), Err(ClaimError::NotReady));
     for word in [g.claimed(4, OTHER), full.reading(OTHER)] {
-        let held = Stall::Held(Held { position: 8, word });
+        let held = ClaimError::Held(Held { position: 8, word });
         assert_eq!(send_over::<Multi, Multi>(word), Err(held));
     }
     let word = g.claimed(8, OTHER);
-    let held = Stall::Held(Held { position: 8, word });
+    let held = ClaimError::Held(Held { position: 8, word });
     assert_eq!(receive_over::<Multi, Multi>(word), Err(held));
     assert_eq!(receive_over::<Multi, Single>(word), Err(held));
-    assert_eq!(receive_over::<Multi, Multi>(g.free(8)), Err(Stall::Nothing));
+    assert_eq!(receive_over::<Multi, Multi>(g.free(8)), Err(ClaimError::NotReady));
     assert_eq!(
         receive_over::<Single, Single>(g.free(8)),
-        Err(Stall::Nothing)
+        Err(ClaimError::NotReady)
     );
     assert!(receive_over::<Multi, Multi>(g.published(8)).is_ok());
     assert!(receive_over::<Single, Single>(g.published(8)).is_ok());
@@ -289,7 +289,7 @@ fn progress_that_cannot_be_is_called_so() {
     set(Cell::Done, 1);
     set(Cell::Credit, 1);
     assert!(!side.has_room(view));
-    assert!(matches!(side.claim(view), Err(Stall::Impossible(found)) if found.found == 1));
+    assert!(matches!(side.claim(view), Err(ClaimError::Corrupted(found)) if found.found == 1));
     // More handed out than there are slots.
     set(Cell::Done, 0);
     set(Cell::Taken, CAPACITY + 1);
@@ -314,7 +314,7 @@ fn a_jump_past_what_is_in_hand_is_called_impossible() {
     view.word(1).store(far.0, Ordering::SeqCst);
     let stall = world.receivers[0].side.claim(&view).unwrap_err();
     assert!(
-        matches!(stall, Stall::Impossible(found) if found.found == far.0),
+        matches!(stall, ClaimError::Corrupted(found) if found.found == far.0),
         "{stall:?}"
     );
     // Giving back what is in hand then takes no longer than ever.

@@ -5,12 +5,12 @@
 use std::cell::Cell as Shared;
 
 use super::*;
-use crate::ring::position::Geometry;
+use crate::ring::slot::Geometry;
 use crate::ring::{Multi, Single};
 use crate::sys::atomic::watched::{Access, watched_by};
 
 const CAPACITY: u64 = 4;
-const TERMS: Terms = Terms {
+const TERMS: RedeliveryPolicy = RedeliveryPolicy {
     redeliver: true,
     attempts: 3,
 };
@@ -37,7 +37,7 @@ thread_local! {
 
 /// More than any operation needs: each look at a slot is a few accesses.
 fn bound() -> u64 {
-    8 * Geometry::new(CAPACITY).patience()
+    8 * Geometry::new(CAPACITY).max_probes()
 }
 
 /// The peer's answer to an access of the word called `name`.
@@ -93,7 +93,7 @@ fn led_on(liar: Liar, operation: impl FnOnce(&View<[u8]>)) {
 fn try_everything<S: Arity, R: Arity>(liar: Liar) {
     let sender = |act: fn(&mut S::Sender<R>, &View<[u8]>)| {
         led_on(liar, |view| {
-            if let Ok(mut side) = S::Sender::<R>::attach(view, Owner(1)) {
+            if let Ok(mut side) = S::Sender::<R>::attach(view, MemberId(1)) {
                 ACCESSES.set(0);
                 act(&mut side, view);
             }
@@ -107,7 +107,7 @@ fn try_everything<S: Arity, R: Arity>(liar: Liar) {
     });
     let receiver = |act: fn(&mut R::Receiver<S>, &View<[u8]>)| {
         led_on(liar, |view| {
-            if let Ok(mut side) = R::Receiver::<S>::attach(view, Owner(600), TERMS) {
+            if let Ok(mut side) = R::Receiver::<S>::attach(view, MemberId(600), TERMS) {
                 ACCESSES.set(0);
                 act(&mut side, view);
             }
@@ -129,10 +129,10 @@ fn try_everything<S: Arity, R: Arity>(liar: Liar) {
         side.requeue(view, claims.into_iter(), TERMS);
     });
     led_on(liar, |view| {
-        repair::sweep(view, &mut Owners::only(Owner(513)), TERMS, |_| true);
+        recover::recover_held(view, &mut MemberSet::only(MemberId(513)), TERMS, |_| true);
     });
     led_on(liar, |view| {
-        repair::any_given_back(view);
+        recover::any_given_back(view);
     });
 }
 
@@ -157,14 +157,14 @@ fn nobody_is_led_on_for_ever() {
 fn the_lies_are_good_ones() {
     let contended = |liar| {
         led_on(liar, |view| {
-            let mut side = <Multi as Arity>::Sender::<Multi>::attach(view, Owner(1)).unwrap();
-            assert_eq!(side.claim(view), Err(Stall::Contended), "{liar:?}");
+            let mut side = <Multi as Arity>::Sender::<Multi>::attach(view, MemberId(1)).unwrap();
+            assert_eq!(side.claim(view), Err(ClaimError::Contended), "{liar:?}");
         });
     };
     contended(Liar::Ahead(1, 3));
     contended(Liar::Vanishing(0));
     led_on(Liar::Ahead(2, 2), |view| {
-        let attached = <Multi as Arity>::Receiver::<Multi>::attach(view, Owner(600), TERMS);
-        assert_eq!(attached.unwrap().claim(view), Err(Stall::Contended));
+        let attached = <Multi as Arity>::Receiver::<Multi>::attach(view, MemberId(600), TERMS);
+        assert_eq!(attached.unwrap().claim(view), Err(ClaimError::Contended));
     });
 }

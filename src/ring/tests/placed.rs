@@ -1,14 +1,14 @@
 //! Situations set up on purpose.
 
 use super::*;
-use crate::ring::position::{State, Word};
+use crate::ring::slot::{SlotState, SlotWord};
 use crate::ring::{Multi, Single};
 
-const REDELIVER: Terms = Terms {
+const REDELIVER: RedeliveryPolicy = RedeliveryPolicy {
     redeliver: true,
     attempts: 3,
 };
-const DISCARD: Terms = Terms {
+const DISCARD: RedeliveryPolicy = RedeliveryPolicy {
     redeliver: false,
     attempts: 3,
 };
@@ -30,9 +30,9 @@ impl<S: Arity, R: Arity> World<S, R> {
         (taken == 1).then(|| *self.acknowledged.last().unwrap())
     }
 
-    fn word(&self, offset: u64) -> Word {
+    fn word(&self, offset: u64) -> SlotWord {
         let position = self.start.wrapping_add(offset);
-        Word(self.ring.view().word(position).load(Ordering::SeqCst))
+        SlotWord(self.ring.view().word(position).load(Ordering::SeqCst))
     }
 }
 
@@ -72,11 +72,11 @@ fn of_two_repairers_one_repairs() {
     world.kill_receiver(0, true);
     let view = world.view();
     assert_eq!(
-        repair::repair(&view, held, REDELIVER),
+        recover::recover_slot(&view, held, REDELIVER),
         Repaired::Redelivered
     );
-    assert_eq!(repair::repair(&view, held, REDELIVER), Repaired::Nothing);
-    assert_eq!(repair::repair(&view, held, DISCARD), Repaired::Nothing);
+    assert_eq!(recover::recover_slot(&view, held, REDELIVER), Repaired::Nothing);
+    assert_eq!(recover::recover_slot(&view, held, DISCARD), Repaired::Nothing);
     world.bury(0);
     // What the second counted in advance, it took back.
     world.check_counters();
@@ -97,8 +97,8 @@ fn a_repairer_that_slept_for_a_lap_does_nothing() {
     world.send(0);
     world.take(0, 1, true);
     assert_eq!(world.word(1).owner(), early.word.owner());
-    assert_eq!(world.word(1).state(), State::Reading);
-    let done = repair::repair(&world.view(), early, REDELIVER);
+    assert_eq!(world.word(1).state(), SlotState::Reading);
+    let done = recover::recover_slot(&world.view(), early, REDELIVER);
     assert_eq!(done, Repaired::Nothing);
     world.release(0);
     world.finish();
@@ -112,13 +112,13 @@ fn a_sweep_stops_when_its_owner_turns_out_alive() {
     world.take(0, 2, true);
     let owner = world.receivers[0].id;
     let mut probes = 0;
-    let swept = repair::sweep(&world.view(), &mut Owners::only(owner), REDELIVER, |_| {
+    let swept = recover::recover_held(&world.view(), &mut MemberSet::only(owner), REDELIVER, |_| {
         probes += 1;
         probes == 1
     });
     assert_eq!((swept, probes), (1, 2));
-    assert_eq!(world.word(0).state(), State::Published);
-    assert_eq!(world.word(1).state(), State::Reading);
+    assert_eq!(world.word(0).state(), SlotState::Published);
+    assert_eq!(world.word(1).state(), SlotState::Reading);
 }
 
 #[test]
@@ -133,12 +133,12 @@ fn a_sweep_of_many_passes_over_the_one_who_turns_out_alive() {
         world.take(receiver, 2, true);
     }
     let [heir, dead, other] = [0, 1, 2].map(|receiver| world.receivers[receiver].id);
-    let mut owners = Owners::default();
+    let mut owners = MemberSet::default();
     owners.insert(heir);
     owners.insert(dead);
     // Not `other`, who was not found dead.
     let mut asked = Vec::new();
-    let swept = repair::sweep(&world.view(), &mut owners, REDELIVER, |owner| {
+    let swept = recover::recover_held(&world.view(), &mut owners, REDELIVER, |owner| {
         asked.push(owner);
         owner == dead
     });
@@ -146,7 +146,7 @@ fn a_sweep_of_many_passes_over_the_one_who_turns_out_alive() {
     let is_left = [heir, dead, other].map(|owner| owners.contains(owner));
     assert_eq!(is_left, [false, true, false]);
     let states = [0, 1, 2, 3, 4, 5].map(|position| world.word(position).state());
-    let (back, held) = (State::Published, State::Reading);
+    let (back, held) = (SlotState::Published, SlotState::Reading);
     assert_eq!(states, [held, held, back, back, held, held]);
 }
 
@@ -192,14 +192,14 @@ fn a_requeue_counted_before_the_look_is_not_missed() {
     world.take(0, 1, true);
     assert_eq!(world.receive(1), None);
     let word = world.word(0);
-    repair::give_back(&world.view(), 0, word, REDELIVER);
+    recover::give_back(&world.view(), 0, word, REDELIVER);
     world.give_back(0);
     world.receivers[0].held.clear();
     let before = world.cell(Cell::Requeues);
     assert_eq!(
-        repair::sweep(
+        recover::recover_held(
             &world.view(),
-            &mut Owners::only(word.owner()),
+            &mut MemberSet::only(word.owner()),
             REDELIVER,
             |_| true
         ),
@@ -213,7 +213,7 @@ fn a_requeue_counted_before_the_look_is_not_missed() {
 /// A message in ever new hands until the limit.
 fn exhaust<S: Arity, R: Arity>() {
     for attempts in [1, 2, 15] {
-        let terms = Terms {
+        let terms = RedeliveryPolicy {
             redeliver: true,
             attempts,
         };
@@ -241,7 +241,7 @@ fn a_message_in_too_many_hands_is_dropped_and_counted() {
 
 /// A dropped message leaves room at once, also if its receiver never calls again.
 fn room_after_loss<S: Arity, R: Arity>(by_death: bool) {
-    let terms = Terms {
+    let terms = RedeliveryPolicy {
         redeliver: true,
         attempts: 1,
     };
@@ -394,7 +394,7 @@ fn a_claim_on_a_closed_ring_is_given_up() {
     world.set_cell(Cell::Closed, 1);
     let view = world.view();
     for _ in 0..3 {
-        assert_eq!(world.senders[0].side.claim(&view), Err(Stall::Closed));
+        assert_eq!(world.senders[0].side.claim(&view), Err(ClaimError::Closed));
     }
     world.tail += 3;
     assert_eq!(world.receive(0), Some(0));
@@ -403,7 +403,7 @@ fn a_claim_on_a_closed_ring_is_given_up() {
     let mut world = World::<Single, Multi>::new(4, 0, REDELIVER);
     world.set_cell(Cell::Closed, 1);
     let view = world.view();
-    assert_eq!(world.senders[0].side.begin(&view), Err(Stall::Closed));
+    assert_eq!(world.senders[0].side.begin(&view), Err(ClaimError::Closed));
     assert_eq!(world.cell(Cell::Busy), 0);
 }
 
@@ -412,12 +412,12 @@ fn a_single_sender_inside_an_operation_shows() {
     type Side = <Single as Arity>::Sender<Multi>;
     let mut world = World::<Single, Multi>::new(4, 0, REDELIVER);
     let view = world.view();
-    assert!(Side::quiescent(&view));
+    assert!(Side::is_quiescent(&view));
     assert!(world.claim(0));
-    assert!(!Side::quiescent(&view));
+    assert!(!Side::is_quiescent(&view));
     world.publish(0);
-    assert!(Side::quiescent(&view));
+    assert!(Side::is_quiescent(&view));
     assert!(world.claim(0));
     world.kill_sender(0);
-    assert!(Side::quiescent(&view), "the heir is not the dead one");
+    assert!(Side::is_quiescent(&view), "the heir is not the dead one");
 }

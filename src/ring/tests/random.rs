@@ -66,11 +66,11 @@ fn starts(capacity: u64) -> impl Strategy<Value = u64> {
     ]
 }
 
-fn settings() -> impl Strategy<Value = (u64, u64, Terms)> {
+fn settings() -> impl Strategy<Value = (u64, u64, RedeliveryPolicy)> {
     let capacity = prop_oneof![Just(1u64), Just(2), Just(4), Just(64)];
     let terms = (any::<bool>(), prop_oneof![1..4u8, Just(15)]);
     (capacity, terms).prop_flat_map(|(capacity, (redeliver, attempts))| {
-        let terms = Terms {
+        let terms = RedeliveryPolicy {
             redeliver,
             attempts,
         };
@@ -78,7 +78,7 @@ fn settings() -> impl Strategy<Value = (u64, u64, Terms)> {
     })
 }
 
-fn run<S: Arity, R: Arity>(setting: (u64, u64, Terms), steps: &[Step]) {
+fn run<S: Arity, R: Arity>(setting: (u64, u64, RedeliveryPolicy), steps: &[Step]) {
     let (capacity, start, terms) = setting;
     let mut world = World::<S, R>::new(capacity, start, terms);
     for &step in steps {

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use super::hostile::within_30_s;
 use super::*;
-use crate::ring::position::Geometry;
+use crate::ring::slot::Geometry;
 use crate::ring::{Multi, Single};
 
-const TERMS: Terms = Terms {
+const TERMS: RedeliveryPolicy = RedeliveryPolicy {
     redeliver: true,
     attempts: 3,
 };
@@ -109,7 +109,7 @@ impl Account {
 fn sends<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, account: &Account) {
     let bytes = [7; BLOCK];
     while account.is_open() {
-        let Ok(mut side) = S::Sender::<R>::attach(view, Owner(1)) else {
+        let Ok(mut side) = S::Sender::<R>::attach(view, MemberId(1)) else {
             continue;
         };
         for _ in 0..100 {
@@ -123,7 +123,7 @@ fn sends<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, account: &A
                     side.publish(view, position);
                     account.sent.fetch_add(1, Ordering::Relaxed);
                 }
-                Err(Stall::Held(held)) => drop(repair::repair(view, held, TERMS)),
+                Err(ClaimError::Held(held)) => drop(recover::recover_slot(view, held, TERMS)),
                 Err(_) => {}
             }
             side.end(view);
@@ -134,7 +134,7 @@ fn sends<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, account: &A
 /// A receiver's work.
 fn receives<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, account: &Account) {
     while account.is_open() {
-        let Ok(mut side) = R::Receiver::<S>::attach(view, Owner(600), TERMS) else {
+        let Ok(mut side) = R::Receiver::<S>::attach(view, MemberId(600), TERMS) else {
             continue;
         };
         for _ in 0..100 {
@@ -142,7 +142,7 @@ fn receives<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, account:
             for _ in 0..1 + random.below(3) {
                 match side.claim(view) {
                     Ok(claim) => claims.push(claim),
-                    Err(Stall::Held(held)) => drop(repair::repair(view, held, TERMS)),
+                    Err(ClaimError::Held(held)) => drop(recover::recover_slot(view, held, TERMS)),
                     Err(_) => {}
                 }
             }

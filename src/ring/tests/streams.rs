@@ -9,7 +9,7 @@ use super::hostile::within_30_s;
 use super::*;
 use crate::ring::{Multi, Single};
 
-const TERMS: Terms = Terms {
+const TERMS: RedeliveryPolicy = RedeliveryPolicy {
     redeliver: true,
     attempts: 3,
 };
@@ -21,7 +21,7 @@ const CAPACITY: u64 = 4;
 const COUNT: u64 = 3000;
 
 fn sends<S: Arity, R: Arity>(view: &View<[u8]>, id: u16) {
-    let mut side = S::Sender::<R>::attach(view, Owner(id)).unwrap();
+    let mut side = S::Sender::<R>::attach(view, MemberId(id)).unwrap();
     let mut sent = 0;
     while sent < COUNT {
         side.begin(view).unwrap();
@@ -35,7 +35,7 @@ fn sends<S: Arity, R: Arity>(view: &View<[u8]>, id: u16) {
                 side.publish(view, position);
                 sent += 1;
             }
-            Err(Stall::Impossible(found)) => panic!("{found:?}"),
+            Err(ClaimError::Corrupted(found)) => panic!("{found:?}"),
             Err(_) => thread::yield_now(),
         }
         side.end(view);
@@ -44,7 +44,7 @@ fn sends<S: Arity, R: Arity>(view: &View<[u8]>, id: u16) {
 
 /// Receives until `senders` have ended and the ring is empty.
 fn receives<S: Arity, R: Arity>(view: &View<[u8]>, id: u16, senders: &AtomicU64) -> u64 {
-    let mut side = R::Receiver::<S>::attach(view, Owner(id), TERMS).unwrap();
+    let mut side = R::Receiver::<S>::attach(view, MemberId(id), TERMS).unwrap();
     let mut bytes = [0; LENGTH];
     let mut received = 0;
     loop {
@@ -56,7 +56,7 @@ fn receives<S: Arity, R: Arity>(view: &View<[u8]>, id: u16, senders: &AtomicU64)
                 side.release(view, claim);
                 received += 1;
             }
-            Err(Stall::Impossible(found)) => panic!("{found:?}"),
+            Err(ClaimError::Corrupted(found)) => panic!("{found:?}"),
             Err(_) if is_end => return received,
             Err(_) => thread::yield_now(),
         }

@@ -1,6 +1,7 @@
 //! The failpoints of test builds: the process that is told to dies by its own hand.
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::time::Duration;
 use std::sync::{Mutex, PoisonError};
 
 use super::Failpoint;
@@ -46,6 +47,22 @@ fn next(later: &mut Vec<(Failpoint, u64, Act)>) {
     STOPS.store(u32::from(act == Act::Stop), Ordering::Relaxed);
     // Release: pairs with the Acquire load in `pass`.
     ARMED.store(point as u32, Ordering::Release);
+}
+
+/// In milliseconds: the cap of every sleep; 0: as it is elsewhere.
+static SLEEP_CAP: AtomicU64 = AtomicU64::new(0);
+
+/// From now on this process sleeps for up to `cap` at a time, at every wait: so a
+/// wake-up that is lost shows, which the cap of a sleep would hide.
+pub fn raise_sleep_cap(cap: Duration) {
+    SLEEP_CAP.store(cap.as_millis() as u64, Ordering::Relaxed);
+}
+
+pub(crate) fn raised_sleep_cap() -> Option<Duration> {
+    match SLEEP_CAP.load(Ordering::Relaxed) {
+        0 => None,
+        cap => Some(Duration::from_millis(cap)),
+    }
 }
 
 /// From now on passages are counted.

@@ -7,10 +7,10 @@ use super::mutants::Mutant;
 use super::process::{Local, ask, note};
 use super::script::{Cast, Look, Stage};
 use super::state::{Act, DEAD, DIRTY, LOCKS};
-use crate::layout::Cell;
+use crate::ring::layout::Cell;
 use crate::ring::memory::Memory;
-use crate::ring::position::Word;
-use crate::ring::repair::{self, Owners};
+use crate::ring::slot::SlotWord;
+use crate::ring::recover::{self, MemberSet};
 use crate::ring::{Arity, Held, ReceiveSide, SendSide};
 use crate::sys::atomic::Ordering;
 
@@ -37,7 +37,7 @@ pub(super) fn attach_entry(cast: &Cast, local: &mut Local) -> Stage {
             }
         }
         Stage::SweepOwn { entry } => {
-            repair::sweep(memory, &mut Owners::only(id), cast.setup.terms, |_| true);
+            recover::recover_held(memory, &mut MemberSet::only(id), cast.setup.terms, |_| true);
             note(Event::GaveBack);
             Stage::Register { entry }
         }
@@ -99,10 +99,10 @@ pub(super) fn miss(cast: &Cast, local: &mut Local, is_sender: bool) -> Stage {
             }
         }
         Stage::Clear { position, word } => {
-            let word = Word(word);
+            let word = SlotWord(word);
             // R14: the word was loaded before; now the probe, then the swap.
             if cast.is_dead(local, cast.codec.process(word.owner())) {
-                repair::repair(memory, Held { position, word }, cast.setup.terms);
+                recover::recover_slot(memory, Held { position, word }, cast.setup.terms);
             }
             again
         }
@@ -149,8 +149,8 @@ pub(super) fn patrol(cast: &Cast, local: &mut Local) -> Stage {
             patrol,
         } => {
             let id = cast.codec.owner(dead);
-            let mut owners = Owners::only(id);
-            repair::sweep(memory, &mut owners, cast.setup.terms, |_| {
+            let mut owners = MemberSet::only(id);
+            recover::recover_held(memory, &mut owners, cast.setup.terms, |_| {
                 cast.is_dead(local, dead)
             });
             if owners.is_empty() && !cast.is_mutant(Mutant::CleanBesideHeir) {

@@ -7,8 +7,8 @@
 
 use super::Setup;
 use super::state::{Act, MAX_PROCESSES, Place, State, WORDS, is_word};
-use crate::layout::Cell;
-use crate::ring::position::State as SlotState;
+use crate::ring::layout::Cell;
+use crate::ring::slot::State as SlotState;
 
 /// An entry of the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use super::Setup;
 use super::process::Local;
 use super::script::{Cast, Stage};
 use super::state::{CELLS, Codec, ENTRIES, Place, WORDS, is_word, place_of};
-use crate::layout::Cell;
-use crate::ring::position::{Geometry, Owner, State, Word, before};
+use crate::ring::layout::Cell;
+use crate::ring::slot::{Geometry, MemberId, SlotState, SlotWord, before};
 use crate::sys::atomic::watched::Access;
 
 /// A rule that is not kept.
@@ -178,7 +178,7 @@ impl Filter {
             (Mutant::OnAfterFailure, Access::Load) if is_word(place) && self.failed => {
                 // As if it had been seen taken.
                 self.failed = false;
-                Filtered::Answer(self.geometry.claimed(self.position, Owner(511)).0)
+                Filtered::Answer(self.geometry.claimed(self.position, MemberId(511)).0)
             }
             (Mutant::TrustSent, Access::Load)
                 if self.stage == Stage::Attach && self.is_sender && is_word(place) =>
@@ -225,7 +225,7 @@ impl Filter {
                 Filtered::Answer(0)
             }
             (Mutant::ForgetAttempts, Access::Swap(from, to)) if is_word(place) => {
-                let kept = self.without_attempt(place, Word(to));
+                let kept = self.without_attempt(place, SlotWord(to));
                 Filtered::Go(place, Access::Swap(from, kept))
             }
             (Mutant::NoLookAtClosed, Access::Load)
@@ -260,9 +260,9 @@ impl Filter {
         if !is_word(place) {
             return result;
         }
-        let word = Word(result);
+        let word = SlotWord(result);
         if let Access::Swap(from, to) = access {
-            self.position = self.position_of(place, Word(to));
+            self.position = self.position_of(place, SlotWord(to));
             self.failed = self.stage == Stage::Claim && from != result;
             if from == result {
                 self.swapped = Some(self.position_of(place, word));
@@ -280,11 +280,11 @@ impl Filter {
                     false => self.codec.unpack_word(place - WORDS, 0).0,
                 }
             }
-            Mutant::SkipClaims if receives && word.state() == State::Claimed => {
+            Mutant::SkipClaims if receives && word.state() == SlotState::Claimed => {
                 self.geometry.freed(word).0
             }
             Mutant::WaitAtLaterWords if receives => match expected {
-                Some(position) if self.geometry.laps_ahead(word, position) > 0 => {
+                Some(position) if self.geometry.lap_delta(word, position) > 0 => {
                     self.geometry.free(position).0
                 }
                 _ => result,
@@ -302,12 +302,12 @@ impl Filter {
         }
     }
 
-    fn position_of(&self, place: Place, word: Word) -> u64 {
+    fn position_of(&self, place: Place, word: SlotWord) -> u64 {
         let packed = self.codec.pack_word(place - WORDS, word);
         self.codec.position_of(place - WORDS, packed)
     }
 
-    fn without_attempt(&self, place: Place, word: Word) -> u64 {
+    fn without_attempt(&self, place: Place, word: SlotWord) -> u64 {
         debug_assert!(place < ENTRIES);
         let packed = self.codec.pack_word(place - WORDS, word);
         self.codec.unpack_word(place - WORDS, packed & !(15 << 3)).0

@@ -7,8 +7,8 @@ use super::ledger::Event;
 use super::mutants::{Filter, Filtered, Mutant};
 use super::script::{Cast, Look, Stage};
 use super::state::{Act, Codec, Place, is_word, place_of};
-use crate::layout::Cell;
-use crate::ring::position::State;
+use crate::ring::layout::Cell;
+use crate::ring::slot::State;
 use crate::sys::atomic::watched::{Access, suspend, watched_by};
 
 /// Where a process is: all that decides what it does next.
@@ -79,7 +79,7 @@ pub(super) enum On {
     /// The next.
     Any,
     /// The next change of a slot word.
-    Word,
+    SlotWord,
     /// The next change of a slot word or of `done`.
     Acknowledgement,
 }
@@ -89,7 +89,7 @@ impl On {
         let changes = matches!(act, Act::Store(_) | Act::Swap(..));
         match self {
             On::Any => true,
-            On::Word => changes && is_word(place),
+            On::SlotWord => changes && is_word(place),
             On::Acknowledgement => changes && (is_word(place) || place == place_of(Cell::Done)),
         }
     }
@@ -110,7 +110,7 @@ struct Runner {
 }
 
 /// The state of a packed word that a receiver waits at.
-const CLAIMED: u16 = State::Claimed as u16;
+const CLAIMED: u16 = SlotState::Claimed as u16;
 
 thread_local! {
     static RUNNER: RefCell<Option<Runner>> = const { RefCell::new(None) };

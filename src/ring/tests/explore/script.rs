@@ -7,9 +7,9 @@ use super::mutants::Mutant;
 use super::process::{Local, On, ask, flush, note, note_with};
 use super::state::{Act, Codec, LOCKS, Places};
 use super::{Errand, Saved, Setup, Snapshot};
-use crate::layout::Cell;
+use crate::ring::layout::Cell;
 use crate::ring::memory::Memory;
-use crate::ring::{Arity, Claim, Multi, ReceiveSide, SendSide, Single, Stall, Terms};
+use crate::ring::{Arity, Claim, Multi, ReceiveSide, SendSide, Single, ClaimError, RedeliveryPolicy};
 use crate::sys::atomic::Ordering;
 
 /// Part of an operation. What a process knows at the end of a stage is in its
@@ -227,7 +227,7 @@ fn send<S: SendSide + Snapshot>(cast: &Cast, local: &mut Local) -> Stage {
             Ok(()) => Stage::Claim,
             Err(_) => Stage::Done,
         },
-        Stage::Bet => match side.quick(memory) {
+        Stage::Bet => match side.try_claim_fast(memory) {
             Some(position) => {
                 let offset = cast.codec.offset(position);
                 note(Event::Write {
@@ -250,11 +250,11 @@ fn send<S: SendSide + Snapshot>(cast: &Cast, local: &mut Local) -> Stage {
                     _ => Stage::Publish { position },
                 }
             }
-            Err(Stall::Impossible(impossible)) => {
+            Err(ClaimError::Corrupted(impossible)) => {
                 note(Event::Wrong(impossible.what));
                 Stage::Done
             }
-            Err(Stall::Closed) => {
+            Err(ClaimError::Closed) => {
                 side.end(memory);
                 Stage::Done
             }
@@ -265,11 +265,11 @@ fn send<S: SendSide + Snapshot>(cast: &Cast, local: &mut Local) -> Stage {
         Stage::Publish { position } => {
             let offset = cast.codec.offset(position);
             let message = message();
-            note_with(On::Word, Event::Write { offset, message });
-            note_with(On::Word, Event::Publish(message));
-            note_with(On::Word, Event::LetGo { offset });
+            note_with(On::SlotWord, Event::Write { offset, message });
+            note_with(On::SlotWord, Event::Publish(message));
+            note_with(On::SlotWord, Event::LetGo { offset });
             match errand {
-                Errand::Send(2..) => side.publish_another(memory, position),
+                Errand::Send(2..) => side.publish_in_batch(memory, position),
                 _ => side.publish(memory, position),
             }
             local.sent += 1;
@@ -280,7 +280,7 @@ fn send<S: SendSide + Snapshot>(cast: &Cast, local: &mut Local) -> Stage {
         }
         Stage::Abandon { position } => {
             let offset = cast.codec.offset(position);
-            note_with(On::Word, Event::LetGo { offset });
+            note_with(On::SlotWord, Event::LetGo { offset });
             side.abandon(memory, position);
             note(Event::LetGo { offset });
             local.sent += 1;
@@ -315,9 +315,9 @@ fn send<S: SendSide + Snapshot>(cast: &Cast, local: &mut Local) -> Stage {
     next
 }
 
-fn obstacle(stall: Stall) -> Obstacle {
+fn obstacle(stall: ClaimError) -> Obstacle {
     match stall {
-        Stall::Held(held) => Some((held.position, held.word.0)),
+        ClaimError::Held(held) => Some((held.position, held.word.0)),
         _ => None,
     }
 }
@@ -341,11 +341,11 @@ where
         {
             Stage::BetToTake
         }
-        Stage::BetToTake => match side.quick(memory) {
+        Stage::BetToTake => match side.try_claim_fast(memory) {
             Some(claim) => {
                 let offset = cast.codec.offset(claim.position);
                 note(Event::Take { offset });
-                local.held.push((claim.position, claim.attempt));
+                local.held.push((claim.position, claim.redeliveries));
                 Stage::Release
             }
             None => Stage::Follow,
@@ -358,7 +358,7 @@ where
         Stage::Take(_) | Stage::TakeMore => {
             local.has_bet = false;
             let quickly = match local.stage {
-                Stage::TakeMore if cast.bets(local.role) => side.quick(memory),
+                Stage::TakeMore if cast.bets(local.role) => side.try_claim_fast(memory),
                 _ => None,
             };
             let result = quickly.map_or_else(|| side.claim(memory), Ok);
@@ -367,7 +367,7 @@ where
                 Ok(claim) => {
                     let offset = cast.codec.offset(claim.position);
                     note(Event::Take { offset });
-                    local.held.push((claim.position, claim.attempt));
+                    local.held.push((claim.position, claim.redeliveries));
                     if !reception.leases {
                         Stage::Release
                     } else if local.held.len() < reception.batch {
@@ -376,7 +376,7 @@ where
                         Stage::HandOut
                     }
                 }
-                Err(Stall::Impossible(impossible)) => {
+                Err(ClaimError::Corrupted(impossible)) => {
                     note(Event::Wrong(impossible.what));
                     Stage::Done
                 }
@@ -419,7 +419,7 @@ where
             }
         }
         Stage::Requeue => {
-            let terms = Terms {
+            let terms = RedeliveryPolicy {
                 redeliver: true,
                 ..cast.setup.terms
             };
@@ -437,7 +437,7 @@ where
             Stage::Miss(obstacle)
         }
         Stage::Quiescent => {
-            let at_rest = <S::Sender<R>>::quiescent(memory)
+            let at_rest = <S::Sender<R>>::is_quiescent(memory)
                 || !S::MULTI && ask(LOCKS, Act::Probe) == 0
                 || cast.is_mutant(Mutant::NobodyIsBusy);
             if !at_rest {
@@ -456,16 +456,16 @@ where
 }
 
 /// How a receiver goes on that found nothing.
-fn after_stall(stage: Stage, stall: Stall) -> Stage {
+fn after_stall(stage: Stage, stall: ClaimError) -> Stage {
     match (stage, stall) {
         (Stage::TakeMore, _) => Stage::HandOut,
         (Stage::Take(Look::Last), _) => {
             note(Event::Closed);
             Stage::Done
         }
-        (_, Stall::Contended) => Stage::Take(Look::First),
+        (_, ClaimError::Contended) => Stage::Take(Look::First),
         (Stage::Take(Look::First), stall) => Stage::Settle(obstacle(stall)),
-        (_, Stall::Nothing) => Stage::Quiescent,
+        (_, ClaimError::NotReady) => Stage::Quiescent,
         (_, stall) => match obstacle(stall) {
             Some((position, word)) => Stage::Clear { position, word },
             None => Stage::Take(Look::First),

@@ -6,9 +6,9 @@ use std::cell::Cell;
 use bytemuck::{Pod, Zeroable};
 
 use super::Setup;
-use crate::layout::{Bell, Cell as ControlWord, RECEIVER_IDS, SENDER_IDS};
+use crate::ring::layout::{Bell, Cell as ControlWord, RECEIVER_IDS, SENDER_IDS};
 use crate::ring::memory::Memory;
-use crate::ring::position::{Geometry, Owner, State as SlotState, Word};
+use crate::ring::slot::{Geometry, MemberId, State as SlotState, SlotWord};
 use crate::sys::atomic::{AtomicU32, AtomicU64, Fences};
 
 pub(super) const MAX_PROCESSES: usize = 6;
@@ -162,15 +162,15 @@ impl Codec {
         }
     }
 
-    pub(super) fn owner(self, process: u8) -> Owner {
+    pub(super) fn owner(self, process: u8) -> MemberId {
         if process < self.senders {
-            Owner(SENDER_IDS.start + u16::from(process))
+            MemberId(SENDER_IDS.start + u16::from(process))
         } else {
-            Owner(RECEIVER_IDS.start + u16::from(process - self.senders))
+            MemberId(RECEIVER_IDS.start + u16::from(process - self.senders))
         }
     }
 
-    pub(super) fn process(self, owner: Owner) -> u8 {
+    pub(super) fn process(self, owner: MemberId) -> u8 {
         if owner.0 >= RECEIVER_IDS.start {
             (owner.0 - RECEIVER_IDS.start) as u8 + self.senders
         } else {
@@ -194,11 +194,11 @@ impl Codec {
     }
 
     /// `laps + 1 (5) | state (2) | attempt (4) | owner (3)`.
-    pub(super) fn pack_word(self, slot: u8, word: Word) -> u16 {
-        let laps = self.geometry.laps_ahead(word, self.first_of(slot)) + 1;
+    pub(super) fn pack_word(self, slot: u8, word: SlotWord) -> u16 {
+        let laps = self.geometry.lap_delta(word, self.first_of(slot)) + 1;
         assert!((0..32).contains(&laps), "more laps than the model's bounds");
         let owner = match word.owner() {
-            Owner(0) => 0,
+            MemberId(0) => 0,
             owner => u16::from(self.process(owner)) + 1,
         };
         (laps as u16) << 9
@@ -217,10 +217,10 @@ impl Codec {
         self.position_of(slot, packed).wrapping_sub(self.start)
     }
 
-    pub(super) fn unpack_word(self, slot: u8, packed: u16) -> Word {
+    pub(super) fn unpack_word(self, slot: u8, packed: u16) -> SlotWord {
         let position = self.position_of(slot, packed);
         let owner = match (packed & 7) as u8 {
-            0 => Owner(0),
+            0 => MemberId(0),
             process => self.owner(process - 1),
         };
         let state = packed >> 7 & 3;
@@ -235,14 +235,14 @@ impl Codec {
             word = word.published_again();
         }
         match owner {
-            Owner(0) => word,
+            MemberId(0) => word,
             owner => word.reading(owner),
         }
     }
 
     pub(super) fn pack(self, place: Place, value: u64) -> u16 {
         if is_word(place) {
-            self.pack_word(place - WORDS, Word(value))
+            self.pack_word(place - WORDS, SlotWord(value))
         } else if place < POSITIONS {
             self.offset(value).into()
         } else {

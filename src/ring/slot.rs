@@ -5,16 +5,14 @@
 //! so that one compare-and-swap decides about one position and no other.
 //!
 //! ```text
-//! slot word, 64 bits:  lap (48) | state (2) | attempt (4) | owner (10)
+//! slot word, 64 bits:  lap (48) | state (2) | redeliveries (4) | owner (10)
 //! ```
 
-/// Who holds a slot: an index into the participant table; 0 is nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owner(pub u16);
+use crate::members::MemberId;
 
 /// What the slot is to its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum SlotState {
     /// Nobody has it.
     Free = 0,
     /// A sender is writing the message.
@@ -26,67 +24,67 @@ pub(crate) enum State {
 }
 
 const OWNER_BITS: u32 = 10;
-const ATTEMPT_BITS: u32 = 4;
-const STATE_SHIFT: u32 = OWNER_BITS + ATTEMPT_BITS;
+const REDELIVERIES_BITS: u32 = 4;
+const STATE_SHIFT: u32 = OWNER_BITS + REDELIVERIES_BITS;
 const LAP_SHIFT: u32 = STATE_SHIFT + 2;
 
 const OWNER_MASK: u64 = (1 << OWNER_BITS) - 1;
-const ATTEMPT_MASK: u64 = ((1 << ATTEMPT_BITS) - 1) << OWNER_BITS;
+const REDELIVERIES_MASK: u64 = ((1 << REDELIVERIES_BITS) - 1) << OWNER_BITS;
 const STATE_MASK: u64 = 0b11 << STATE_SHIFT;
 
-/// The highest limit of attempts: a word's attempt stays below it, so the
+/// The highest limit of deliveries: a word's redeliveries stays below it, so the
 /// field never overflows and never saturates.
-pub(crate) const MAX_ATTEMPTS: u8 = (1 << ATTEMPT_BITS) - 1;
+pub(crate) const MAX_DELIVERIES: u8 = (1 << REDELIVERIES_BITS) - 1;
 
 /// One value of a slot word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Word(pub u64);
+pub struct SlotWord(pub u64);
 
-impl Word {
+impl SlotWord {
     #[inline(always)]
-    pub(crate) fn state(self) -> State {
+    pub(crate) fn state(self) -> SlotState {
         match (self.0 & STATE_MASK) >> STATE_SHIFT {
-            0 => State::Free,
-            1 => State::Claimed,
-            2 => State::Published,
-            _ => State::Reading,
+            0 => SlotState::Free,
+            1 => SlotState::Claimed,
+            2 => SlotState::Published,
+            _ => SlotState::Reading,
         }
     }
 
     #[inline(always)]
-    pub(crate) fn owner(self) -> Owner {
-        Owner((self.0 & OWNER_MASK) as u16)
+    pub(crate) fn owner(self) -> MemberId {
+        MemberId((self.0 & OWNER_MASK) as u16)
     }
 
     #[inline(always)]
     pub(crate) fn redeliveries(self) -> u8 {
-        ((self.0 & ATTEMPT_MASK) >> OWNER_BITS) as u8
+        ((self.0 & REDELIVERIES_MASK) >> OWNER_BITS) as u8
     }
 
-    /// The same position and state, whatever the attempt and the owner.
+    /// The same position and state, whatever the redeliveries and the owner.
     #[inline(always)]
-    pub(crate) fn agrees_with(self, other: Word) -> bool {
-        (self.0 ^ other.0) & !(ATTEMPT_MASK | OWNER_MASK) == 0
+    pub(crate) fn agrees_with(self, other: SlotWord) -> bool {
+        (self.0 ^ other.0) & !(REDELIVERIES_MASK | OWNER_MASK) == 0
     }
 
-    /// `READING` of the same position and attempt, by `owner`.
+    /// `READING` of the same position and redeliveries, by `owner`.
     #[inline(always)]
-    pub(crate) fn reading(self, owner: Owner) -> Word {
-        self.with(State::Reading, self.redeliveries(), owner)
+    pub(crate) fn reading(self, owner: MemberId) -> SlotWord {
+        self.with(SlotState::Reading, self.redeliveries(), owner)
     }
 
     /// `PUBLISHED` of the same position, given back once more.
     #[inline]
-    pub(crate) fn published_again(self) -> Word {
-        self.with(State::Published, self.redeliveries() + 1, Owner(0))
+    pub(crate) fn published_again(self) -> SlotWord {
+        self.with(SlotState::Published, self.redeliveries() + 1, MemberId(0))
     }
 
     #[inline(always)]
-    fn with(self, state: State, attempt: u8, owner: Owner) -> Word {
-        let lap = self.0 & !(STATE_MASK | ATTEMPT_MASK | OWNER_MASK);
-        Word(
+    fn with(self, state: SlotState, redeliveries: u8, owner: MemberId) -> SlotWord {
+        let lap = self.0 & !(STATE_MASK | REDELIVERIES_MASK | OWNER_MASK);
+        SlotWord(
             lap | (state as u64) << STATE_SHIFT
-                | ((attempt as u64) << OWNER_BITS) & ATTEMPT_MASK
+                | ((redeliveries as u64) << OWNER_BITS) & REDELIVERIES_MASK
                 | owner.0 as u64 & OWNER_MASK,
         )
     }
@@ -132,36 +130,36 @@ impl Geometry {
     }
 
     #[inline(always)]
-    fn word(self, position: u64, state: State, owner: Owner) -> Word {
-        Word(self.lap(position) | (state as u64) << STATE_SHIFT | owner.0 as u64 & OWNER_MASK)
+    fn word(self, position: u64, state: SlotState, owner: MemberId) -> SlotWord {
+        SlotWord(self.lap(position) | (state as u64) << STATE_SHIFT | owner.0 as u64 & OWNER_MASK)
     }
 
     #[inline(always)]
-    pub(crate) fn free(self, position: u64) -> Word {
-        self.word(position, State::Free, Owner(0))
+    pub(crate) fn free(self, position: u64) -> SlotWord {
+        self.word(position, SlotState::Free, MemberId(0))
     }
 
     #[inline(always)]
-    pub(crate) fn claimed(self, position: u64, owner: Owner) -> Word {
-        self.word(position, State::Claimed, owner)
+    pub(crate) fn claimed(self, position: u64, owner: MemberId) -> SlotWord {
+        self.word(position, SlotState::Claimed, owner)
     }
 
     #[inline(always)]
-    pub(crate) fn published(self, position: u64) -> Word {
-        self.word(position, State::Published, Owner(0))
+    pub(crate) fn published(self, position: u64) -> SlotWord {
+        self.word(position, SlotState::Published, MemberId(0))
     }
 
     /// `FREE` for the lap after that of `word`.
     #[inline]
-    pub(crate) fn freed(self, word: Word) -> Word {
+    pub(crate) fn freed(self, word: SlotWord) -> SlotWord {
         let lap = (word.0 >> LAP_SHIFT).wrapping_add(1) << LAP_SHIFT;
-        Word(lap << self.missing() >> self.missing())
+        SlotWord(lap << self.missing() >> self.missing())
     }
 
     /// The slot's position less `position`, in laps. Both must be of the same
     /// slot; laps wrap, so the result is that of the nearer way round.
     #[inline(always)]
-    pub(crate) fn laps_ahead(self, word: Word, position: u64) -> i64 {
+    pub(crate) fn lap_delta(self, word: SlotWord, position: u64) -> i64 {
         let laps = (word.0 >> LAP_SHIFT << LAP_SHIFT).wrapping_sub(self.lap(position));
         (laps << self.missing()) as i64 >> (LAP_SHIFT + self.missing())
     }
@@ -170,9 +168,9 @@ impl Geometry {
     /// `word`, that many laps `ahead` (R11): everything between has been
     /// consumed or given up.
     #[inline]
-    pub(crate) fn past(self, position: u64, word: Word, ahead: i64) -> u64 {
+    pub(crate) fn skip_consumed(self, position: u64, word: SlotWord, ahead: i64) -> u64 {
         // A free slot's last position is the lap before.
-        let laps = ahead - 1 - i64::from(word.state() == State::Free);
+        let laps = ahead - 1 - i64::from(word.state() == SlotState::Free);
         let jump = self.move_laps(position, laps).wrapping_add(1);
         let next = position.wrapping_add(1);
         if before(next, jump) { jump } else { next }
@@ -181,14 +179,14 @@ impl Geometry {
     /// How much room a receiver tells of at once, and a sender waits for: a
     /// quarter of the ring, within limits.
     #[inline(always)]
-    pub(crate) fn stretch(self) -> u64 {
+    pub(crate) fn credit_interval(self) -> u64 {
         (self.capacity() / 4).clamp(1, 64)
     }
 
     /// Is this a position at which an endpoint that is alone on its side tells
     /// others how far it is? Every 16th is, and at least four in a lap.
     #[inline(always)]
-    pub(crate) fn is_milestone(self, position: u64) -> bool {
+    pub(crate) fn publishes_hint(self, position: u64) -> bool {
         position & (self.mask >> 2) & 15 == 0
     }
 
@@ -198,7 +196,7 @@ impl Geometry {
     /// Two laps, for with a hint that lags a jump may end that far away, and
     /// then as often as others may overtake us; a peer that moves words for
     /// ever must not keep us for ever.
-    pub(crate) fn patience(self) -> u64 {
+    pub(crate) fn max_probes(self) -> u64 {
         2 * self.capacity() + 1024
     }
 
@@ -231,12 +229,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn laps_ahead_inverts_move_laps(position in any_position(), shift in 0u32..=31, laps in -1000i64..1000) {
+        fn lap_delta_inverts_move_laps(position in any_position(), shift in 0u32..=31, laps in -1000i64..1000) {
             let g = Geometry::new(1 << shift);
             let moved = g.move_laps(position, laps);
             prop_assert_eq!(g.index(moved), g.index(position));
-            for word in [g.free(moved), g.published(moved), g.claimed(moved, Owner(1023)), g.published(moved).published_again()] {
-                prop_assert_eq!(g.laps_ahead(word, position), laps);
+            for word in [g.free(moved), g.published(moved), g.claimed(moved, MemberId(1023)), g.published(moved).published_again()] {
+                prop_assert_eq!(g.lap_delta(word, position), laps);
             }
         }
 
@@ -244,21 +242,21 @@ mod tests {
         fn freed_is_free_of_the_next_lap(position in any_position(), shift in 0u32..=31, owner in 1u16..1024) {
             let g = Geometry::new(1 << shift);
             let next = g.free(position.wrapping_add(g.capacity()));
-            prop_assert_eq!(g.freed(g.claimed(position, Owner(owner))), next);
-            prop_assert_eq!(g.freed(g.published(position).reading(Owner(owner))), next);
+            prop_assert_eq!(g.freed(g.claimed(position, MemberId(owner))), next);
+            prop_assert_eq!(g.freed(g.published(position).reading(MemberId(owner))), next);
             prop_assert_eq!(g.freed(g.free(position)), next);
         }
 
         #[test]
-        fn fields_do_not_touch_each_other(position in any_position(), shift in 0u32..=31, owner in 1u16..1024, attempt in 0u8..14) {
+        fn fields_do_not_touch_each_other(position in any_position(), shift in 0u32..=31, owner in 1u16..1024, redeliveries in 0u8..14) {
             let g = Geometry::new(1 << shift);
             let mut word = g.published(position);
-            for _ in 0..attempt {
+            for _ in 0..redeliveries {
                 word = word.published_again();
             }
-            let reading = word.reading(Owner(owner));
-            prop_assert_eq!((reading.state(), reading.owner(), reading.redeliveries()), (State::Reading, Owner(owner), attempt));
-            prop_assert_eq!(reading.published_again().redeliveries(), attempt + 1);
+            let reading = word.reading(MemberId(owner));
+            prop_assert_eq!((reading.state(), reading.owner(), reading.redeliveries()), (SlotState::Reading, MemberId(owner), redeliveries));
+            prop_assert_eq!(reading.published_again().redeliveries(), redeliveries + 1);
             prop_assert!(word.agrees_with(g.published(position)));
             prop_assert!(!reading.agrees_with(word));
             prop_assert!(!word.agrees_with(g.published(position.wrapping_add(g.capacity()))));
@@ -269,7 +267,7 @@ mod tests {
     fn a_fresh_page_is_an_initialised_ring() {
         for shift in 0..=31 {
             let g = Geometry::new(1 << shift);
-            assert_eq!(g.free(g.capacity() - 1), Word(0));
+            assert_eq!(g.free(g.capacity() - 1), SlotWord(0));
         }
     }
 
@@ -278,10 +276,10 @@ mod tests {
     #[test]
     fn words_are_encoded_as_documented() {
         let g = Geometry::new(4);
-        let reading = g.published(6).published_again().reading(Owner(513));
+        let reading = g.published(6).published_again().reading(MemberId(513));
         for (word, value) in [
             (g.free(6), 0x0000_0000_0001_0000),
-            (g.claimed(6, Owner(3)), 0x0000_0000_0001_4003),
+            (g.claimed(6, MemberId(3)), 0x0000_0000_0001_4003),
             (g.published(6), 0x0000_0000_0001_8000),
             (reading, 0x0000_0000_0001_c601),
             (g.freed(reading), 0x0000_0000_0002_0000),
@@ -293,12 +291,12 @@ mod tests {
             assert_eq!(word.0, value, "{word:x?}");
         }
         let states = [
-            State::Free,
-            State::Claimed,
-            State::Published,
-            State::Reading,
+            SlotState::Free,
+            SlotState::Claimed,
+            SlotState::Published,
+            SlotState::Reading,
         ];
         assert_eq!(states.map(|state| state as u64), [0, 1, 2, 3]);
-        assert_eq!(MAX_ATTEMPTS, 15);
+        assert_eq!(MAX_DELIVERIES, 15);
     }
 }

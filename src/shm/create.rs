@@ -1,4 +1,4 @@
-//! Making a ring: whole before it has a name, so that nobody ever sees half of
+//! Making a region: whole before it has a name, so that no opener ever sees half of
 //! one and a creator that dies leaves nothing behind.
 
 use std::ffi::OsStr;
@@ -6,78 +6,81 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
-use super::place::Place;
-use super::terms::Terms;
-use super::{Segment, Wishes, open};
+use super::header::Description;
+use super::name::RegionPath;
+use super::os_error;
+use super::region::{Access, MapOptions, Region};
 use crate::error::RingError;
-use crate::layout::USERS_BYTE;
-use crate::ring;
 use crate::sys::failpoints::failpoint;
 use crate::sys::file;
 use crate::sys::lock::LockFile;
 
-/// Makes a ring and gives it a name, which must be free.
+/// Makes a region and gives it a name, which must be free. `prepare` writes the
+/// object's first words.
 pub(crate) fn named(
-    place: &Place,
-    terms: Terms,
+    at: &RegionPath,
+    description: &Description,
     mode: u32,
-    wishes: Wishes,
-) -> Result<Segment, RingError> {
-    let header = terms.to_header()?;
-    let path = Some(place.path.clone());
-    let os = |action| open::os_error(action, &path);
-    let directory = place.directory.as_fd();
+    options: MapOptions,
+    prepare: impl FnOnce(&Region),
+) -> Result<Region, RingError> {
+    let path = Some(at.path.clone());
+    let os = |action| os_error(action, &path);
+    let directory = at.directory.as_fd();
     let locks = LockFile::open(|| file::create_unnamed(directory, mode))
         .map_err(os("make a file without a name for"))?;
     failpoint!(FileMade);
     let fd = locks.as_fd().map_err(os("use"))?;
-    fill(fd, &header, &path)?;
-    let segment = Segment::assemble(locks, terms, path.clone(), None, Some(wishes))?;
-    ring::start_at(&segment.block(), terms.start);
+    fill(fd, description, &path)?;
+    let region = Region::assemble(locks, description, path.clone(), None, Access::Use(options))?;
+    prepare(&region);
     // Before the name: whoever meets it finds it in use.
-    segment.locks.shared(USERS_BYTE).map_err(os("lock"))?;
+    region.mark_in_use().map_err(os("lock"))?;
     failpoint!(UsersLocked);
-    let fd = segment.locks.as_fd().map_err(os("use"))?;
-    match file::publish(fd, directory, &place.name) {
+    let fd = region.file().map_err(os("use"))?;
+    match file::publish(fd, directory, &at.name) {
         Ok(()) => {
             failpoint!(NamePublished);
-            Ok(segment)
+            Ok(region)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Err(RingError::AlreadyExists {
-                path: place.path.clone(),
+                path: at.path.clone(),
             })
         }
         Err(error) => Err(os("name")(error)),
     }
 }
 
-/// Makes a ring without a name: a sealed memfd.
-pub(crate) fn anonymous(terms: Terms, wishes: Wishes) -> Result<Segment, RingError> {
-    let header = terms.to_header()?;
-    let os = |action| open::os_error(action, &None);
+/// Makes a region without a name: a sealed memfd.
+pub(crate) fn anonymous(
+    description: &Description,
+    options: MapOptions,
+    prepare: impl FnOnce(&Region),
+) -> Result<Region, RingError> {
+    let os = |action| os_error(action, &None);
     let share = file::memfd(OsStr::new("memring")).map_err(os("make a memfd for"))?;
     failpoint!(FileMade);
-    fill(share.as_fd(), &header, &None)?;
+    fill(share.as_fd(), description, &None)?;
     file::seal(share.as_fd()).map_err(os("seal"))?;
     failpoint!(FileSealed);
     // What is passed on must not carry our locks: an open file description of
     // our own for them.
     let locks = LockFile::open(|| file::reopen(share.as_fd(), true)).map_err(os("reopen"))?;
-    let segment = Segment::assemble(locks, terms, None, Some(share), Some(wishes))?;
-    ring::start_at(&segment.block(), terms.start);
-    segment.locks.shared(USERS_BYTE).map_err(os("lock"))?;
+    let region = Region::assemble(locks, description, None, Some(share), Access::Use(options))?;
+    prepare(&region);
+    region.mark_in_use().map_err(os("lock"))?;
     failpoint!(UsersLocked);
-    Ok(segment)
+    Ok(region)
 }
 
 /// Gives the file its size, every block allocated, and its header.
 fn fill(
     fd: BorrowedFd<'_>,
-    header: &crate::layout::Header,
+    description: &Description,
     path: &Option<PathBuf>,
 ) -> Result<(), RingError> {
-    let size = header.total_size;
+    let size = description.size;
     file::allocate(fd, size).map_err(|source| match source.kind() {
         io::ErrorKind::StorageFull
         | io::ErrorKind::QuotaExceeded
@@ -86,11 +89,11 @@ fn fill(
             needed: size,
             path: path.clone(),
         },
-        _ => open::os_error("allocate", path)(source),
+        _ => os_error("allocate", path)(source),
     })?;
     failpoint!(FileAllocated);
-    file::write_start(fd, bytemuck::bytes_of(header))
-        .map_err(open::os_error("write the header of", path))?;
+    file::write_start(fd, bytemuck::bytes_of(&description.to_header()))
+        .map_err(os_error("write the header of", path))?;
     failpoint!(HeaderWritten);
     Ok(())
 }

@@ -1,14 +1,13 @@
-//! What is fixed when a ring is made: building a header from it, and checking
-//! a header against it.
+//! What is fixed when a ring is made: building its header, and checking one that
+//! others wrote.
 
+use super::kind::RingKind;
+use super::layout::{self, MAX_CAPACITY, RING, RING_VERSION, RingHeader, SlotLayout};
+use super::recover::RedeliveryPolicy;
+use super::slot::{Geometry, MAX_DELIVERIES};
 use crate::error::{Mismatch, RingError};
-use crate::kind::RingKind;
-use crate::layout::{
-    self, BYTE_ORDER, Header, MAGIC, MAX_CAPACITY, SLOTS_OFFSET, SlotLayout, TABLE_ENTRIES,
-    TABLE_OFFSET, VERSION,
-};
-use crate::ring;
-use crate::ring::position::{Geometry, MAX_ATTEMPTS};
+use crate::shm::Description;
+use crate::shm::header::{check_fields, pick};
 use crate::sys::atomic::Fences;
 
 /// Whether endpoints of a ring may sleep.
@@ -37,11 +36,11 @@ pub enum FenceMode {
     Fence,
 }
 
-/// What becomes of a message in the hands of a receiver that died.
+/// What becomes of a message that a receiver held when it died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum OnDeath {
-    /// It is received again, by somebody else, marked with how often it was
-    /// given back: at least once.
+    /// It is delivered again, to another receiver or the successor, marked with how
+    /// often it was given back: at least once.
     #[default]
     Redeliver,
     /// It is counted as lost: at most once.
@@ -95,14 +94,14 @@ impl MessageKind {
     }
 }
 
-/// The terms of one ring, in private memory.
+/// What is fixed of one ring, in private memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Terms {
+pub(crate) struct Config {
     pub kind: RingKind,
-    pub wake: Wakeups,
+    pub wakeups: Wakeups,
     pub fences: Fences,
     pub on_death: OnDeath,
-    pub attempts: u8,
+    pub max_deliveries: u8,
     pub message: MessageKind,
     pub capacity: u64,
     pub schema: u64,
@@ -118,12 +117,12 @@ pub(crate) struct Expected {
     pub schema: u64,
 }
 
-impl Terms {
+impl Config {
     pub(crate) fn geometry(&self) -> Geometry {
         Geometry::new(self.capacity)
     }
 
-    /// The slot layout. Terms are only made where it exists.
+    /// The slot layout. Configurations are only made where it exists.
     pub(crate) fn slot(&self) -> SlotLayout {
         self.message.slot().unwrap_or(SlotLayout {
             payload: 8,
@@ -135,15 +134,15 @@ impl Terms {
         self.message.size()
     }
 
-    pub(crate) fn death(&self) -> ring::Terms {
-        ring::Terms {
+    pub(crate) fn policy(&self) -> RedeliveryPolicy {
+        RedeliveryPolicy {
             redeliver: self.on_death == OnDeath::Redeliver,
-            attempts: self.attempts,
+            max_deliveries: self.max_deliveries,
         }
     }
 
-    /// The header of a ring on these terms, or what is wrong with them.
-    pub(crate) fn to_header(self) -> Result<Header, RingError> {
+    /// The region of a ring like this, or what is wrong with it.
+    pub(crate) fn describe(&self) -> Result<Description, RingError> {
         let invalid = |what, expected: &str, found: String| RingError::InvalidOption {
             what,
             expected: expected.into(),
@@ -153,81 +152,59 @@ impl Terms {
             let expected = format!("a power of two from 1 to {MAX_CAPACITY}");
             return Err(invalid("capacity", &expected, self.capacity.to_string()));
         }
-        if self.attempts == 0 || self.attempts > MAX_ATTEMPTS {
-            let expected = format!("1 to {MAX_ATTEMPTS}");
-            return Err(invalid(
-                "limit of attempts",
-                &expected,
-                self.attempts.to_string(),
-            ));
+        if self.max_deliveries == 0 || self.max_deliveries > MAX_DELIVERIES {
+            let expected = format!("1 to {MAX_DELIVERIES}");
+            let found = self.max_deliveries.to_string();
+            return Err(invalid("limit of deliveries", &expected, found));
         }
         let slot = self.message.slot().ok_or_else(|| {
             let expected = "a size that fits an address space, an alignment up to 4096";
             invalid("message", expected, format!("{:?}", self.message))
         })?;
-        let total_size = slot
-            .segment_size(self.capacity)
+        let size = slot
+            .region_size(self.capacity)
             .filter(|size| *size <= i64::MAX as u64 && usize::try_from(*size).is_ok())
             .ok_or_else(|| {
                 let found = format!("{} slots of {} bytes", self.capacity, slot.stride);
                 invalid("size", "a ring that fits an address space", found)
             })?;
-        Ok(Header {
-            magic: MAGIC,
-            version: VERSION,
-            byte_order: BYTE_ORDER,
+        let header = RingHeader {
             kind: self.kind.to_bits(),
-            wake: (self.wake == Wakeups::Blocking).into(),
-            barrier: (self.fences == Fences::Membarrier).into(),
+            wakeups: (self.wakeups == Wakeups::Blocking).into(),
             on_death: (self.on_death == OnDeath::Discard).into(),
-            attempts: self.attempts.into(),
+            max_deliveries: self.max_deliveries.into(),
             shape: matches!(self.message, MessageKind::Bytes { .. }).into(),
+            reserved: 0,
             capacity: self.capacity,
             message_size: self.message.size() as u64,
             message_align: self.message.align() as u64,
             stride: slot.stride as u64,
-            table_offset: TABLE_OFFSET as u64,
-            table_entries: TABLE_ENTRIES as u64,
-            slots_offset: SLOTS_OFFSET as u64,
-            total_size,
             schema: self.schema,
             start: self.start,
-            reserved: 0,
+            reserved_words: [0; 7],
+        };
+        Ok(Description {
+            object: RING,
+            object_version: RING_VERSION,
+            fences: self.fences,
+            size,
+            contents: bytemuck::cast(header),
         })
     }
 
-    /// Checks a header, copied from a file of `file_size` bytes, against
-    /// itself; all arithmetic checked.
-    pub(crate) fn from_header(header: &Header, file_size: u64) -> Result<Terms, Mismatch> {
-        if header.magic != MAGIC {
-            return Err(Mismatch::Magic {
-                expected: MAGIC,
-                found: header.magic,
-            });
-        }
-        // Before the version, which cannot be read in the wrong order.
-        if header.byte_order != BYTE_ORDER {
-            return Err(Mismatch::ByteOrder {
-                expected: BYTE_ORDER,
-                found: header.byte_order,
-            });
-        }
-        if header.version != VERSION {
-            return Err(Mismatch::Version {
-                expected: VERSION,
-                found: header.version,
-            });
-        }
+    /// Checks a region's description against itself; all arithmetic checked.
+    pub(crate) fn of(region: &Description) -> Result<Config, Mismatch> {
+        region.check_object("a ring", RING, RING_VERSION)?;
+        let header: RingHeader = bytemuck::cast(region.contents);
         let kind = RingKind::from_bits(header.kind).ok_or(Mismatch::Field {
             field: "kind",
             expected: 3,
             found: header.kind.into(),
         })?;
-        let wake = pick("wake", header.wake, [Wakeups::SpinOnly, Wakeups::Blocking])?;
-        let fences = pick(
-            "barrier",
-            header.barrier,
-            [Fences::Full, Fences::Membarrier],
+        let wakeups = pick(
+            "wake-ups",
+            header.wakeups,
+            [Wakeups::SpinOnly, Wakeups::Blocking],
         )?;
         let on_death = pick(
             "receiver-death policy",
@@ -235,13 +212,13 @@ impl Terms {
             [OnDeath::Redeliver, OnDeath::Discard],
         )?;
         let is_bytes = pick("message shape", header.shape, [false, true])?;
-        let attempts = u8::try_from(header.attempts)
+        let max_deliveries = u8::try_from(header.max_deliveries)
             .ok()
-            .filter(|attempts| (1..=MAX_ATTEMPTS).contains(attempts))
+            .filter(|deliveries| (1..=MAX_DELIVERIES).contains(deliveries))
             .ok_or(Mismatch::Field {
-                field: "limit of attempts",
-                expected: MAX_ATTEMPTS.into(),
-                found: header.attempts.into(),
+                field: "limit of deliveries",
+                expected: MAX_DELIVERIES.into(),
+                found: header.max_deliveries.into(),
             })?;
         if !header.capacity.is_power_of_two() || header.capacity > MAX_CAPACITY {
             return Err(Mismatch::Capacity {
@@ -261,45 +238,28 @@ impl Terms {
             expected: layout::MAX_ALIGN as u64,
             found: header.message_align,
         })?;
-        let total_size = slot.segment_size(header.capacity).ok_or(Mismatch::Field {
+        let total_size = slot.region_size(header.capacity).ok_or(Mismatch::Field {
             field: "total size",
             expected: u64::MAX,
-            found: header.total_size,
+            found: region.size,
         })?;
-        for (field, expected, found) in [
+        check_fields([
             (
                 "message alignment",
                 message.align() as u64,
                 header.message_align,
             ),
             ("stride", slot.stride as u64, header.stride),
-            ("table offset", TABLE_OFFSET as u64, header.table_offset),
-            ("table entries", TABLE_ENTRIES as u64, header.table_entries),
-            ("slots offset", SLOTS_OFFSET as u64, header.slots_offset),
-            ("total size", total_size, header.total_size),
-            ("reserved", 0, header.reserved),
-        ] {
-            if expected != found {
-                return Err(Mismatch::Field {
-                    field,
-                    expected,
-                    found,
-                });
-            }
-        }
-        if file_size < total_size {
-            return Err(Mismatch::TooShort {
-                expected: total_size,
-                found: file_size,
-            });
-        }
-        to_usize("total size", total_size)?;
-        Ok(Terms {
+            ("total size", total_size, region.size),
+            ("reserved", 0, header.reserved.into()),
+        ])?;
+        check_fields(header.reserved_words.map(|word| ("reserved", 0, word)))?;
+        Ok(Config {
             kind,
-            wake,
-            fences,
+            wakeups,
+            fences: region.fences,
             on_death,
-            attempts,
+            max_deliveries,
             message,
             capacity: header.capacity,
             schema: header.schema,
@@ -349,14 +309,6 @@ impl Terms {
         }
         Ok(())
     }
-}
-
-fn pick<T: Copy>(field: &'static str, found: u32, options: [T; 2]) -> Result<T, Mismatch> {
-    options.get(found as usize).copied().ok_or(Mismatch::Field {
-        field,
-        expected: 1,
-        found: found.into(),
-    })
 }
 
 fn to_usize(field: &'static str, found: u64) -> Result<usize, Mismatch> {

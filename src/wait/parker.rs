@@ -1,15 +1,17 @@
-//! The real thing behind the handshake: shared futexes and `membarrier`.
+//! Sleeping for real: shared futexes and `membarrier`.
 
-use super::event::Park;
+use core::time::Duration;
+
+use super::word::Park;
 use crate::sys::atomic::{AtomicU32, Fences, Ordering, fence};
 use crate::sys::clock::MonotonicTime;
 use crate::sys::{futex, membarrier};
 
-/// Sleeps by futex; its heavy barrier fits the ring's fences.
+/// Sleeps by futex; its heavy barrier fits the object's fences.
 #[derive(Clone, Copy)]
-pub(crate) struct Parking(pub Fences);
+pub(crate) struct Parker(pub Fences);
 
-impl Parking {
+impl Parker {
     /// As [`Park::heavy`], for what must not be missed: waits until every
     /// processor has been through the scheduler (milliseconds). The quick form
     /// was seen to pass over a running thread; see `docs/protocol.md`.
@@ -22,8 +24,16 @@ impl Parking {
     }
 }
 
-impl Park for Parking {
-    type Deadline = MonotonicTime;
+impl Park for Parker {
+    type Time = MonotonicTime;
+
+    fn now(&self) -> MonotonicTime {
+        MonotonicTime::now()
+    }
+
+    fn after(&self, time: MonotonicTime, duration: Duration) -> MonotonicTime {
+        time.checked_add(duration).unwrap_or(time)
+    }
 
     fn heavy(&self) {
         fence(Ordering::SeqCst);

@@ -6,17 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::builder::RingBuilder;
+use super::segment::Segment;
+use super::stats::{self, Stats};
 use super::{Receiver, Sender};
 use crate::error::{AttachError, Failure, RingError};
-use crate::inspect::{self, Stats};
-use crate::kind::Kind;
-use crate::layout::{CLOSED, Cell};
+use crate::members::Recover;
 use crate::message::Message;
-use crate::participant;
-use crate::ring::memory::Memory;
-use crate::segment::{Segment, Warning};
-use crate::sys::atomic::Ordering;
-use crate::sys::failpoints::failpoint;
+use crate::ring::kind::Kind;
+use crate::ring::{end, progress};
+use crate::shm::Warning;
 use crate::wait::WaitStrategy;
 
 /// A ring in shared memory, open in this process.
@@ -59,7 +57,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     ///
     /// A name without `/` is a file in the default directory (see
     /// [`directory`](crate::directory)), one with `/` is a path. The file has
-    /// mode 0600; all its memory is allocated now. Nobody ever sees a half-made
+    /// mode 0600; all its memory is allocated now. No opener ever sees a half-made
     /// ring, and a creator that dies leaves nothing.
     ///
     /// # Errors
@@ -70,7 +68,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         Self::builder().capacity(capacity).create(name)
     }
 
-    /// Opens a ring that somebody has made, with whatever capacity.
+    /// Opens a ring that was made before, with whatever capacity.
     ///
     /// # Errors
     /// [`RingError::NotFound`]; [`RingError::Mismatch`] if the file is not a
@@ -118,7 +116,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// opened anew; [`RingError::Failed`] in a forked child, unless the parent has
     /// called this before or the ring is anonymous: so the child can open it anew.
     pub fn as_fd(&self) -> Result<BorrowedFd<'_>, RingError> {
-        self.segment.share()
+        self.segment.region.share()
     }
 
     /// Attaches a sender that waits in the default way.
@@ -167,26 +165,15 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// # Errors
     /// [`Failure::Forked`], [`Failure::Corrupted`].
     pub fn close(&self) -> Result<(), Failure> {
-        self.segment.check()?;
-        let block = self.segment.block();
-        let closed = block.cell(Cell::Closed);
-        // Only the first closes: R17 takes back no second stage. SeqCst: comes
-        // before the count that wakes the sleepers. Failing is no news.
-        let _ = closed.compare_exchange(0, CLOSED, Ordering::SeqCst, Ordering::Relaxed);
-        failpoint!(ClosedSet);
-        participant::wake_everybody(&self.segment);
+        self.segment.region.check()?;
+        end::close(&self.segment.block());
+        self.segment.wake_all();
         Ok(())
     }
 
     /// Whether the ring is closed; there may still be messages in it.
     pub fn is_closed(&self) -> bool {
-        self.is_mapped()
-            && self
-                .segment
-                .block()
-                .cell(Cell::Closed)
-                .load(Ordering::Acquire)
-                != 0
+        self.is_mapped() && end::is_closed(&self.segment.block())
     }
 
     /// Messages under way: sent and not yet received. Roughly, for others go on
@@ -195,7 +182,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         if !self.is_mapped() {
             return 0;
         }
-        inspect::len(&self.segment.block(), K::KIND).2
+        progress::progress(&self.segment.block(), K::KIND).len
     }
 
     /// Whether [`Ring::len`] is 0; [`Receiver::is_empty`] is exact.
@@ -205,12 +192,12 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
 
     /// Slots.
     pub fn capacity(&self) -> usize {
-        self.segment.terms.capacity as usize
+        self.segment.config.capacity as usize
     }
 
     /// Bytes of a message; in byte rings, the most that one may have.
     pub fn message_size(&self) -> usize {
-        self.segment.terms.message_limit()
+        self.segment.config.message_limit()
     }
 
     /// Figures of the ring and who is attached. Asks the kernel about each:
@@ -219,22 +206,22 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         if !self.is_mapped() {
             return Stats::default();
         }
-        inspect::stats(&self.segment)
+        stats::stats(&self.segment)
     }
 
     /// Where the ring is, if it was made or opened by name.
     pub fn path(&self) -> Option<&Path> {
-        self.segment.path()
+        self.segment.region.path()
     }
 
     /// Wishes about memory that the system did not grant: huge pages,
     /// prefaulting, locking.
     pub fn warnings(&self) -> &[Warning] {
-        self.segment.warnings()
+        self.segment.region.warnings()
     }
 
     fn is_mapped(&self) -> bool {
-        !matches!(self.segment.check(), Err(Failure::Forked))
+        self.segment.region.is_mapped()
     }
 }
 

@@ -1,5 +1,5 @@
-//! The sleeping handshake: a futex word whose low bit says that someone
-//! sleeps; the rest of the word counts.
+//! The wait word: a futex word whose low bit says that a waiter sleeps; the rest of
+//! the word counts.
 //!
 //! W1: the bit is in the futex word itself. A sleeper whose bit was wiped
 //! before it slept finds the word changed and does not sleep.
@@ -9,18 +9,20 @@
 //! the other.
 //!
 //! A sleeper that is alone on its side, and finds the bit still set that it has
-//! had a barrier for, needs no other: nobody else sets it, so it has been set
+//! had a barrier for, needs no other: no other waiter sets it, so it has been set
 //! since, and every notifier sees it whose publication the next look may miss.
 //!
-//! W3: the bit stays while a notifier wakes, so that every notifier meanwhile
-//! sees it too. It is taken away by a notifier that found nobody asleep, who then
-//! wakes everybody: who went to sleep in between looks again, and sets it anew.
-//! Nobody has to clear the bit of a dead sleeper.
+//! W3: the bit stays while a notifier wakes, so that every notifier meanwhile sees it
+//! too. A notifier that found no waiter asleep clears it, and then wakes all: a waiter
+//! that went to sleep in between looks again, and sets it again. So the bit of a dead
+//! sleeper needs no owner to clear it.
 //!
 //! W4: every sleep is capped, for a notifier can die between its publication
 //! and its look.
 
 use crate::sys::atomic::{AtomicU32, Fences, Ordering};
+use core::time::Duration;
+
 use crate::sys::failpoints::failpoint;
 
 const SLEEPER: u32 = 1;
@@ -30,33 +32,37 @@ const COUNT: u32 = 2;
 const ALL: u32 = u32::MAX >> 1;
 
 /// Compare-and-swaps that may fail before a notifier counts up regardless.
-const TRIES: u32 = 64;
+const MAX_TRIES: u32 = 64;
 
-/// What the handshake needs of the system.
+/// What waiting needs of the system.
 pub(crate) trait Park {
-    /// When a sleep ends at the latest.
-    type Deadline;
+    /// A moment on the clock by which sleeps end.
+    type Time: Copy + Ord;
+    /// The present moment.
+    fn now(&self) -> Self::Time;
+    /// `time` and so much more, or `time` if that cannot be told.
+    fn after(&self, time: Self::Time, duration: Duration) -> Self::Time;
     /// The rare party's half of the barrier; pairs with [`Fences::light`].
     fn heavy(&self);
     /// Sleeps while `word` holds `expected`, until woken or `deadline`; may
     /// return early for no reason. Says whether it slept until the deadline.
-    fn sleep(&self, word: &AtomicU32, expected: u32, deadline: Self::Deadline) -> bool;
+    fn sleep(&self, word: &AtomicU32, expected: u32, deadline: Self::Time) -> bool;
     /// Wakes up to `count` sleepers and says how many.
     fn wake(&self, word: &AtomicU32, count: u32) -> usize;
 }
 
-/// A futex word that some sleep on and others ring.
+/// A futex word that one side sleeps on and the other notifies.
 #[derive(Clone, Copy)]
-pub(crate) struct Event<'a>(pub &'a AtomicU32);
+pub(crate) struct WaitWord<'a>(pub &'a AtomicU32);
 
-impl Event<'_> {
-    /// Says that we are about to sleep. The caller then looks again for what
+impl WaitWord<'_> {
+    /// Registers a waiter that is about to sleep. The caller then checks again for what
     /// it waits for, and sleeps on the returned value if there is nothing (W2).
     ///
-    /// `stands` is this sleeper's note that it has set the bit and had a barrier
-    /// since; for whoever is not `alone` on its side it is worth nothing.
-    pub(crate) fn prepare(self, park: &impl Park, alone: bool, stands: &mut bool) -> u32 {
-        if alone && *stands {
+    /// `registered` is this waiter's note that it has set the bit and had a barrier
+    /// since; for one that is not `alone` on its side it is worth nothing.
+    pub(crate) fn register(self, park: &impl Park, alone: bool, registered: &mut bool) -> u32 {
+        if alone && *registered {
             // Acquire: the look comes after. Pairs with the swaps of `wake_one`,
             // which alone take the bit away.
             let word = self.0.load(Ordering::Acquire);
@@ -66,10 +72,10 @@ impl Event<'_> {
         }
         // SeqCst: pairs with the load in `notify_one` through the barriers.
         let word = self.0.fetch_or(SLEEPER, Ordering::SeqCst) | SLEEPER;
-        failpoint!(SleepAnnounced);
+        failpoint!(SleepRegistered);
         park.heavy();
         failpoint!(SleepFenced);
-        *stands = true;
+        *registered = true;
         word
     }
 
@@ -77,7 +83,7 @@ impl Event<'_> {
     #[inline(always)]
     pub(crate) fn notify_one(self, fences: Fences, park: &impl Park) {
         fences.light();
-        // Pairs with the `fetch_or` in `prepare` (W2).
+        // Pairs with the `fetch_or` in `register` (W2).
         if self.0.load(Ordering::Relaxed) & SLEEPER != 0 {
             self.wake_one(park);
         }
@@ -86,21 +92,21 @@ impl Event<'_> {
     #[cold]
     #[inline(never)]
     fn wake_one(self, park: &impl Park) {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_TRIES {
             let word = self.0.load(Ordering::SeqCst);
             if word & SLEEPER == 0 {
                 return; // taken away since we published: see the end of this
             }
-            let rung = word.wrapping_add(COUNT);
-            if !self.swap(word, rung) {
+            let counted = word.wrapping_add(COUNT);
+            if !self.swap(word, counted) {
                 continue;
             }
             failpoint!(WaitWordCounted);
             if park.wake(self.0, 1) == 0 {
-                // Nobody was asleep: take the bit away. Whoever has gone to
+                // No waiter was asleep: clear the bit. A waiter that has gone to
                 // sleep since, or is about to, has seen the bit set and left it
-                // so: wake them all, to look again and set it anew (W3).
-                if self.swap(rung, rung.wrapping_add(COUNT) & !SLEEPER) {
+                // so: wake them all, to check again and set it again (W3).
+                if self.swap(counted, counted.wrapping_add(COUNT) & !SLEEPER) {
                     failpoint!(BitCleared);
                     park.wake(self.0, ALL);
                 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::ring::{Arity, Multi, Single};
+use super::{Arity, Multi, Single};
 
 mod sealed {
     pub trait Sides {

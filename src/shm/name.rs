@@ -1,4 +1,4 @@
-//! Names of rings and the directory that they live in.
+//! Names of regions and the directory that they live in.
 
 use std::ffi::OsString;
 use std::fs::DirBuilder;
@@ -13,18 +13,18 @@ use crate::sys::file;
 /// The longest file name that the file systems in question take, in bytes.
 const MAX_NAME: usize = 255;
 
-/// Where a named ring is, or shall be.
+/// Where a named region is, or shall be.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct RegionPath {
     pub directory: OwnedFd,
     pub name: OsString,
     pub path: PathBuf,
 }
 
-impl Place {
+impl RegionPath {
     /// Finds the place of a name: one component of the default directory, or
     /// a path if there is a `/` in it.
-    pub(crate) fn of(name: &str) -> Result<Place, RingError> {
+    pub(crate) fn of(name: &str) -> Result<RegionPath, RingError> {
         let (parent, file_name) = match name.rsplit_once('/') {
             None => (None, name),
             Some(("", file_name)) => (Some(PathBuf::from("/")), file_name),
@@ -43,7 +43,7 @@ impl Place {
                 (directory, parent)
             }
         };
-        Ok(Place {
+        Ok(RegionPath {
             directory,
             path: parent.join(file_name),
             name: file_name.into(),
@@ -76,7 +76,7 @@ fn check_name(whole: &str, name: &str) -> Result<(), RingError> {
     })
 }
 
-/// The directory of rings that are named by one component.
+/// The directory of regions that are named by one component.
 ///
 /// `MEMRING_DIR` if it is set, else `/dev/shm/memring-UID`.
 pub(crate) fn default_path() -> PathBuf {
@@ -101,20 +101,20 @@ pub(crate) fn default_directory() -> Result<(OwnedFd, PathBuf), RingError> {
         }
     }
     let directory = file::open_directory(&path).map_err(|source| unusable(&path, source))?;
-    let facts = file::metadata(directory.as_fd()).map_err(|source| unusable(&path, source))?;
+    let metadata = file::metadata(directory.as_fd()).map_err(|source| unusable(&path, source))?;
     let user = file::effective_user();
-    if facts.owner != user {
+    if metadata.owner != user {
         return Err(RingError::Directory {
             path,
-            reason: format!("belongs to user {}, expected {user}", facts.owner),
+            reason: format!("belongs to user {}, expected {user}", metadata.owner),
         });
     }
-    if facts.mode & 0o022 != 0 {
+    if metadata.mode & 0o022 != 0 {
         return Err(RingError::Directory {
             path,
             reason: format!(
                 "has mode {:04o}, expected no write permission for group or others",
-                facts.mode & 0o7777
+                metadata.mode & 0o7777
             ),
         });
     }

@@ -1,0 +1,128 @@
+//! Looking at rings without taking part: list, inspect, remove.
+
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+use crate::channel::{Segment, Stats, stats};
+use crate::error::RingError;
+use crate::ring::config::{Config, MessageKind, OnDeath, Wakeups};
+use crate::ring::kind::RingKind;
+use crate::shm::{RegionPath, name, open, os_error, remove as unlink};
+use crate::sys::file;
+
+/// What can be told of a ring from outside, whatever its messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its kind.
+    pub kind: RingKind,
+    /// What it carries.
+    pub message: MessageKind,
+    /// Slots.
+    pub capacity: usize,
+    /// The user's tag.
+    pub schema: u64,
+    /// Bytes of the file.
+    pub file_size: u64,
+    /// Whether endpoints may sleep.
+    pub wakeups: Wakeups,
+    /// What becomes of messages that a receiver held when it died.
+    pub on_death: OnDeath,
+    /// Whether it is closed.
+    pub closed: bool,
+    /// Whether any process has it open.
+    pub in_use: bool,
+    /// Figures.
+    pub stats: Stats,
+}
+
+/// A file in the directory of rings.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ListEntry {
+    /// Its name. A user that may write to the directory chose it: it may have control
+    /// characters in it, and what is not UTF-8 is replaced.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it is, or why that cannot be told.
+    pub ring: Result<Inspection, RingError>,
+}
+
+/// The directory of rings that are named by one component: `MEMRING_DIR` if it
+/// is set, else `/dev/shm/memring-UID`. It is made if it is missing.
+///
+/// # Errors
+/// [`RingError::Directory`] if it cannot be made or others may write to it.
+pub fn directory() -> Result<PathBuf, RingError> {
+    name::default_directory().map(|(_, path)| path)
+}
+
+/// Takes the name of a ring away. Processes that have it open keep it; its memory
+/// goes with the last of them.
+///
+/// # Errors
+/// [`RingError::NotFound`]; [`RingError::Mismatch`] if the file is no ring;
+/// [`RingError::Os`].
+pub fn remove(name: &str) -> Result<(), RingError> {
+    unlink::named(&RegionPath::of(name)?)
+}
+
+/// Looks at a ring of whatever kind and type, without taking part and without
+/// write access. A ring of another user's may be looked at too, if it may be
+/// read; its owner can then cut it short, which ends this process with SIGBUS.
+///
+/// # Errors
+/// As [`Ring::open`](crate::Ring::open), without the mismatches of kind, type
+/// and tag.
+pub fn inspect(name: &str) -> Result<Inspection, RingError> {
+    let at = RegionPath::of(name)?;
+    let (region, config) = open::observe(&at, Config::of)?;
+    let segment = Segment { region, config };
+    let file_size = segment.region.metadata()?.size;
+    let stats = stats(&segment);
+    Ok(Inspection {
+        path: at.path,
+        kind: config.kind,
+        message: config.message,
+        capacity: config.capacity as usize,
+        schema: config.schema,
+        file_size,
+        wakeups: config.wakeups,
+        on_death: config.on_death,
+        closed: stats.closed,
+        in_use: segment.region.is_in_use(),
+        stats,
+    })
+}
+
+/// Looks at everything in the directory of rings, sorted by name.
+///
+/// # Errors
+/// [`RingError::Directory`]; [`RingError::Os`] if it cannot be read. What is
+/// wrong with a single file is told in its row.
+pub fn list() -> Result<Vec<ListEntry>, RingError> {
+    let (directory, path) = name::default_directory()?;
+    let names = file::names(directory.as_fd()).map_err(os_error("list", &Some(path.clone())))?;
+    let mut listed: Vec<ListEntry> = names
+        .into_iter()
+        .map(|name| ListEntry {
+            path: path.join(&name),
+            ring: match name.to_str() {
+                Some(name) => inspect(name),
+                // Not the file of a name that only looks the same.
+                None => Err(RingError::InvalidName {
+                    name: name.to_string_lossy().into_owned(),
+                    reason: "it is not UTF-8",
+                }),
+            },
+            name: name.to_string_lossy().into_owned(),
+        })
+        // Gone since the directory was read.
+        .filter(|listed| !matches!(listed.ring, Err(RingError::NotFound { .. })))
+        .collect();
+    listed.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(listed)
+}

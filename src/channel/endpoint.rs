@@ -1,0 +1,234 @@
+//! What both kinds of endpoint share: the segment, the id, and what is known of the
+//! other side.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::segment::Segment;
+use super::stats;
+use crate::error::{AttachError, Holder, Side};
+use crate::members::{Admits, Attached, MemberId, Presence, Recover, Scan, Table};
+use crate::ring::config::Wakeups;
+use crate::ring::end::{self, End};
+use crate::ring::memory::Memory;
+use crate::ring::{Held, recover};
+use crate::sys::atomic::Ordering;
+use crate::sys::clock::MonotonicTime;
+use crate::sys::failpoints::failpoint;
+use crate::wait::parker::Parker;
+use crate::wait::{Park, WaitStrategy, WaitWord};
+
+/// The shortest time between two scans: less than the cap of a first sleep by more than
+/// a tick of the coarse clock, so that one is due after every sleep of full length.
+const SCAN_INTERVAL: Duration = Duration::from_millis(85);
+
+/// Probes of a scan: each is a system call. Scans begin at the endpoint's own id, so
+/// that the many endpoints of a ring probe different ones first.
+const PROBES_PER_SCAN: usize = 64;
+
+/// An id in use by this process; the last clone of an endpoint detaches.
+struct Membership {
+    segment: Arc<Segment>,
+    attached: Attached,
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.segment.detach(&self.attached);
+    }
+}
+
+/// One endpoint's connection to its ring.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    pub segment: Arc<Segment>,
+    membership: Arc<Membership>,
+    side: Side,
+    pub strategy: WaitStrategy,
+    pub wait_through: bool,
+    /// Endpoints of this ring may sleep.
+    blocking: bool,
+    parker: Parker,
+    /// There is no other endpoint on this side,
+    is_alone: bool,
+    /// and its last registration stands (see [`WaitWord::register`]).
+    registered: bool,
+    scanned: MonotonicTime,
+    cursor: u16,
+    /// The other side, as of an epoch.
+    peers: Option<(u64, Presence)>,
+    /// The end that was reported last, so as not to make sure of it again.
+    pub concluded: Option<End>,
+    /// The slot that the last full check found in the way.
+    pub blocker: Option<Held>,
+}
+
+impl Connection {
+    /// Takes an id on `side`.
+    pub(crate) fn attach(
+        segment: &Arc<Segment>,
+        side: Side,
+        multi: bool,
+        strategy: Option<WaitStrategy>,
+        wait_through: bool,
+    ) -> Result<Connection, AttachError> {
+        segment.region.check()?;
+        let blocking = segment.config.wakeups == Wakeups::Blocking;
+        let strategy = match (strategy, blocking) {
+            (None, true) => WaitStrategy::default(),
+            (None | Some(WaitStrategy::Spin), _) => WaitStrategy::Spin,
+            (Some(strategy), true) => strategy,
+            (Some(_), false) => return Err(AttachError::CannotPark),
+        };
+        let admits = if multi { Admits::Many } else { Admits::One };
+        let attached = segment.attach(side, admits)?;
+        let membership = Membership {
+            segment: Arc::clone(segment),
+            attached,
+        };
+        Ok(Connection {
+            cursor: attached.id.0,
+            membership: Arc::new(membership),
+            segment: Arc::clone(segment),
+            side,
+            is_alone: !multi,
+            registered: false,
+            strategy,
+            wait_through,
+            blocking,
+            parker: segment.parker(),
+            scanned: MonotonicTime::coarse(),
+            peers: None,
+            concluded: None,
+            blocker: None,
+        })
+    }
+
+    pub(crate) fn id(&self) -> MemberId {
+        self.membership.attached.id
+    }
+
+    pub(crate) fn parker(&self) -> Parker {
+        self.parker
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_usable(&self) -> bool {
+        self.segment.region.is_usable()
+    }
+
+    /// Whether guards and drops may touch the memory: in a forked child it is not
+    /// there.
+    #[inline(always)]
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.segment.region.is_mapped()
+    }
+
+    /// Wakes one sleeper of the other side, if there is one. Call after publishing or
+    /// releasing.
+    #[inline(always)]
+    pub(crate) fn notify(&self, memory: &impl Memory) {
+        if self.blocking {
+            WaitWord(memory.wait_word(self.side.other())).notify_one(memory.fences(), &self.parker);
+        }
+    }
+
+    /// Wakes one more sleeper of our own side: we leave something to do.
+    pub(crate) fn pass_on(&self) {
+        let block = self.segment.block();
+        WaitWord(block.wait_word(self.side)).notify_one(block.fences(), &self.parker);
+    }
+
+    /// Has every endpoint look again: a claim was given up, or a message given back.
+    #[cold]
+    pub(crate) fn wake_all(&self) {
+        self.segment.wake_all();
+    }
+
+    /// Makes every send visible that began before `end` came in sight (R17).
+    pub(crate) fn fence_end(&self, end: End) {
+        let (heavy, thorough) = (|| self.parker.heavy(), || self.parker.thorough());
+        end::fence_end(&self.segment.block(), end, heavy, thorough);
+    }
+
+    /// Registers a sleep; the caller checks again, then calls [`Connection::sleep`].
+    pub(crate) fn register(&mut self) -> u32 {
+        let block = self.segment.block();
+        let word = WaitWord(block.wait_word(self.side));
+        word.register(&self.parker, self.is_alone, &mut self.registered)
+    }
+
+    /// Sleeps until woken, at most until `until`. Says whether it slept for so long.
+    pub(crate) fn sleep(&self, registered: u32, until: MonotonicTime) -> bool {
+        let block = self.segment.block();
+        let word = block.wait_word(self.side);
+        let in_full = self.parker.sleep(word, registered, until);
+        failpoint!(Woken);
+        in_full
+    }
+
+    /// Takes the slot that is in the way from its holder, if that is dead.
+    pub(crate) fn reclaim(&self) -> bool {
+        let segment = &*self.segment;
+        let policy = segment.config.policy();
+        let is_dead = self
+            .blocker
+            .is_some_and(|held| recover::reclaim(&segment.block(), &segment.region, held, policy));
+        if is_dead {
+            self.wake_all();
+        }
+        is_dead
+    }
+
+    /// Probes a few members, if the last scan is a while ago. Callers of only the
+    /// `try_` verbs come by here too.
+    pub(crate) fn scan_if_due(&mut self) {
+        let now = MonotonicTime::coarse();
+        if self.scanned.until(now) >= SCAN_INTERVAL {
+            self.scanned = now;
+            let members = self.segment.members();
+            let _ = members.scan(&mut self.cursor, PROBES_PER_SCAN);
+        }
+    }
+
+    /// Probes all members.
+    pub(crate) fn scan_all(&self) -> Scan {
+        self.segment.members().scan(&mut 0, usize::MAX)
+    }
+
+    /// The endpoint that holds the slot that this side needs next.
+    #[cold]
+    pub(crate) fn holder(&self) -> Option<Holder> {
+        stats::holder(&self.segment, self.side)
+    }
+
+    /// Who is on the other side; remembered until its epoch changes. Deaths are found
+    /// by scans, which count as goings.
+    fn peers(&mut self) -> (u64, Presence) {
+        let other = self.side.other().role();
+        // Acquire: pairs with the increment in `Members::count_change`.
+        let epoch = self.segment.epoch(other).load(Ordering::Acquire);
+        match self.peers {
+            Some(known) if known.0 == epoch => known,
+            _ => *self.peers.insert(self.segment.members().presence(other)),
+        }
+    }
+
+    /// Why waiting may be in vain.
+    pub(crate) fn end_in_sight(&mut self) -> Option<End> {
+        if end::is_closed(&self.segment.block()) {
+            return Some(End::Closed);
+        }
+        match self.peers() {
+            (epoch, Presence::Gone) => Some(End::Disconnected(epoch)),
+            _ => None,
+        }
+    }
+
+    /// Whether the one endpoint of a single other side is alive.
+    pub(crate) fn is_only_peer_alive(&self) -> bool {
+        use crate::members::Liveness;
+        let only = MemberId(self.side.other().role().first);
+        self.segment.region.is_alive(only)
+    }
+}

@@ -1,0 +1,154 @@
+//! The verbs that take messages to read in place, and the paths by which they come
+//! back.
+
+use std::time::{Duration, Instant};
+
+use super::{Lease, LeaseBatch};
+use crate::channel::receiver::Receiver;
+use crate::channel::waiting::{Wait, WaitError};
+use crate::channel::{ReceiveSideOf, outcome};
+use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
+use crate::message::Message;
+use crate::ring::kind::Kind;
+use crate::ring::memory::Memory;
+use crate::ring::recover::RedeliveryPolicy;
+use crate::ring::{ClaimError, ReceiveSide};
+use crate::sys::failpoints::failpoint;
+
+impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
+    /// Takes a message to read in place, if there is one now.
+    ///
+    /// It is acknowledged when the [`Lease`] is released or dropped: at least
+    /// once, should this process die before.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv`].
+    #[inline]
+    pub fn try_lease(&mut self) -> Result<Lease<'_, T, K>, TryRecvError> {
+        self.lease_within(Wait::Not, 1)
+            .map(Lease::new)
+            .map_err(outcome::try_recv)
+    }
+
+    /// As [`Receiver::try_lease`], waiting for a message as long as it takes.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv`].
+    #[inline]
+    pub fn lease(&mut self) -> Result<Lease<'_, T, K>, RecvError> {
+        self.lease_within(Wait::Forever, 1)
+            .map(Lease::new)
+            .map_err(outcome::recv)
+    }
+
+    /// As [`Receiver::lease`], for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_timeout`].
+    pub fn lease_timeout(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Lease<'_, T, K>, RecvTimeoutError> {
+        self.lease_within(Wait::at_most(timeout), 1)
+            .map(Lease::new)
+            .map_err(outcome::recv_timeout)
+    }
+
+    /// As [`Receiver::lease`], until `deadline` at the latest.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_timeout`].
+    pub fn lease_deadline(
+        &mut self,
+        deadline: Instant,
+    ) -> Result<Lease<'_, T, K>, RecvTimeoutError> {
+        self.lease_within(Wait::until(deadline), 1)
+            .map(Lease::new)
+            .map_err(outcome::recv_timeout)
+    }
+
+    /// Takes up to `max` messages that are there now (at least one, whatever
+    /// `max`), to read in place and acknowledge together.
+    ///
+    /// # Errors
+    /// As [`Receiver::try_recv`] if there was not even one.
+    #[inline]
+    pub fn try_lease_batch(&mut self, max: usize) -> Result<LeaseBatch<'_, T, K>, TryRecvError> {
+        self.lease_within(Wait::Not, max).map_err(outcome::try_recv)
+    }
+
+    /// As [`Receiver::try_lease_batch`], waiting for the first message as long
+    /// as it takes.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv`].
+    #[inline]
+    pub fn lease_batch(&mut self, max: usize) -> Result<LeaseBatch<'_, T, K>, RecvError> {
+        self.lease_within(Wait::Forever, max).map_err(outcome::recv)
+    }
+
+    /// At most as many as there are slots, as in [`Receiver::receive_batch`].
+    #[inline(always)]
+    fn lease_within(&mut self, wait: Wait, max: usize) -> Result<LeaseBatch<'_, T, K>, WaitError> {
+        let first = self.claim(wait)?;
+        self.leased.push((first.claim, first.length));
+        if max > 1 {
+            self.lease_more(max);
+        }
+        self.side.hand_out(&self.view);
+        Ok(LeaseBatch::new(self))
+    }
+
+    /// Claims more messages, `max` in all at most.
+    fn lease_more(&mut self, max: usize) {
+        let max = max.min(self.view.geometry().capacity() as usize);
+        while self.leased.len() < max {
+            match self.claim_another() {
+                Ok(opened) => self.leased.push((opened.claim, opened.length)),
+                Err(error @ ClaimError::Corrupted(_)) => {
+                    self.refuse(error);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+    }
+
+    /// Acknowledges everything that is leased.
+    #[inline]
+    pub(in crate::channel) fn release_leases(&mut self) {
+        if self.leased.is_empty() || !self.connection.is_mapped() {
+            self.leased.clear();
+            return;
+        }
+        if ReceiveSideOf::<K>::IN_ORDER {
+            if let Some((last, _)) = self.leased.pop() {
+                self.side.release(&self.view, last);
+            }
+            self.leased.clear();
+        } else {
+            for (claim, _) in self.leased.drain(..) {
+                self.side.release(&self.view, claim);
+            }
+        }
+        self.connection.notify(&self.view);
+        failpoint!(RoomAnnounced);
+    }
+
+    /// Gives everything that is leased back, to be received again. Leases that
+    /// were leaked come here at the next call, or when the receiver is dropped.
+    #[cold]
+    pub(in crate::channel) fn give_back_leases(&mut self) {
+        if self.leased.is_empty() || !self.connection.is_mapped() {
+            self.leased.clear();
+            return;
+        }
+        let policy = RedeliveryPolicy {
+            redeliver: true,
+            ..self.connection.segment.config.policy()
+        };
+        let claims = self.leased.drain(..).map(|(claim, _)| claim);
+        self.side.requeue(&self.view, claims, policy);
+        self.connection.wake_all();
+    }
+}

@@ -1,0 +1,143 @@
+//! An open ring: the region that it lives in, what is fixed of it, and what it does for
+//! members that died.
+
+#![allow(unsafe_code)]
+
+use crate::error::{AttachError, Failure, Side};
+use crate::members::{
+    Admits, Attached, MemberId, MemberSet, Members, Recover, Refusal, Role, Table,
+};
+use crate::message::Message;
+use crate::ring::config::Config;
+use crate::ring::layout::{ROLES, SENDERS};
+use crate::ring::memory::{Block, View};
+use crate::ring::recover;
+use crate::shm::{Region, register_barrier};
+use crate::sys::atomic::{AtomicU64, Fences};
+use crate::wait::WaitWord;
+use crate::wait::parker::Parker;
+
+/// A region with a ring in it.
+///
+/// S2: the region is as long as `config` says; it was checked against its header.
+pub(crate) struct Segment {
+    pub(crate) region: Region,
+    pub(crate) config: Config,
+}
+
+impl Segment {
+    /// The ring's memory, whatever its messages.
+    ///
+    /// The caller keeps the segment alive as long as it uses the block: every
+    /// endpoint and handle holds an `Arc` of it.
+    pub(crate) fn block(&self) -> Block {
+        Segment::block_of(&self.region, &self.config)
+    }
+
+    /// The memory of the ring in `region`, whose header `config` was made of.
+    pub(crate) fn block_of(region: &Region, config: &Config) -> Block {
+        // SAFETY: V1 by S1 and S2; a mapping begins on a page boundary.
+        unsafe {
+            Block::new(
+                region.base().as_ptr(),
+                config.geometry(),
+                config.slot(),
+                config.fences,
+            )
+        }
+    }
+
+    /// The ring's memory with messages `T`; as for [`Segment::block`].
+    pub(crate) fn view<T: Message + ?Sized>(&self) -> View<T> {
+        // SAFETY: V3: `config` was checked against `T::FIXED` when the ring was
+        // opened as one of `T`, and the slot layout follows from it.
+        unsafe { View::new(self.block(), self.config.message_limit()) }
+    }
+
+    /// What endpoints of this ring sleep with.
+    pub(crate) fn parker(&self) -> Parker {
+        Parker(self.config.fences)
+    }
+
+    pub(crate) fn members(&self) -> Members<'_, Segment, Region, Segment> {
+        Members {
+            table: self,
+            liveness: &self.region,
+            recover: self,
+        }
+    }
+
+    /// Takes an id of `side`.
+    pub(crate) fn attach(&self, side: Side, admits: Admits) -> Result<Attached, AttachError> {
+        self.region.check()?;
+        if self.config.fences == Fences::Membarrier {
+            // Again: a registration does not outlive `exec`.
+            register_barrier().map_err(|error| AttachError::Os {
+                action: "register for membarrier",
+                source: std::io::Error::other(error),
+            })?;
+        }
+        let attached = self
+            .members()
+            .attach(side.role(), admits, std::process::id());
+        attached.map_err(|refusal| match refusal {
+            Refusal::Occupied { holder } => AttachError::Occupied { side, holder },
+            Refusal::Full { places } => AttachError::TooMany {
+                side,
+                limit: places,
+            },
+            Refusal::Lock(source) => AttachError::Os {
+                action: "lock",
+                source,
+            },
+        })
+    }
+
+    /// Gives the id back. The endpoint has given back what it held before, unless the
+    /// handle was poisoned.
+    pub(crate) fn detach(&self, attached: &Attached) {
+        match self.region.check() {
+            // The parent's entry, lock and memory.
+            Err(Failure::Forked) => {}
+            check => self.members().detach(attached, check.is_ok()),
+        }
+    }
+
+    /// The side of the endpoint with this id.
+    pub(crate) fn side_of(id: MemberId) -> Side {
+        match SENDERS.ids().contains(&id.0) {
+            true => Side::Sender,
+            false => Side::Receiver,
+        }
+    }
+}
+
+impl Table for Segment {
+    fn roles(&self) -> &[Role] {
+        &ROLES
+    }
+
+    fn entry(&self, id: MemberId) -> &AtomicU64 {
+        self.region.entry(id)
+    }
+
+    fn pid(&self, id: MemberId) -> &AtomicU64 {
+        self.region.pid(id)
+    }
+
+    fn epoch(&self, role: Role) -> &AtomicU64 {
+        self.region.epoch(role.index)
+    }
+}
+
+impl Recover for Segment {
+    fn recover(&self, dead: &mut MemberSet, is_dead: impl FnMut(MemberId) -> bool) {
+        recover::recover_held(&self.block(), dead, self.config.policy(), is_dead);
+    }
+
+    fn wake_all(&self) {
+        for role in ROLES {
+            WaitWord(self.region.wait_word(role.index)).notify_all(&self.parker());
+        }
+    }
+}

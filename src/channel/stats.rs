@@ -1,0 +1,76 @@
+//! Figures of an open ring.
+
+use super::segment::Segment;
+use crate::error::{Holder, Side};
+use crate::members::{Peer, Table};
+use crate::ring::layout::Cell;
+use crate::ring::memory::Memory;
+use crate::ring::{end, progress};
+use crate::sys::atomic::Ordering;
+
+/// Figures of a ring. Taken without stopping anybody, so they need not agree
+/// with each other to the message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Messages under way, roughly; never more than `capacity`.
+    pub len: usize,
+    /// Slots.
+    pub capacity: usize,
+    /// Positions that senders have used since the ring was made: messages, and
+    /// claims that were given up.
+    pub sent: u64,
+    /// Positions that receivers have passed.
+    pub received: u64,
+    /// Messages dropped because their receiver died (`OnDeath::Discard`) or
+    /// had been given back too often. May be one too high for each repairer
+    /// that was killed.
+    pub lost: u64,
+    /// How often a message was given back to be received again.
+    pub redelivered: u64,
+    /// Whether the ring is closed.
+    pub closed: bool,
+    /// Attached senders, and dead ones that no member has reaped yet.
+    pub senders: Vec<Peer>,
+    /// Attached receivers, likewise.
+    pub receivers: Vec<Peer>,
+    /// The endpoint that holds the slot that senders need next, if one does. It may be
+    /// dead, or let go this instant.
+    pub senders_blocked_by: Option<Holder>,
+    /// The endpoint that holds the slot that receivers need next, likewise.
+    pub receivers_blocked_by: Option<Holder>,
+}
+
+/// The figures of an open ring.
+pub(crate) fn stats(segment: &Segment) -> Stats {
+    let block = segment.block();
+    let config = &segment.config;
+    let progress = progress::progress(&block, config.kind);
+    let cell = |cell| block.cell(cell).load(Ordering::Acquire);
+    let members = segment.members();
+    Stats {
+        len: progress.len,
+        capacity: config.capacity as usize,
+        sent: progress.sent.wrapping_sub(config.start),
+        received: progress.received.wrapping_sub(config.start),
+        lost: cell(Cell::Lost),
+        redelivered: cell(Cell::Redelivered),
+        closed: end::is_closed(&block),
+        senders: members.list(Side::Sender.role()),
+        receivers: members.list(Side::Receiver.role()),
+        senders_blocked_by: holder(segment, Side::Sender),
+        receivers_blocked_by: holder(segment, Side::Receiver),
+    }
+}
+
+/// The endpoint that holds the slot that `side` needs next, by a look without
+/// consequences.
+pub(crate) fn holder(segment: &Segment, side: Side) -> Option<Holder> {
+    let (position, id) = progress::holder(&segment.block(), segment.config.kind, side)?;
+    Some(Holder {
+        side: Segment::side_of(id),
+        id: id.0,
+        pid: segment.pid(id).load(Ordering::Relaxed) as u32,
+        position,
+    })
+}

@@ -1,0 +1,124 @@
+//! The table of members: an entry for each id, and a count of comings and goings
+//! for each role.
+
+use std::ops::Range;
+
+use super::{Liveness, MemberId, Members, Recover};
+use crate::sys::atomic::{AtomicU64, Ordering};
+
+/// Low bit of an entry: its holder may have left something to recover.
+pub(super) const DIRTY: u64 = 1;
+/// The rest of an entry counts how often the id was taken.
+pub(super) const GENERATION: u64 = 2;
+
+/// Members of one sort, which share a range of ids and a count of changes. An
+/// object whose members are all alike has one role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Role {
+    /// Which of the object's roles, from 0.
+    pub index: usize,
+    /// The first of its ids.
+    pub first: u16,
+    /// One past the last of its ids.
+    pub end: u16,
+}
+
+impl Role {
+    pub(crate) fn ids(self) -> Range<u16> {
+        self.first..self.end
+    }
+}
+
+/// The words of an object's memory that its members keep.
+pub(crate) trait Table {
+    /// The roles of the object, in the order of their ids.
+    fn roles(&self) -> &[Role];
+    /// The entry of `id`: how often it was taken, and whether it is dirty.
+    fn entry(&self, id: MemberId) -> &AtomicU64;
+    /// The process id that the holder of `id` gave: for display only.
+    fn pid(&self, id: MemberId) -> &AtomicU64;
+    /// How often members of `role` have come or gone; 0: never.
+    fn epoch(&self, role: Role) -> &AtomicU64;
+}
+
+/// What can be said of the members of one role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// No member has attached yet.
+    Never,
+    /// A living member is attached.
+    Present,
+    /// There were members, and none is left.
+    Gone,
+}
+
+/// A member, as the table has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Peer {
+    /// Its id in the table.
+    pub id: u16,
+    /// The process id that it gave when it attached: for display only, for a
+    /// number may be reused, and differs between PID namespaces.
+    pub pid: u32,
+    /// Whether it holds its lock byte: the kernel's word.
+    pub alive: bool,
+}
+
+/// Entries of `ids` that are in use, or were when their holder died.
+pub(super) fn dirty<T: Table>(
+    table: &T,
+    ids: Range<u16>,
+) -> impl Iterator<Item = (MemberId, u64)> + '_ {
+    ids.map(MemberId).filter_map(move |id| {
+        // Acquire: pairs with the Release store in `attach`.
+        let entry = table.entry(id).load(Ordering::Acquire);
+        (entry & DIRTY != 0).then_some((id, entry))
+    })
+}
+
+impl<T: Table, L: Liveness, R: Recover> Members<'_, T, L, R> {
+    /// Whether members of `role` are there, and the epoch at which that was true.
+    pub(crate) fn presence(&self, role: Role) -> (u64, Presence) {
+        // Before the entries. Acquire: pairs with the increment in `count_change`.
+        let epoch = self.table.epoch(role).load(Ordering::Acquire);
+        let is_alive = |(id, _)| self.liveness.is_alive(id);
+        let presence = if dirty(self.table, role.ids()).any(is_alive) {
+            Presence::Present
+        } else if epoch == 0 {
+            Presence::Never
+        } else {
+            Presence::Gone
+        };
+        (epoch, presence)
+    }
+
+    /// The members of `role`, dead or alive.
+    pub(crate) fn list(&self, role: Role) -> Vec<Peer> {
+        let peer = |(id, _): (MemberId, u64)| Peer {
+            id: id.0,
+            pid: self.table.pid(id).load(Ordering::Relaxed) as u32,
+            alive: self.liveness.is_alive(id),
+        };
+        dirty(self.table, role.ids()).map(peer).collect()
+    }
+
+    /// Counts a coming or going, so that what others remember of
+    /// [`Members::presence`] expires.
+    pub(super) fn count_change(&self, role: Role) {
+        // AcqRel: pairs with the Acquire loads of the epoch.
+        self.table.epoch(role).fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Marks an entry clean, if it still is `taken`: else a successor has it, or a
+    /// scan was here before. AcqRel: after all that was written in the holder's
+    /// name; pairs with the next holder's Acquire load in `attach`.
+    pub(super) fn clean(&self, id: MemberId, taken: u64) {
+        let _ = self.table.entry(id).compare_exchange(
+            taken,
+            taken & !DIRTY,
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+    }
+}

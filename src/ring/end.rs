@@ -1,0 +1,115 @@
+//! The end of a ring: closing it, and making sure that it has ended before that is
+//! reported (R17, R19).
+
+use super::layout::{CLOSED, CLOSED_AND_FENCED, Cell};
+use super::memory::Memory;
+use super::side::{ClaimError, Held};
+use crate::error::Corruption;
+use crate::members::Scan;
+use crate::sys::atomic::Ordering;
+use crate::sys::failpoints::failpoint;
+
+/// Why no message, or no room, may ever come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The ring is closed.
+    Closed,
+    /// The other side was there and is gone, as of this epoch of it.
+    Disconnected(u64),
+}
+
+/// Closes the ring; it stays closed. The caller wakes everybody.
+pub(crate) fn close<M: Memory>(memory: &M) {
+    // Only the first closes: R17 takes back no second stage. SeqCst: comes before
+    // the count that wakes the sleepers. A failure means that it was closed before.
+    let _ =
+        memory
+            .cell(Cell::Closed)
+            .compare_exchange(0, CLOSED, Ordering::SeqCst, Ordering::Relaxed);
+    failpoint!(ClosedSet);
+}
+
+/// Whether the ring is closed; there may still be messages in it.
+pub(crate) fn is_closed<M: Memory>(memory: &M) -> bool {
+    // Acquire: pairs with the swap in `close`.
+    memory.cell(Cell::Closed).load(Ordering::Acquire) != 0
+}
+
+/// Makes every send visible that began before `end` came in sight: a send that
+/// begins after this sees the ring closed (R17).
+///
+/// The first endpoint at a closed ring does it for all, by the `thorough` barrier.
+/// Where the other side has gone there is nobody whom a `heavy` one could pass over.
+pub(crate) fn fence_end<M: Memory>(
+    memory: &M,
+    end: End,
+    heavy: impl FnOnce(),
+    thorough: impl FnOnce(),
+) {
+    if end != End::Closed {
+        return heavy();
+    }
+    let closed = memory.cell(Cell::Closed);
+    // Acquire: pairs with the Release store below, so that the barrier of the
+    // endpoint that stored it comes before our next look.
+    if closed.load(Ordering::Acquire) != CLOSED_AND_FENCED {
+        thorough();
+        closed.store(CLOSED_AND_FENCED, Ordering::Release);
+        failpoint!(ClosedFenced);
+    }
+}
+
+/// What an endpoint does to make sure of an end.
+pub(crate) trait Conclude {
+    type Output;
+    /// [`fence_end`].
+    fn fence(&mut self, end: End);
+    /// Scans all members.
+    fn scan_all(&mut self) -> Scan;
+    /// Tries the operation in full.
+    fn attempt(&mut self) -> Result<Self::Output, ClaimError>;
+    /// Whether the other side has nothing under way that no word shows.
+    fn is_quiescent(&mut self) -> bool;
+    /// Why waiting may be in vain, as of now.
+    fn end_in_sight(&mut self) -> Option<End>;
+}
+
+/// What making sure of an end came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Conclusion<R> {
+    /// The operation succeeded after all.
+    Found(R),
+    /// It is not the end yet, and perhaps this slot is in the way.
+    NotYet(Option<Held>),
+    /// It is the end.
+    Ended(End),
+    /// The ring's memory contradicts itself.
+    Corrupted(Corruption),
+}
+
+/// Makes sure of `end` before it is reported: receivers drain first, what the dead
+/// held is given back first, and a send that had begun comes to its end.
+pub(crate) fn conclude<C: Conclude>(endpoint: &mut C, end: End) -> Conclusion<C::Output> {
+    endpoint.fence(end);
+    let scan = endpoint.scan_all();
+    match endpoint.attempt() {
+        Ok(output) => return Conclusion::Found(output),
+        Err(ClaimError::NotReady) => {}
+        Err(ClaimError::Corrupted(found)) => return Conclusion::Corrupted(found),
+        Err(ClaimError::Closed) => return Conclusion::Ended(End::Closed),
+        Err(other) => return Conclusion::NotYet(other.blocker()),
+    }
+    if scan == Scan::Partial || !endpoint.is_quiescent() {
+        return Conclusion::NotYet(None);
+    }
+    // Between that look and this one, the last send may have ended.
+    match endpoint.attempt() {
+        Ok(output) => return Conclusion::Found(output),
+        Err(ClaimError::Corrupted(found)) => return Conclusion::Corrupted(found),
+        Err(_) => {}
+    }
+    if endpoint.end_in_sight() != Some(end) {
+        return Conclusion::NotYet(None); // a member has come, or died, meanwhile
+    }
+    Conclusion::Ended(end)
+}

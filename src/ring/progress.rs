@@ -1,0 +1,122 @@
+//! How far a ring is, by a look without consequences: lengths, and the endpoint that
+//! holds the slot that others need next.
+
+use super::kind::RingKind;
+use super::layout::{Cell, RECEIVERS, SENDERS};
+use super::memory::Memory;
+use super::slot::{SlotState, SlotWord, before};
+use crate::error::Side;
+use crate::members::MemberId;
+use crate::sys::atomic::Ordering;
+
+/// How far both sides are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// The first position that no sender has used.
+    pub sent: u64,
+    /// The first position that no receiver has passed.
+    pub received: u64,
+    /// Messages under way.
+    pub len: usize,
+}
+
+/// How far both sides are, roughly: others go on meanwhile.
+pub(crate) fn progress<M: Memory>(memory: &M, kind: RingKind) -> Progress {
+    // The receivers' first: they never overtake the senders, so the difference errs
+    // upwards, where it is clamped. Acquire: pairs with the Release stores of these
+    // words, so that the slot words are as far at least.
+    let received = memory.cell(received_cell(kind)).load(Ordering::Acquire);
+    let sent = first_unused(memory, kind);
+    let received = first_where(memory, received, |_, ahead| ahead <= 0);
+    let under_way = (sent.wrapping_sub(received) as i64).max(0) as u64;
+    Progress {
+        sent,
+        received,
+        len: under_way.min(memory.geometry().capacity()) as usize,
+    }
+}
+
+/// The endpoint that holds the slot that `side` needs next, if one does, and the
+/// position that it holds.
+pub(crate) fn holder<M: Memory>(memory: &M, kind: RingKind, side: Side) -> Option<(u64, MemberId)> {
+    match side {
+        Side::Sender => holder_before_senders(memory, kind),
+        Side::Receiver => holder_before_receivers(memory, kind),
+    }
+}
+
+/// The first position that no sender has used. Hints lag for as long as no endpoint
+/// comes by, and `sent` lags behind a dead sender: the words know better.
+fn first_unused<M: Memory>(memory: &M, kind: RingKind) -> u64 {
+    let hint = match (kind.has_many_senders(), kind.has_many_receivers()) {
+        (true, _) => Cell::Tail,
+        (false, true) => Cell::Head,
+        (false, false) => Cell::Sent,
+    };
+    let from = memory.cell(hint).load(Ordering::Acquire);
+    first_where(memory, from, |word, ahead| {
+        ahead < 0 || ahead == 0 && word.state() == SlotState::Free
+    })
+}
+
+/// Where receivers publish how far they are.
+fn received_cell(kind: RingKind) -> Cell {
+    if kind.has_many_receivers() {
+        Cell::Head
+    } else {
+        Cell::Done
+    }
+}
+
+/// The first position from `from` on, a lap on at most, whose word `is_it`.
+fn first_where<M: Memory>(memory: &M, from: u64, is_it: impl Fn(SlotWord, i64) -> bool) -> u64 {
+    let geometry = memory.geometry();
+    let steps = (0..geometry.capacity()).take_while(|step| {
+        let position = from.wrapping_add(*step);
+        // Acquire: the words that come after it are as new at least.
+        let word = SlotWord(memory.word(position).load(Ordering::Acquire));
+        !is_it(word, geometry.lap_delta(word, position))
+    });
+    from.wrapping_add(steps.count() as u64)
+}
+
+/// The holder of the slot a lap behind the next position to be sent.
+fn holder_before_senders<M: Memory>(memory: &M, kind: RingKind) -> Option<(u64, MemberId)> {
+    let cell = |cell| memory.cell(cell).load(Ordering::Acquire);
+    if !kind.has_many_receivers() {
+        // No word tells a lease of the single receiver.
+        let (done, taken) = (cell(Cell::Done), cell(Cell::Taken));
+        if before(done, taken) {
+            return Some((done, MemberId(RECEIVERS.first)));
+        }
+    }
+    let next = first_unused(memory, kind);
+    let word = SlotWord(memory.word(next).load(Ordering::Acquire));
+    let is_held = matches!(word.state(), SlotState::Claimed | SlotState::Reading);
+    let before_next = next.wrapping_sub(memory.geometry().capacity());
+    (is_held && memory.geometry().lap_delta(word, before_next) == 0)
+        .then_some((before_next, word.owner()))
+}
+
+/// The holder of the slot of the next position to be received.
+fn holder_before_receivers<M: Memory>(memory: &M, kind: RingKind) -> Option<(u64, MemberId)> {
+    let cell = |cell| memory.cell(cell).load(Ordering::Acquire);
+    let geometry = memory.geometry();
+    if !kind.has_many_senders() {
+        // No word tells a grant of the single sender.
+        return (cell(Cell::Busy) != 0)
+            .then(|| (first_unused(memory, kind), MemberId(SENDERS.first)));
+    }
+    // A hint lags: go on over what others hold, or have consumed.
+    let mut position = cell(received_cell(kind));
+    for _ in 0..geometry.capacity() {
+        let word = SlotWord(memory.word(position).load(Ordering::Acquire));
+        position = match (geometry.lap_delta(word, position), word.state()) {
+            (0, SlotState::Claimed) => return Some((position, word.owner())),
+            (0, SlotState::Reading) => position.wrapping_add(1),
+            (ahead @ 1.., _) => geometry.skip_consumed(position, word, ahead),
+            _ => return None,
+        };
+    }
+    None
+}

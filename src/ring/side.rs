@@ -1,0 +1,163 @@
+//! What the sides of a ring have in common, whatever the kind: the operations of a
+//! sender and of a receiver.
+
+use super::memory::Memory;
+use super::recover::RedeliveryPolicy;
+use super::slot::SlotWord;
+use super::{multi, single};
+use crate::error::Corruption;
+use crate::members::MemberId;
+
+/// A slot that an endpoint holds, as it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// A position of that slot.
+    pub position: u64,
+    /// The word that was loaded: recovery changes this very word or nothing (R14).
+    pub word: SlotWord,
+}
+
+/// Why an operation did nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimError {
+    /// No room, or no message.
+    NotReady,
+    /// No room or no message, and an endpoint holds the slot in question.
+    Held(Held),
+    /// Others moved the ring on too often meanwhile; try again.
+    Contended,
+    /// The ring is closed (senders only; receivers drain first).
+    Closed,
+    /// The ring's memory contradicts itself.
+    Corrupted(Corruption),
+}
+
+impl ClaimError {
+    /// The slot that stands in the way, if an endpoint holds it.
+    pub(crate) fn blocker(self) -> Option<Held> {
+        match self {
+            ClaimError::Held(held) => Some(held),
+            _ => None,
+        }
+    }
+}
+
+/// A message that a receiver has claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Its position.
+    pub position: u64,
+    /// How often it was given back before.
+    pub redeliveries: u8,
+}
+
+/// The sending half of a ring's algorithm.
+///
+/// An operation: `begin`, then any number of `claim`, write, and `publish` or
+/// `abandon`, then `end`. A claim that fails leaves nothing to undo.
+pub trait SendSide: Sized + Send {
+    /// Starts as `me`, after the last holder of that id.
+    fn attach<M: Memory>(memory: &M, me: MemberId) -> Result<Self, Corruption>;
+    /// Enters an operation; `Closed` if the ring is, and nothing is entered.
+    fn begin<M: Memory>(&mut self, memory: &M) -> Result<(), ClaimError>;
+    /// Slow path: takes the next free position: its payload is then the caller's.
+    fn claim<M: Memory>(&mut self, memory: &M) -> Result<u64, ClaimError>;
+    /// Fast path, before or after `begin`: takes the next position if nothing at all
+    /// is in the way, on a single side without a loop or a call. `None`: take the slow
+    /// path; there is nothing to undo.
+    fn try_claim_fast<M: Memory>(&mut self, memory: &M) -> Option<u64>;
+    /// Shows the message at `position` to receivers.
+    fn publish<M: Memory>(&mut self, memory: &M, position: u64);
+    /// `publish` for one of many messages, before `end_batch`.
+    #[inline(always)]
+    fn publish_in_batch<M: Memory>(&mut self, memory: &M, position: u64) {
+        self.publish(memory, position);
+    }
+    /// Gives the position up without a message.
+    fn abandon<M: Memory>(&mut self, memory: &M, position: u64);
+    /// Leaves the operation.
+    fn end<M: Memory>(&mut self, memory: &M);
+    /// `end` after any number of `publish_in_batch`.
+    #[inline(always)]
+    fn end_batch<M: Memory>(&mut self, memory: &M) {
+        self.end(memory);
+    }
+    /// Cheap hint, may be wrong: whether a claim could succeed. Waiting senders check
+    /// in full every [`FULL_CHECK_EVERY`](crate::wait::backoff::FULL_CHECK_EVERY) looks
+    /// and before they sleep.
+    fn may_have_room<M: Memory>(&self, memory: &M) -> bool;
+    /// Whether there is room for a message.
+    fn has_room<M: Memory>(&self, memory: &M) -> bool;
+    /// Whether no send that began before the ring was closed can still be under way
+    /// unseen. Asked after the heavy half of the barrier (R17).
+    fn is_quiescent<M: Memory>(memory: &M) -> bool;
+}
+
+/// The receiving half of a ring's algorithm.
+pub trait ReceiveSide: Sized + Send {
+    /// Whether a release acknowledges everything that was claimed.
+    const IN_ORDER: bool;
+    /// Whether a claim may pass positions without a message, and so make room that
+    /// senders have to be told of.
+    const PASSES_GAPS: bool;
+    /// Starts as `me`, after the last holder of that id.
+    fn attach<M: Memory>(
+        memory: &M,
+        me: MemberId,
+        policy: RedeliveryPolicy,
+    ) -> Result<Self, Corruption>;
+    /// Slow path: takes the next message: its payload is then the caller's to read.
+    fn claim<M: Memory>(&mut self, memory: &M) -> Result<Claim, ClaimError>;
+    /// Fast path: takes the next message if nothing at all is in the way, on a single
+    /// side without a loop or a call. `None`: take the slow path; there is nothing to
+    /// undo.
+    fn try_claim_fast<M: Memory>(&mut self, memory: &M) -> Option<Claim>;
+    /// Takes the messages that are there, in order, `most` of them at most: where the
+    /// first is, and how many. None: take them one by one.
+    #[inline(always)]
+    fn claim_run_fast<M: Memory>(&mut self, _memory: &M, _most: usize) -> (u64, usize) {
+        (0, 0)
+    }
+    /// After a fast path that found nothing: goes on to where the other receivers are.
+    #[inline(always)]
+    fn catch_up<M: Memory>(&mut self, _memory: &M) {}
+    /// Marks everything claimed as in the user's hands, where words do not say so.
+    #[inline(always)]
+    fn hand_out<M: Memory>(&mut self, _memory: &M) {}
+    /// Acknowledges a message; several are released in the order of claims. In order:
+    /// all that were claimed.
+    fn release<M: Memory>(&mut self, memory: &M, claim: Claim);
+    /// Gives all claimed messages back to be received again, in order of claims.
+    fn requeue<M: Memory>(
+        &mut self,
+        memory: &M,
+        claims: impl Iterator<Item = Claim>,
+        policy: RedeliveryPolicy,
+    );
+    /// Whether a message is there.
+    fn has_message<M: Memory>(&self, memory: &M) -> bool;
+}
+
+/// One side of a kind: at most one endpoint, or many.
+pub trait Arity: Sized + Send + Sync + 'static {
+    const MULTI: bool;
+    type Sender<R: Arity>: SendSide;
+    type Receiver<S: Arity>: ReceiveSide;
+}
+
+/// At most one endpoint attached at a time.
+pub enum Single {}
+/// Any number of endpoints.
+pub enum Multi {}
+
+impl Arity for Single {
+    const MULTI: bool = false;
+    type Sender<R: Arity> = single::SingleSender<R>;
+    type Receiver<S: Arity> = single::SingleReceiver<S>;
+}
+
+impl Arity for Multi {
+    const MULTI: bool = true;
+    type Sender<R: Arity> = multi::MultiSender<R>;
+    type Receiver<S: Arity> = multi::MultiReceiver<S>;
+}

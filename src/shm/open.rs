@@ -1,0 +1,213 @@
+//! Opening a region: nothing in the file is believed before it has been copied
+//! and checked, and nothing is read twice.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use super::header::Description;
+use super::layout::{Header, MAGIC, USERS_BYTE};
+use super::name::RegionPath;
+use super::region::{Access, MapOptions, Region};
+use super::{mismatch, os_error};
+use crate::error::{Mismatch, RingError};
+use crate::sys::file::{self, FileKind, Metadata};
+use crate::sys::lock::LockFile;
+
+/// How often a name may change its file while it is opened.
+pub(crate) const MAX_TRIES: u32 = 100;
+
+/// Opens the region at `at`. `accept` checks the object, and says what is known of
+/// it.
+pub(crate) fn named<C>(
+    at: &RegionPath,
+    allow_foreign: bool,
+    options: MapOptions,
+    accept: impl FnOnce(&Description) -> Result<C, Mismatch>,
+) -> Result<(Region, C), RingError> {
+    let path = Some(at.path.clone());
+    let os = |action| os_error(action, &path);
+    for _ in 0..MAX_TRIES {
+        let locks =
+            LockFile::open(|| open_file(at, true)).map_err(|error| open_error(error, at))?;
+        let metadata = locks
+            .as_fd()
+            .and_then(file::metadata)
+            .map_err(os("look at"))?;
+        check_file(&metadata, allow_foreign).map_err(|wrong| mismatch(&path, wrong))?;
+        locks.shared(USERS_BYTE).map_err(os("lock"))?;
+        // Between opening and locking it may have been removed as unused.
+        match file::metadata_at(at.directory.as_fd(), &at.name) {
+            Ok(now) if now.id() == metadata.id() => {}
+            Ok(_) => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(os("look at")(error)),
+        }
+        return assemble(locks, metadata.size, path, Access::Use(options), accept);
+    }
+    Err(RingError::Unstable {
+        path: at.path.clone(),
+        tries: MAX_TRIES,
+    })
+}
+
+/// Opens the region behind a descriptor that was inherited or received.
+pub(crate) fn from_fd<C>(
+    fd: BorrowedFd<'_>,
+    allow_foreign: bool,
+    options: MapOptions,
+    accept: impl FnOnce(&Description) -> Result<C, Mismatch>,
+) -> Result<(Region, C), RingError> {
+    let os = |action| os_error(action, &None);
+    let wrong = |wrong| mismatch(&None, wrong);
+    // First what it is: to open a socket or a directory again fails with less
+    // to say.
+    let given = file::metadata(fd).map_err(os("look at"))?;
+    check_kind(&given).map_err(wrong)?;
+    // Its open file description may be shared with the giver, whose death and
+    // whose locks would then be ours.
+    let locks = LockFile::open(|| file::reopen(fd, true)).map_err(os("reopen"))?;
+    let own = locks.as_fd().map_err(os("use"))?;
+    let metadata = file::metadata(own).map_err(os("look at"))?;
+    if metadata.links == 0 {
+        check_seals(own).map_err(wrong)?;
+        // No seal keeps the giver from making holes. In ordinary pages they are
+        // zeroes; in huge ones, of which none may be left, a SIGBUS.
+        if !file::is_on_tmpfs(own).map_err(os("look at"))? {
+            return Err(wrong(Mismatch::NotTmpfs));
+        }
+    } else {
+        check_file(&metadata, allow_foreign).map_err(wrong)?;
+    }
+    locks.shared(USERS_BYTE).map_err(os("lock"))?;
+    // The size as of now: before the seals were seen it might still change.
+    let size = file::metadata(own).map_err(os("look at"))?.size;
+    assemble(locks, size, None, Access::Use(options), accept)
+}
+
+/// Opens the region at `at`, to look at it only.
+pub(crate) fn observe<C>(
+    at: &RegionPath,
+    accept: impl FnOnce(&Description) -> Result<C, Mismatch>,
+) -> Result<(Region, C), RingError> {
+    let path = Some(at.path.clone());
+    let locks = LockFile::open(|| open_file(at, false)).map_err(|error| open_error(error, at))?;
+    let fd = locks.as_fd().map_err(os_error("use", &path))?;
+    let metadata = file::metadata(fd).map_err(os_error("look at", &path))?;
+    check_file(&metadata, true).map_err(|wrong| mismatch(&path, wrong))?;
+    assemble(locks, metadata.size, path, Access::Observe, accept)
+}
+
+/// Reads and checks the header, then maps what it describes.
+fn assemble<C>(
+    locks: LockFile,
+    size: u64,
+    path: Option<PathBuf>,
+    access: Access,
+    accept: impl FnOnce(&Description) -> Result<C, Mismatch>,
+) -> Result<(Region, C), RingError> {
+    let fd = locks.as_fd().map_err(os_error("use", &path))?;
+    let description = read_description(fd, size, &path)?;
+    let known = accept(&description).map_err(|wrong| mismatch(&path, wrong))?;
+    let region = Region::assemble(locks, &description, path, None, access)?;
+    Ok((region, known))
+}
+
+/// Opens the file itself, following no symbolic link.
+pub(crate) fn open_file(at: &RegionPath, write: bool) -> io::Result<OwnedFd> {
+    file::open(at.directory.as_fd(), &at.name, write)
+}
+
+/// What a failed [`open_file`] means.
+pub(crate) fn open_error(error: io::Error, at: &RegionPath) -> RingError {
+    let path = at.path.clone();
+    let wrong = |wrong| mismatch(&Some(at.path.clone()), wrong);
+    match rustix::io::Errno::from_io_error(&error) {
+        Some(rustix::io::Errno::NOENT) => RingError::NotFound { path },
+        Some(rustix::io::Errno::LOOP) => wrong(Mismatch::Symlink),
+        Some(rustix::io::Errno::ISDIR) => wrong(Mismatch::FileType { found: "directory" }),
+        // A socket, or a device that is not there.
+        Some(rustix::io::Errno::NXIO) => wrong(Mismatch::FileType {
+            found: "socket or pipe",
+        }),
+        _ => os_error("open", &Some(path))(error),
+    }
+}
+
+/// Checks what kind of file it is, who may write to it, and that it has no
+/// other name.
+pub(crate) fn check_file(metadata: &Metadata, allow_foreign: bool) -> Result<(), Mismatch> {
+    check_kind(metadata)?;
+    if allow_foreign {
+        return Ok(());
+    }
+    let user = file::effective_user();
+    if metadata.owner != user {
+        return Err(Mismatch::Owner {
+            expected: user,
+            found: metadata.owner,
+        });
+    }
+    if metadata.mode & 0o022 != 0 {
+        return Err(Mismatch::Permissions {
+            found: metadata.mode & 0o7777,
+        });
+    }
+    // A region has one name. With two, another user may have given it the one that
+    // led here, to have us take one object of ours for another.
+    if metadata.links > 1 {
+        return Err(Mismatch::Links {
+            found: metadata.links,
+        });
+    }
+    Ok(())
+}
+
+/// Checks that it is a regular file.
+pub(crate) fn check_kind(metadata: &Metadata) -> Result<(), Mismatch> {
+    match metadata.kind {
+        FileKind::Regular => Ok(()),
+        FileKind::Symlink => Err(Mismatch::Symlink),
+        FileKind::Directory => Err(Mismatch::FileType { found: "directory" }),
+        FileKind::Other => Err(Mismatch::FileType {
+            found: "device, pipe or socket",
+        }),
+    }
+}
+
+fn check_seals(fd: BorrowedFd<'_>) -> Result<(), Mismatch> {
+    // A file that knows no seals has none.
+    let seals = file::seals(fd).unwrap_or(rustix::fs::SealFlags::empty());
+    for (seal, missing) in [
+        (rustix::fs::SealFlags::SHRINK, "shrinking"),
+        (rustix::fs::SealFlags::GROW, "growing"),
+        (rustix::fs::SealFlags::SEAL, "more seals"),
+    ] {
+        if !seals.contains(seal) {
+            return Err(Mismatch::Unsealed { missing });
+        }
+    }
+    Ok(())
+}
+
+/// Copies the header into private memory, once, and checks it there.
+fn read_description(
+    fd: BorrowedFd<'_>,
+    file_size: u64,
+    path: &Option<PathBuf>,
+) -> Result<Description, RingError> {
+    let mut bytes = [0; size_of::<Header>()];
+    let read = file::read_start(fd, &mut bytes).map_err(os_error("read", path))?;
+    let header: Header = bytemuck::pod_read_unaligned(&bytes);
+    // A short file that does not even begin like a region is none.
+    if read < bytes.len() && (read < 8 || header.magic == MAGIC) {
+        return Err(mismatch(
+            path,
+            Mismatch::TooShort {
+                expected: bytes.len() as u64,
+                found: read as u64,
+            },
+        ));
+    }
+    Description::from_header(&header, file_size).map_err(|wrong| mismatch(path, wrong))
+}

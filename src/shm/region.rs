@@ -1,0 +1,277 @@
+//! An open region: the memory, the locks of its file, and whether both are good.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::ptr::NonNull;
+use std::sync::OnceLock;
+
+use super::header::Description;
+use super::layout::{
+    ENTRY_SIZE, TABLE_ENTRIES, TABLE_OFFSET, USERS_BYTE, epoch_offset, wait_word_offset,
+};
+use super::os_error;
+use crate::error::{Corruption, Failure, RingError};
+use crate::members::{Liveness, MemberId};
+use crate::sys::atomic::{AtomicU32, AtomicU64, Fences};
+use crate::sys::file::Metadata;
+use crate::sys::fork::Sentinel;
+use crate::sys::lock::{Acquired, LockFile};
+use crate::sys::map::Mapping;
+use crate::sys::{file, membarrier};
+
+/// A wish about memory that the system did not grant. The object works without.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} not granted: {source}")]
+#[non_exhaustive]
+pub struct Warning {
+    /// What was asked for.
+    pub what: &'static str,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+/// What to ask of the system about the memory of a region.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct MapOptions {
+    pub huge_pages: bool,
+    pub prefault: bool,
+    pub lock_memory: bool,
+}
+
+/// What a region is mapped for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Access {
+    /// To take part.
+    Use(MapOptions),
+    /// To look at it: mapped for reading.
+    Observe,
+}
+
+/// Third state of the sentinel beside usable and forked.
+const CORRUPTED: u32 = 2;
+
+/// An open region of shared memory.
+///
+/// S1: the mapping lives as long as `self`, begins on a page boundary, and is as
+/// long as `size` says, which is at least [`DATA_OFFSET`](super::layout::DATA_OFFSET);
+/// the description is private and was checked against the file.
+pub(crate) struct Region {
+    // Before the locks, so that it goes first: a mapping pins its locks.
+    mapping: Mapping,
+    locks: LockFile,
+    path: Option<PathBuf>,
+    /// A descriptor without locks, to pass on.
+    share: OnceLock<OwnedFd>,
+    sentinel: Sentinel,
+    corruption: OnceLock<Corruption>,
+    warnings: Vec<Warning>,
+}
+
+impl Region {
+    /// Puts the parts together. `locks` is of a file whose size is at least what
+    /// `description` says, by the caller's check.
+    pub(super) fn assemble(
+        locks: LockFile,
+        description: &Description,
+        path: Option<PathBuf>,
+        share: Option<OwnedFd>,
+        access: Access,
+    ) -> Result<Region, RingError> {
+        let os = |action| os_error(action, &path);
+        let size = usize::try_from(description.size).expect("sizes are checked before");
+        let map = match access {
+            Access::Use(_) => Mapping::shared,
+            Access::Observe => Mapping::read_only,
+        };
+        let mapping = locks
+            .as_fd()
+            .and_then(|fd| map(fd, size))
+            .map_err(os("map"))?;
+        debug_assert_eq!(mapping.len(), size, "S1");
+        let sentinel = Sentinel::new().map_err(os("make a fork sentinel for"))?;
+        let mut warnings = Vec::new();
+        if let Access::Use(options) = access {
+            if description.fences == Fences::Membarrier {
+                register_barrier()?;
+            }
+            warnings = grant(&mapping, options);
+        }
+        Ok(Region {
+            mapping,
+            locks,
+            path,
+            share: share.map(OnceLock::from).unwrap_or_default(),
+            sentinel,
+            corruption: OnceLock::new(),
+            warnings,
+        })
+    }
+
+    /// Where the memory begins. The caller keeps the region alive as long as it
+    /// uses the address.
+    pub(crate) fn base(&self) -> NonNull<u8> {
+        self.mapping.as_ptr()
+    }
+
+    /// The entry of `id` in the table of members.
+    pub(crate) fn entry(&self, id: MemberId) -> &AtomicU64 {
+        self.word(TABLE_OFFSET + usize::from(id.0) % TABLE_ENTRIES * ENTRY_SIZE)
+    }
+
+    /// The process id that the holder of `id` gave.
+    pub(crate) fn pid(&self, id: MemberId) -> &AtomicU64 {
+        self.word(TABLE_OFFSET + usize::from(id.0) % TABLE_ENTRIES * ENTRY_SIZE + 8)
+    }
+
+    /// The epoch of the role of this index.
+    pub(crate) fn epoch(&self, role: usize) -> &AtomicU64 {
+        self.word(epoch_offset(role))
+    }
+
+    /// The word that members of the role of this index sleep on.
+    pub(crate) fn wait_word(&self, role: usize) -> &AtomicU32 {
+        let offset = wait_word_offset(role);
+        // SAFETY: S1: below the data, so in bounds, and 4-aligned; this word is
+        // only ever a 32-bit atomic.
+        unsafe { self.base().add(offset).cast::<AtomicU32>().as_ref() }
+    }
+
+    fn word(&self, offset: usize) -> &AtomicU64 {
+        debug_assert!(offset.is_multiple_of(8));
+        // SAFETY: S1: the offsets are those of words below the data, so in bounds,
+        // and multiples of 8; these words are only ever 64-bit atomics.
+        unsafe { self.base().add(offset).cast::<AtomicU64>().as_ref() }
+    }
+
+    /// Is this handle good? One relaxed load.
+    #[inline(always)]
+    pub(crate) fn is_usable(&self) -> bool {
+        self.sentinel.get() == Sentinel::USABLE
+    }
+
+    /// Is the memory there? In a forked child it is not.
+    #[inline(always)]
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.sentinel.get() != Sentinel::FORKED
+    }
+
+    /// Why this handle is not good, if it is not.
+    #[cold]
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        match self.sentinel.get() {
+            Sentinel::USABLE => Ok(()),
+            Sentinel::FORKED => Err(Failure::Forked),
+            _ => Err(Failure::Corrupted(*self.corruption.get_or_init(|| {
+                Corruption {
+                    what: "value",
+                    position: 0,
+                    found: 0,
+                }
+            }))),
+        }
+    }
+
+    /// Refuses all work from now on: a peer broke the rules.
+    #[cold]
+    pub(crate) fn poison(&self, found: Corruption) -> Failure {
+        let corruption = self.corruption.get_or_init(|| found);
+        self.sentinel.set(CORRUPTED);
+        Failure::Corrupted(*corruption)
+    }
+
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    pub(crate) fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Whether any process has the region open, this one included; `true` if that
+    /// cannot be found out.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.locks.is_held(USERS_BYTE).unwrap_or(true)
+    }
+
+    /// From now on the region counts as in use, as long as `self` lives.
+    pub(super) fn mark_in_use(&self) -> io::Result<bool> {
+        self.locks.shared(USERS_BYTE)
+    }
+
+    /// The descriptor of the file, made sure of.
+    pub(super) fn file(&self) -> io::Result<BorrowedFd<'_>> {
+        self.locks.as_fd()
+    }
+
+    /// What `stat` says of the file.
+    pub(crate) fn metadata(&self) -> Result<Metadata, RingError> {
+        let metadata = self.file().and_then(file::metadata);
+        metadata.map_err(os_error("look at", &self.path))
+    }
+
+    /// A descriptor to pass on: its open file description holds no locks.
+    pub(crate) fn share(&self) -> Result<BorrowedFd<'_>, RingError> {
+        // A forked child passes on what its parent had; what is corrupted is not
+        // passed on.
+        if let Err(failure @ Failure::Corrupted(_)) = self.check() {
+            return Err(failure.into());
+        }
+        if let Some(fd) = self.share.get() {
+            return Ok(fd.as_fd());
+        }
+        self.check()?;
+        let fd = self
+            .file()
+            .and_then(|fd| file::reopen(fd, true))
+            .map_err(os_error("reopen", &self.path))?;
+        Ok(self.share.get_or_init(|| fd).as_fd())
+    }
+}
+
+impl Liveness for Region {
+    type Error = io::Error;
+
+    fn try_lock(&self, id: MemberId) -> io::Result<bool> {
+        Ok(self.locks.try_exclusive(id.0.into())? == Acquired::Taken)
+    }
+
+    fn unlock(&self, id: MemberId) {
+        // A lock that cannot be given back goes with the region's descriptor.
+        let _ = self.locks.unlock(id.0.into());
+    }
+
+    fn is_alive(&self, id: MemberId) -> bool {
+        self.locks.is_held(id.0.into()).unwrap_or(true)
+    }
+}
+
+/// Asks for what `options` name, and says what was refused.
+fn grant(mapping: &Mapping, options: MapOptions) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    for (wanted, what, ask) in [
+        (
+            options.huge_pages,
+            "huge pages",
+            Mapping::huge_pages as fn(&Mapping) -> _,
+        ),
+        (options.prefault, "prefaulting", Mapping::prefault),
+        (options.lock_memory, "memory lock", Mapping::lock_memory),
+    ] {
+        if wanted && let Err(source) = ask(mapping) {
+            warnings.push(Warning { what, source });
+        }
+    }
+    warnings
+}
+
+/// Registers this process for `membarrier`, which regions with it require of every
+/// user: a process that is not registered would miss its barriers.
+pub(crate) fn register_barrier() -> Result<(), RingError> {
+    membarrier::register().map_err(|_| RingError::Unsupported {
+        what: "membarrier (global expedited), which this ring was made for",
+        remedy: "make the ring with FenceMode::Fence",
+    })
+}
