@@ -35,9 +35,9 @@ use loom::cell::Cell as LoomCell;
 use loom::sync::atomic::AtomicBool;
 
 use super::memory::Memory;
-use super::slot::{Geometry, MemberId};
 use super::recover::{self, MemberSet};
-use super::{Claim, Held, ReceiveSide, SendSide, ClaimError, RedeliveryPolicy, start_at};
+use super::slot::{Geometry, MemberId};
+use super::{Claim, ClaimError, Held, ReceiveSide, RedeliveryPolicy, SendSide, start_at};
 use crate::ring::layout::{Bell, Cell};
 use crate::sys::atomic::{AtomicU32, AtomicU64, Fences, Ordering};
 

@@ -51,7 +51,7 @@ fn attempts() {
             .unwrap_err();
         invalid(
             error,
-            &["limit of attempts", "1 to 15", &attempts.to_string()],
+            &["limit of deliveries", "1 to 15", &attempts.to_string()],
         );
     }
     for attempts in [1, 15] {

@@ -21,15 +21,15 @@ use crate::victim::held;
 /// What whoever detaches passes.
 const LEAVING: [Failpoint; 5] = [
     Failpoint::IdUnlocked,
-    Failpoint::DepartureAnnounced,
+    Failpoint::DepartureCounted,
     Failpoint::EntryCleaned,
     Failpoint::AllCounted,
     Failpoint::Detached,
 ];
 /// What whoever clears up after a dead one passes.
 const BURYING: [Failpoint; 4] = [
-    Failpoint::DeadSwept,
-    Failpoint::DeathAnnounced,
+    Failpoint::DeadRecovered,
+    Failpoint::DeathCounted,
     Failpoint::EntryReaped,
     Failpoint::AllCounted,
 ];

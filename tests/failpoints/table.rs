@@ -29,15 +29,15 @@ const COMING_AND_GOING: [Failpoint; 8] = [
     IdLocked,
     PidEntered,
     EntryTaken,
-    ArrivalAnnounced,
+    ArrivalCounted,
     IdUnlocked,
-    DepartureAnnounced,
+    DepartureCounted,
     EntryCleaned,
     Detached,
 ];
 /// Sleeping, and waking those who sleep, whichever way.
 const SLEEPING: [Failpoint; 6] = [
-    SleepAnnounced,
+    SleepRegistered,
     SleepFenced,
     Woken,
     WaitWordCounted,
@@ -119,8 +119,8 @@ pub fn of_repair(dead: Dead, kind: RingKind) -> Vec<Failpoint> {
     };
     let on_entry = [
         RequeueAnnounced,
-        DeadSwept,
-        DeathAnnounced,
+        DeadRecovered,
+        DeathCounted,
         EntryReaped,
         AllCounted,
     ];
@@ -144,15 +144,15 @@ pub fn of_heir(dead: Dead) -> Vec<Failpoint> {
         Dead::AllPlaces => &[
             Repaired,
             RequeueAnnounced,
-            OwnIdSwept,
+            OwnIdRecovered,
             AllCounted,
-            DeadSwept,
-            DeathAnnounced,
+            DeadRecovered,
+            DeathCounted,
             EntryReaped,
         ],
         Dead::Sender => &[],
     };
-    let coming = [IdLocked, PidEntered, EntryTaken, ArrivalAnnounced];
+    let coming = [IdLocked, PidEntered, EntryTaken, ArrivalCounted];
     [&coming[..], own].concat()
 }
 

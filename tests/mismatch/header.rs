@@ -263,7 +263,7 @@ fn damaged_fields() {
         (WAKE, "wake"),
         (BARRIER, "barrier"),
         (ON_DEATH, "receiver-death policy"),
-        (ATTEMPTS, "limit of attempts"),
+        (ATTEMPTS, "limit of deliveries"),
         (SHAPE, "message shape"),
     ] {
         for value in [99, u32::MAX] {

@@ -2,6 +2,10 @@
 //! a defect, run again without a fuzzer: one file each in `corpus/`.
 
 mod bodies;
+/// As in the library, for the file of it that `bodies` includes.
+#[path = "../../src/members/id.rs"]
+#[allow(dead_code)]
+mod members;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

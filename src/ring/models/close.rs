@@ -69,8 +69,9 @@ fn check<S: Arity, R: Arity>(name: &str, third: bool, bound: Option<usize>) {
             spawn(move || {
                 let sends =
                     [11, 12].map(|message| (message, send(&*memory, &mut sending, message)));
-                let sent =
-                    |(message, result): (u64, Result<(), ClaimError>)| result.ok().map(|()| message);
+                let sent = |(message, result): (u64, Result<(), ClaimError>)| {
+                    result.ok().map(|()| message)
+                };
                 sends.into_iter().filter_map(sent).collect::<Vec<u64>>()
             })
         };

@@ -12,9 +12,9 @@ pub mod positions;
 pub mod writes;
 
 /// The very file of the library: private there, and in need of nothing else.
-#[path = "../../../src/ring/position.rs"]
+#[path = "../../../src/ring/slot.rs"]
 #[allow(dead_code)]
-mod position;
+mod slot;
 
 /// Calls `$call::<T, K>` with the type and the kind that the input names.
 macro_rules! dispatch {

@@ -3,7 +3,8 @@
 
 use arbitrary::Arbitrary;
 
-use super::position::{Geometry, MAX_ATTEMPTS, Owner, State, Word, before};
+use super::slot::{Geometry, MAX_DELIVERIES, SlotState, SlotWord, before};
+use crate::members::MemberId;
 
 #[derive(Arbitrary, Debug)]
 pub struct Input {
@@ -51,17 +52,20 @@ fn nearer(from: u128, to: u128, shift: u32) -> i128 {
 
 fn honest_words(input: &Input, ring: Geometry, shift: u32) {
     let position = input.position;
-    let owner = Owner(input.owner % 1024);
+    let owner = MemberId(input.owner % 1024);
     let whole = |state: u128, attempt: u128, owner: u128| {
         let word = lap(position, shift) << 16 | state << 14 | attempt << 10 | owner;
-        Word(word as u64)
+        SlotWord(word as u64)
     };
     assert_eq!(ring.free(position), whole(0, 0, 0));
     let claimed = ring.claimed(position, owner);
     assert_eq!(claimed, whole(1, 0, owner.0.into()));
-    assert_eq!((claimed.state(), claimed.owner()), (State::Claimed, owner));
+    assert_eq!(
+        (claimed.state(), claimed.owner()),
+        (SlotState::Claimed, owner)
+    );
     let mut published = ring.published(position);
-    for attempt in 0..input.attempt % MAX_ATTEMPTS {
+    for attempt in 0..input.attempt % MAX_DELIVERIES {
         assert_eq!(published, whole(2, attempt.into(), 0));
         assert!(published.agrees_with(ring.published(position)));
         let reading = published.reading(owner);
@@ -74,7 +78,7 @@ fn honest_words(input: &Input, ring: Geometry, shift: u32) {
     assert_eq!(ring.index(moved), ring.index(position));
     let expected = nearer(lap(position, shift), lap(moved, shift), shift);
     for word in [ring.free(moved), ring.claimed(moved, owner)] {
-        assert_eq!(i128::from(ring.laps_ahead(word, position)), expected);
+        assert_eq!(i128::from(ring.lap_delta(word, position)), expected);
     }
     let next = ring.free(position.wrapping_add(ring.capacity()));
     assert_eq!(ring.freed(claimed), next);
@@ -83,13 +87,13 @@ fn honest_words(input: &Input, ring: Geometry, shift: u32) {
 
 /// Whatever a peer wrote: a result in range, and receivers go forward.
 fn any_word(input: &Input, ring: Geometry, shift: u32) {
-    let word = Word(input.word);
+    let word = SlotWord(input.word);
     let half = 1i128 << (lap_bits(shift) - 1);
-    let ahead = ring.laps_ahead(word, input.position);
+    let ahead = ring.lap_delta(word, input.position);
     assert!((-half..half).contains(&i128::from(ahead)));
     assert!(word.owner().0 < 1024 && word.redeliveries() < 16);
     let freed = ring.freed(word);
-    assert_eq!((freed.state(), freed.owner().0), (State::Free, 0));
+    assert_eq!((freed.state(), freed.owner().0), (SlotState::Free, 0));
     let next = nearer(
         (u128::from(word.0) >> 16) % (1 << lap_bits(shift)),
         u128::from(freed.0) >> 16,
@@ -98,11 +102,11 @@ fn any_word(input: &Input, ring: Geometry, shift: u32) {
     // (With one bit of lap, one lap ahead and one behind are the same.)
     assert_eq!(next, 1);
     // A claim or a gift of a word is of the same lap.
-    for same in [word.reading(Owner(input.owner)), word.published_again()] {
+    for same in [word.reading(MemberId(input.owner)), word.published_again()] {
         assert_eq!(same.0 >> 16, word.0 >> 16);
     }
     if ahead >= 1 {
-        let to = ring.past(input.position, word, ahead);
+        let to = ring.skip_consumed(input.position, word, ahead);
         let jump = to.wrapping_sub(input.position);
         assert!(u128::from(jump) <= (ahead as u128) << shift);
         assert!(jump > 0, "a receiver stands still");

@@ -9,8 +9,8 @@ use super::script::{Cast, Look, Stage};
 use super::state::{Act, DEAD, DIRTY, LOCKS};
 use crate::ring::layout::Cell;
 use crate::ring::memory::Memory;
-use crate::ring::slot::SlotWord;
 use crate::ring::recover::{self, MemberSet};
+use crate::ring::slot::SlotWord;
 use crate::ring::{Arity, Held, ReceiveSide, SendSide};
 use crate::sys::atomic::Ordering;
 

@@ -9,7 +9,9 @@ use super::state::{Act, Codec, LOCKS, Places};
 use super::{Errand, Saved, Setup, Snapshot};
 use crate::ring::layout::Cell;
 use crate::ring::memory::Memory;
-use crate::ring::{Arity, Claim, Multi, ReceiveSide, SendSide, Single, ClaimError, RedeliveryPolicy};
+use crate::ring::{
+    Arity, Claim, ClaimError, Multi, ReceiveSide, RedeliveryPolicy, SendSide, Single,
+};
 use crate::sys::atomic::Ordering;
 
 /// Part of an operation. What a process knows at the end of a stage is in its

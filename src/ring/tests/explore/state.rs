@@ -8,7 +8,7 @@ use bytemuck::{Pod, Zeroable};
 use super::Setup;
 use crate::ring::layout::{Bell, Cell as ControlWord, RECEIVER_IDS, SENDER_IDS};
 use crate::ring::memory::Memory;
-use crate::ring::slot::{Geometry, MemberId, State as SlotState, SlotWord};
+use crate::ring::slot::{Geometry, MemberId, SlotWord, State as SlotState};
 use crate::sys::atomic::{AtomicU32, AtomicU64, Fences};
 
 pub(super) const MAX_PROCESSES: usize = 6;
