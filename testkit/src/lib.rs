@@ -1,0 +1,1 @@
+//! What memring's tests, benches and commands share.
