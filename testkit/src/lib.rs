@@ -19,6 +19,8 @@ pub mod homes;
 pub mod kinds;
 pub mod ledgers;
 pub mod loads;
+#[cfg(feature = "oracle")]
+pub mod oracle;
 pub mod placement;
 pub mod processes;
 pub mod programs;

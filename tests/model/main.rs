@@ -1,65 +1,19 @@
-//! Random sequences of operations on each kind of ring and on a model of it:
-//! one thread, so every answer is known beforehand.
+//! Random sequences of calls on each kind of ring, with every kind of message.
 
-mod answers;
-mod drive;
-mod ledger;
-mod loads;
-
-use loads::{Bytes, Load, Wide};
-use memring::{Kind, Mpmc, Mpsc, Receiver, Sender, Spmc, Spsc};
+use memring::{Mpmc, Mpsc, Spmc, Spsc};
+use memring_testkit::kinds::Cloning;
+use memring_testkit::oracle::{self, Bytes, Payload, Wide, strategy};
 use proptest::test_runner::{Config, TestRunner};
 
-/// A kind, with cloning where it has that.
-pub trait Cloning: Kind + Sized {
-    /// Another sender like `from`, if the kind has many.
-    fn clone_sender<L: Load>(from: &Sender<L::Message, Self>) -> Option<Sender<L::Message, Self>>;
-    /// Another receiver like `from`, if the kind has many.
-    fn clone_receiver<L: Load>(
-        from: &Receiver<L::Message, Self>,
-    ) -> Option<Receiver<L::Message, Self>>;
-}
-
-macro_rules! cloning {
-    ($kind:ident, $sender:expr, $receiver:expr) => {
-        impl Cloning for $kind {
-            fn clone_sender<L: Load>(
-                from: &Sender<L::Message, Self>,
-            ) -> Option<Sender<L::Message, Self>> {
-                $sender(from)
-            }
-            fn clone_receiver<L: Load>(
-                from: &Receiver<L::Message, Self>,
-            ) -> Option<Receiver<L::Message, Self>> {
-                $receiver(from)
-            }
-        }
-    };
-}
-
-fn cannot<E>(_: &E) -> Option<E> {
-    None
-}
-
-fn can<E: Clone>(from: &E) -> Option<E> {
-    Some(from.clone())
-}
-
-cloning!(Spsc, cannot, cannot);
-cloning!(Mpsc, can, cannot);
-cloning!(Spmc, cannot, can);
-cloning!(Mpmc, can, can);
-
-fn check<L: Load, K: Cloning>(cases: u32) {
+fn check<P: Payload, K: Cloning>(cases: u32) {
     let config = Config {
         cases,
         failure_persistence: None,
         ..Config::default()
     };
-    let steps = proptest::collection::vec(drive::step(), 1..80);
-    let plan = (drive::settings(), steps);
-    let run = TestRunner::new(config).run(&plan, |(settings, steps)| {
-        drive::run::<L, K>(settings, &steps);
+    let steps = proptest::collection::vec(strategy::step(), 1..80);
+    let run = TestRunner::new(config).run(&(strategy::config(), steps), |(config, steps)| {
+        oracle::check_here::<P, K>(&config, &steps);
         Ok(())
     });
     if let Err(error) = run {
@@ -67,11 +21,11 @@ fn check<L: Load, K: Cloning>(cases: u32) {
     }
 }
 
-fn check_kinds<L: Load>(cases: u32) {
-    check::<L, Spsc>(cases);
-    check::<L, Mpsc>(cases);
-    check::<L, Spmc>(cases);
-    check::<L, Mpmc>(cases);
+fn check_kinds<P: Payload>(cases: u32) {
+    check::<P, Spsc>(cases);
+    check::<P, Mpsc>(cases);
+    check::<P, Spmc>(cases);
+    check::<P, Mpmc>(cases);
 }
 
 #[test]
@@ -85,12 +39,12 @@ fn single_bytes() {
 }
 
 #[test]
-fn all_that_fits_beside_the_word() {
+fn messages_that_fill_the_slot_beside_its_word() {
     check_kinds::<[u64; 7]>(250);
 }
 
 #[test]
-fn one_word_more_than_that() {
+fn messages_one_word_longer() {
     check_kinds::<[u64; 8]>(250);
 }
 
@@ -100,7 +54,7 @@ fn blocks() {
 }
 
 #[test]
-fn widely_aligned() {
+fn widely_aligned_messages() {
     check_kinds::<Wide>(250);
 }
 

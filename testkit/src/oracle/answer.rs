@@ -203,7 +203,7 @@ macro_rules! refusals {
             }
         }
     )*};
-    ($($error:ident: $($now:pat)?;)*) => {$(
+    ($($error:ident [$($now:pat)?])*) => {$(
         impl From<$error> for Refusal {
             fn from(error: $error) -> Refusal {
                 match error {
@@ -219,9 +219,9 @@ macro_rules! refusals {
 
 refusals!(TrySendError { Full } SendTimeoutError { Timeout } SendError {});
 refusals!(
-    TryRecvError: TryRecvError::Empty;
-    RecvTimeoutError: RecvTimeoutError::Timeout(_);
-    RecvError: ;
+    TryRecvError [TryRecvError::Empty]
+    RecvTimeoutError [RecvTimeoutError::Timeout(_)]
+    RecvError []
 );
 
 /// What a ring says of itself.

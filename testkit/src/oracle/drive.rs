@@ -9,9 +9,9 @@ use memring::{
 
 use super::World;
 use super::answer::{Answer, Delivery, Figures, Refusal};
-use super::kinds::Cloning;
 use super::message::{Payload, Sent};
 use super::step::{Call, Guard, MAX_ENDPOINTS, Step, Verb};
+use crate::kinds::Cloning;
 
 /// The endpoints that one process has on a ring, each in its slot.
 pub struct Endpoints<P: Payload, K: Kind> {
@@ -312,10 +312,7 @@ fn finish_lease<P: Payload, K: Kind>(lease: Lease<'_, P::Message, K>, guard: Gua
     }
 }
 
-fn finish_batch<P: Payload, K: Kind>(
-    batch: LeaseBatch<'_, P::Message, K>,
-    guard: Guard,
-) -> Answer {
+fn finish_batch<P: Payload, K: Kind>(batch: LeaseBatch<'_, P::Message, K>, guard: Guard) -> Answer {
     let messages: Vec<Delivery> = batch.iter().map(|leased| delivery::<P>(&leased)).collect();
     assert_eq!(batch.len(), messages.len());
     assert!(batch.get(messages.len()).is_none());

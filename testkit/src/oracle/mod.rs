@@ -15,7 +15,6 @@ mod config;
 mod contract;
 mod drive;
 mod expect;
-mod kinds;
 mod members;
 mod message;
 mod positions;
@@ -27,11 +26,13 @@ pub use answer::{Answer, Delivery, Figures, Refusal};
 pub use config::{Config, Start};
 pub use drive::Endpoints;
 pub use expect::Oracle;
-pub use kinds::Cloning;
 pub use message::{Bytes, Format, Payload, Sent, Wide};
 pub use step::{Call, Guard, MAX_BATCH, MAX_ENDPOINTS, Step, Verb};
 
-use memring::{Mpmc, Mpsc, RingKind, Spmc, Spsc};
+use memring::RingKind;
+
+use crate::kinds::Cloning;
+use crate::with_kind;
 
 /// Carries calls out, in this process or in others.
 pub trait World {
@@ -81,11 +82,11 @@ impl<W: World> Run<'_, W> {
     }
 
     fn ask(&mut self, step: Step) -> Option<Answer> {
-        let before = self.oracle.clone();
         let (call, expected) = self.oracle.step(step)?;
         let found = self.world.carry_out(&call);
         if found != expected {
-            panic!("{call:?}\n answered {found:?},\n expected {expected:?},\n by {before:#?}");
+            let after = &self.oracle;
+            panic!("{call:?}\n answered {found:?},\n expected {expected:?}\n and {after:#?}");
         }
         Some(expected)
     }
@@ -120,22 +121,16 @@ impl<W: World> Run<'_, W> {
 }
 
 /// As [`check_here`], with the kind and one of some payloads as values.
+///
+/// # Panics
+/// As [`check_here`].
 pub fn check_any(kind: RingKind, payload: u8, config: &Config, steps: &[Step]) {
-    match payload % 6 {
-        0 => check_kind::<u64>(kind, config, steps),
-        1 => check_kind::<Bytes<40>>(kind, config, steps),
-        2 => check_kind::<[u64; 8]>(kind, config, steps),
-        3 => check_kind::<Wide>(kind, config, steps),
-        4 => check_kind::<Bytes<0>>(kind, config, steps),
-        _ => check_kind::<[u8; 1]>(kind, config, steps),
-    }
-}
-
-fn check_kind<P: Payload>(kind: RingKind, config: &Config, steps: &[Step]) {
-    match kind {
-        RingKind::Spsc => check_here::<P, Spsc>(config, steps),
-        RingKind::Mpsc => check_here::<P, Mpsc>(config, steps),
-        RingKind::Spmc => check_here::<P, Spmc>(config, steps),
-        RingKind::Mpmc => check_here::<P, Mpmc>(config, steps),
-    }
+    with_kind!(kind, K => match payload % 6 {
+        0 => check_here::<u64, K>(config, steps),
+        1 => check_here::<Bytes<40>, K>(config, steps),
+        2 => check_here::<[u64; 8], K>(config, steps),
+        3 => check_here::<Wide, K>(config, steps),
+        4 => check_here::<Bytes<0>, K>(config, steps),
+        _ => check_here::<[u8; 1], K>(config, steps),
+    });
 }

@@ -35,27 +35,78 @@ pub enum Guard {
 #[allow(missing_docs)] // the fields are the same throughout
 pub enum Step {
     /// In one of the processes, modulo how many there are.
-    AttachSender { process: u8 },
-    AttachReceiver { process: u8 },
+    AttachSender {
+        process: u8,
+    },
+    AttachReceiver {
+        process: u8,
+    },
     /// Skipped where the kind has one sender.
-    CloneSender { who: u8 },
-    CloneReceiver { who: u8 },
-    DropSender { who: u8 },
-    DropReceiver { who: u8 },
-    Send { who: u8, verb: Verb },
-    SendBatch { who: u8, count: u8, verb: Verb },
+    CloneSender {
+        who: u8,
+    },
+    CloneReceiver {
+        who: u8,
+    },
+    DropSender {
+        who: u8,
+    },
+    DropReceiver {
+        who: u8,
+    },
+    Send {
+        who: u8,
+        verb: Verb,
+    },
+    SendBatch {
+        who: u8,
+        count: u8,
+        verb: Verb,
+    },
     /// A byte message that is longer than the limit by 1 and `more`.
-    SendTooLong { who: u8, more: u8, verb: Verb },
-    Reserve { who: u8, verb: Verb, guard: Guard },
-    Receive { who: u8, verb: Verb },
-    ReceiveBatch { who: u8, max: u8, verb: Verb },
-    Lease { who: u8, verb: Verb, guard: Guard },
-    LeaseBatch { who: u8, max: u8, verb: Verb, guard: Guard },
+    SendTooLong {
+        who: u8,
+        more: u8,
+        verb: Verb,
+    },
+    Reserve {
+        who: u8,
+        verb: Verb,
+        guard: Guard,
+    },
+    Receive {
+        who: u8,
+        verb: Verb,
+    },
+    ReceiveBatch {
+        who: u8,
+        max: u8,
+        verb: Verb,
+    },
+    Lease {
+        who: u8,
+        verb: Verb,
+        guard: Guard,
+    },
+    LeaseBatch {
+        who: u8,
+        max: u8,
+        verb: Verb,
+        guard: Guard,
+    },
     /// Up to `max` messages of `iter` or `try_iter`.
-    Iterate { who: u8, max: u8, verb: Verb },
+    Iterate {
+        who: u8,
+        max: u8,
+        verb: Verb,
+    },
     /// `Receiver::is_empty`, which the oracle also asks for after every step.
-    IsEmpty { who: u8 },
-    Close { process: u8 },
+    IsEmpty {
+        who: u8,
+    },
+    Close {
+        process: u8,
+    },
 }
 
 /// The most messages of a batch.

@@ -19,13 +19,13 @@ fn count() -> impl Strategy<Value = u8> {
 }
 
 fn verb() -> impl Strategy<Value = Verb> {
-    let waiting = [Verb::Block, Verb::Timeout, Verb::Deadline];
-    prop_oneof![3 => Just(Verb::Try), 2 => proptest::sample::select(&waiting[..])]
+    let waiting = prop_oneof![Just(Verb::Block), Just(Verb::Timeout), Just(Verb::Deadline)];
+    prop_oneof![3 => Just(Verb::Try), 2 => waiting]
 }
 
 fn guard() -> impl Strategy<Value = Guard> {
-    let others = [Guard::Drop, Guard::Forget, Guard::Requeue];
-    prop_oneof![2 => Just(Guard::Finish), 3 => proptest::sample::select(&others[..])]
+    let others = prop_oneof![Just(Guard::Drop), Just(Guard::Forget), Just(Guard::Requeue)];
+    prop_oneof![2 => Just(Guard::Finish), 3 => others]
 }
 
 /// A step: mostly messages, and a close now and then.
@@ -72,7 +72,8 @@ pub fn config() -> impl Strategy<Value = Config> {
         (0..8u8).prop_map(Start::BeforePositions),
         any::<u64>().prop_map(Start::Any),
     ];
-    (capacity, max_deliveries, start, any::<bool>(), any::<bool>()).prop_map(
+    let fence = prop_oneof![9 => Just(true), 1 => Just(false)];
+    (capacity, max_deliveries, start, any::<bool>(), fence).prop_map(
         |(capacity, max_deliveries, start, discard, fence)| Config {
             capacity,
             max_deliveries,
