@@ -14,6 +14,8 @@ pub mod boards;
 pub mod children;
 pub mod commands;
 pub mod forks;
+#[cfg(feature = "oracle")]
+pub mod fuzzing;
 pub mod holders;
 pub mod homes;
 pub mod kinds;

@@ -1,14 +1,12 @@
 //! The inputs that the fuzzer found worth keeping, and those that once led to
 //! a defect, run again without a fuzzer: one file each in `corpus/`.
 
-mod bodies;
-
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 
 use arbitrary::{Arbitrary, Unstructured};
-use bodies::{hostile, lengths, open, operations, positions};
+use memring_testkit::fuzzing::{hostile, lengths, open, operations, positions};
 
 /// Runs all that is kept for `target`, and says which input it was if one fails.
 fn replay<I: for<'a> Arbitrary<'a>>(target: &str, run: fn(I)) {

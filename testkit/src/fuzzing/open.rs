@@ -23,8 +23,12 @@ const NARROW: u64 = 16;
 /// No file gets longer.
 const MAX_FILE: u64 = 1 << 20;
 
+/// A file.
 #[derive(Arbitrary, Debug)]
-pub enum Input {
+pub struct Input(Contents);
+
+#[derive(Arbitrary, Debug)]
+enum Contents {
     Raw(Vec<u8>),
     Patched {
         kind: u8,
@@ -65,18 +69,22 @@ impl Sample for [u8] {
     }
 }
 
+/// Looks at the file, opens it and works with it.
+///
+/// # Panics
+/// If a call does something that it must not do.
 pub fn run(input: Input) {
     // For each input one: the fuzzer ends without dropping what is static.
     let place = tempfile::tempdir_in("/dev/shm").expect("temporary directory");
     let path = place.path().join("ring");
     let name = path.to_str().expect("a path in UTF-8");
-    match input {
-        Input::Raw(bytes) => {
+    match input.0 {
+        Contents::Raw(bytes) => {
             fs::write(&path, bytes).expect("write of the ring file");
             work_on(name, 0, true);
             work_on(name, 3, false);
         }
-        Input::Patched {
+        Contents::Patched {
             kind,
             typed,
             capacity,

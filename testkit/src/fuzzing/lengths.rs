@@ -15,6 +15,7 @@ use super::writes::{SLOTS, write};
 /// The longest limit, well beyond what moves word by word.
 const LONGEST: u16 = 600;
 
+/// A ring, and what is done to it.
 #[derive(Arbitrary, Debug)]
 pub struct Input {
     kind: u8,
@@ -25,7 +26,7 @@ pub struct Input {
 }
 
 #[derive(Arbitrary, Debug)]
-pub enum Step {
+enum Step {
     Send {
         length: u16,
     },
@@ -50,13 +51,17 @@ pub enum Step {
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
-pub enum Length {
+enum Length {
     /// The limit and so much more.
     Beyond(u8),
     Within(u16),
     Any(u64),
 }
 
+/// Carries the steps out.
+///
+/// # Panics
+/// If a call does something that it must not do.
 pub fn run(input: Input) {
     match input.kind % 4 {
         0 => run_one::<Spsc>(input),

@@ -13,8 +13,8 @@ use memring::{
 };
 
 use super::dispatch;
-use super::operations::Guard;
 use super::writes::Patch;
+use crate::oracle::Guard;
 
 /// The longest byte message: in a slot of 64 bytes.
 const LIMIT: usize = 40;
@@ -24,6 +24,7 @@ const NARROW: u64 = 16;
 /// The most endpoints on a side.
 const ENDPOINTS: usize = 3;
 
+/// A ring, and what is done to it.
 #[derive(Arbitrary, Debug)]
 pub struct Input {
     kind: u8,
@@ -37,7 +38,7 @@ pub struct Input {
 }
 
 #[derive(Arbitrary, Debug)]
-pub enum Step {
+enum Step {
     Write(Patch),
     Attach {
         sender: bool,
@@ -80,7 +81,7 @@ pub enum Step {
 }
 
 /// A message of each family.
-pub trait Sample: Message {
+trait Sample: Message {
     const STRIDE: u64;
     fn sent(bytes: &[u8]) -> Self::Sent<'_>;
     fn check(received: Self::Received);
@@ -104,6 +105,10 @@ impl Sample for [u8] {
     }
 }
 
+/// Carries the steps out.
+///
+/// # Panics
+/// If a call does something that it must not do.
 pub fn run(input: Input) {
     dispatch!(input.kind, input.typed, run_one(input));
 }

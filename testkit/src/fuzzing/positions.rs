@@ -5,6 +5,7 @@ use arbitrary::Arbitrary;
 
 use super::position::{Geometry, MAX_ATTEMPTS, Owner, State, Word, before};
 
+/// A geometry, and words.
 #[derive(Arbitrary, Debug)]
 pub struct Input {
     /// Capacity as a power of two, modulo 32.
@@ -18,6 +19,10 @@ pub struct Input {
     word: u64,
 }
 
+/// Compares every result.
+///
+/// # Panics
+/// If one is wrong.
 pub fn run(input: Input) {
     let shift = u32::from(input.shift % 32);
     let ring = Geometry::new(1 << shift);
