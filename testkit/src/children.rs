@@ -23,6 +23,7 @@ const ROLE: &str = "MEMRING_TEST_ROLE";
 const ARGS: &str = "MEMRING_TEST_ARGS";
 const HOME: &str = "MEMRING_TEST_HOME";
 const PARENT: &str = "MEMRING_TEST_PARENT";
+const UNLIMITED: &str = "MEMRING_TEST_UNLIMITED";
 
 /// A child process, as its parent sees it. Killed when dropped.
 pub struct Child {
@@ -47,6 +48,11 @@ pub(crate) fn describe(command: &mut Command, role: &str, args: &Pairs<'_>, home
 /// parent has no number.
 pub fn without_parent(command: &mut Command) {
     command.env(PARENT, "0");
+}
+
+/// Leaves the address space of a child unlimited: a sanitizer takes more than any child needs.
+pub fn without_limit(command: &mut Command) {
+    command.env(UNLIMITED, "1");
 }
 
 impl Child {
@@ -192,19 +198,22 @@ impl Args {
 /// What a child does, by name.
 pub type Role = (&'static str, fn(&Args));
 
-/// A [`Role`] named as its function; with a kind first, `role!(K => play)`, of a function that is
-/// generic in the kind, which the child is told as `kind`.
+/// What a child does, of a function that is generic in the kind, which the child is told as
+/// `kind`; in kind and message, with `kind` and `load`: `of_kind!(K => play::<K>)`,
+/// `of_kind!(T, K => play::<T, K>)`.
 #[macro_export]
-macro_rules! role {
-    (K => $($play:ident)::+) => {
-        (
-            stringify!($($play)::+),
-            (|args| $crate::with_kind!(args.get("kind"), K => $($play)::+::<K>(args)))
-                as fn(&$crate::children::Args),
-        )
+macro_rules! of_kind {
+    ($K:ident => $play:expr) => {
+        |args: &$crate::children::Args| $crate::with_kind!(args.get("kind"), $K => $play(args))
     };
-    ($($play:ident)::+) => {
-        (stringify!($($play)::+), $($play)::+ as fn(&$crate::children::Args))
+    ($T:ident, $K:ident => $play:expr) => {
+        |args: &$crate::children::Args| {
+            let load: String = args.get("load");
+            $crate::with_load!(
+                load.as_str(),
+                $T => $crate::with_kind!(args.get("kind"), $K => $play(args))
+            )
+        }
     };
 }
 
@@ -220,11 +229,13 @@ pub fn enter(roles: &[Role]) {
     if getppid() != Pid::from_raw(parent) {
         return; // it has died already
     }
-    let limit = Rlimit {
-        current: Some(ADDRESS_SPACE),
-        maximum: Some(ADDRESS_SPACE),
-    };
-    setrlimit(Resource::As, limit).expect("limit the address space");
+    if std::env::var_os(UNLIMITED).is_none() {
+        let limit = Rlimit {
+            current: Some(ADDRESS_SPACE),
+            maximum: Some(ADDRESS_SPACE),
+        };
+        setrlimit(Resource::As, limit).expect("limit the address space");
+    }
     let args = Args {
         values: told(ARGS)
             .split_terminator(',')

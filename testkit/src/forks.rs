@@ -1,22 +1,20 @@
 //! Forks without exec, and tests that need a process of their own.
 //!
 //! A fork copies the calling thread alone: what other threads hold just then stays held in the
-//! child. So [`in_child`] is for processes in which nothing else runs: [`in_own_process`].
+//! child. So [`in_child`] is for processes in which nothing else runs: [`ran_in_own_process`].
 
 use std::env;
 use std::thread;
 
 use rustix::io::retry_on_intr;
-use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, geteuid, kill_process, waitpid,
-};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, geteuid, kill_process, waitpid};
 
 use crate::homes::this_binary;
 use crate::processes::tie_to_parent;
 use crate::programs::Running;
-use crate::text::print;
-pub use crate::sys::{become_user, set_variable, unset_variable};
 use crate::sys;
+pub use crate::sys::{become_user, set_variable, unset_variable};
+use crate::text::print;
 
 /// A user without privileges.
 pub const NOBODY: u32 = 65534;
@@ -24,14 +22,17 @@ pub const NOBODY: u32 = 65534;
 /// Set in a process that runs one test.
 const ALONE: &str = "MEMRING_TEST_ALONE";
 
-/// Runs the rest of a test in a process of its own: this binary again, for this test alone. Its
-/// environment, user, limits and descriptors are its own to change and to count, and it may
-/// fork. Where `act` fails, so does the test, with what was said.
+/// Runs the calling test in a process of its own, this binary again for this test alone, and
+/// says `true`: it is done. There, says `false`, and the test goes on: its environment, user,
+/// limits and descriptors are its own to change and to count, and it may fork.
+///
+/// A test begins with it: `if ran_in_own_process() { return; }`.
 #[track_caller]
-pub fn in_own_process(act: impl FnOnce()) {
+#[must_use]
+pub fn ran_in_own_process() -> bool {
     if env::var_os(ALONE).is_some() {
         tie_to_parent().expect("die with the parent");
-        return act();
+        return false;
     }
     let thread = thread::current();
     let test = thread.name().expect("the thread of a test");
@@ -39,9 +40,11 @@ pub fn in_own_process(act: impl FnOnce()) {
     command.env(ALONE, "1");
     let ended = Running::start(&mut command, test).finish();
     assert!(ended.status.success(), "{}: {}", ended.status, ended.err);
+    assert!(ended.text().contains("1 passed"), "no test {test}");
     if !ended.err.is_empty() {
         print(ended.err.trim_end());
     }
+    true
 }
 
 /// Runs `act` in a forked child; fails if the child did.
@@ -49,7 +52,7 @@ pub fn in_own_process(act: impl FnOnce()) {
 pub fn in_child(act: impl FnOnce()) {
     assert!(
         env::var_os(ALONE).is_some(),
-        "other tests run here: call in_own_process first"
+        "other tests run here: see ran_in_own_process"
     );
     let status = fork(act).wait();
     assert_eq!(status.exit_status(), Some(0), "the child: {status:?}");
@@ -60,10 +63,15 @@ pub struct Forked(Option<Pid>);
 
 /// Runs `act` in a forked child, which goes on beside this process.
 pub fn fork(act: impl FnOnce()) -> Forked {
-    Forked(Some(sys::fork(|| {
+    fork_to_exit(|| {
         act();
-        true
-    })))
+        0
+    })
+}
+
+/// As [`fork`], by a child that ends with the status that `act` returns.
+pub fn fork_to_exit(act: impl FnOnce() -> i32) -> Forked {
+    Forked(Some(sys::fork(act)))
 }
 
 /// As [`fork`], by the bare system call: no handler runs, those of the allocator included, so
@@ -71,7 +79,7 @@ pub fn fork(act: impl FnOnce()) -> Forked {
 pub fn bare_fork(act: impl FnOnce()) -> Forked {
     Forked(Some(sys::bare_fork(|| {
         act();
-        true
+        0
     })))
 }
 

@@ -203,7 +203,7 @@ pub fn expect<T: Load + ?Sized, K: Kind>(rx: &mut Receiver<T, K>, numbers: std::
 #[track_caller]
 pub fn expect_in_order<T: Load + ?Sized, K: Kind>(
     rx: &mut Receiver<T, K>,
-    numbers: std::ops::Range<u64>,
+    numbers: impl IntoIterator<Item = u64>,
 ) {
     for number in numbers {
         assert_eq!(get(rx), (number, 0));

@@ -104,7 +104,7 @@ pub(crate) fn this_binary(test: &str) -> Command {
 }
 
 /// This very binary, to play `role` in the test whose place is `home`.
-pub(crate) fn command(home: &Path, role: &str, args: &Pairs<'_>) -> Command {
+pub fn command(home: &Path, role: &str, args: &Pairs<'_>) -> Command {
     let mut command = this_binary("child");
     command.env("MEMRING_DIR", home.join("rings"));
     children::describe(&mut command, role, args, home);

@@ -2,7 +2,10 @@
 //! at compile time, [`for_each_kind!`](crate::for_each_kind) makes tests of it; known at run
 //! time, [`with_kind!`](crate::with_kind) calls it.
 
-use memring::{Kind, Message, Mpmc, Mpsc, Receiver, Sender, Spmc, Spsc};
+use memring::{
+    AttachError, Kind, Message, Mpmc, Mpsc, Peer, Receiver, Ring, RingKind, Sender, Side, Spmc,
+    Spsc,
+};
 
 /// A kind, with clones of its endpoints where it has them.
 pub trait Cloning: Kind + Sized {
@@ -93,4 +96,47 @@ macro_rules! for_each_kind {
     ($kinds:tt $($body:ident),+ $(,)?) => {
         $( $crate::for_each_kind!(@tests $kinds $body); )+
     };
+}
+
+/// Whether a kind has many endpoints on this side.
+pub fn has_many(kind: RingKind, side: Side) -> bool {
+    match side {
+        Side::Sender => kind.has_many_senders(),
+        Side::Receiver => kind.has_many_receivers(),
+    }
+}
+
+/// Attaches to this side and detaches again.
+pub fn try_attach<T: Message + ?Sized, K: Kind>(
+    ring: &Ring<T, K>,
+    side: Side,
+) -> Result<(), AttachError> {
+    match side {
+        Side::Sender => ring.sender().map(drop),
+        Side::Receiver => ring.receiver().map(drop),
+    }
+}
+
+/// The process that has this side of one, if it is taken.
+pub fn occupant<T: Message + ?Sized, K: Kind>(ring: &Ring<T, K>, side: Side) -> Option<u32> {
+    match try_attach(ring, side) {
+        Ok(()) => None,
+        Err(AttachError::Occupied {
+            side: found,
+            holder,
+        }) if found == side => {
+            assert!(holder.is_some(), "an occupied side without a holder");
+            holder
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Those attached on this side.
+pub fn peers<T: Message + ?Sized, K: Kind>(ring: &Ring<T, K>, side: Side) -> Vec<Peer> {
+    let stats = ring.stats();
+    match side {
+        Side::Sender => stats.senders,
+        Side::Receiver => stats.receivers,
+    }
 }

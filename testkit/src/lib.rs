@@ -4,7 +4,8 @@
 //! - [`children`], [`homes`], [`boards`]: tests with several processes. A test starts the test
 //!   binary again with a role; what its processes tell each other is in shared memory.
 //! - [`programs`], [`commands`]: programs as a user runs them.
-//! - [`forks`], [`sys`]: forks without exec, and system calls that have no safe form.
+//! - [`forks`], [`sys`], [`sockets`]: forks without exec, system calls that have no safe form,
+//!   descriptors passed on.
 //! - [`kinds`], [`loads`], [`verbs`]: a body for each kind of ring, message and verb.
 //! - [`ledgers`], [`progress`]: which message was received how often.
 //! - [`holders`]: a process that holds something, to be killed or stopped.
@@ -28,6 +29,7 @@ pub mod processes;
 pub mod programs;
 pub mod progress;
 pub mod random;
+pub mod sockets;
 pub mod sys;
 pub mod text;
 pub mod time;

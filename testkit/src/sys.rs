@@ -27,9 +27,9 @@ fn done(result: libc::c_int) -> io::Result<()> {
     }
 }
 
-/// Forks. The child has one thread, runs `act` and ends, without the parent's destructors:
-/// with status 0 if `act` returns `true`.
-pub(crate) fn fork(act: impl FnOnce() -> bool) -> Pid {
+/// Forks. The child has one thread, runs `act` and ends with the status that it returns, without
+/// the parent's destructors; with 101 if it panics.
+pub(crate) fn fork(act: impl FnOnce() -> i32) -> Pid {
     // SAFETY: the child runs `act`, which needs no lock that another thread of this process
     // might hold; the allocator's are seen to by the C library.
     in_child(unsafe { libc::fork() }, act)
@@ -37,7 +37,7 @@ pub(crate) fn fork(act: impl FnOnce() -> bool) -> Pid {
 
 /// As [`fork`], by the bare system call: no handler runs, those of the allocator included, so
 /// `act` must not allocate unless this process has one thread.
-pub(crate) fn bare_fork(act: impl FnOnce() -> bool) -> Pid {
+pub(crate) fn bare_fork(act: impl FnOnce() -> i32) -> Pid {
     let flags = libc::c_long::from(libc::SIGCHLD);
     // SAFETY: as in `fork`. Without CLONE_VM it is a fork, whatever the order
     // of the other arguments is on this architecture: they are zero.
@@ -45,14 +45,13 @@ pub(crate) fn bare_fork(act: impl FnOnce() -> bool) -> Pid {
     in_child(child as libc::pid_t, act)
 }
 
-fn in_child(child: libc::pid_t, act: impl FnOnce() -> bool) -> Pid {
+fn in_child(child: libc::pid_t, act: impl FnOnce() -> i32) -> Pid {
     if child == 0 {
         // SAFETY: no arguments to get wrong. The alarm kills a child that
         // hangs, and `_exit` runs no destructor of the parent's.
         unsafe {
             libc::alarm(60);
-            let good = catch_unwind(AssertUnwindSafe(act)).unwrap_or(false);
-            libc::_exit(i32::from(!good));
+            libc::_exit(catch_unwind(AssertUnwindSafe(act)).unwrap_or(101));
         }
     }
     assert!(child > 0, "{}", io::Error::last_os_error());
