@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::board::Board;
 use crate::message::{Check, Source};
-use crate::worker::{self, End};
 use crate::task::{Outcome, Quantity, Shape, Task, Wait, Way};
+use crate::worker::{self, End};
 
 /// Sends.
 pub trait Tx<const N: usize> {

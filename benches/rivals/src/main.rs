@@ -16,9 +16,9 @@ mod message;
 mod pictures;
 mod report;
 mod run;
-mod worker;
 mod targets;
 mod task;
+mod worker;
 
 use std::env;
 use std::path::PathBuf;
@@ -101,7 +101,8 @@ fn main() -> ExitCode {
 fn work(task: Option<String>) -> Result<()> {
     tie_to_parent()?;
     let task: Task = serde_json::from_str(&task.context("no task was given")?)?;
-    let contestant = contestants::named(&task.contestant).context("there is nobody of this name")?;
+    let contestant =
+        contestants::named(&task.contestant).context("there is nobody of this name")?;
     // A thread that fails must not leave others waiting for it.
     std::panic::set_hook(Box::new(|panic| {
         eprintln!("{panic}");

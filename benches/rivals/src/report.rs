@@ -7,9 +7,9 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::contestant::Home;
+use crate::contestants;
 use crate::findings::{Cores, Findings, Row, Spread};
 use crate::pictures;
-use crate::contestants;
 use crate::targets::{Verdict, is_ours, is_rival, losses, prices, targets};
 use crate::task::{Quantity, Wait, Way};
 

@@ -10,11 +10,11 @@ use memring_testkit::placement::Placement;
 
 use crate::Args;
 use crate::contestant::{Contestant, Home};
+use crate::contestants::{self, glance};
 use crate::driver::{Figure, Place, measure};
 use crate::findings::{Findings, Row, Sample};
 use crate::machine::Machine;
 use crate::report;
-use crate::contestants::{self, glance};
 use crate::task::Quantity;
 
 /// A look at the floor.

@@ -7,11 +7,11 @@
 
 mod check;
 mod control;
-mod processes;
 mod findings;
 mod floor;
 mod link;
 mod plan;
+mod processes;
 mod report;
 mod rings;
 mod runner;
@@ -25,10 +25,10 @@ use clap::Args as ClapArgs;
 
 use check::Total;
 use control::{Outcome, Role, Stretch, Task};
-use processes::Processes;
 use findings::{Findings, Sample, Where};
 use memring_testkit::placement::{Placement, Topology};
 use plan::{Cell, FLOOR, Measure, Scale, plan};
+use processes::Processes;
 use report::{Report, RoundTrip, Throughput, Trips};
 
 use crate::progress;

@@ -8,12 +8,12 @@
 
 mod account;
 mod check;
-mod processes;
 mod home;
 mod ledger;
 mod load;
 mod peer;
 mod plan;
+mod processes;
 mod random;
 mod receive;
 mod report;

@@ -82,8 +82,13 @@ impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
             if phase.step == Step::Nudge && self.sabotage.is_some() {
                 self.misbehave(tx)?; // before anybody dies, at the latest
             }
-            self.context.ledger.see(self.context.assignment.place, phase);
-            if phase.step == Step::Nudge && self.context.assignment.nudges && self.sending.room() > 0 {
+            self.context
+                .ledger
+                .see(self.context.assignment.place, phase);
+            if phase.step == Step::Nudge
+                && self.context.assignment.nudges
+                && self.sending.room() > 0
+            {
                 let made = T::make(self.sending.stamp(0));
                 self.sending.begin(1);
                 tx.send(T::lend(&made))

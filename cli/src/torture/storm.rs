@@ -11,12 +11,12 @@ use memring::{Inspection, Kind, OnDeath, Peer, Ring, RingKind};
 
 use super::account::{Receiving, Sending};
 use super::check::{ATTEMPTS, Circumstances, Figures, Receipts, audit};
-use super::processes::{Processes, Deaths, Config};
 use super::home;
 use super::ledger::{Ledger, PLACES, Phase, Stage, Step};
 use super::load::{Job, Load, Size, dispatch};
 use super::peer::{self, Sabotage};
 use super::plan::{Await, Blow, Bout, Plan, Strike, Terms};
+use super::processes::{Config, Deaths, Processes};
 use super::report::Row;
 
 /// A storm and its ring.
@@ -56,7 +56,8 @@ fn through(weather: &Weather, dir: &Path, ledger: &Ledger, progress: &ProgressBa
         sabotage: weather.sabotage,
     };
     let mut storm = Storm {
-        processes: Processes::start(config, &plan.processes).with_context(|| format!("{kind}, at the begin"))?,
+        processes: Processes::start(config, &plan.processes)
+            .with_context(|| format!("{kind}, at the begin"))?,
         weather,
         dir,
         ledger,

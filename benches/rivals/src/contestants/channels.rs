@@ -7,8 +7,8 @@ use crossbeam_queue::ArrayQueue;
 
 use crate::contestant::{Ends, InProcess, Profile, Rx, Skill, Tx};
 use crate::message::{Check, Source};
-use crate::worker::until;
 use crate::task::Shape;
+use crate::worker::until;
 
 /// A contestant whose ends are cloned. The types are given for messages of `N` words.
 macro_rules! channel {

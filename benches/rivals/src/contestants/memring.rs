@@ -12,8 +12,8 @@ use memring::{
 
 use crate::contestant::{Crossing, Link, Made, Profile, Rx, Skill, Tx};
 use crate::message::{Check, Source};
-use crate::worker::until;
 use crate::task::BATCH;
+use crate::worker::until;
 
 /// A way of using rings.
 pub trait Style: Sync + 'static {

@@ -11,8 +11,8 @@ use thingbuf::recycling::Recycle;
 
 use crate::contestant::{Ends, InProcess, Profile, Rx, Skill, Tx};
 use crate::message::{Check, Source};
-use crate::worker::until;
 use crate::task::{BATCH, Shape};
+use crate::worker::until;
 
 /// ringbuf.
 pub struct Ringbuf;

@@ -12,8 +12,8 @@ use ringfire::{
 use crate::board::PATIENCE;
 use crate::contestant::{Crossing, Link, Made, Profile, Rx, Skill, Tx};
 use crate::message::{Check, Source};
-use crate::worker::until;
 use crate::task::BATCH;
+use crate::worker::until;
 
 /// How its receiver waits.
 pub trait Style: Sync + 'static {

@@ -11,8 +11,8 @@ use disruptor::{
 
 use crate::contestant::{Ends, InProcess, Profile, Rx, Skill, Tx};
 use crate::message::{Check, Source};
-use crate::worker::until;
 use crate::task::Shape;
+use crate::worker::until;
 
 /// rtrb.
 pub struct Rtrb;
