@@ -157,10 +157,10 @@ class Ring:
         return sent, received
 
     def passed(self, position, is_passed):
-        """The first position from this one on, a lap on at most, that was not passed."""
+        """The first position from this one on, two laps on at most, that was not passed."""
         capacity = self.header["capacity"]
         bits = min(48, 65 - capacity.bit_length())  # as many as a lap has
-        for step in range(capacity):
+        for step in range(2 * capacity):
             lap, index = divmod((position + step) % 2**64, capacity)
             word = self.word(SLOTS + index * self.header["stride"], f"slot {index}")
             ahead = ((word >> 16) - lap) % 2**bits
@@ -168,7 +168,7 @@ class Ring:
                 ahead -= 2**bits
             if not is_passed(STATES[word >> 14 & 3], ahead):
                 return (position + step) % 2**64
-        return (position + capacity) % 2**64
+        return (position + 2 * capacity) % 2**64
 
     def length(self):
         sent, received = self.progress()

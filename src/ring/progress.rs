@@ -71,10 +71,11 @@ fn received_cell(kind: RingKind) -> Cell {
     }
 }
 
-/// The first position from `from` on, a lap on at most, whose word `is_it`.
+/// The first position from `from` on, whose word `is_it`; two laps on at most, for a
+/// hint may lag by one, and a lap of messages may lie before it.
 fn first_where<M: Memory>(memory: &M, from: u64, is_it: impl Fn(SlotWord, i64) -> bool) -> u64 {
     let geometry = memory.geometry();
-    let steps = (0..geometry.capacity()).take_while(|step| {
+    let steps = (0..2 * geometry.capacity()).take_while(|step| {
         let position = from.wrapping_add(*step);
         // Acquire: the words that come after it are as new at least.
         let word = SlotWord(memory.word(position).load(Ordering::Acquire));

@@ -56,7 +56,7 @@ fn values<'r>(rows: &'r [(String, String)], name: &str) -> Vec<&'r str> {
 }
 
 /// What it should say of those attached.
-fn participants<'p>(side: &'p str, peers: &'p [Peer]) -> impl Iterator<Item = String> + 'p {
+fn members<'p>(side: &'p str, peers: &'p [Peer]) -> impl Iterator<Item = String> + 'p {
     peers.iter().map(move |peer| {
         let life = if peer.alive { "alive" } else { "dead" };
         format!("{} {side} process {} {life}", peer.id, peer.pid)
@@ -101,13 +101,13 @@ fn rings_in_use_with_the_living_and_the_dead<K: Kind>() {
     assert_eq!(slots.len(), 8);
     let lap = (1u64 << 40) / 8;
     let state = if K::KIND.has_many_receivers() {
-        format!("READING attempt 0 owner {}", stats.receivers[0].id)
+        format!("READING redeliveries 0 owner {}", stats.receivers[0].id)
     } else {
-        "PUBLISHED attempt 0 owner 0".into()
+        "PUBLISHED redeliveries 0 owner 0".into()
     };
     assert_eq!(slots[1], format!("1 lap {lap} {state}"));
-    assert_eq!(slots[5], format!("5 lap {lap} PUBLISHED attempt 0 owner 0"));
-    assert_eq!(slots[7], format!("7 lap {lap} FREE attempt 0 owner 0"));
+    assert_eq!(slots[5], format!("5 lap {lap} PUBLISHED redeliveries 0 owner 0"));
+    assert_eq!(slots[7], format!("7 lap {lap} FREE redeliveries 0 owner 0"));
     drop(lease);
     ring.close().expect("close");
     drop((tx, rx));
