@@ -23,6 +23,3 @@ pub(crate) mod lock;
 pub(crate) mod map;
 #[cfg(all(feature = "failpoints", debug_assertions))]
 pub(crate) mod signal;
-
-#[cfg(test)]
-mod testing;
