@@ -6,7 +6,8 @@ use proptest::test_runner::{Config, TestRunner};
 
 use memring_testkit::text::says;
 
-use super::{Place, refused};
+use super::refused;
+use crate::place::Place;
 
 // Offsets of the header's fields, as `docs/format.md` has them.
 const VERSION: u64 = 8;
