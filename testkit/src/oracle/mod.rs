@@ -21,6 +21,7 @@ mod positions;
 mod step;
 #[cfg(feature = "proptest")]
 pub mod strategy;
+mod watch;
 
 pub use answer::{Answer, Delivery, Figures, Refusal};
 pub use config::{Config, Start};
