@@ -94,7 +94,7 @@ impl<W: World> Run<'_, W> {
 
     fn look(&mut self) {
         self.oracle.check(&self.world.figures());
-        for who in self.oracle.receivers_to_ask() {
+        for who in 0..self.oracle.endpoints().1 as u8 {
             self.ask(Step::IsEmpty { who });
         }
     }
