@@ -23,7 +23,5 @@ pub mod failpoints;
 mod linux;
 #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
 pub(crate) use linux::signal;
-#[cfg(all(test, not(loom)))]
-pub(crate) use linux::testing;
 #[cfg(not(loom))]
 pub(crate) use linux::{clock, file, fork, futex, lock, map, membarrier};

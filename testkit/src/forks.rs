@@ -140,3 +140,36 @@ impl Drop for Forked {
 pub fn is_root() -> bool {
     geteuid().is_root()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_in_a_process_of_its_own_is_one_of_the_test() {
+        match catch_unwind(ran_in_own_process) {
+            Ok(false) => panic!("on purpose"), // there
+            Ok(true) => panic!("the failure was not seen"),
+            Err(_) => {}
+        }
+    }
+
+    #[test]
+    fn a_failure_of_a_forked_child_is_one_of_the_test() {
+        assert!(env::var_os(ALONE).is_some() || catch_unwind(|| in_child(|| {})).is_err());
+        if ran_in_own_process() {
+            return;
+        }
+        in_child(|| {});
+        assert!(catch_unwind(|| in_child(|| panic!("on purpose"))).is_err());
+        assert!(fork_checked(|| true).succeeded());
+        assert!(!fork_checked(|| false).succeeded());
+        assert!(!bare_fork_checked(|| false).succeeded());
+        let sleeper = fork(|| thread::sleep(std::time::Duration::from_secs(50)));
+        let pid = sleeper.pid().as_raw_nonzero().get() as u32;
+        sleeper.kill();
+        assert_eq!(crate::processes::state_of(pid), None);
+    }
+}

@@ -81,7 +81,7 @@ macro_rules! words {
     )*};
 }
 
-words!(7 "small", 8 "line", 512 "page");
+words!(1 "word", 7 "small", 8 "line", 512 "page");
 
 /// One byte holds two bits of the sender and six of the number.
 impl Load for u8 {

@@ -9,9 +9,10 @@ use memring::{
 };
 use memring_testkit::for_each_kind;
 use memring_testkit::forks::{fork, in_child, ran_in_own_process};
-use memring_testkit::homes::directory;
 use memring_testkit::text::says;
 use memring_testkit::time::in_time;
+
+use crate::place::Place;
 
 const NO_TIME: Duration = Duration::ZERO;
 
@@ -167,9 +168,8 @@ fn a_child_keeps_no_parent_alive<K: Kind>() {
     if ran_in_own_process() {
         return;
     }
-    let place = directory();
-    let path = place.path().join("ring");
-    let name = path.to_str().unwrap();
+    let place = Place::empty();
+    let name = place.name();
     let ring = Ring::<u64, K>::create(name, 4).unwrap();
     let (wait, release) = std::io::pipe().unwrap();
     let mut release = Some(release);
@@ -203,9 +203,8 @@ fn a_named_ring_is_opened_by_its_name() {
     if ran_in_own_process() {
         return;
     }
-    let place = directory();
-    let path = place.path().join("ring");
-    let name = path.to_str().unwrap();
+    let place = Place::empty();
+    let name = place.name();
     let ring = Ring::<u64, Spsc>::create(name, 4).unwrap();
     let mut receiver = ring.receiver().unwrap();
     in_child(|| {

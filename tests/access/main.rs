@@ -7,6 +7,7 @@ mod format;
 mod names;
 mod no_proc;
 mod open_errors;
+mod place;
 
 use memring_testkit::{children, holders, of_kind};
 

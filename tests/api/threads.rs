@@ -8,98 +8,60 @@ use memring::{FenceMode, Kind, Mpmc, Receiver, Ring, RingBuilder, Sender, WaitSt
 use memring_testkit::for_each_kind;
 use memring_testkit::kinds::Cloning;
 use memring_testkit::time::in_time;
+use memring_testkit::verbs::{self, Verb};
 
-/// How a sender sends, or a receiver receives: a way for each number.
-const WAYS: usize = 4;
-
-fn send_all<K: Kind>(mut sender: Sender<u64, K>, who: u64, count: u64, way: usize) {
-    let message = |index| who << 32 | index;
-    match way % WAYS {
-        0 => (0..count).for_each(|index| sender.send(message(index)).unwrap()),
-        1 => {
-            for start in (0..count).step_by(7) {
-                let messages = (start..count.min(start + 7)).map(message);
-                sender.send_batch(messages).unwrap();
-            }
-        }
-        2 => {
-            for index in 0..count {
-                if index % 5 == 0 {
-                    drop(sender.reserve().unwrap()); // given up
-                }
-                let mut grant = sender.reserve().unwrap();
-                grant.write(message(index)).unwrap();
-                grant.commit().unwrap();
-            }
-        }
-        _ => {
-            for index in 0..count {
-                while sender.try_send(message(index)).is_err() {
-                    thread::yield_now();
-                }
-            }
-        }
-    }
-}
-
-fn receive_all<K: Kind>(mut receiver: Receiver<u64, K>, way: usize) -> Vec<u64> {
-    let mut seen = Vec::new();
-    match way % WAYS {
-        0 => seen.extend(receiver.iter()),
-        1 => while receiver.recv_batch(&mut seen, 5).is_ok() {},
-        2 => {
-            while let Ok(batch) = receiver.lease_batch(3) {
-                seen.extend(batch.iter().map(|message| message.read()));
-            }
-        }
-        _ => loop {
-            match receiver.try_recv() {
-                Ok(message) => seen.push(message),
-                Err(memring::TryRecvError::Empty) => thread::yield_now(),
-                Err(_) => break,
-            }
-        },
-    }
-    seen
-}
+/// As large as a `u64`, and stamped.
+type Word = [u64; 1];
 
 /// All of them at once, on endpoints that are there before the first message.
 fn stream<K: Kind>(
-    senders: Vec<Sender<u64, K>>,
-    receivers: Vec<Receiver<u64, K>>,
+    senders: Vec<Sender<Word, K>>,
+    receivers: Vec<Receiver<Word, K>>,
     count: u64,
-    first_way: usize,
+    first_verb: usize,
 ) {
     let number = senders.len();
+    let verb = move |index| Verb::ALL[(first_verb + index) % Verb::ALL.len()];
     let seen = in_time(move || {
         let threads: Vec<_> = (receivers.into_iter().enumerate())
-            .map(|(way, receiver)| thread::spawn(move || receive_all(receiver, first_way + way)))
+            .map(|(index, mut rx)| {
+                thread::spawn(move || {
+                    let mut seen = Vec::new();
+                    verbs::receive(&mut rx, verb(index), |stamp, attempt| {
+                        assert_eq!(attempt, 0);
+                        seen.push((stamp.sender, stamp.number));
+                    });
+                    seen
+                })
+            })
             .collect();
-        for (who, sender) in senders.into_iter().enumerate() {
-            thread::spawn(move || send_all(sender, who as u64, count, first_way + who));
+        for (index, mut tx) in senders.into_iter().enumerate() {
+            thread::spawn(move || {
+                verbs::send(&mut tx, verb(index), index as u64, 0, count).expect("send all");
+            });
         }
         let each = threads.into_iter().map(|thread| thread.join().unwrap());
         each.collect::<Vec<_>>()
     });
     for one in &seen {
         let mut last = vec![None; number];
-        for message in one {
-            let (who, index) = ((message >> 32) as usize, message & 0xffff_ffff);
-            assert!(last[who].is_none_or(|last| last < index), "out of order");
-            last[who] = Some(index);
+        for (sender, index) in one {
+            let last = &mut last[*sender as usize];
+            assert!(last.is_none_or(|last| last < *index), "out of order");
+            *last = Some(*index);
         }
     }
-    let mut all: Vec<u64> = seen.into_iter().flatten().collect();
+    let mut all: Vec<_> = seen.into_iter().flatten().collect();
     all.sort_unstable();
     let expected =
-        (0..number as u64).flat_map(|who| (0..count).map(move |index| who << 32 | index));
+        (0..number as u64).flat_map(|sender| (0..count).map(move |index| (sender, index)));
     assert!(all.into_iter().eq(expected), "lost or doubled");
 }
 
-/// Every way in turn, as many of each side as the kind admits: half of them
+/// Every verb in turn, as many of each side as the kind admits: half of them
 /// attached, half cloned.
-fn streams<K: Cloning>(build: RingBuilder<u64, K>, strategy: WaitStrategy, count: u64) {
-    for way in 0..WAYS {
+fn streams<K: Cloning>(build: RingBuilder<Word, K>, strategy: WaitStrategy, count: u64) {
+    for first_verb in 0..Verb::ALL.len() {
         let ring = build.clone().anonymous().unwrap();
         let mut senders = vec![ring.sender_with(strategy).unwrap()];
         if K::KIND.has_many_senders() {
@@ -113,11 +75,11 @@ fn streams<K: Cloning>(build: RingBuilder<u64, K>, strategy: WaitStrategy, count
         senders.extend(clones);
         let clones: Vec<_> = receivers.iter().filter_map(K::clone_receiver).collect();
         receivers.extend(clones);
-        stream(senders, receivers, count, way);
+        stream(senders, receivers, count, first_verb);
     }
 }
 
-fn ring<K: Cloning>(capacity: usize) -> RingBuilder<u64, K> {
+fn ring<K: Cloning>(capacity: usize) -> RingBuilder<Word, K> {
     Ring::builder().capacity(capacity)
 }
 

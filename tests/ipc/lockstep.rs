@@ -2,6 +2,7 @@
 //! ring, this one says which makes the next call, and every answer is known.
 
 use std::cell::RefCell;
+use std::fmt::Debug;
 use std::thread;
 use std::time::Instant;
 
@@ -55,7 +56,7 @@ impl Remote {
 
     fn open(&mut self, ring: u64) {
         self.board.set(RING, ring);
-        self.ask();
+        self.ask(&"open the ring");
     }
 
     fn carry_out(&mut self, call: &Call) -> Answer {
@@ -63,27 +64,27 @@ impl Remote {
         for (index, word) in call.to_words().into_iter().enumerate() {
             self.board.set(CALL + index, word);
         }
-        self.ask();
+        self.ask(call);
         let answer = (ANSWER..WORDS).map(|index| self.board.get(index));
         Answer::from_words(&answer.collect::<Vec<u64>>())
     }
 
-    fn ask(&mut self) {
+    fn ask(&mut self, what: &dyn Debug) {
         self.asked += 1;
         self.board.set(ASKED, self.asked);
-        let running = || self.child.is_running();
-        wait_for(&self.board, ANSWERED, self.asked, running);
+        let check = || assert!(self.child.is_running(), "ended, asked to {what:?}");
+        wait_for(&self.board, ANSWERED, self.asked, check);
     }
 }
 
 /// Offers the processor until the word at `index` is `value`.
-fn wait_for(board: &Board, index: usize, value: u64, mut goes_on: impl FnMut() -> bool) {
+fn wait_for(board: &Board, index: usize, value: u64, mut check: impl FnMut()) {
     let late = Instant::now() + LIMIT;
     let mut polls = 0u32;
     while board.get(index) != value {
         polls += 1;
         if polls.is_multiple_of(1024) {
-            assert!(goes_on(), "the other process has ended");
+            check();
             assert!(Instant::now() < late, "word {index} never became {value}");
         }
         thread::yield_now();
@@ -95,7 +96,7 @@ fn obey<P: Payload, K: Cloning>(args: &Args) {
     let board = args.board(&args.get::<String>("board"));
     let mut endpoints: Option<Endpoints<P, K>> = None;
     for turn in 1.. {
-        wait_for(&board, ASKED, turn, || true);
+        wait_for(&board, ASKED, turn, || {});
         match board.get(RING) {
             0 => {
                 let call = Call::from_words([board.get(CALL), board.get(CALL + 1)]);
@@ -150,6 +151,8 @@ fn agrees<P: Payload, K: Cloning>(role: &str, processes: usize, cases: u32) {
         cases,
         failure_persistence: None,
         max_shrink_iters: 200,
+        // All of it has to end before the test counts as hanging.
+        max_shrink_time: 20_000,
         ..Config::default()
     });
     let state = RefCell::new((Vec::new(), 0u64));

@@ -401,5 +401,5 @@ fn without_proc(proc: &str) -> io::Error {
     )
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "failpoints"))] // they need testkit
 mod tests;

@@ -402,5 +402,5 @@ impl Drop for PrivateFd {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "failpoints"))] // they need testkit
 mod tests;

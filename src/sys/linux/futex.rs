@@ -57,13 +57,16 @@ pub(crate) fn wake(word: &AtomicU32, count: u32) -> usize {
     futex::wake(word, futex::Flags::empty(), count).unwrap_or(0)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "failpoints"))] // they need testkit
 mod tests {
     use std::thread;
     use std::time::Duration;
 
+    use memring_testkit::time::LONG;
+    use memring_testkit::words::shared_word;
+    use memring_testkit::{forks, sys};
+
     use super::*;
-    use crate::sys::testing::{self, GUARD};
 
     fn after(duration: Duration) -> MonotonicTime {
         MonotonicTime::now().checked_add(duration).unwrap()
@@ -72,7 +75,7 @@ mod tests {
     #[test]
     fn a_changed_word_does_not_sleep() {
         let word = AtomicU32::new(7);
-        assert_eq!(wait(&word, 6, after(GUARD)), WaitEnd::Changed);
+        assert_eq!(wait(&word, 6, after(LONG)), WaitEnd::Changed);
     }
 
     #[test]
@@ -90,9 +93,9 @@ mod tests {
         assert_eq!(wake(&word, u32::MAX), 0);
         thread::scope(|scope| {
             let sleepers: Vec<_> = (0..2)
-                .map(|_| scope.spawn(|| wait(&word, 0, after(GUARD))))
+                .map(|_| scope.spawn(|| wait(&word, 0, after(LONG))))
                 .collect();
-            let limit = after(GUARD);
+            let limit = after(LONG);
             let mut woken = 0;
             while woken < 2 && MonotonicTime::now() < limit {
                 let now = wake(&word, 1);
@@ -110,9 +113,9 @@ mod tests {
     fn wakes_a_sleeper_in_another_process() {
         // The parent sleeps through one mapping, the child wakes through the
         // same page: a private futex would not be found.
-        let word = testing::shared_word();
-        let child = testing::fork(|| {
-            let limit = after(GUARD);
+        let word = shared_word();
+        let child = forks::fork_checked(|| {
+            let limit = after(LONG);
             while MonotonicTime::now() < limit {
                 if wake(word, 1) == 1 {
                     return true;
@@ -121,9 +124,9 @@ mod tests {
             }
             false
         });
-        let mut outcome = wait(word, 0, after(GUARD));
+        let mut outcome = wait(word, 0, after(LONG));
         while outcome == WaitEnd::Interrupted {
-            outcome = wait(word, 0, after(GUARD));
+            outcome = wait(word, 0, after(LONG));
         }
         assert_eq!(outcome, WaitEnd::Woken);
         assert!(child.succeeded());
@@ -132,7 +135,7 @@ mod tests {
     #[test]
     fn a_signal_interrupts() {
         let word = AtomicU32::new(0);
-        let outcome = testing::with_signals(|| wait(&word, 0, after(GUARD)), |_| {});
+        let outcome = sys::with_signals(|| wait(&word, 0, after(LONG)), |_| {});
         assert_eq!(outcome, WaitEnd::Interrupted);
     }
 }

@@ -220,5 +220,5 @@ fn call(
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "failpoints"))] // they need testkit
 mod tests;

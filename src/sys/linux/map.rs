@@ -132,14 +132,15 @@ impl Drop for Mapping {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "failpoints"))] // they need testkit
 mod tests {
     use std::ffi::OsStr;
     use std::os::fd::{AsFd, OwnedFd};
 
+    use memring_testkit::forks;
+
     use super::*;
     use crate::sys::file;
-    use crate::sys::testing;
 
     const LEN: usize = 3 * 4096;
 
@@ -212,7 +213,7 @@ mod tests {
         let mapping = Mapping::shared(file.as_fd(), LEN).unwrap();
         let address = mapping.as_ptr().as_ptr();
         let mut mapping = Some(mapping);
-        let child = testing::fork(|| {
+        let child = forks::fork_checked(|| {
             let rights = ProtFlags::READ | ProtFlags::WRITE;
             let flags = MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE;
             // SAFETY: O1: never replaces a mapping: it fails if the child has one.

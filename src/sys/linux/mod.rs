@@ -9,5 +9,3 @@ pub(crate) mod map;
 pub(crate) mod membarrier;
 #[cfg(all(feature = "failpoints", debug_assertions))]
 pub(crate) mod signal;
-#[cfg(test)]
-pub(crate) mod testing;

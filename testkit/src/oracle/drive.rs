@@ -11,6 +11,7 @@ use super::World;
 use super::answer::{Answer, Delivery, Figures, Refusal};
 use super::message::{Payload, Sent};
 use super::step::{Call, Guard, MAX_ENDPOINTS, Step, Verb};
+use super::watch::Watch;
 use crate::kinds::Cloning;
 
 /// The endpoints that one process has on a ring, each in its slot.
@@ -180,6 +181,7 @@ impl<P: Payload, K: Cloning> Endpoints<P, K> {
 impl<P: Payload, K: Cloning> World for Endpoints<P, K> {
     fn carry_out(&mut self, call: &Call) -> Answer {
         let Call { slot, number, .. } = *call;
+        let _watch = Watch::on(*call);
         match call.step {
             Step::AttachSender { .. } => {
                 attached(self.ring.sender(), &mut self.senders[usize::from(slot)])

@@ -317,14 +317,6 @@ impl Oracle {
         (all, None)
     }
 
-    /// The receivers whose `is_empty` is known: not while messages are leaked.
-    pub fn receivers_to_ask(&self) -> Vec<u8> {
-        let count = self.receivers.count() as u8;
-        let slot = |who: &u8| self.receivers.pick(*who).expect("an endpoint");
-        let knows = |who: &u8| self.receivers.get(slot(who)).leaked.is_empty();
-        (0..count).filter(knows).collect()
-    }
-
     /// How many senders, and how many receivers.
     pub fn endpoints(&self) -> (usize, usize) {
         (self.senders.count(), self.receivers.count())

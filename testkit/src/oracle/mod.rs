@@ -21,6 +21,7 @@ mod positions;
 mod step;
 #[cfg(feature = "proptest")]
 pub mod strategy;
+mod watch;
 
 pub use answer::{Answer, Delivery, Figures, Refusal};
 pub use config::{Config, Start};
@@ -93,7 +94,7 @@ impl<W: World> Run<'_, W> {
 
     fn look(&mut self) {
         self.oracle.check(&self.world.figures());
-        for who in self.oracle.receivers_to_ask() {
+        for who in 0..self.oracle.endpoints().1 as u8 {
             self.ask(Step::IsEmpty { who });
         }
     }

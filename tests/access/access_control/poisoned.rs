@@ -9,7 +9,8 @@ use memring::{AttachError, Corruption, Failure, Mpmc, Ring, RingError, SendError
 
 use memring_testkit::forks::ran_in_own_process;
 use memring_testkit::format::SLOTS;
-use memring_testkit::homes::directory;
+
+use crate::place::Place;
 
 type Numbers = Ring<u64, Mpmc>;
 
@@ -20,9 +21,8 @@ fn every_later_call_returns_the_error_that_the_first_returned() {
     if ran_in_own_process() {
         return;
     }
-    let place = directory();
-    let name = place.path().join("x");
-    let name = name.to_str().unwrap();
+    let place = Place::empty();
+    let name = place.name();
     let ring = Numbers::create(name, 2).unwrap();
     let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
     // A descriptor to pass on, which is not passed on later.

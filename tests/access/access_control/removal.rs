@@ -11,6 +11,7 @@ use memring_testkit::homes::directory;
 use memring_testkit::text::says;
 
 use super::{ATTACKER, Numbers, VICTIM, on_stage};
+use crate::place::Place;
 
 #[test]
 fn whoever_locks_the_directory_bars_nobody() {
@@ -57,9 +58,8 @@ fn a_ring_that_was_made_meanwhile_is_left_alone() {
     if ran_in_own_process() {
         return;
     }
-    let place = directory();
-    let name = place.path().join("x");
-    let name = name.to_str().unwrap();
+    let place = Place::empty();
+    let name = place.name();
     drop(Numbers::create(name, 2).unwrap());
     // The first remover, as far as the second can tell.
     let first = File::open(name).unwrap();
@@ -114,9 +114,8 @@ fn whoever_locks_the_ring_s_file_is_waited_for_but_not_for_ever() {
     if ran_in_own_process() {
         return;
     }
-    let place = directory();
-    let name = place.path().join("x");
-    let name = name.to_str().unwrap();
+    let place = Place::empty();
+    let name = place.name();
     let ring = Numbers::create(name, 2).unwrap();
     let holder = File::open(name).unwrap();
     holder.lock().unwrap();

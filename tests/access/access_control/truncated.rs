@@ -13,6 +13,7 @@ use memring_testkit::homes::directory;
 use memring_testkit::text::says;
 
 use super::Numbers;
+use crate::place::Place;
 
 /// `docs/trust.md` says so. If this fails, there is something better to say.
 #[test]
@@ -20,9 +21,8 @@ fn a_named_ring_that_its_owner_cuts_short_kills_whoever_touches_it() {
     if ran_in_own_process() {
         return;
     }
-    let place = directory();
-    let name = place.path().join("x");
-    let name = name.to_str().unwrap();
+    let place = Place::empty();
+    let name = place.name();
     drop(Numbers::create(name, 2).unwrap());
     let peer = fork(|| {
         let ring = Numbers::open(name).unwrap();

@@ -106,7 +106,10 @@ fn rings_in_use_with_the_living_and_the_dead<K: Kind>() {
         "PUBLISHED redeliveries 0 owner 0".into()
     };
     assert_eq!(slots[1], format!("1 lap {lap} {state}"));
-    assert_eq!(slots[5], format!("5 lap {lap} PUBLISHED redeliveries 0 owner 0"));
+    assert_eq!(
+        slots[5],
+        format!("5 lap {lap} PUBLISHED redeliveries 0 owner 0")
+    );
     assert_eq!(slots[7], format!("7 lap {lap} FREE redeliveries 0 owner 0"));
     drop(lease);
     ring.close().expect("close");

@@ -7,7 +7,8 @@ use proptest::test_runner::{Config, TestRunner};
 use memring_testkit::format::*;
 use memring_testkit::text::says;
 
-use super::{Place, refused};
+use super::refused;
+use crate::place::Place;
 
 fn ring() -> Place {
     Place::with::<u64, Spsc>()

@@ -13,7 +13,8 @@ use rustix::fs::{
     CWD, FileType, MemfdFlags, Mode, SealFlags, fcntl_add_seals, ftruncate, memfd_create, mknodat,
 };
 
-use super::{Place, refused};
+use super::refused;
+use crate::place::Place;
 
 #[test]
 fn a_symbolic_link() {

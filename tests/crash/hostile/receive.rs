@@ -17,29 +17,13 @@ pub fn receive<T: Sample + ?Sized, K: Cloning>(
     watch: &Watch,
     random: &mut Random,
 ) {
-    while !scene.is_over() {
-        let Some(ring) = scene.open(watch) else {
-            continue;
-        };
-        let strategy = scene.strategy(random);
-        let attach = || ring.receiver_with(strategy);
-        let attached = watch.call("attach a receiver", Duration::ZERO, attach);
-        let Some(mut receiver) = scene.attached(attached) else {
-            continue;
-        };
-        for _ in 0..random.below(300) {
-            if random.below(50) == 0
-                && let Some(copy) = K::clone_receiver(&receiver)
-            {
-                let old = mem::replace(&mut receiver, copy);
-                watch.call("drop a clone", Duration::ZERO, || drop(old));
-            }
-            if scene.is_over() || !receive_once(scene, watch, random, &mut receiver) {
-                break;
-            }
-        }
-        watch.call("drop a receiver", Duration::ZERO, || drop(receiver));
-    }
+    scene.attach_again_and_again(
+        watch,
+        random,
+        |ring, strategy| ring.receiver_with(strategy),
+        K::clone_receiver,
+        |receiver, random| receive_once(scene, watch, random, receiver),
+    );
 }
 
 /// Whether the receiver is good for more.

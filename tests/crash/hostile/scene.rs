@@ -1,5 +1,6 @@
 //! What the threads of one round share: the ring, the time, the tally.
 
+use std::mem;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -25,6 +26,27 @@ pub enum Outcome {
     NotOpened,
     Opened,
     Looked,
+}
+
+impl Outcome {
+    pub const ALL: [Outcome; 13] = {
+        use Outcome::*;
+        [
+            Sent,
+            Received,
+            Leased,
+            Full,
+            Empty,
+            TimedOut,
+            Closed,
+            Disconnected,
+            Corrupted,
+            NotAttached,
+            NotOpened,
+            Opened,
+            Looked,
+        ]
+    };
 }
 
 /// How often each has come.
@@ -93,6 +115,40 @@ impl<T: Message + ?Sized, K: Kind> Scene<'_, T, K> {
         }
         std::thread::sleep(Duration::from_millis(1));
         None
+    }
+
+    /// Attaches with `attach`, works and detaches, again and again, until the round is over.
+    /// `work` says whether the endpoint is good for more; now and then a clone takes its place.
+    pub fn attach_again_and_again<E>(
+        &self,
+        watch: &Watch,
+        random: &mut Random,
+        attach: impl Fn(&Ring<T, K>, WaitStrategy) -> Result<E, AttachError>,
+        clone: impl Fn(&E) -> Option<E>,
+        mut work: impl FnMut(&mut E, &mut Random) -> bool,
+    ) {
+        while !self.is_over() {
+            let Some(ring) = self.open(watch) else {
+                continue;
+            };
+            let strategy = self.strategy(random);
+            let attached = watch.call("attach", Duration::ZERO, || attach(&ring, strategy));
+            let Some(mut endpoint) = self.attached(attached) else {
+                continue;
+            };
+            for _ in 0..random.below(300) {
+                if random.below(50) == 0
+                    && let Some(copy) = clone(&endpoint)
+                {
+                    let old = mem::replace(&mut endpoint, copy);
+                    watch.call("drop a clone", Duration::ZERO, || drop(old));
+                }
+                if self.is_over() || !work(&mut endpoint, random) {
+                    break;
+                }
+            }
+            watch.call("drop an endpoint", Duration::ZERO, || drop(endpoint));
+        }
     }
 
     /// A handle has failed: only because the memory is nonsense. A header that

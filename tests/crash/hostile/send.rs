@@ -20,29 +20,13 @@ pub fn send<T: Sample + ?Sized, K: Cloning>(
     watch: &Watch,
     random: &mut Random,
 ) {
-    while !scene.is_over() {
-        let Some(ring) = scene.open(watch) else {
-            continue;
-        };
-        let strategy = scene.strategy(random);
-        let attach = || ring.sender_with(strategy);
-        let attached = watch.call("attach a sender", Duration::ZERO, attach);
-        let Some(mut sender) = scene.attached(attached) else {
-            continue;
-        };
-        for _ in 0..random.below(300) {
-            if random.below(50) == 0
-                && let Some(copy) = K::clone_sender(&sender)
-            {
-                let old = mem::replace(&mut sender, copy);
-                watch.call("drop a clone", Duration::ZERO, || drop(old));
-            }
-            if scene.is_over() || !send_once(scene, watch, random, &mut sender) {
-                break;
-            }
-        }
-        watch.call("drop a sender", Duration::ZERO, || drop(sender));
-    }
+    scene.attach_again_and_again(
+        watch,
+        random,
+        |ring, strategy| ring.sender_with(strategy),
+        K::clone_sender,
+        |sender, random| send_once(scene, watch, random, sender),
+    );
 }
 
 /// Whether the sender is good for more.

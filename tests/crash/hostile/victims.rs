@@ -8,11 +8,12 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use memring::{FenceMode, Mpmc, Mpsc, OnDeath, Ring, Spmc, Spsc, Wakeups};
+use memring::{FenceMode, OnDeath, Ring, RingKind, Wakeups};
 use memring_testkit::children::{Args, without_limit};
 use memring_testkit::kinds::Cloning;
 use memring_testkit::random::Random;
 use memring_testkit::text::print;
+use memring_testkit::with_kind;
 
 use super::attack::{Orders, RELENTLESS, RESTING, WROTE};
 use super::receive::receive;
@@ -44,12 +45,8 @@ pub fn victims(args: &Args) {
             home: &home,
         };
         // In turn, so that even a short run has all of them.
-        writes += match rounds % 4 {
-            0 => round.of_kind::<Spsc>(rounds / 4),
-            1 => round.of_kind::<Mpsc>(rounds / 4),
-            2 => round.of_kind::<Spmc>(rounds / 4),
-            _ => round.of_kind::<Mpmc>(rounds / 4),
-        };
+        let kind = RingKind::ALL[rounds as usize % 4];
+        writes += with_kind!(kind, K => round.of_kind::<K>(rounds / 4));
         rounds += 1;
     }
     report(seed, rounds, writes, &tally);
@@ -58,23 +55,8 @@ pub fn victims(args: &Args) {
 /// Says what happened; fails if something never did, which a short run has too.
 fn report(seed: u64, rounds: u64, writes: u64, tally: &Tally) {
     use Outcome::*;
-    let all = [
-        Sent,
-        Received,
-        Leased,
-        Full,
-        Empty,
-        TimedOut,
-        Closed,
-        Disconnected,
-        Corrupted,
-        NotAttached,
-        NotOpened,
-        Opened,
-        Looked,
-    ];
     let mut text = format!("seed {seed}: {rounds} rounds, {writes} hostile writes;");
-    for outcome in all {
+    for outcome in Outcome::ALL {
         text += &format!(" {outcome:?} {}", tally.of(outcome));
     }
     let latest = WATCHES.iter().map(Watch::latest).max();

@@ -4,8 +4,10 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use memring_testkit::time::LONG;
+use memring_testkit::{forks, sys};
+
 use super::*;
-use crate::sys::testing;
 
 struct Place {
     path: PathBuf,
@@ -87,7 +89,7 @@ fn facts_are_those_of_the_file() {
 #[test]
 fn the_mode_is_not_the_umasks() {
     let place = Place::new();
-    let child = testing::fork(|| {
+    let child = forks::fork_checked(|| {
         rustix::process::umask(Mode::from_raw_mode(0o777));
         let file = create_unnamed(place.dir(), 0o664).unwrap();
         metadata(file.as_fd()).unwrap().mode == 0o664
@@ -266,10 +268,10 @@ fn reopening_needs_the_real_proc() {
 fn flock_waits_through_signals() {
     let place = Place::new();
     let holder = reopen(place.dir(), false).unwrap();
-    let late = MonotonicTime::now().checked_add(testing::GUARD).unwrap();
+    let late = MonotonicTime::now().checked_add(LONG).unwrap();
     flock_exclusive(holder.as_fd(), late).unwrap();
     let mut released = false;
-    let taken = testing::with_signals(
+    let taken = sys::with_signals(
         || flock_exclusive(place.dir(), late),
         |handled| {
             if handled >= 20 && !released {

@@ -2,8 +2,9 @@ use std::ffi::OsStr;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
+use memring_testkit::forks;
+
 use super::*;
-use crate::sys::testing;
 
 fn memory() -> OwnedFd {
     file::memfd(OsStr::new("fork")).unwrap()
@@ -25,8 +26,8 @@ fn a_sentinel_reads_zero_in_the_child_only() {
     let sentinel = Sentinel::new().unwrap();
     assert_eq!(sentinel.get(), Sentinel::USABLE);
     sentinel.set(9);
-    assert!(testing::fork(|| sentinel.get() == Sentinel::FORKED).succeeded());
-    assert!(testing::bare_fork(|| sentinel.get() == Sentinel::FORKED).succeeded());
+    assert!(forks::fork_checked(|| sentinel.get() == Sentinel::FORKED).succeeded());
+    assert!(forks::bare_fork_checked(|| sentinel.get() == Sentinel::FORKED).succeeded());
     assert_eq!(sentinel.get(), 9);
 }
 
@@ -35,10 +36,10 @@ fn every_generation_has_its_own_home() {
     let here = ProcessToken::here().unwrap();
     assert_eq!(ProcessToken::here().unwrap(), here);
     assert!(here.is_here());
-    let child = testing::fork(|| {
+    let child = forks::fork_checked(|| {
         let lost = !here.is_here();
         let child_token = ProcessToken::here().unwrap();
-        let grandchild = testing::bare_fork(|| {
+        let grandchild = forks::bare_fork_checked(|| {
             let token = ProcessToken::here().unwrap();
             !here.is_here() && !child_token.is_here() && token.is_here()
         });
@@ -63,7 +64,7 @@ fn a_private_descriptor_closes_at_drop() {
 fn children_have_none_of_it_and_can_have_their_own() {
     let mut fd = Some(PrivateFd::open(|| Ok(memory())).unwrap());
     let (old, file) = (number(fd.as_ref().unwrap()), fd.as_ref().unwrap().file());
-    let child = testing::fork(|| {
+    let child = forks::fork_checked(|| {
         let gone = {
             let inherited = fd.as_ref().unwrap();
             !stands_for(old, file)
@@ -84,7 +85,7 @@ fn children_have_none_of_it_and_can_have_their_own() {
 
         let mut own = Some(PrivateFd::open(|| Ok(memory())).unwrap());
         let (own_number, own_file) = (number(own.as_ref().unwrap()), own.as_ref().unwrap().file());
-        let grandchild = testing::fork(|| {
+        let grandchild = forks::fork_checked(|| {
             let gone = !stands_for(own_number, own_file) && own.as_ref().unwrap().get().is_none();
             drop(own.take());
             let new = PrivateFd::open(|| Ok(memory())).unwrap();
@@ -110,7 +111,7 @@ fn a_number_closed_behind_our_back_is_left_alone() {
     assert_eq!(unsafe { libc::dup2(stranger.as_raw_fd(), number) }, number);
     let file = file::metadata(stranger.as_fd()).unwrap().id();
     assert!(fd.verified().is_err());
-    assert!(testing::fork(|| stands_for(number, file)).succeeded());
+    assert!(forks::fork_checked(|| stands_for(number, file)).succeeded());
     drop(fd);
     assert!(stands_for(number, file));
     // SAFETY: opened by `dup2` above, and nobody else's.
@@ -137,7 +138,7 @@ fn a_number_registered_anew_is_the_newcomers() {
     drop(old);
     assert!(new.verified().is_ok());
     let file = new.file();
-    assert!(testing::fork(|| !stands_for(number, file)).succeeded());
+    assert!(forks::fork_checked(|| !stands_for(number, file)).succeeded());
 }
 
 #[test]
@@ -150,7 +151,7 @@ fn handlers_bear_being_installed_twice() {
     let fd = PrivateFd::open(|| Ok(memory())).unwrap();
     let number = number(&fd);
     let file = fd.file();
-    assert!(testing::fork(|| !stands_for(number, file)).succeeded());
+    assert!(forks::fork_checked(|| !stands_for(number, file)).succeeded());
     assert!(fd.verified().is_ok());
 }
 
@@ -177,7 +178,7 @@ fn no_fork_comes_between() {
                         let own = PrivateFd::open(|| Ok(memory())).unwrap();
                         count_open(marker) == 0 && own.verified().is_ok()
                     };
-                    (0..FORKS).all(|_| testing::fork(child).succeeded())
+                    (0..FORKS).all(|_| forks::fork_checked(child).succeeded())
                 })
             })
             .collect();

@@ -4,9 +4,12 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Instant;
 
+use memring_testkit::forks;
+use memring_testkit::time::{LONG, await_at_least};
+use memring_testkit::words::shared_word;
+
 use super::*;
 use crate::sys::file;
-use crate::sys::testing::{self, GUARD, await_at_least};
 
 fn memory() -> OwnedFd {
     file::memfd(OsStr::new("lock")).unwrap()
@@ -22,7 +25,7 @@ fn another(file: &impl AsFd) -> LockFile {
 fn await_free(lock: &LockFile, byte: u64) {
     let start = Instant::now();
     while lock.is_held(byte).unwrap() {
-        assert!(start.elapsed() < GUARD, "byte {byte} is still held");
+        assert!(start.elapsed() < LONG, "byte {byte} is still held");
         thread::yield_now();
     }
 }
@@ -139,8 +142,8 @@ fn a_mapping_keeps_the_lock_of_a_closed_descriptor() {
 fn death_frees_and_only_death() {
     let file = memory();
     let lock = another(&file);
-    let stage = testing::shared_word();
-    let child = testing::fork(|| {
+    let stage = shared_word();
+    let child = forks::fork_checked(|| {
         let own = another(&file);
         let taken = own.try_exclusive(7).unwrap() == Acquired::Taken;
         // Release pairs with the Acquire in `await_at_least`.
@@ -163,8 +166,8 @@ fn a_child_can_neither_use_nor_keep_its_parents_locks() {
     let fd = lock.as_ref().unwrap().as_fd().unwrap();
     let mapping = crate::sys::map::Mapping::shared(fd, 4096).unwrap();
     lock.as_ref().unwrap().try_exclusive(1).unwrap();
-    let stage = testing::shared_word();
-    let child = testing::fork(|| {
+    let stage = shared_word();
+    let child = forks::fork_checked(|| {
         let inherited = lock.as_ref().unwrap();
         let refused = inherited.try_exclusive(2).is_err()
             && inherited.shared(2).is_err()
@@ -209,12 +212,12 @@ impl LockFileParts {
 #[test]
 fn a_bare_child_cannot_unlock() {
     // From a child of one thread: there the bare call is as good as `fork`.
-    let child = testing::fork(|| {
+    let child = forks::fork_checked(|| {
         let file = memory();
         let watcher = another(&file);
         let mut lock = Some(another(&file));
         lock.as_ref().unwrap().try_exclusive(1).unwrap();
-        let grandchild = testing::bare_fork(|| {
+        let grandchild = forks::bare_fork_checked(|| {
             let refused = lock.as_ref().unwrap().unlock(1).is_err();
             drop(lock.take());
             refused
