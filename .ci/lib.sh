@@ -17,8 +17,8 @@ CLI=memring-cli
 RIVALS=memring-peers
 INSTRUCTIONS=memring-counts
 MICRO=(--bench costs)
-HOSTILE=(--test hostile)
-REPLAY=(--test replay)
+HOSTILE=(--test crash hostile)
+REPLAY=(--test api replay)
 
 # The minimum Rust version is stated in the manifest, and nowhere else.
 MSRV=$(sed -n 's/^rust-version = "\([0-9.]*\)".*/\1/p' Cargo.toml)
