@@ -14,9 +14,9 @@ TEST_COMMAND="cargo test${TEST_FLAGS[*]:+ ${TEST_FLAGS[*]}}"
 # Packages, the benches of operations, and tests that checkers run.
 LIBRARY=memring
 CLI=memring-cli
-RIVALS=memring-peers
-INSTRUCTIONS=memring-counts
-MICRO=(--bench costs)
+RIVALS=memring-rivals
+INSTRUCTIONS=memring-instructions
+MICRO=(-p memring-micro --bench micro)
 HOSTILE=(--test crash hostile)
 REPLAY=(--test api replay)
 
