@@ -39,7 +39,7 @@
 //! # Where to look
 //!
 //! * Making and opening rings: [`Ring`], [`RingBuilder`]; looking at them:
-//!   [`list`], [`inspect`], [`Ring::stats`].
+//!   [`list`], [`inspect`](fn@inspect), [`Ring::stats`].
 //! * Sending: [`Sender`]; in place, [`Sender::reserve`] and [`Grant`].
 //! * Receiving: [`Receiver`]; in place, [`Receiver::lease`] and [`Lease`].
 //! * Waiting: [`WaitStrategy`] of an endpoint, [`Wakeups`] and [`FenceMode`] of a ring.
