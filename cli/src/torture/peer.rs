@@ -19,21 +19,21 @@ use super::receive::{self, Receiver};
 use super::send::{self, Sender};
 use memring_bench_kit::process::tie_to_parent;
 
-/// How often whoever rests looks whether it is over.
+/// How often a process at rest looks whether the rest is over.
 const REST: Duration = Duration::from_micros(200);
 
 /// What a process is told, in its one argument.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Order {
     /// Take part.
-    Serve(Box<Post>),
+    Serve(Box<Assignment>),
     /// Outlive the run and remove its directory.
     Guard(PathBuf),
 }
 
-/// A place and who takes it.
+/// A place, and the process that takes it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Post {
+pub struct Assignment {
     /// Where ring and ledger are.
     pub dir: PathBuf,
     /// The ring's kind, by name.
@@ -52,7 +52,7 @@ pub struct Post {
     pub traffic: Traffic,
     /// How it misbehaves, to see that that is found.
     pub sabotage: Option<Sabotage>,
-    /// Who starts it.
+    /// The process that starts it.
     pub parent: i32,
 }
 
@@ -75,35 +75,35 @@ pub enum Sabotage {
 pub fn serve(order: &str) -> Result<()> {
     match serde_json::from_str(order).context("cannot understand the order")? {
         Order::Guard(dir) => home::guard(&dir),
-        Order::Serve(post) => {
+        Order::Serve(assignment) => {
             tie_to_parent()?;
-            if getppid() != Pid::from_raw(post.parent) {
+            if getppid() != Pid::from_raw(assignment.parent) {
                 bail!("the process that started this one is gone");
             }
-            let kind: RingKind = post.kind.parse()?;
-            dispatch(kind, post.size, &*post)
+            let kind: RingKind = assignment.kind.parse()?;
+            dispatch(kind, assignment.size, &*assignment)
         }
     }
 }
 
-impl Job for &Post {
+impl Job for &Assignment {
     type Out = Result<()>;
 
     fn run<T: Load + ?Sized, K: Kind>(self) -> Result<()> {
         let ledger = Ledger::open(&home::ledger(&self.dir))?;
-        let desk = Desk {
-            post: self,
+        let context = PeerContext {
+            assignment: self,
             ledger: &ledger,
         };
-        desk.stage(Stage::Begun);
+        context.stage(Stage::Begun);
         let outcome = match self.sends {
             true => {
                 let sending = Sending::new(&ledger, self.incarnation);
-                Sender::<T, K>::new(&desk, sending).run()
+                Sender::<T, K>::new(&context, sending).run()
             }
             false => {
                 let receiving = Receiving::new(&ledger, self.place);
-                Receiver::<T, K>::new(&desk, receiving).run()
+                Receiver::<T, K>::new(&context, receiving).run()
             }
         };
         // Whatever it is: the next kill may be faster than an exit status.
@@ -111,23 +111,23 @@ impl Job for &Post {
     }
 }
 
-/// What senders and receivers have at hand.
-pub struct Desk<'p> {
+/// What senders and receivers work with.
+pub struct PeerContext<'p> {
     /// What they were told.
-    pub post: &'p Post,
+    pub assignment: &'p Assignment,
     /// The run's ledger.
     pub ledger: &'p Ledger,
 }
 
-impl Desk<'_> {
+impl PeerContext<'_> {
     /// Open the ring.
     pub fn open<T: Load + ?Sized, K: Kind>(&self) -> Result<Ring<T, K>> {
-        open(&self.post.dir)
+        open(&self.assignment.dir)
     }
 
     /// How to wait.
     pub fn strategy(&self) -> WaitStrategy {
-        match self.post.traffic.wait {
+        match self.assignment.traffic.wait {
             Wait::Default => WaitStrategy::default(),
             Wait::Park => WaitStrategy::Park,
             Wait::Spin => WaitStrategy::Spin,
@@ -136,9 +136,9 @@ impl Desk<'_> {
 
     /// Say how far this incarnation is.
     pub fn stage(&self, stage: Stage) {
-        let Post {
+        let Assignment {
             place, incarnation, ..
-        } = *self.post;
+        } = *self.assignment;
         self.ledger.set_stage(place, incarnation, stage);
     }
 
@@ -148,7 +148,7 @@ impl Desk<'_> {
     }
 }
 
-/// Open the run's ring: whoever is gone will be succeeded, so calls wait for that.
+/// Open the run's ring: a process that is gone gets a successor, so calls wait for that.
 pub fn open<T: Load + ?Sized, K: Kind>(dir: &Path) -> Result<Ring<T, K>> {
     let builder = Ring::builder().wait_through_disconnect(true);
     let name = home::ring(dir);
@@ -156,7 +156,7 @@ pub fn open<T: Load + ?Sized, K: Kind>(dir: &Path) -> Result<Ring<T, K>> {
     builder.open(name).context("cannot open the ring")
 }
 
-/// Linger with something in the hands.
+/// Linger while something is held.
 pub fn linger(traffic: &Traffic, random: &mut super::random::Random) {
     if traffic.lingers && random.one_in(64) {
         sleep(Duration::from_micros(random.below(300)));

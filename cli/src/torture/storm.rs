@@ -10,13 +10,13 @@ use indicatif::ProgressBar;
 use memring::{Inspection, Kind, OnDeath, Peer, Ring, RingKind};
 
 use super::account::{Receiving, Sending};
-use super::check::{ATTEMPTS, Circumstances, Figures, Receipts, audit};
-use super::crew::{Crew, Deaths, Muster};
+use super::check::{Circumstances, Figures, MAX_DELIVERIES, Receipts, audit};
 use super::home;
 use super::ledger::{Ledger, PLACES, Phase, Stage, Step};
 use super::load::{Job, Load, Size, dispatch};
 use super::peer::{self, Sabotage};
 use super::plan::{Await, Blow, Bout, Plan, Strike, Terms};
+use super::processes::{Config, Deaths, Processes};
 use super::report::Row;
 
 /// A storm and its ring.
@@ -28,10 +28,10 @@ pub struct Weather {
     pub size: Size,
     /// Slots of the ring.
     pub capacity: usize,
-    /// What becomes of messages in dead hands.
+    /// What becomes of messages that a dead receiver held.
     pub on_death: OnDeath,
-    /// How long somebody may seem to hang.
-    pub patience: Duration,
+    /// How long a process may seem to hang.
+    pub hang_after: Duration,
     /// Misbehaviour, to see that it is found.
     pub sabotage: Option<Sabotage>,
 }
@@ -47,16 +47,17 @@ pub fn rage(weather: &Weather, dir: &Path, progress: &ProgressBar) -> Result<Res
 fn through(weather: &Weather, dir: &Path, ledger: &Ledger, progress: &ProgressBar) -> Result<Row> {
     let kind = weather.terms.kind;
     let mut plan = Plan::new(weather.terms);
-    let muster = Muster {
+    let config = Config {
         dir: dir.to_path_buf(),
         ledger,
         terms: weather.terms,
         size: weather.size,
-        patience: weather.patience,
+        hang_after: weather.hang_after,
         sabotage: weather.sabotage,
     };
     let mut storm = Storm {
-        crew: Crew::start(muster, &plan.crew).with_context(|| format!("{kind}, at the begin"))?,
+        processes: Processes::start(config, &plan.processes)
+            .with_context(|| format!("{kind}, at the begin"))?,
         weather,
         dir,
         ledger,
@@ -83,7 +84,7 @@ struct Books {
 }
 
 struct Storm<'s> {
-    crew: Crew<'s>,
+    processes: Processes<'s>,
     weather: &'s Weather,
     dir: &'s Path,
     ledger: &'s Ledger,
@@ -114,22 +115,22 @@ impl Storm<'_> {
             delay,
             blow,
             victims,
-            heirs,
+            successors,
         } = strike;
-        self.crew.pass(Duration::from_micros(*delay))?;
+        self.processes.pass(Duration::from_micros(*delay))?;
         match *blow {
-            Blow::Stop(time) => self.crew.stop(victims, Duration::from_micros(time)),
+            Blow::Stop(time) => self.processes.stop(victims, Duration::from_micros(time)),
             Blow::Kill(then) => {
-                self.crew.kill(victims)?;
+                self.processes.kill(victims)?;
                 self.progress.inc(victims.len() as u64);
-                self.crew.succeed(victims, heirs)?;
+                self.processes.succeed(victims, successors)?;
                 let stage = match then {
                     Await::Nothing => return Ok(()),
                     Await::Attaching => Stage::Attaching,
                     Await::Ready => Stage::Ready,
                 };
-                let mut heirs = victims.iter().take(heirs.len());
-                heirs.try_for_each(|&heir| self.crew.await_stage(heir, stage))
+                let mut successors = victims.iter().take(successors.len());
+                successors.try_for_each(|&successor| self.processes.await_stage(successor, stage))
             }
         }
     }
@@ -140,10 +141,10 @@ impl Storm<'_> {
         let places = self.weather.terms.places();
         let epoch = self.epoch;
         let phase = |step| Phase { epoch, step };
-        self.crew.resume_all()?;
-        self.crew.await_all(Stage::Ready)?;
+        self.processes.resume_all()?;
+        self.processes.await_all(Stage::Ready)?;
         self.ledger.forget_clock();
-        for (step, who) in [
+        for (step, places) in [
             (Step::Nudge, 0..places),
             (Step::Still, 0..senders),
             (Step::Dry, senders..places),
@@ -153,7 +154,7 @@ impl Storm<'_> {
                 self.clear_up()?;
             }
             self.ledger.set_phase(phase(step));
-            self.crew.await_phase(who, phase(step))?;
+            self.processes.await_phase(places, phase(step))?;
         }
         self.audit()?;
         self.ledger.empty();
@@ -165,10 +166,10 @@ impl Storm<'_> {
         Ok(())
     }
 
-    /// A fresh endpoint clears up after all that are dead; a single side's heir has done so.
+    /// A fresh endpoint clears up after all that are dead; a single side's successor has done so.
     fn clear_up(&self) -> Result<()> {
         let Weather { terms, size, .. } = *self.weather;
-        let late = Instant::now() + self.weather.patience;
+        let late = Instant::now() + self.weather.hang_after;
         while let Some(dead) = self.dead()? {
             if Instant::now() >= late {
                 bail!("the entry of a dead process is not cleared up: {dead:?}");
@@ -200,7 +201,7 @@ impl Storm<'_> {
             kills,
             receivers,
             hands,
-        } = std::mem::take(&mut self.crew.deaths);
+        } = std::mem::take(&mut self.processes.deaths);
         let about = Circumstances {
             kills,
             receivers_killed: receivers,
@@ -231,12 +232,12 @@ impl Storm<'_> {
         } = *self.weather;
         self.ledger.forget_clock();
         for job in [Task::Drain, Task::Fill(capacity)] {
-            let heir = Heir {
+            let successor = Successor {
                 dir: self.dir,
                 ledger: self.ledger,
                 job,
             };
-            dispatch(terms.kind, size, heir)?;
+            dispatch(terms.kind, size, successor)?;
             self.audit()?;
             self.ledger.empty();
         }
@@ -251,7 +252,7 @@ impl Storm<'_> {
         Ok(Row {
             kind: terms.kind.to_string(),
             kills: self.books.kills,
-            stops: self.crew.stops,
+            stops: self.processes.stops,
             longest: self.ledger.longest(),
             figures: self.books.figures,
         })
@@ -275,7 +276,7 @@ impl Job for Make<'_> {
             .message_limit(256)
             .on_receiver_death(self.weather.on_death)
             // Nothing may be dropped for having been given back often.
-            .max_deliveries(ATTEMPTS)
+            .max_deliveries(MAX_DELIVERIES)
             .create(name)?;
         Ok(())
     }
@@ -292,7 +293,7 @@ impl Job for Probe<'_> {
     fn run<T: Load + ?Sized, K: Kind>(self) -> Result<()> {
         let ring = peer::open::<T, K>(self.dir)?;
         match K::KIND {
-            RingKind::Spsc => {} // both sides have heirs
+            RingKind::Spsc => {} // both sides have successors
             RingKind::Spmc => drop(ring.receiver()?),
             RingKind::Mpsc | RingKind::Mpmc => drop(ring.sender()?),
         }
@@ -301,7 +302,7 @@ impl Job for Probe<'_> {
 }
 
 /// Opens the ring when all are dead.
-struct Heir<'d> {
+struct Successor<'d> {
     dir: &'d Path,
     ledger: &'d Ledger,
     job: Task,
@@ -315,12 +316,12 @@ enum Task {
     Fill(usize),
 }
 
-impl Job for Heir<'_> {
+impl Job for Successor<'_> {
     type Out = Result<()>;
 
     fn run<T: Load + ?Sized, K: Kind>(self) -> Result<()> {
         let ring = peer::open::<T, K>(self.dir)?;
-        // Nobody's place; and no incarnation comes near this number.
+        // The place of no process; and no incarnation comes near this number.
         let mut receiving = Receiving::new(self.ledger, PLACES - 1);
         let mut sending = Sending::new(self.ledger, u32::MAX - 1);
         let mut rx = ring.receiver()?;

@@ -1,4 +1,4 @@
-//! The processes of the storm, as their parent holds them: started, struck, succeeded, and killed
+//! The processes of the storm, as their parent holds them: started, struck, replaced, and killed
 //! whatever happens.
 
 use std::env;
@@ -15,41 +15,41 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::home;
 use super::ledger::{Hands, Ledger, Phase, Stage};
 use super::load::Size;
-use super::peer::{Order, Post, Sabotage};
+use super::peer::{Assignment, Order, Sabotage};
 use super::plan::{Terms, Traffic, name};
 use memring_bench_kit::process::now;
 
 /// Between two looks at what is waited for.
 const LOOK: Duration = Duration::from_micros(50);
-/// Between two looks at those who are not struck.
-const PATROL: Duration = Duration::from_millis(20);
+/// Between two looks at the processes that are not struck.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// The number of SIGKILL.
 const KILLED: i32 = 9;
 
-/// What the crew needs to know.
-pub struct Muster<'l> {
+/// What starts the processes and watches them.
+pub struct Config<'l> {
     /// The run's directory.
     pub dir: PathBuf,
     /// The run's ledger.
     pub ledger: &'l Ledger,
-    /// Who is there.
+    /// Kind, seed, and numbers of processes.
     pub terms: Terms,
     /// What messages are like.
     pub size: Size,
-    /// Whoever is not where he should be after this long hangs.
-    pub patience: Duration,
+    /// A process that is not where it should be after this long hangs.
+    pub hang_after: Duration,
     /// What the first sender does that it must not.
     pub sabotage: Option<Sabotage>,
 }
 
 /// The processes. Dropped: all are dead and gone.
-pub struct Crew<'l> {
-    muster: Muster<'l>,
+pub struct Processes<'l> {
+    config: Config<'l>,
     program: PathBuf,
     places: Vec<Place>,
     incarnations: u32,
-    patrolled: Instant,
-    /// Kills, of receivers among them, and what these had in their hands: since the last audit.
+    checked: Instant,
+    /// Kills, of receivers among them, and what these held: since the last audit.
     pub deaths: Deaths,
     /// Stops, of all time.
     pub stops: u64,
@@ -62,12 +62,12 @@ pub struct Deaths {
     pub kills: u64,
     /// Those of receivers.
     pub receivers: u64,
-    /// What these had in their hands.
+    /// What these held.
     pub hands: Hands,
 }
 
 struct Place {
-    /// Nobody at the very end.
+    /// None at the very end.
     child: Option<Child>,
     incarnation: u32,
     /// Until when it is stopped.
@@ -84,20 +84,20 @@ impl Drop for Place {
     }
 }
 
-impl<'l> Crew<'l> {
-    /// Start everybody, and wait until they have attached.
-    pub fn start(muster: Muster<'l>, crew: &[Traffic]) -> Result<Self> {
-        let mut all = Crew {
+impl<'l> Processes<'l> {
+    /// Start all processes, and wait until they have attached.
+    pub fn start(config: Config<'l>, processes: &[Traffic]) -> Result<Self> {
+        let mut all = Processes {
             program: env::current_exe().context("cannot find this program's own file")?,
-            muster,
+            config,
             places: Vec::new(),
             incarnations: 0,
-            patrolled: Instant::now(),
+            checked: Instant::now(),
             deaths: Deaths::default(),
             stops: 0,
         };
-        for (place, traffic) in crew.iter().enumerate() {
-            let sabotage = all.muster.sabotage.filter(|_| place == 0);
+        for (place, traffic) in processes.iter().enumerate() {
+            let sabotage = all.config.sabotage.filter(|_| place == 0);
             let started = all.spawn(place, *traffic, sabotage)?;
             all.places.push(started);
         }
@@ -111,15 +111,15 @@ impl<'l> Crew<'l> {
         traffic: Traffic,
         sabotage: Option<Sabotage>,
     ) -> Result<Place> {
-        let muster = &self.muster;
+        let config = &self.config;
         let incarnation = self.incarnations;
         self.incarnations += 1;
-        muster.ledger.set_hands(place, Hands::default());
-        let order = Order::Serve(Box::new(Post {
-            dir: muster.dir.clone(),
-            kind: muster.terms.kind.to_string(),
-            size: muster.size,
-            sends: place < muster.terms.senders,
+        config.ledger.set_hands(place, Hands::default());
+        let order = Order::Serve(Box::new(Assignment {
+            dir: config.dir.clone(),
+            kind: config.terms.kind.to_string(),
+            size: config.size,
+            sends: place < config.terms.senders,
             place,
             incarnation,
             nudges: place == 0,
@@ -127,7 +127,7 @@ impl<'l> Crew<'l> {
             sabotage,
             parent: process::id() as i32,
         }));
-        let said = home::said(&muster.dir);
+        let said = home::said(&config.dir);
         let said = File::options().create(true).append(true).open(&said);
         let child = Command::new(&self.program)
             .arg("torture-peer")
@@ -144,10 +144,10 @@ impl<'l> Crew<'l> {
         })
     }
 
-    /// Kill these, all before anybody can be succeeded.
+    /// Kill these, all before a successor starts.
     pub fn kill(&mut self, victims: &[usize]) -> Result<()> {
         if self.places.iter().all(|place| place.stopped.is_none()) {
-            self.muster.ledger.start_clock(now());
+            self.config.ledger.start_clock(now());
         }
         for &victim in victims {
             self.signal(victim, Signal::KILL)?;
@@ -163,8 +163,8 @@ impl<'l> Crew<'l> {
             }
             place.stopped = None;
             self.deaths.kills += 1;
-            if victim >= self.muster.terms.senders {
-                let hands = self.muster.ledger.hands(victim);
+            if victim >= self.config.terms.senders {
+                let hands = self.config.ledger.hands(victim);
                 self.deaths.receivers += 1;
                 self.deaths.hands.received += hands.received;
                 self.deaths.hands.leased += hands.leased;
@@ -174,17 +174,17 @@ impl<'l> Crew<'l> {
         Ok(())
     }
 
-    /// Start those who take the places of the killed.
-    pub fn succeed(&mut self, victims: &[usize], heirs: &[Traffic]) -> Result<()> {
-        for (&victim, heir) in victims.iter().zip(heirs) {
-            self.places[victim] = self.spawn(victim, *heir, None)?;
+    /// Start the successors of the killed.
+    pub fn succeed(&mut self, victims: &[usize], successors: &[Traffic]) -> Result<()> {
+        for (&victim, successor) in victims.iter().zip(successors) {
+            self.places[victim] = self.spawn(victim, *successor, None)?;
         }
         Ok(())
     }
 
     /// Stop these until then.
     pub fn stop(&mut self, victims: &[usize], time: Duration) -> Result<()> {
-        self.muster.ledger.forget_clock();
+        self.config.ledger.forget_clock();
         let until = Instant::now() + time;
         for &victim in victims {
             self.signal(victim, Signal::STOP)?;
@@ -195,7 +195,7 @@ impl<'l> Crew<'l> {
         Ok(())
     }
 
-    /// Let those go on whose time has come.
+    /// Let the processes go on whose time has come.
     fn resume_due(&mut self, now: Instant) -> Result<()> {
         for place in 0..self.places.len() {
             if self.places[place].stopped.is_some_and(|until| until <= now) {
@@ -206,10 +206,10 @@ impl<'l> Crew<'l> {
         Ok(())
     }
 
-    /// Let everybody go on.
+    /// Let all processes go on.
     pub fn resume_all(&mut self) -> Result<()> {
         for place in &mut self.places {
-            place.stopped = place.stopped.map(|_| self.patrolled);
+            place.stopped = place.stopped.map(|_| self.checked);
         }
         self.resume_due(Instant::now())
     }
@@ -228,11 +228,11 @@ impl<'l> Crew<'l> {
         loop {
             let now = Instant::now();
             self.resume_due(now)?;
-            self.patrol_if_due(now)?;
+            self.check_if_due(now)?;
             let due = self.places.iter().filter_map(|place| place.stopped);
             match due.chain([end]).min() {
                 _ if now >= end => return Ok(()),
-                Some(next) => sleep(next.saturating_duration_since(now).min(PATROL)),
+                Some(next) => sleep(next.saturating_duration_since(now).min(CHECK_INTERVAL)),
                 None => return Ok(()),
             }
         }
@@ -246,12 +246,12 @@ impl<'l> Crew<'l> {
         })
     }
 
-    /// Wait until everybody is so far.
+    /// Wait until all processes are so far.
     pub fn await_all(&mut self, stage: Stage) -> Result<()> {
         (0..self.places.len()).try_for_each(|place| self.await_stage(place, stage))
     }
 
-    /// Wait until those at these places have seen to this phase.
+    /// Wait until the processes at these places have seen to this phase.
     pub fn await_phase(&mut self, places: std::ops::Range<usize>, phase: Phase) -> Result<()> {
         for place in places {
             self.wait(place, "come to rest", |ledger| {
@@ -264,18 +264,18 @@ impl<'l> Crew<'l> {
     fn wait(&mut self, place: usize, what: &str, is_so: impl Fn(&Ledger) -> bool) -> Result<()> {
         let mut before = Instant::now();
         let mut waited = Duration::ZERO;
-        while !is_so(self.muster.ledger) {
+        while !is_so(self.config.ledger) {
             let now = Instant::now();
             self.resume_due(now)?;
-            self.patrol_if_due(now)?;
+            self.check_if_due(now)?;
             // Ctrl-Z stops all of us: that is no waiting.
-            waited += (now - before).min(PATROL);
+            waited += (now - before).min(CHECK_INTERVAL);
             before = now;
-            if waited >= self.muster.patience {
+            if waited >= self.config.hang_after {
                 bail!(
                     "{} has not {what} within {} s: it hangs",
                     self.who(place),
-                    self.muster.patience.as_secs_f64()
+                    self.config.hang_after.as_secs_f64()
                 );
             }
             sleep(LOOK);
@@ -283,12 +283,12 @@ impl<'l> Crew<'l> {
         Ok(())
     }
 
-    /// Has anybody seen what must not be, or ended by himself?
-    fn patrol_if_due(&mut self, now: Instant) -> Result<()> {
-        if now.saturating_duration_since(self.patrolled) < PATROL {
+    /// Has a process seen what must not be, or ended by itself?
+    fn check_if_due(&mut self, now: Instant) -> Result<()> {
+        if now.saturating_duration_since(self.checked) < CHECK_INTERVAL {
             return Ok(());
         }
-        self.patrolled = now;
+        self.checked = now;
         for place in 0..self.places.len() {
             let Some(child) = &mut self.places[place].child else {
                 continue;
@@ -299,7 +299,7 @@ impl<'l> Crew<'l> {
                 return Err(self.ended(place, pid, &status.to_string()));
             }
         }
-        match self.muster.ledger.accusation() {
+        match self.config.ledger.accusation() {
             Some(accusation) => Err(anyhow!("{accusation}")),
             None => Ok(()),
         }
@@ -307,18 +307,18 @@ impl<'l> Crew<'l> {
 
     /// A process that ended by itself.
     fn ended(&self, place: usize, pid: u32, status: &str) -> anyhow::Error {
-        let said = fs::read_to_string(home::said(&self.muster.dir)).unwrap_or_default();
+        let said = fs::read_to_string(home::said(&self.config.dir)).unwrap_or_default();
         let said = said.lines().next().unwrap_or("and said nothing");
-        let name = name(self.muster.terms.senders, place);
-        match self.muster.ledger.accusation() {
-            Some(accusation) => anyhow!("{accusation} (told by {name})"),
+        let name = name(self.config.terms.senders, place);
+        match self.config.ledger.accusation() {
+            Some(accusation) => anyhow!("{accusation} (reported by {name})"),
             None => anyhow!("{name} (process {pid}) ended by itself, {status}: {said}"),
         }
     }
 
     fn who(&self, place: usize) -> String {
         let pid = self.places[place].child.as_ref().map_or(0, Child::id);
-        let name = name(self.muster.terms.senders, place);
+        let name = name(self.config.terms.senders, place);
         format!("{name} (process {pid})")
     }
 }
