@@ -32,7 +32,7 @@ impl Child {
 
     /// Kills it and waits for its end.
     pub(crate) fn kill(self) {
-        // SAFETY: a child of ours that nobody has waited for yet.
+        // SAFETY: a child of ours that was not waited for yet.
         assert_eq!(unsafe { libc::kill(self.0, libc::SIGKILL) }, 0);
         assert!(!self.succeeded());
     }
@@ -74,7 +74,7 @@ fn spawn(act: impl FnOnce() -> bool, fork: impl FnOnce() -> libc::pid_t) -> Chil
 /// A word that children share with their parent; never freed.
 pub(crate) fn shared_word() -> &'static AtomicU32 {
     let rights = ProtFlags::READ | ProtFlags::WRITE;
-    // SAFETY: a null hint: the kernel picks an address that nobody uses.
+    // SAFETY: a null hint: the kernel picks an address that is not in use.
     let page =
         unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), 4096, rights, MapFlags::SHARED) };
     let word: NonNull<AtomicU32> = NonNull::new(page.unwrap().cast()).unwrap();
