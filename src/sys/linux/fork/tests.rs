@@ -118,7 +118,7 @@ fn a_number_closed_behind_our_back_is_left_alone() {
 }
 
 #[test]
-fn a_number_registered_anew_is_the_newcomers() {
+fn a_number_registered_again_is_the_newcomers() {
     let old = PrivateFd::open(|| Ok(memory())).unwrap();
     let number = number(&old);
     // The same file under the same number: `fstat` cannot tell them apart.
