@@ -7,8 +7,8 @@ use crate::complain;
 
 const AFTER_HELP: &str = "\
 Processes that have a ring open keep it, and its memory, until they let go of
-it; no other process can open it by its name. So a ring in use is removed only with
---force.
+it; no other process can open it by its name. So a ring in use is removed only
+with --force.
 
 Exit status:
   0  all are removed
