@@ -89,7 +89,7 @@ fn check(log: &str) -> Result<(), Box<dyn Error>> {
         let client: usize = found
             .strip_prefix("client ")
             .and_then(|rest| rest.split(' ').next())
-            .ok_or("a line that nobody wrote")?
+            .ok_or("a line that no client wrote")?
             .parse()?;
         let expected = line(client, next[client]);
         if found != expected {

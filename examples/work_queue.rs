@@ -28,14 +28,14 @@ struct Job {
     limit: u64,
 }
 
-/// What a worker has to say.
+/// What a worker reports.
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 struct Report {
     worker: u64,
     job: u64,
     /// How often the job had been given back before.
-    attempt: u64,
+    redeliveries: u64,
     /// [`HANGING`], or the number of primes.
     answer: u64,
 }
@@ -62,7 +62,7 @@ fn supervise() -> Result<(), Box<dyn Error>> {
             .args([&queue, &answers, &worker.to_string()])
             .spawn()
     });
-    // Whatever came of it, leave nothing behind.
+    // Remove both rings, whatever came of it.
     jobs.close()?;
     memring::remove(&queue)?;
     memring::remove(&answers)?;
@@ -106,7 +106,7 @@ fn run(
     }
     // A process that merely hangs keeps what it holds, for any length of time.
     if done.contains_key(&taken.job) {
-        return Err("a job was taken out of living hands".into());
+        return Err("a job was taken from a worker that is alive".into());
     }
     println!("all other jobs are done; killing worker 0");
     workers[0].kill()?;
@@ -117,8 +117,8 @@ fn run(
     }
     println!("worker {} did job {} instead", report.worker, report.job);
 
-    // Only now: a worker that sees the end of the ring goes home, and while a
-    // job is in somebody's hands it may come back.
+    // Only now: a worker that sees the end of the ring exits, and a job that another
+    // worker still holds may come back.
     jobs.close()?;
     let stats = jobs.stats();
     if (stats.redelivered, stats.lost) != (1, 0) {
@@ -128,8 +128,8 @@ fn run(
     Ok(())
 }
 
-fn check(report: &Report, attempt: u64) -> Result<(), Box<dyn Error>> {
-    if report.answer != primes_below(1000 + report.job) || report.attempt != attempt {
+fn check(report: &Report, redeliveries: u64) -> Result<(), Box<dyn Error>> {
+    if report.answer != primes_below(1000 + report.job) || report.redeliveries != redeliveries {
         let Report { worker, job, .. } = report;
         return Err(format!("a wrong report of worker {worker} on job {job}").into());
     }
@@ -145,14 +145,14 @@ fn work(jobs: &str, reports: &str, worker: u64) -> Result<(), Box<dyn Error>> {
         let mut report = Report {
             worker,
             job: job.id,
-            attempt: lease.redeliveries().into(),
+            redeliveries: lease.redeliveries().into(),
             answer: HANGING,
         };
         if worker == 0 {
             reports.send(report)?;
             // Long past the end of this example; killed before.
             thread::sleep(Duration::from_secs(60));
-            return Err("nobody killed worker 0".into());
+            return Err("worker 0 was not killed".into());
         }
         report.answer = primes_below(job.limit);
         reports.send(report)?;

@@ -11,9 +11,9 @@ pub use opening::{Mismatch, RingError};
 /// The two sides of a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Those who send.
+    /// Senders.
     Sender,
-    /// Those who receive.
+    /// Receivers.
     Receiver,
 }
 
@@ -30,8 +30,8 @@ impl fmt::Display for Side {
 /// broken or hostile peer wrote it. The handle refuses all work from then on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the ring's memory is corrupted: impossible {what} at position {position} (found {found:#x}); \
-     detach, remove the ring and make it anew"
+    "the ring's memory is corrupted: invalid {what} at position {position} (found {found:#x}); \
+     detach, remove the ring and make another"
 )]
 #[non_exhaustive]
 pub struct Corruption {
@@ -61,19 +61,19 @@ pub enum Failure {
     /// This endpoint was inherited over `fork`; it belongs to the parent.
     #[error(
         "this endpoint belongs to the process that attached it, not to its forked child; \
-         open the ring anew in the child"
+         open the ring in the child itself"
     )]
     Forked,
 }
 
-/// Who holds the slot that a call needs next: a living process, be it slow or
-/// stopped. Nobody takes it away from it.
+/// The endpoint that holds the slot that a call needs next. Its process is alive, be it
+/// slow or stopped: no other takes the slot away from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Holder {
     /// Its side.
     pub side: Side,
-    /// Its id in the participant table.
+    /// Its id in the table of members.
     pub id: u16,
     /// The process id that it gave when it attached: for display only.
     pub pid: u32,
@@ -101,7 +101,7 @@ fn because(holder: &Option<Holder>) -> String {
     holder.map_or_else(String::new, |holder| format!(": {holder}"))
 }
 
-/// Errors that carry the unsent message show it to nobody: it may be no `Debug`.
+/// Errors that carry the unsent message do not show it: it may be no `Debug`.
 macro_rules! messages_hidden {
     ($name:ident { $($variant:ident => $text:literal),* $(; $late:ident => $said:literal)? }) => {
         impl<M> fmt::Debug for $name<M> {
@@ -147,7 +147,7 @@ pub enum TrySendError<M> {
     Full(M),
     /// The ring is closed for good.
     Closed(M),
-    /// There is no room, and nobody left to make any: all receivers have gone.
+    /// There is no room, and no receiver is left to make any: all have gone.
     Disconnected(M),
     /// The operation cannot be carried out.
     Failed(M, Failure),
@@ -165,7 +165,7 @@ messages_hidden!(TrySendError {
 pub enum SendError<M> {
     /// The ring is closed for good.
     Closed(M),
-    /// There is no room, and nobody left to make any: all receivers have gone.
+    /// There is no room, and no receiver is left to make any: all have gone.
     Disconnected(M),
     /// The operation cannot be carried out.
     Failed(M, Failure),
@@ -180,12 +180,12 @@ messages_hidden!(SendError {
 /// message comes back inside.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendTimeoutError<M> {
-    /// There was no room in time; and who holds the slot in question, if
-    /// somebody does.
+    /// There was no room in time; and the holder of the slot in question, if
+    /// there is one.
     Timeout(M, Option<Holder>),
     /// The ring is closed for good.
     Closed(M),
-    /// There is no room, and nobody left to make any: all receivers have gone.
+    /// There is no room, and no receiver is left to make any: all have gone.
     Disconnected(M),
     /// The operation cannot be carried out.
     Failed(M, Failure),
@@ -253,8 +253,8 @@ pub enum RecvError {
 /// Why [`Receiver::recv_timeout`](crate::Receiver::recv_timeout) gave up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecvTimeoutError {
-    /// There was no message in time; and who holds the slot in question, if
-    /// somebody does.
+    /// There was no message in time; and the holder of the slot in question, if
+    /// there is one.
     #[error("the ring stayed empty until the deadline{}", because(.0))]
     Timeout(Option<Holder>),
     /// The ring is closed for good, and drained.
@@ -272,7 +272,7 @@ pub enum RecvTimeoutError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AttachError {
-    /// The side admits one endpoint, and a living one has it.
+    /// The side admits one endpoint, and one that is alive is attached.
     #[error(
         "the ring's only {side} is attached already{}; wait for it to detach, or use a kind \
          of ring with many {side}s", holder_text(*holder)
@@ -283,8 +283,8 @@ pub enum AttachError {
         /// Process id of the holder as it gave it, for display only.
         holder: Option<u32>,
     },
-    /// The participant table has no place left on this side.
-    #[error("all {limit} places for {side}s are taken by living endpoints; detach one")]
+    /// The table of members has no id left for this side.
+    #[error("all {limit} places for {side}s are taken by endpoints that are alive; detach one")]
     TooMany {
         /// Which side.
         side: Side,
@@ -293,7 +293,7 @@ pub enum AttachError {
     },
     /// Parking was asked for on a ring whose endpoints never sleep.
     #[error(
-        "this ring was made with Wakeups::SpinOnly, on which nobody is woken: \
+        "this ring was made with Wakeups::SpinOnly, on which no waiter is woken: \
          attach with WaitStrategy::Spin, or make the ring with Wakeups::Blocking"
     )]
     CannotPark,

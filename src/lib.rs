@@ -30,7 +30,7 @@
 //! assert_eq!(receiver.recv()?, tick);
 //! assert_eq!(receiver.recv(), Err(memring::RecvError::Closed));
 //!
-//! // A ring with a name stays until somebody removes it.
+//! // A ring with a name stays until it is removed.
 //! memring::remove(name)?;
 //! # Ok(())
 //! # }
@@ -47,9 +47,9 @@
 //! # When a process dies
 //!
 //! Every endpoint holds a lock that the kernel drops when its process dies,
-//! however that happens, and at no other time. Whoever is in the way of a dead
-//! one finds that lock free and repairs what it held. No time-out decides
-//! anything: a process that is stopped keeps what it has.
+//! however that happens, and at no other time. If a process dies, its peers find that
+//! lock free and recover the slots it held. No time-out decides anything: a process
+//! that is stopped keeps what it has.
 //!
 //! * What [`Sender::send`] returned `Ok` for is in the ring, and stays there when
 //!   the sender dies. What it was still writing never existed.
@@ -57,16 +57,16 @@
 //!   caller die with the message. A [`Lease`] is acknowledged when it is released:
 //!   at least once. See [`OnDeath`].
 //! * [`Ring::close`] is final: receivers drain the ring and then see `Closed`.
-//!   `Disconnected` means that the other side has been there and nobody is left;
-//!   it ends when somebody attaches anew.
+//!   `Disconnected` means that every peer that was attached has detached or died.
+//!   The call works again when one attaches.
 //! * Endpoints do not survive `fork` in the child: there, each call returns
-//!   [`Failure::Forked`]. A child opens the ring anew.
+//!   [`Failure::Forked`]. A child opens the ring itself.
 //!
 //! # Limits
 //!
 //! Linux, 64-bit, with `/proc`. A named ring's file can be truncated by its owner,
-//! and whoever touches it then dies of SIGBUS; an anonymous ring is sealed against
-//! that. Peers that mean harm can drop, forge or stall messages.
+//! and a process that touches it then dies of SIGBUS; an anonymous ring is sealed
+//! against that. Hostile peers can drop, forge or stall messages.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]

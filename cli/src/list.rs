@@ -29,7 +29,7 @@ Examples:
 #[derive(ClapArgs)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// One JSON document instead of a table
+    /// Print one JSON document instead of a table
     #[arg(long)]
     json: bool,
 }
@@ -104,15 +104,15 @@ impl State {
             MessageKind::Typed { size, .. } => ("typed", size),
             MessageKind::Bytes { limit } => ("bytes", limit),
         };
-        let living = |peers: &[memring::Peer]| peers.iter().filter(|peer| peer.alive).count();
+        let alive = |peers: &[memring::Peer]| peers.iter().filter(|peer| peer.alive).count();
         State::Ring {
             kind: ring.kind.to_string(),
             message,
             message_size,
             capacity: ring.capacity,
             length: ring.stats.len,
-            senders: living(&ring.stats.senders),
-            receivers: living(&ring.stats.receivers),
+            senders: alive(&ring.stats.senders),
+            receivers: alive(&ring.stats.receivers),
             sent: ring.stats.sent,
             received: ring.stats.received,
             lost: ring.stats.lost,

@@ -27,7 +27,7 @@ struct Cli {
 const AFTER_HELP: &str = "\
 A ring is a bounded queue between processes on one machine. It outlives the
 processes that use it, and survives their being killed at any moment: messages
-that were committed are there for whoever opens the ring next.
+that were committed are there for the next process that opens the ring.
 
 Names:
   A name without '/' is a ring in the default directory: $MEMRING_DIR if set,
@@ -35,7 +35,7 @@ Names:
 
 Exit status:
   0  done
-  1  it went wrong; one line on standard error says what and what to do
+  1  an error; one line on standard error names it and what to do
   2  the command line is wrong
 
 Examples:
@@ -43,10 +43,10 @@ Examples:
   memring torture                     do they survive what they should?
   memring recv jobs --create > out &  make a ring and print what arrives
   memring send jobs --wait < in       feed it; close it at end of input
-  memring list                        what rings are there, and who uses them?
+  memring list                        what rings are there, and what uses them?
   memring remove jobs                 remove the name and free the memory
 
-'memring COMMAND --help' tells more about a command.";
+See 'memring COMMAND --help' for one command.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -80,7 +80,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Whoever closed our output has stopped listening, and knows it.
+            // The process that closed our output has stopped listening, and knows it.
             if !is_broken_pipe(&error) {
                 complain(&format!("{error:#}"));
             }
@@ -89,7 +89,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// One line on standard error. A closed standard error is nobody's concern.
+/// One line on standard error. A closed standard error is no failure of ours.
 fn complain(message: &str) {
     let _ = writeln!(io::stderr(), "memring: {message}");
 }

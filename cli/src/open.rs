@@ -20,7 +20,7 @@ pub struct Opening {
     #[arg(long, conflicts_with = "wait", help_heading = "Ring")]
     create: bool,
 
-    /// Kind of ring to make: spsc, mpsc, spmc or mpmc (single or multiple producers and consumers)
+    /// Make this kind of ring: spsc, mpsc, spmc or mpmc (single or multiple producers, consumers)
     #[arg(
         long,
         value_name = "KIND",
@@ -31,7 +31,7 @@ pub struct Opening {
     )]
     kind: RingKind,
 
-    /// Messages that the ring to make holds, a power of two
+    /// Make a ring that holds so many messages, a power of two
     #[arg(
         long,
         value_name = "N",
@@ -41,7 +41,7 @@ pub struct Opening {
     )]
     capacity: usize,
 
-    /// Bytes that a message of the ring to make may have; K and M are understood
+    /// Make a ring for messages of up to so many bytes; K and M are understood
     #[arg(
         long,
         value_name = "BYTES",
@@ -52,7 +52,7 @@ pub struct Opening {
     )]
     slot_size: usize,
 
-    /// Wait until the ring exists, and until its place for this side is free
+    /// Wait until the ring exists, and until an endpoint can attach to this side
     #[arg(long, help_heading = "Ring")]
     wait: bool,
 
@@ -69,15 +69,15 @@ pub struct Opening {
 
 /// What is done with a ring once its kind is known.
 pub trait Job {
-    /// Do it. Attach by `patience`, so that `--wait` is honoured.
-    fn run<K: Kind>(self, ring: Ring<[u8], K>, patience: &Patience) -> Result<()>;
+    /// Do it. Attach by `retry`, as `--wait` and `--timeout` say.
+    fn run<K: Kind>(self, ring: Ring<[u8], K>, retry: &Retry) -> Result<()>;
 }
 
 impl Opening {
     /// Make, open or wait for the ring, and do `job` with it. With `wait_through` its calls wait
     /// when the other side is gone: it may be started again, and only closing ends the stream.
     pub fn run(&self, wait_through: bool, job: impl Job) -> Result<()> {
-        let patience = Patience {
+        let retry = Retry {
             wait: self.wait,
             until: self
                 .timeout
@@ -86,25 +86,25 @@ impl Opening {
         let kind = if self.create {
             self.kind
         } else {
-            self.existing(&patience)?
+            self.existing(&retry)?
         };
         match kind {
-            RingKind::Spsc => job.run(self.ring::<Spsc>(wait_through)?, &patience),
-            RingKind::Mpsc => job.run(self.ring::<Mpsc>(wait_through)?, &patience),
-            RingKind::Spmc => job.run(self.ring::<Spmc>(wait_through)?, &patience),
-            RingKind::Mpmc => job.run(self.ring::<Mpmc>(wait_through)?, &patience),
+            RingKind::Spsc => job.run(self.ring::<Spsc>(wait_through)?, &retry),
+            RingKind::Mpsc => job.run(self.ring::<Mpsc>(wait_through)?, &retry),
+            RingKind::Spmc => job.run(self.ring::<Spmc>(wait_through)?, &retry),
+            RingKind::Mpmc => job.run(self.ring::<Mpmc>(wait_through)?, &retry),
         }
     }
 
-    /// The kind of the ring that is there, or will be.
-    fn existing(&self, patience: &Patience) -> Result<RingKind> {
-        let found = patience.retry(
+    /// The kind of the ring that exists, or that `--wait` waits for.
+    fn existing(&self, retry: &Retry) -> Result<RingKind> {
+        let found = retry.run(
             || memring::inspect(&self.name),
             |error| matches!(error, RingError::NotFound { .. }),
         );
         let found = match found {
             Err(RingError::NotFound { path }) if self.wait => {
-                bail!("no ring at {}: nobody made it in time", path.display());
+                bail!("no ring at {}: it was not made in time", path.display());
             }
             Err(RingError::NotFound { path }) => bail!(
                 "no ring at {}: make it with --create, or wait for it with --wait",
@@ -137,28 +137,28 @@ impl Opening {
 }
 
 /// How long to keep trying.
-pub struct Patience {
+pub struct Retry {
     wait: bool,
     until: Option<Instant>,
 }
 
-impl Patience {
-    /// Attach an endpoint; with `--wait`, when the place is taken, wait for it.
+impl Retry {
+    /// Attach an endpoint; with `--wait`, if the side is occupied, wait until it is free.
     pub fn attach<E>(&self, endpoint: impl FnMut() -> Result<E, AttachError>) -> Result<E> {
-        self.retry(endpoint, |error| {
+        self.run(endpoint, |error| {
             matches!(error, AttachError::Occupied { .. })
         })
         .context("cannot attach to the ring")
     }
 
-    /// Try until it works, fails otherwise than `again` says, or patience is at its end.
-    fn retry<T, E>(
+    /// Try until it works, until it fails in another way than `again` says, or until the deadline.
+    fn run<T, E>(
         &self,
-        mut attempt: impl FnMut() -> Result<T, E>,
+        mut operation: impl FnMut() -> Result<T, E>,
         again: impl Fn(&E) -> bool,
     ) -> Result<T, E> {
         loop {
-            match attempt() {
+            match operation() {
                 Err(error) if self.wait && again(&error) => {
                     if self.until.is_some_and(|until| Instant::now() >= until) {
                         return Err(error);

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::Args as ClapArgs;
 use memring::{Kind, Receiver, RecvError, Ring};
 
-use crate::open::{Job, Opening, Patience};
+use crate::open::{Job, Opening, Retry};
 
 /// Messages written at a time, at most; and never more than a quarter of the ring, so that
 /// senders have room while they are being written.
@@ -16,7 +16,7 @@ const BATCH: usize = 1024;
 
 const AFTER_HELP: &str = "\
 A message is taken off the ring only after it was written: if recv is killed,
-or its output fails, the messages in its hands stay in the ring for the next
+or its output fails, the messages it holds stay in the ring for the next
 receiver. So a message can be written twice then, but none is lost.
 
 recv ends when the ring is closed and empty; send closes it at end of input.
@@ -59,8 +59,8 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 impl Job for &Args {
-    fn run<K: Kind>(self, ring: Ring<[u8], K>, patience: &Patience) -> Result<()> {
-        let receiver = patience.attach(|| ring.receiver())?;
+    fn run<K: Kind>(self, ring: Ring<[u8], K>, retry: &Retry) -> Result<()> {
+        let receiver = retry.attach(|| ring.receiver())?;
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         drain(
             receiver,

@@ -7,8 +7,8 @@ use crate::complain;
 
 const AFTER_HELP: &str = "\
 Processes that have a ring open keep it, and its memory, until they let go of
-it; nobody else can open it by its name. So a ring in use is removed only with
---force.
+it; no other process can open it by its name. So a ring in use is removed only
+with --force.
 
 Exit status:
   0  all are removed
@@ -23,7 +23,7 @@ Examples:
 #[derive(ClapArgs)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// The rings: names in the default directory, or paths with '/'
+    /// Remove these rings: names in the default directory, or paths with '/'
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
 
@@ -54,12 +54,12 @@ fn remove(name: &str, force: bool) -> Result<()> {
     if !force {
         let ring = memring::inspect(name)?;
         if ring.in_use {
-            let living = |peers: &[memring::Peer]| peers.iter().filter(|peer| peer.alive).count();
+            let alive = |peers: &[memring::Peer]| peers.iter().filter(|peer| peer.alive).count();
             bail!(
                 "ring {name:?} is in use ({} senders and {} receivers attached): stop the \
                  processes that have it open, or remove it all the same with --force",
-                living(&ring.stats.senders),
-                living(&ring.stats.receivers)
+                alive(&ring.stats.senders),
+                alive(&ring.stats.receivers)
             );
         }
     }

@@ -9,7 +9,7 @@ use clap::Args as ClapArgs;
 use memchr::{memchr_iter, memrchr};
 use memring::{Kind, Ring, SendError, Sender};
 
-use crate::open::{Job, Opening, Patience};
+use crate::open::{Job, Opening, Retry};
 
 /// Input is read in pieces of up to this many bytes, or one slot if that is more.
 const READ: usize = 256 << 10;
@@ -21,7 +21,7 @@ same order. With several of either they are not ordered: pieces of different
 senders mix, and each receiver gets some of them. Use --lines then.
 
 At end of input the ring is closed if no other sender is attached, so that
-receivers drain it and end. A sender that has not started yet cannot be known:
+receivers drain it and end. A sender that has not started yet is not counted:
 if more are to come, give --keep-open to all but the last. An error leaves the
 ring open, for another try.
 
@@ -44,7 +44,7 @@ pub struct Args {
     #[command(flatten)]
     opening: Opening,
 
-    /// One message per line, without its newline; a line longer than a slot is an error
+    /// Send one message per line, without its newline; a line longer than a slot is an error
     #[arg(long)]
     lines: bool,
 
@@ -59,8 +59,8 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 impl Job for &Args {
-    fn run<K: Kind>(self, ring: Ring<[u8], K>, patience: &Patience) -> Result<()> {
-        let mut sender = patience.attach(|| ring.sender())?;
+    fn run<K: Kind>(self, ring: Ring<[u8], K>, retry: &Retry) -> Result<()> {
+        let mut sender = retry.attach(|| ring.sender())?;
         // Read the descriptor itself: the standard handle has a buffer of its own, too small.
         let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
         let feed = Feed {
@@ -72,8 +72,8 @@ impl Job for &Args {
         } else {
             feed.raw(&mut sender)?;
         }
-        // Leave first, look then: of senders that end together the last to leave sees nobody.
-        // Two may both see nobody and both close, which is the same as once.
+        // Detach first, look then: of senders that end together the last to detach sees no other.
+        // Two may both see no other and both close, which is the same as once.
         drop(sender);
         if !self.keep_open && !ring.stats().senders.iter().any(|peer| peer.alive) {
             ring.close().context("cannot close the ring")?;
@@ -101,7 +101,7 @@ impl Feed {
     }
 
     fn lines<K: Kind>(mut self, sender: &mut Sender<[u8], K>) -> Result<()> {
-        // Room for a line that is too long as well, so that its length can be told.
+        // Room for a line that is too long as well, so that its length can be shown.
         let mut buffer = vec![0; READ.max(2 * self.limit + 2)];
         let mut filled = 0;
         let mut number = 0;

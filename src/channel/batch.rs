@@ -47,7 +47,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     }
 
     /// Runs of messages that there is room for, and between them `one` by itself,
-    /// which waits, or tells why not, with the number of those before it.
+    /// which waits, or says why not, with the number of those before it.
     fn send_runs<'m, E>(
         &mut self,
         messages: impl IntoIterator<Item = T::Sent<'m>>,

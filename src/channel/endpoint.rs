@@ -202,7 +202,7 @@ impl Connection {
         stats::holder(&self.segment, self.side)
     }
 
-    /// Who is on the other side; remembered until its epoch changes. Deaths are found
+    /// The presence of the other side; remembered until its epoch changes. Deaths are found
     /// by scans, which count as goings.
     fn peers(&mut self) -> (u64, Presence) {
         let other = self.side.other().role();

@@ -11,10 +11,10 @@ use crate::message::{Blank, Message};
 use crate::ring::kind::Kind;
 use crate::ring::payload::Payload;
 
-/// Messages in this receiver's hands, from [`Receiver::lease_batch`].
+/// Messages that this receiver holds, from [`Receiver::lease_batch`].
 ///
 /// Released or dropped, they are acknowledged, and senders have their slots
-/// again. Should this process die before, they are received by somebody else
+/// again. If this process dies before, other receivers get them
 /// (`OnDeath::Redeliver`). Leaked (`mem::forget`), they are given back at the
 /// receiver's next call or at its drop.
 pub struct LeaseBatch<'r, T: Message + ?Sized, K: Kind> {
@@ -103,7 +103,7 @@ impl<T: Message + ?Sized> LeasedMessage<'_, T> {
         self.redeliveries
     }
 
-    /// Whether somebody may have seen this message before.
+    /// Whether another receiver may have seen this message before.
     pub fn is_redelivered(&self) -> bool {
         self.redeliveries > 0
     }
@@ -130,7 +130,7 @@ where
     #[inline]
     pub unsafe fn as_ref(&self) -> &'b T {
         // SAFETY: V5: aligned and in bounds (V1, V3); any bytes are a valid `T`
-        // (`AnyBitPattern`); that nobody writes meanwhile is the caller's word.
+        // (`AnyBitPattern`); that no process writes meanwhile is the caller's word.
         unsafe { &*self.as_ptr().cast::<T>() }
     }
 }
@@ -180,7 +180,7 @@ impl<T: Message + ?Sized> std::fmt::Debug for LeasedMessage<'_, T> {
     }
 }
 
-/// One message in this receiver's hands, from [`Receiver::lease`].
+/// One message that this receiver holds, from [`Receiver::lease`].
 ///
 /// As [`LeaseBatch`], which it is one of.
 pub struct Lease<'r, T: Message + ?Sized, K: Kind> {
@@ -209,7 +209,7 @@ impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
         self.message().redeliveries()
     }
 
-    /// Whether somebody may have seen this message before.
+    /// Whether another receiver may have seen this message before.
     pub fn is_redelivered(&self) -> bool {
         self.message().is_redelivered()
     }

@@ -1,4 +1,4 @@
-//! What users hold in their hands: rings, senders, receivers, guards. Thin: the
+//! What users hold: rings, senders, receivers, guards. Thin: the
 //! protocols are in `ring`, waiting in `wait`, liveness in `members`, memory in `shm`.
 
 mod batch;

@@ -98,7 +98,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     }
 
     /// Opens the ring behind a descriptor that was inherited or received; it
-    /// is opened anew, and `fd` may be closed afterwards.
+    /// is reopened, and `fd` may be closed afterwards.
     ///
     /// # Errors
     /// [`RingError::Mismatch`], also if the memory is a memfd whose giver could
@@ -113,8 +113,8 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     ///
     /// # Errors
     /// [`RingError::Os`] at the first call on a named ring, if it cannot be
-    /// opened anew; [`RingError::Failed`] in a forked child, unless the parent has
-    /// called this before or the ring is anonymous: so the child can open it anew.
+    /// reopened; [`RingError::Failed`] in a forked child, unless the parent has
+    /// called this before or the ring is anonymous: so the child can open it itself.
     pub fn as_fd(&self) -> Result<BorrowedFd<'_>, RingError> {
         self.segment.region.share()
     }
@@ -125,7 +125,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// what it was writing never existed.
     ///
     /// # Errors
-    /// [`AttachError::Occupied`] if the kind has one sender and a living one is
+    /// [`AttachError::Occupied`] if the kind has one sender and one that is alive is
     /// attached; [`AttachError::TooMany`]; [`AttachError::Failed`];
     /// [`AttachError::Os`].
     pub fn sender(&self) -> Result<Sender<T, K>, AttachError> {
@@ -200,7 +200,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         self.segment.config.message_limit()
     }
 
-    /// Figures of the ring and who is attached. Asks the kernel about each:
+    /// Figures of the ring and its members. Asks the kernel about each:
     /// not for a hot path. All zero in a forked child.
     pub fn stats(&self) -> Stats {
         if !self.is_mapped() {
@@ -214,7 +214,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         self.segment.region.path()
     }
 
-    /// Wishes about memory that the system did not grant: huge pages,
+    /// Options about memory that the system did not grant: huge pages,
     /// prefaulting, locking.
     pub fn warnings(&self) -> &[Warning] {
         self.segment.region.warnings()

@@ -8,7 +8,7 @@ use crate::ring::memory::Memory;
 use crate::ring::{end, progress};
 use crate::sys::atomic::Ordering;
 
-/// Figures of a ring. Taken without stopping anybody, so they need not agree
+/// Figures of a ring. Taken without stopping any endpoint, so they need not agree
 /// with each other to the message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -23,8 +23,8 @@ pub struct Stats {
     /// Positions that receivers have passed.
     pub received: u64,
     /// Messages dropped because their receiver died (`OnDeath::Discard`) or
-    /// had been given back too often. May be one too high for each repairer
-    /// that was killed.
+    /// had been given back too often. May be one too high for each process
+    /// that was killed while it recovered a slot.
     pub lost: u64,
     /// How often a message was given back to be received again.
     pub redelivered: u64,

@@ -235,7 +235,7 @@ pub enum Mismatch {
         /// What it is.
         found: &'static str,
     },
-    /// Somebody else's file.
+    /// Another user's file.
     #[error("belongs to user {found}, expected {expected}; allow foreign rings if you trust them")]
     Owner {
         /// Us.
@@ -253,7 +253,7 @@ pub enum Mismatch {
     },
     /// A file with several names.
     #[error(
-        "has {found} names, expected 1: somebody has linked it; remove the other names, or allow foreign rings if you trust who made them"
+        "has {found} names, expected 1: it was linked; remove the other names, or allow foreign rings if you trust who made them"
     )]
     Links {
         /// How many names it has.

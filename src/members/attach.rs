@@ -37,7 +37,7 @@ pub(crate) enum Refusal<E> {
 }
 
 impl<T: Table, L: Liveness, R: Recover> Members<'_, T, L, R> {
-    /// Takes an id of `role` that no living member has; `pid` is for display.
+    /// Takes an id of `role` that no member that is alive has; `pid` is for display.
     pub(crate) fn attach(
         &self,
         role: Role,
@@ -103,8 +103,8 @@ impl<T: Table, L: Liveness, R: Recover> Members<'_, T, L, R> {
         Err(Refusal::Occupied { holder })
     }
 
-    /// Any id of `role`: never used ones first, then clean ones, and those of the
-    /// dead last, for those cost a recovery.
+    /// Any id of `role`: never used ones first, then clean ones, and ids of
+    /// dead members last, for they cost a recovery.
     fn take_any(&self, role: Role) -> Result<MemberId, Refusal<L::Error>> {
         for wanted in [
             (|entry| entry == 0) as fn(u64) -> bool,

@@ -1,10 +1,10 @@
 //! Ids of members, and sets of them.
 
-/// An index into an object's table of members; 0 is nobody.
+/// An index into an object's table of members; 0 is no member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemberId(pub u16);
 
-/// Ids in all, with that of nobody.
+/// Ids in all, with that of no member.
 pub(crate) const IDS: usize = 1024;
 
 /// A set of ids.

@@ -8,7 +8,7 @@
 //! M1: an id is used only by the process that holds its lock byte.
 //! M2: an id that was left dirty is recovered by its successor before it is used.
 //! M3: survivors never take a dead member's lock; they recover by probe and
-//! compare-and-swap, so a survivor that is stopped blocks nobody.
+//! compare-and-swap, so a survivor that is stopped blocks no other.
 //!
 //! Knows neither the object nor the system: what a member held is recovered by the
 //! object's own [`Recover`], the table is in a [`Table`], and locks are asked about
@@ -37,13 +37,13 @@ pub(crate) trait Liveness {
     /// Gives the lock of `id` up. One that cannot be given up goes with the process.
     fn unlock(&self, id: MemberId);
     /// Whether a process holds the lock of `id`. What cannot be found out counts as
-    /// alive: a living member is never robbed.
+    /// alive: a member that is alive is never robbed.
     fn is_alive(&self, id: MemberId) -> bool;
 }
 
 /// What an object does for members that died.
 pub(crate) trait Recover {
-    /// Recovers everything in the hands of the members of `dead`. `is_dead` is
+    /// Recovers everything that the members of `dead` hold. `is_dead` is
     /// asked after each load of a word that names one of them, before the change
     /// (R14); a member that turns out alive is taken out of `dead`. What remains in
     /// `dead` holds nothing any more.

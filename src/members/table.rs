@@ -46,7 +46,7 @@ pub(crate) trait Table {
 pub(crate) enum Presence {
     /// No member has attached yet.
     Never,
-    /// A living member is attached.
+    /// A member that is alive is attached.
     Present,
     /// There were members, and none is left.
     Gone,

@@ -27,8 +27,8 @@ pub enum FenceMode {
     /// `membarrier` where the kernel has it, else fences.
     #[default]
     Auto,
-    /// Whoever goes to sleep or closes the ring runs `membarrier`, which
-    /// briefly interrupts the other processors that run users of this
+    /// An endpoint that goes to sleep, or is the first to see a closed ring at its
+    /// end, runs `membarrier`, which briefly interrupts the other processors that run users of this
     /// facility. Nothing on the path of a message.
     Membarrier,
     /// A full fence for every message, several times the cost of a small one.

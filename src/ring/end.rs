@@ -18,7 +18,7 @@ pub(crate) enum End {
     Disconnected(u64),
 }
 
-/// Closes the ring; it stays closed. The caller wakes everybody.
+/// Closes the ring; it stays closed. The caller wakes all waiters.
 pub(crate) fn close<M: Memory>(memory: &M) {
     // Only the first closes: R17 takes back no second stage. SeqCst: comes before
     // the count that wakes the sleepers. A failure means that it was closed before.
@@ -39,7 +39,7 @@ pub(crate) fn is_closed<M: Memory>(memory: &M) -> bool {
 /// begins after this sees the ring closed (R17).
 ///
 /// The first endpoint at a closed ring does it for all, by the `thorough` barrier.
-/// Where the other side has gone there is nobody whom a `heavy` one could pass over.
+/// Where the other side has gone there is no thread that a `heavy` one could pass over.
 pub(crate) fn fence_end<M: Memory>(
     memory: &M,
     end: End,

@@ -40,7 +40,7 @@ impl Payload {
         if bytes.len() <= WORDWISE {
             let (words, rest) = bytes.as_chunks::<8>();
             // From the end, for the line of the slot word comes last then: a receiver
-            // waits at it, and takes it away from whoever goes on to another.
+            // waits at it, and takes it away from a sender that goes on to another.
             if !rest.is_empty() {
                 let mut last = [0; 8];
                 last[..rest.len()].copy_from_slice(rest);
@@ -94,7 +94,7 @@ impl Payload {
     }
 
     /// Length of the message: the whole room, or what the slot says, loaded
-    /// once. A peer may have written anything: `Err` tells the impossible.
+    /// once. A peer may have written anything: `Err` is an invalid length.
     #[inline(always)]
     pub(crate) fn length(&self) -> Result<usize, u64> {
         let Some(length) = self.length else {

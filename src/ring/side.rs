@@ -118,7 +118,7 @@ pub trait ReceiveSide: Sized + Send {
     /// After a fast path that found nothing: goes on to where the other receivers are.
     #[inline(always)]
     fn catch_up<M: Memory>(&mut self, _memory: &M) {}
-    /// Marks everything claimed as in the user's hands, where words do not say so.
+    /// Marks everything claimed as held by the user, where words do not say so.
     #[inline(always)]
     fn hand_out<M: Memory>(&mut self, _memory: &M) {}
     /// Acknowledges a message; several are released in the order of claims. In order:

@@ -13,7 +13,7 @@ use crate::members::MemberId;
 /// What the slot is to its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SlotState {
-    /// Nobody has it.
+    /// No endpoint has it.
     Free = 0,
     /// A sender is writing the message.
     Claimed = 1,

@@ -34,7 +34,7 @@ pub(crate) fn named(
     fill(fd, description, &path)?;
     let region = Region::assemble(locks, description, path.clone(), None, Access::Use(options))?;
     prepare(&region);
-    // Before the name: whoever meets it finds it in use.
+    // Before the name: a process that meets it finds it in use.
     region.mark_in_use().map_err(os("lock"))?;
     failpoint!(UsersLocked);
     let fd = region.file().map_err(os("use"))?;

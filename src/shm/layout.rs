@@ -79,7 +79,7 @@ pub(crate) const fn wait_word_offset(role: usize) -> usize {
 pub(crate) const CONTROL_OFFSET: usize = 0x400;
 /// Where the table of members begins.
 pub(crate) const TABLE_OFFSET: usize = 0x1000;
-/// Entries in the table; entry 0 is nobody's.
+/// Entries in the table; entry 0 is no member's.
 pub(crate) const TABLE_ENTRIES: usize = IDS;
 /// Bytes of an entry.
 pub(crate) const ENTRY_SIZE: usize = 16;
@@ -88,7 +88,7 @@ pub(crate) const ENTRY_SIZE: usize = 16;
 pub(crate) const DATA_OFFSET: usize = 0x5000;
 
 /// The lock byte that is shared by all processes that have the region open.
-/// Those of members follow.
+/// The bytes of members follow.
 pub(crate) const USERS_BYTE: u64 = 0;
 
 /// Bytes of a cache line.

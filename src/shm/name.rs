@@ -22,7 +22,7 @@ pub(crate) struct RegionPath {
 }
 
 impl RegionPath {
-    /// Finds the place of a name: one component of the default directory, or
+    /// Finds the path of a name: one component of the default directory, or
     /// a path if there is a `/` in it.
     pub(crate) fn of(name: &str) -> Result<RegionPath, RingError> {
         let (parent, file_name) = match name.rsplit_once('/') {
@@ -87,7 +87,7 @@ pub(crate) fn default_path() -> PathBuf {
 }
 
 /// Opens the default directory, makes it if it is missing, and makes sure that
-/// nobody else can put files into it.
+/// no other user can put files into it.
 pub(crate) fn default_directory() -> Result<(OwnedFd, PathBuf), RingError> {
     let path = default_path();
     match DirBuilder::new().mode(0o700).create(&path) {

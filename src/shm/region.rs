@@ -22,7 +22,7 @@ use crate::sys::lock::{Acquired, LockFile};
 use crate::sys::map::Mapping;
 use crate::sys::{file, membarrier};
 
-/// A wish about memory that the system did not grant. The object works without.
+/// An option about memory that the system did not grant. The object works without.
 #[derive(Debug, thiserror::Error)]
 #[error("{what} not granted: {source}")]
 #[non_exhaustive]

@@ -16,7 +16,7 @@ use crate::sys::file::{self, Metadata};
 /// that only holds the lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Unlinks the ring at `place`, if it is one, and if it still is the one that
+/// Unlinks the ring at `at`, if it is one, and if it still is the one that
 /// was there at the beginning: another that was made meanwhile is left alone.
 pub(crate) fn named(at: &RegionPath) -> Result<(), RingError> {
     let path = Some(at.path.clone());
@@ -47,7 +47,7 @@ fn metadata(at: &RegionPath) -> Result<Metadata, RingError> {
     })
 }
 
-/// A ring of whatever version, or one whose header somebody has overwritten:
+/// A ring of whatever version, or one whose header was overwritten:
 /// the first bytes decide, so that no other file is lost to a wrong name.
 fn check_magic(at: &RegionPath, file: BorrowedFd<'_>) -> Result<(), RingError> {
     let path = Some(at.path.clone());

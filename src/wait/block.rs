@@ -33,7 +33,7 @@ pub(crate) trait Operation {
     /// After a check that found nothing: takes what is in the way from a dead member.
     /// Says whether it did, and another check is worth while.
     fn reclaim(&mut self) -> bool;
-    /// Whether a living member is in the way.
+    /// Whether a member that is alive is in the way.
     fn is_blocked(&mut self) -> bool;
     /// Sleeps until woken, at most until `until`, if the wait word is still
     /// `registered`. Says whether it slept for so long.

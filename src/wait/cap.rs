@@ -24,7 +24,7 @@ impl SleepCap {
         self.0
     }
 
-    /// After a sleep: `undisturbed` if it lasted for the whole cap, and nobody holds
+    /// After a sleep: `undisturbed` if it lasted for the whole cap, and no member holds
     /// what is waited for (a holder's death is found at the end of a sleep).
     pub(crate) fn slept(&mut self, undisturbed: bool) {
         self.0 = match undisturbed {

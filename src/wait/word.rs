@@ -114,7 +114,7 @@ impl WaitWord<'_> {
             return;
         }
         // Kept from it 64 times: count up regardless, which is all that matters
-        // to those about to sleep, and leave the bit.
+        // to waiters about to sleep, and leave the bit.
         self.0.fetch_add(COUNT, Ordering::SeqCst);
         park.wake(self.0, 1);
     }
@@ -126,7 +126,7 @@ impl WaitWord<'_> {
     }
 
     /// Wakes every sleeper, whether or not the bit is set: for closing,
-    /// detaching and repair, which are rare.
+    /// detaching and recovery, which are rare.
     pub(crate) fn notify_all(self, park: &impl Park) {
         self.0.fetch_add(COUNT, Ordering::SeqCst);
         failpoint!(AllCounted);

@@ -117,7 +117,7 @@ impl Ledger {
             .count();
         match self.next.get(sender as usize) {
             None => anyhow!(
-                "mismatch: after {count} good messages, one of sender {sender}, who does not exist"
+                "mismatch: after {count} good messages, one of sender {sender}, which is not there"
             ),
             Some(_) if broken > 0 => anyhow!(
                 "mismatch: after {count} good messages, number {number} of sender {sender} has \

@@ -53,7 +53,7 @@ pub struct Task {
     pub size: Size,
     /// Which part.
     pub role: Role,
-    /// For how long the one who begins goes on.
+    /// For how long the process that begins goes on.
     pub millis: u64,
 }
 
@@ -62,7 +62,7 @@ pub struct Task {
 pub enum Role {
     /// Send, `batch` messages a call.
     Send {
-        /// Who I am.
+        /// The number of this sender.
         sender: u16,
         /// 1: one message a publication.
         batch: usize,
@@ -85,17 +85,17 @@ pub enum Role {
 pub enum Outcome {
     /// So many messages were sent.
     Sent(u64),
-    /// What was received, and the stretch of it that was timed.
-    Received(Total, Stretch),
+    /// What was received, and the interval of it that was timed.
+    Received(Total, Interval),
     /// Round trips by their nanoseconds: (value, count); and what came back.
     Pinged(Vec<(u64, u64)>, Total),
     /// What was sent back.
     Echoed(Total),
 }
 
-/// A stretch of receiving, in nanoseconds of the monotonic clock, which all processes share.
+/// A interval of receiving, in nanoseconds of the monotonic clock, which all processes share.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Stretch {
+pub struct Interval {
     /// Its begin.
     pub from: u64,
     /// Its end.
@@ -127,7 +127,7 @@ impl Control {
     }
 
     /// How long `receive` waits.
-    pub fn patience(&self, span: Duration) -> Result<()> {
+    pub fn set_timeout(&self, span: Duration) -> Result<()> {
         Ok(self.stream.set_read_timeout(Some(span))?)
     }
 

@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::control::Stretch;
+use super::control::Interval;
 use super::plan::Cell;
 use super::report::Trips;
 use memring_testkit::placement::ONE_CORE;
@@ -79,7 +79,7 @@ impl Findings {
         self.places().filter(|&taken| taken == place).count()
     }
 
-    /// Those taken there; if there are none, all.
+    /// The samples taken there; if there are none, all.
     fn kept(&self, place: Where) -> impl Iterator<Item = &Sample> {
         let all = self.count(place) == 0;
         let kept = self
@@ -114,13 +114,13 @@ impl Findings {
     }
 }
 
-impl Stretch {
+impl Interval {
     /// Both receivers' stretches as one.
-    pub fn and(self, other: Stretch) -> Stretch {
+    pub fn and(self, other: Interval) -> Interval {
         match (self.count, other.count) {
             (_, 0) => self,
             (0, _) => other,
-            _ => Stretch {
+            _ => Interval {
                 from: self.from.min(other.from),
                 to: self.to.max(other.to),
                 count: self.count + other.count,
@@ -159,20 +159,20 @@ mod tests {
 
     #[test]
     fn receivers_stretches_add_up() {
-        let one = Stretch {
+        let one = Interval {
             from: 100,
             to: 300,
             count: 20,
         };
-        let two = Stretch {
+        let two = Interval {
             from: 50,
             to: 200,
             count: 5,
         };
-        let none = Stretch::default();
+        let none = Interval::default();
         assert_eq!(
             none.and(one).and(none).and(two),
-            Stretch {
+            Interval {
                 from: 50,
                 to: 300,
                 count: 25

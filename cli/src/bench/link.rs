@@ -43,7 +43,7 @@ pub trait Rx<const N: usize> {
     fn recv_batch(&mut self, into: &mut Vec<[u64; N]>, most: usize) -> Result<()>;
 }
 
-/// Who is measured.
+/// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Contender {

@@ -1,8 +1,8 @@
 //! `memring bench`: how fast rings are between processes on this machine.
 //!
-//! `plan` says what is measured, `processes` holds the child processes that measure, `control` is what
-//! they are told and answer, and `runner` is what they do; `link` is what a contender must be able
-//! to do, `rings`, `streams` and `floor` are the contenders; `check` is the message and its
+//! `plan` says what is measured, `processes` holds the child processes that measure, `control` is
+//! what they are told and answer, and `runner` is what they do; `link` is what a contender must be
+//! able to do, `rings`, `streams` and `floor` are the contenders; `check` is the message and its
 //! verification; `findings` is what was measured, and `report` what it adds up to.
 
 mod check;
@@ -24,7 +24,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args as ClapArgs;
 
 use check::Total;
-use control::{Outcome, Role, Stretch, Task};
+use control::{Interval, Outcome, Role, Task};
 use findings::{Findings, Sample, Where};
 use memring_testkit::placement::{Placement, Topology};
 use plan::{Cell, FLOOR, Measure, Scale, plan};
@@ -34,7 +34,7 @@ use report::{Report, RoundTrip, Throughput, Trips};
 use crate::progress;
 
 /// Milliseconds of a short look at the floor.
-const GLANCE: u64 = 5;
+const SHORT_LOOK: u64 = 5;
 
 const AFTER_HELP: &str = "\
 Prints where the processes run and the cache-line floor between the two CPUs,
@@ -54,7 +54,7 @@ What is measured:
   only what fell between two looks that showed two cores is counted; if there
   is none, all is counted. Some of what was left out is measured again.
 
-  Whoever receives a message verifies every word of it, and that each message
+  The receiver of a message verifies every word of it, and that each message
   arrived exactly once. A mismatch ends the run with status 1.
 
 Figures that mislead:
@@ -81,15 +81,15 @@ pub struct Args {
     #[arg(long, conflicts_with = "quick")]
     full: bool,
 
-    /// A few seconds only: to see that all works, the figures are rough
+    /// Measure for a few seconds only, to see that all works: the figures are rough
     #[arg(long)]
     quick: bool,
 
-    /// One JSON document on standard output; rates in messages a second, times in nanoseconds
+    /// Print one JSON document on standard output; rates in messages a second, times in nanoseconds
     #[arg(long)]
     json: bool,
 
-    /// CPUs to run on, in this order: sender, receiver, sender, ... [default: distinct cores first]
+    /// Run on these CPUs: sender, receiver, sender, ... [default: distinct cores first]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     cpus: Vec<usize>,
 
@@ -97,7 +97,7 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     senders: Option<u16>,
 
-    /// The same for receiving processes
+    /// Measure so many receiving processes, likewise
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     receivers: Option<u16>,
 }
@@ -145,7 +145,7 @@ fn measure_all(scale: Scale, most: (u16, u16), placement: Placement) -> Result<R
     let steps = scale.rounds() * findings.len();
     let progress = progress::bar("measuring", steps as u64);
     let floor_before = bench.floor()?;
-    let mut floor = bench.glance()?;
+    let mut floor = bench.short_look()?;
     let begun = Instant::now();
     for _ in 0..scale.rounds() {
         for findings in &mut findings {
@@ -221,12 +221,12 @@ impl Bench {
     }
 
     /// A short look at the floor: its median. It says whether the two CPUs are two cores now.
-    fn glance(&mut self) -> Result<u64> {
+    fn short_look(&mut self) -> Result<u64> {
         if self.one_cpu {
             return Ok(u64::MAX);
         }
         let mut floor = Findings::new(FLOOR);
-        floor.enter(Where::TwoCores, self.sample(FLOOR, GLANCE)?);
+        floor.enter(Where::TwoCores, self.sample(FLOOR, SHORT_LOOK)?);
         Ok(floor.trips(Where::TwoCores).p50)
     }
 
@@ -236,7 +236,7 @@ impl Bench {
         let sample = self
             .sample(cell, self.scale.millis(cell.measure))
             .with_context(|| format!("{}, {} B", cell.contender, cell.size.bytes()))?;
-        let after = self.glance()?;
+        let after = self.short_look()?;
         findings.enter(Where::between(before, after), sample);
         Ok(after)
     }
@@ -284,7 +284,7 @@ impl Bench {
         }
         let mut sent = Total::default();
         let mut received = Total::default();
-        let mut stretch = Stretch::default();
+        let mut interval = Interval::default();
         let mut sample = None;
         for (index, outcome) in self.processes.run(work)?.into_iter().enumerate() {
             match outcome {
@@ -292,7 +292,7 @@ impl Bench {
                 Outcome::Sent(count) => sent = sent.plus(Total::sent(index as u16, count)),
                 Outcome::Received(total, timed) => {
                     received = received.plus(total);
-                    stretch = stretch.and(timed);
+                    interval = interval.and(timed);
                 }
                 Outcome::Pinged(times, total) => {
                     sent = total;
@@ -316,7 +316,7 @@ impl Bench {
         self.checked += received.count;
         match sample {
             Some(trips) => Ok(trips),
-            None => stretch
+            None => interval
                 .rate()
                 .map(Sample::Rate)
                 .context("too few messages came to be timed"),

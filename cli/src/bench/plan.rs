@@ -53,7 +53,7 @@ impl Scale {
 /// One measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
-    /// Of whom.
+    /// Of which contender.
     pub contender: Contender,
     /// Messages of what size.
     pub size: Size,

@@ -15,7 +15,7 @@ use super::control::{Control, Order, Outcome, Reply, Role, Task};
 
 /// A child that has not answered this long after it should have is stuck. Far longer than any
 /// machine needs, however busy.
-const PATIENCE: Duration = Duration::from_secs(15);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// Once one has failed, the others have this long to say what they know of it.
 const AFTERMATH: Duration = Duration::from_secs(1);
 
@@ -59,7 +59,7 @@ impl Processes {
                 child,
                 control: Control::new(ours),
             };
-            member.control.patience(PATIENCE)?;
+            member.control.set_timeout(ANSWER_TIMEOUT)?;
             if !cpus.is_empty() {
                 member
                     .control
@@ -84,7 +84,7 @@ impl Processes {
                 .send(&Order::Prepare(*task), &borrowed)?;
         }
         let parts: Vec<(usize, Task)> = work.iter().map(|part| (part.0, part.1)).collect();
-        for reply in self.gather(&parts, PATIENCE)? {
+        for reply in self.gather(&parts, ANSWER_TIMEOUT)? {
             if !matches!(reply, Reply::Ready) {
                 bail!("a measuring process spoke out of turn");
             }
@@ -96,7 +96,7 @@ impl Processes {
             self.members[*index].control.send(&Order::Go, &[])?;
             longest = longest.max(Duration::from_millis(task.millis));
         }
-        let replies = self.gather(&parts, PATIENCE + longest)?;
+        let replies = self.gather(&parts, ANSWER_TIMEOUT + longest)?;
         let outcomes = replies.into_iter().map(|reply| match reply {
             Reply::Done(outcome) => Ok(outcome),
             _ => bail!("a measuring process spoke out of turn"),
@@ -104,12 +104,12 @@ impl Processes {
         outcomes.collect()
     }
 
-    /// Everybody's next reply, in the order of `parts`. An error names all that failed: when one
+    /// The next reply of each, in the order of `parts`. An error names all that failed: when one
     /// fails, others may do so for want of a partner.
-    fn gather(&mut self, parts: &[(usize, Task)], patience: Duration) -> Result<Vec<Reply>> {
+    fn gather(&mut self, parts: &[(usize, Task)], timeout: Duration) -> Result<Vec<Reply>> {
         let mut replies: Vec<Option<Reply>> = parts.iter().map(|_| None).collect();
         let mut failures: Vec<(usize, String)> = Vec::new();
-        let mut end = Instant::now() + patience;
+        let mut end = Instant::now() + timeout;
         loop {
             let failed = |at: usize| failures.iter().any(|(index, _)| *index == at);
             let waiting: Vec<usize> = (0..parts.len())
@@ -144,12 +144,12 @@ impl Processes {
         }
         let failures: Vec<String> = failures
             .iter()
-            .map(|(at, what)| format!("{}: {what}", who(&parts[*at].1)))
+            .map(|(at, what)| format!("{}: {what}", process_of(&parts[*at].1)))
             .collect();
         bail!("{}", failures.join("; "))
     }
 
-    /// Wait until some of those that are waited for have something to say: which.
+    /// Wait until some of the children that are waited for have something to say: which.
     fn heard(
         &self,
         parts: &[(usize, Task)],
@@ -181,8 +181,8 @@ impl Member {
     }
 }
 
-/// Who has this task.
-fn who(task: &Task) -> &'static str {
+/// Which process has this task.
+fn process_of(task: &Task) -> &'static str {
     match task.role {
         Role::Send { .. } => "the sending process",
         Role::Receive { .. } => "the receiving process",

@@ -37,7 +37,7 @@ pub struct Report {
     pub throughput: Vec<Throughput>,
     /// Round trips.
     pub round_trip: Vec<RoundTrip>,
-    /// Messages verified by whoever received them; a mismatch would have ended the run.
+    /// Messages verified by their receivers; a mismatch would have ended the run.
     pub messages_checked: u64,
     /// How long the run took.
     pub seconds: f64,
@@ -46,7 +46,7 @@ pub struct Report {
 /// Messages a second of one contender.
 #[derive(Debug, Serialize)]
 pub struct Throughput {
-    /// Who.
+    /// What was measured.
     pub contender: String,
     /// The ring's wait strategy.
     pub wait: Option<Wait>,
@@ -71,7 +71,7 @@ pub struct Throughput {
 /// Round trips of one contender.
 #[derive(Debug, Serialize)]
 pub struct RoundTrip {
-    /// Who.
+    /// What was measured.
     pub contender: String,
     /// The ring's wait strategy.
     pub wait: Option<Wait>,
@@ -203,7 +203,7 @@ impl Report {
             }
             _ => writeln!(
                 out,
-                "One CPU for all processes: they take turns, and the figures tell of the scheduler."
+                "One CPU for all processes: they take turns, and the figures show the scheduler."
             )?,
         }
         let (before, after) = (&self.floor_before, &self.floor_after);

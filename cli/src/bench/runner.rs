@@ -1,4 +1,4 @@
-//! What a child does: the one place where messages are sent, received, echoed and timed, whoever
+//! What a child does: the one place where messages are sent, received, echoed and timed, whatever
 //! carries them.
 
 use std::io;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::check::{Ledger, message};
-use super::control::{Control, Order, Outcome, Reply, Role, Stretch, Task};
+use super::control::{Control, Interval, Order, Outcome, Reply, Role, Task};
 use super::findings::histogram;
 use super::link::{Link, Rx, Tx, Visit, visit};
 use memring_testkit::processes::tie_to_parent;
@@ -150,7 +150,7 @@ fn receive<const N: usize>(mut rx: impl Rx<N>, senders: u16, batch: usize) -> Re
             timer.at(ledger.count());
         }
     }
-    Ok(Outcome::Received(ledger.total(), timer.stretch))
+    Ok(Outcome::Received(ledger.total(), timer.interval))
 }
 
 /// Times the receiving from the first message to the last full stride: neither the wait for the
@@ -158,9 +158,9 @@ fn receive<const N: usize>(mut rx: impl Rx<N>, senders: u16, batch: usize) -> Re
 #[derive(Default)]
 struct Timer {
     due: u64,
-    /// Messages before the stretch.
+    /// Messages before the interval.
     before: u64,
-    stretch: Stretch,
+    interval: Interval,
 }
 
 impl Timer {
@@ -175,11 +175,11 @@ impl Timer {
         let now = now();
         if self.due == 0 {
             self.before = count;
-            self.stretch.from = now;
+            self.interval.from = now;
         }
         self.due = count + STRIDE;
-        self.stretch.to = now;
-        self.stretch.count = count - self.before;
+        self.interval.to = now;
+        self.interval.count = count - self.before;
     }
 }
 

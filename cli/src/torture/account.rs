@@ -106,13 +106,13 @@ impl<'l> Receiving<'l> {
         }
     }
 
-    /// What this receiver may have in its hands from now on, whatever happens to it: with the
+    /// What this receiver may hold from now on, whatever happens to it: with the
     /// next call, or as long as that call's result lives.
     pub fn open_hands(&self, hands: Hands) {
         self.ledger.set_hands(self.place, hands);
     }
 
-    /// All is written down, and nothing in this receiver's hands.
+    /// All is written down, and this receiver holds nothing.
     pub fn close_hands(&self) {
         self.open_hands(Hands::default());
     }
@@ -122,7 +122,7 @@ impl<'l> Receiving<'l> {
         let (chunk, offset) = (cell as usize / CHUNK, cell as usize % CHUNK);
         if chunk >= self.ledger.chunks() {
             return Err(format!(
-                "received a message that nobody began to send: it says cell {cell}"
+                "received a message that no sender began to send: it says cell {cell}"
             ));
         }
         let owner = self.ledger.chunk(chunk, OWNER);
@@ -140,26 +140,26 @@ impl<'l> Receiving<'l> {
         })
     }
 
-    /// Write down a message that is in this receiver's hands. With an attempt: it is leased.
+    /// Write down a message that this receiver holds. With its redeliveries: it is leased.
     /// Without: it is acknowledged, and how often it was given back is not known.
-    pub fn note(&mut self, stamp: Stamp, attempt: Option<u8>) -> Result<(), String> {
+    pub fn note(&mut self, stamp: Stamp, redeliveries: Option<u8>) -> Result<(), String> {
         let cell = self.ledger.cell(stamp.cell as usize);
-        // Pairs with itself and `acknowledge`: whoever received it before is known.
+        // Pairs with itself and `acknowledge`: earlier receipts are known.
         let mut before = cell.load(Ordering::Acquire);
         loop {
-            let wrong = match attempt {
+            let wrong = match redeliveries {
                 _ if before & FINAL != 0 => Some("again after it was acknowledged"),
                 Some(0) if before & HIGHEST != 0 => Some("again without a mark"),
-                Some(attempt) if u64::from(attempt) < before & HIGHEST => {
+                Some(redeliveries) if u64::from(redeliveries) < before & HIGHEST => {
                     Some("again without a higher mark")
                 }
                 _ => None,
             };
             if let Some(wrong) = wrong {
-                return Err(about(stamp, attempt, wrong));
+                return Err(about(stamp, redeliveries, wrong));
             }
-            let after = match attempt {
-                Some(attempt) => u64::from(attempt) + 1,
+            let after = match redeliveries {
+                Some(redeliveries) => u64::from(redeliveries) + 1,
                 None => FINAL | (before & HIGHEST).max(1),
             };
             match cell.compare_exchange(before, after, Ordering::AcqRel, Ordering::Acquire) {
@@ -169,10 +169,10 @@ impl<'l> Receiving<'l> {
         }
         let next = self.next.entry(stamp.incarnation).or_default();
         let late = stamp.number < *next;
-        match attempt {
+        match redeliveries {
             Some(0) if late => {
                 let wrong = format!("out of order: number {next} was due");
-                return Err(about(stamp, attempt, &wrong));
+                return Err(about(stamp, redeliveries, &wrong));
             }
             Some(0) => *next = stamp.number + 1,
             Some(_) => self.ledger.count(self.place, Count::Marked, 1),
@@ -199,13 +199,13 @@ impl<'l> Receiving<'l> {
 }
 
 /// A message and what is wrong with it.
-pub fn about(stamp: Stamp, attempt: Option<u8>, wrong: &str) -> String {
-    let attempt = match attempt {
+pub fn about(stamp: Stamp, redeliveries: Option<u8>, wrong: &str) -> String {
+    let redeliveries = match redeliveries {
         None => String::new(),
-        Some(attempt) => format!(" (attempt {attempt})"),
+        Some(redeliveries) => format!(" (redelivered {redeliveries} times)"),
     };
     format!(
-        "message {} of incarnation {} of a sender{attempt} came {wrong}",
+        "message {} of incarnation {} of a sender{redeliveries} came {wrong}",
         stamp.number, stamp.incarnation
     )
 }

@@ -1,5 +1,5 @@
 //! The contract, held against the ledger when everything has come to rest: the ring is empty, and
-//! nobody has anything in his hands.
+//! no process holds a message.
 
 use std::sync::atomic::Ordering;
 
@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::account::{Stamp, about};
 use super::ledger::{BASE, BEGUN, CHUNK, Count, DONE, FINAL, HIGHEST, Hands, Ledger, OWNER};
 
-/// In how many hands a message may be: as many as a ring can be told, for nothing may be dropped.
-pub const ATTEMPTS: u8 = 15;
+/// Maximum delivery attempts: the most that a ring takes, for nothing may be dropped.
+pub const MAX_DELIVERIES: u8 = 15;
 
 /// What else is known of the time since the audit before.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,9 +18,9 @@ pub struct Circumstances {
     pub kills: u64,
     /// Of these, receivers.
     pub receivers_killed: u64,
-    /// What they had in their hands.
+    /// What they held.
     pub dead: Hands,
-    /// Whether messages in dead hands are dropped.
+    /// Whether messages that a dead receiver held are dropped.
     pub discards: bool,
     /// What the ring counted as lost.
     pub lost: u64,
@@ -42,7 +42,7 @@ pub struct Figures {
     /// Messages dropped, by the ring's count.
     pub lost: u64,
     /// Messages that killed receivers took with them, acknowledged: sent and not received.
-    pub dead_hands: u64,
+    pub taken_along: u64,
 }
 
 impl Figures {
@@ -54,7 +54,7 @@ impl Figures {
             cut_short: self.cut_short + other.cut_short,
             redelivered: self.redelivered + other.redelivered,
             lost: self.lost + other.lost,
-            dead_hands: self.dead_hands + other.dead_hands,
+            taken_along: self.taken_along + other.taken_along,
         }
     }
 }
@@ -82,7 +82,7 @@ impl Receipts {
 #[derive(Default)]
 struct Cells {
     figures: Figures,
-    /// Sent, and not received by anybody who could write it down.
+    /// Sent, and not received by a process that wrote it down.
     missing: u64,
     first_missing: Option<Stamp>,
     /// Received, and never acknowledged.
@@ -111,15 +111,15 @@ pub fn audit(ledger: &Ledger, before: Receipts, about: &Circumstances) -> Result
     } = *about;
 
     // What killed receivers took along, acknowledged, whether for the first time or when it had
-    // come again; and what they had just released. The rest of what was in their hands came
+    // come again; and what they had just released. The rest of what they held came
     // again, or was dropped and counted.
     let gone = cells.missing.saturating_sub(dead.received);
     let excused = dead.releasing + dead.received.saturating_sub(cells.missing);
     let open = cells.open.saturating_sub(excused);
     if gone > lost {
         return Err(format!(
-            "{} was sent and never received: {} are missing, {} of them in dead hands at most, \
-             {lost} counted as lost",
+            "{} was sent and never received: {} are missing, killed receivers held {} of \
+             them at most, {lost} counted as lost",
             name(cells.first_missing),
             cells.missing,
             dead.received
@@ -127,8 +127,8 @@ pub fn audit(ledger: &Ledger, before: Receipts, about: &Circumstances) -> Result
     }
     if gone + open > lost {
         return Err(format!(
-            "{} was leased, never acknowledged, and did not come again: {} of these, {excused} in \
-             dead hands at most, {lost} counted as lost",
+            "{} was leased, never acknowledged, and did not come again: {} of these, killed \
+             receivers held {excused} of them at most, {lost} counted as lost",
             name(cells.first_open),
             cells.open
         ));
@@ -136,7 +136,7 @@ pub fn audit(ledger: &Ledger, before: Receipts, about: &Circumstances) -> Result
     let in_hand = dead.leased + dead.releasing;
     let (droppable, excess) = match discards {
         true => (in_hand + cells.spent, kills),
-        // Who drops a message given back too often may be killed over it as well.
+        // A process that drops a message given back too often may be killed meanwhile as well.
         false => (cells.spent, kills.min(cells.spent)),
     };
     if lost > droppable + excess || (receivers_killed == 0 && lost > cells.spent) {
@@ -152,13 +152,13 @@ pub fn audit(ledger: &Ledger, before: Receipts, about: &Circumstances) -> Result
     if receivers_killed == 0 && redelivered != requeued {
         return Err(format!(
             "the ring counted {redelivered} messages as redelivered, but no receiver was killed, \
-             and {requeued} were given back by their receivers: a living one was robbed"
+             and {requeued} were given back by their receivers: one that was alive lost one"
         ));
     }
     if redelivered > given_back + kills {
         return Err(format!(
             "the ring counted {redelivered} messages as redelivered, but {given_back} at most were \
-             given back, and {kills} processes killed: a living one was robbed"
+             given back, and {kills} processes killed: one that was alive lost one"
         ));
     }
     if repeated > redelivered {
@@ -169,7 +169,7 @@ pub fn audit(ledger: &Ledger, before: Receipts, about: &Circumstances) -> Result
     Ok(Figures {
         redelivered,
         lost,
-        dead_hands: cells.missing.saturating_sub(lost),
+        taken_along: cells.missing.saturating_sub(lost),
         ..cells.figures
     })
 }
@@ -205,7 +205,7 @@ fn look(ledger: &Ledger) -> Result<Cells, String> {
                 cells.open += 1;
                 cells.first_open.get_or_insert(stamp);
             }
-            cells.spent += u64::from(found & HIGHEST >= u64::from(ATTEMPTS));
+            cells.spent += u64::from(found & HIGHEST >= u64::from(MAX_DELIVERIES));
         }
     }
     Ok(cells)

@@ -64,7 +64,7 @@ impl Home {
             made.with_context(|| format!("cannot make {}", path.display()))
         };
         make(&dir)?;
-        // From here on somebody else sees to it that it is removed.
+        // From here on the guard sees to it that it is removed.
         let guard = start_guard(&dir).inspect_err(|_| {
             let _ = fs::remove_dir_all(&dir);
         })?;
@@ -92,7 +92,7 @@ impl Home {
     /// It is evidence.
     pub fn keep(&mut self) -> &Path {
         if let Some(mut pipe) = self.guard.stdin.take() {
-            // Fails only if the guard is gone, and with it whoever would remove it.
+            // Fails only if the guard is gone, which would remove it.
             let _ = pipe.write_all(b"keep");
         }
         &self.dir
@@ -132,13 +132,13 @@ pub fn guard(dir: &Path) -> Result<()> {
     remove(dir).with_context(|| format!("cannot remove {}", dir.display()))
 }
 
-/// How long those who are being killed may go on making files.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long processes that are being killed may go on making files.
+const REMOVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Remove a directory in which there may still be somebody: our pipe ends before the children
+/// Remove a directory in which a process may still be at work: our pipe ends before the children
 /// of a process that was killed are told of it, and one may be putting its ring's name there.
 fn remove(dir: &Path) -> io::Result<()> {
-    let late = Instant::now() + PATIENCE;
+    let late = Instant::now() + REMOVE_TIMEOUT;
     loop {
         match fs::remove_dir_all(dir) {
             Ok(()) => return Ok(()),

@@ -55,7 +55,7 @@ pub struct Phase {
 pub enum Step {
     /// Send and receive.
     Go,
-    /// Senders rest, but the first, who sends now and then so that no receiver sleeps on.
+    /// Senders rest, but the first, which sends now and then so that no receiver sleeps on.
     /// Receivers say that they are awake, and do not block any more.
     Nudge,
     /// The first sender rests as well.
@@ -99,7 +99,7 @@ pub enum Count {
     Received = 3,
     /// Of these, marked as given back before.
     Marked = 4,
-    /// Received by a call that does not tell, and given back before by all appearances.
+    /// Received by a call that does not say so, and given back before by all appearances.
     Presumed = 5,
     /// Given back, or about to be.
     Requeued = 6,
@@ -109,7 +109,7 @@ const STAGE: usize = 0;
 const SEEN: usize = 1;
 const HANDS: usize = 2;
 
-/// What a receiver may have in its hands.
+/// What a receiver may hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hands {
     /// Messages that were acknowledged and perhaps not written down.
@@ -144,9 +144,9 @@ pub const BASE: usize = 1;
 pub const BEGUN: usize = 2;
 pub const DONE: usize = 3;
 
-/// In a cell: the highest attempt seen, and one; 0 for a message that was not received.
+/// In a cell: the most redeliveries seen, and one; 0 for a message that was not received.
 pub const HIGHEST: u64 = 0xff;
-/// In a cell: it was acknowledged, and nobody may receive it again.
+/// In a cell: it was acknowledged, and no receiver may receive it again.
 pub const FINAL: u64 = 0x100;
 
 /// The memory.
@@ -188,7 +188,7 @@ impl Ledger {
         Phase::from_word(self.get(PHASE))
     }
 
-    /// Tell everybody what to do.
+    /// Tell all processes what to do.
     pub fn set_phase(&self, phase: Phase) {
         self.set(PHASE, phase.word());
     }
@@ -203,7 +203,7 @@ impl Ledger {
         self.get(at(place, SEEN)) >= phase.word()
     }
 
-    /// Say how far an incarnation is. Who attaches again stays ready.
+    /// Say how far an incarnation is. One that attaches again stays ready.
     pub fn set_stage(&self, place: usize, incarnation: u32, stage: Stage) {
         let word = u64::from(incarnation) * 4 + stage as u64;
         // Pairs with the Acquire load in `has_reached`.
@@ -215,7 +215,7 @@ impl Ledger {
         self.get(at(place, STAGE)) >= u64::from(incarnation) * 4 + stage as u64
     }
 
-    /// What this receiver may have in its hands from now on.
+    /// What this receiver may hold from now on.
     pub fn set_hands(&self, place: usize, hands: Hands) {
         self.set(at(place, HANDS), hands.word());
     }
@@ -272,7 +272,7 @@ impl Ledger {
         &self.0[FIRST_CELL + cell]
     }
 
-    /// Empty the pool, when nobody uses it.
+    /// Empty the pool, when no process uses it.
     pub fn empty(&self) {
         for chunk in 0..self.chunks() {
             for word in 0..LINE {
@@ -285,18 +285,18 @@ impl Ledger {
         self.set(TAKEN, 0);
     }
 
-    /// Somebody was killed just now: the next receipt is timed.
+    /// A process was killed just now: the next receipt is timed.
     pub fn start_clock(&self, now: u64) {
         // Of several kills before a receipt, the first counts. Pairs with `stop_clock`.
         let _ = self.0[KILLED].compare_exchange(0, now, Ordering::AcqRel, Ordering::Relaxed);
     }
 
-    /// Nothing is timed: somebody was stopped, or it is time to rest.
+    /// Nothing is timed: a process was stopped, or it is time to rest.
     pub fn forget_clock(&self) {
         self.set(KILLED, 0);
     }
 
-    /// A receipt. Says when somebody was killed before it, if it is the first since.
+    /// A receipt. Says when a process was killed before it, if it is the first since.
     pub fn stop_clock(&self, now: impl FnOnce() -> u64) {
         let killed = self.0[KILLED].load(Ordering::Relaxed);
         if killed != 0
@@ -334,7 +334,9 @@ impl Ledger {
         let length = match self.get(BREACH) {
             0 => return None,
             1 => {
-                return Some("a breach was found, and its finder killed before he told".to_owned());
+                return Some(
+                    "a process found a breach, and was killed before it reported it".to_owned(),
+                );
             }
             length => length as usize - 1,
         };

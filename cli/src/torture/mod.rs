@@ -1,10 +1,10 @@
 //! `memring torture`: does the contract hold on this machine when processes are killed?
 //!
-//! `plan` says who is struck and how, out of the numbers of `random`; `processes` holds the processes
-//! and strikes them, `storm` lets that go on over a ring and brings it to rest. `peer` is the life
-//! of a process, `send` and `receive` what it does, `load` the messages. `ledger` is the memory in
-//! which all is written down, `account` how, and `check` holds the contract against it. `home` is
-//! where it lies, `report` what it came to.
+//! `plan` says which processes are struck and how, out of the numbers of `random`; `processes`
+//! holds and strikes them, `storm` lets that go on over a ring and brings it to rest. `peer` is the
+//! life of a process, `send` and `receive` what it does, `load` the messages. `ledger` is the memory
+//! in which all is written down, `account` how, and `check` holds the contract against it. `home`
+//! is where it lies, `report` what it came to.
 
 mod account;
 mod check;
@@ -59,21 +59,22 @@ The contract that is checked:
   and in the order of its sender; else each time with a higher mark; never again
   once it is acknowledged. A receiver that is killed in recv may take along what
   that call acknowledged. What --on-death discard drops is counted, one too many
-  for each kill at most. Nobody is robbed while stopped: where no receiver is
-  killed, nothing is lost or redelivered. Nobody hangs. When all are dead, who
-  comes next finds what was sent, no entries of the dead, and all of the room.
+  for each kill at most. No process loses what it holds while it is stopped:
+  where no receiver is killed, nothing is lost or redelivered. No process hangs.
+  When all are dead, the next process finds what was sent, no entries of dead
+  members, and all of the room.
 
 The table:
   SENT      messages for which the send returned Ok
   RECEIVED  messages received, each counted once
   CUT       messages whose sending was cut short by a kill
-  AGAIN     times that a message was given back, by the killed or the living
+  AGAIN     times that a message was given back, by its holder or at its death
   LOST      messages dropped, as the ring counted them (--on-death discard)
-  DEAD      messages that receivers took along in recv
-  GAP       the longest time from a kill to the next receipt; told, not judged
+  DEAD      messages that killed receivers took along in recv
+  GAP       the longest time from a kill to the next receipt; shown, not judged
 
 The schedule follows from the seed, the numbers of processes and the kills.
-What the machine makes of it does not: the same seed may go otherwise.
+What the machine does with it does not: the same seed may end differently.
 
 Exit status:
   0  the contract held
@@ -91,37 +92,37 @@ Examples:
 #[derive(ClapArgs)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// Kills in all
+    /// Kill so many processes in all
     #[arg(long, value_name = "N", default_value_t = 1000)]
     kills: u64,
 
-    /// Have this schedule [default: another each time; it is printed]
+    /// Repeat the schedule of this seed [default: another each time; it is printed]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
 
-    /// This kind of ring only: spsc, mpsc, spmc or mpmc; may be repeated [default: all four]
+    /// Use this kind of ring only: spsc, mpsc, spmc or mpmc; may be repeated [default: all four]
     #[arg(long, value_name = "KIND", hide_possible_values = true)]
     kind: Vec<RingKind>,
 
-    /// Sending processes, where there may be several
+    /// Run so many sending processes, where the kind has several
     #[arg(long, value_name = "N", default_value_t = 4,
         value_parser = clap::value_parser!(u64).range(1..=MOST))]
     senders: u64,
 
-    /// Receiving processes, likewise
+    /// Run so many receiving processes, likewise
     #[arg(long, value_name = "N", default_value_t = 4,
         value_parser = clap::value_parser!(u64).range(1..=MOST))]
     receivers: u64,
 
-    /// Messages that the ring holds, a power of two
+    /// Make the ring hold so many messages, a power of two
     #[arg(long, value_name = "N", default_value_t = 64)]
     capacity: usize,
 
-    /// Messages of mixed lengths, or of 8, 64, 256, 1024 or 4096 bytes
+    /// Send messages of mixed lengths, or of 8, 64, 256, 1024 or 4096 bytes
     #[arg(long, value_name = "SIZE", default_value_t = Size::Mixed)]
     message: Size,
 
-    /// What becomes of messages in the hands of a dead receiver: redeliver or discard
+    /// What to do with messages that a receiver held when it died: redeliver or discard
     #[arg(
         long,
         value_name = "WHAT",
@@ -130,25 +131,25 @@ pub struct Args {
     )]
     on_death: Fate,
 
-    /// One JSON document on standard output; times in nanoseconds
+    /// Print one JSON document on standard output; times in nanoseconds
     #[arg(long)]
     json: bool,
 
-    /// Print the schedule and strike nobody
+    /// Print the schedule, and start no process
     #[arg(long)]
     schedule: bool,
 
-    /// Where the run makes a directory of its own [default: /dev/shm]
+    /// Make the run's directory in this one [default: /dev/shm]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 
-    /// Let a sender do what must be found
+    /// Let a sender break the contract, to see that it is found
     #[arg(long, hide = true)]
     sabotage: Option<Sabotage>,
 
-    /// Seconds after which somebody hangs
-    #[arg(long, hide = true, default_value_t = 30)]
-    patience: u64,
+    /// Seconds after which a process counts as hanging
+    #[arg(long = "patience", hide = true, default_value_t = 30)]
+    hang_after: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -268,7 +269,7 @@ impl Args {
                 Fate::Redeliver => OnDeath::Redeliver,
                 Fate::Discard => OnDeath::Discard,
             },
-            patience: Duration::from_secs(self.patience),
+            hang_after: Duration::from_secs(self.hang_after),
             sabotage: self.sabotage,
         });
         let storms: Vec<Weather> = storms.collect();

@@ -19,7 +19,7 @@ use super::receive::{self, Receiver};
 use super::send::{self, Sender};
 use memring_testkit::processes::tie_to_parent;
 
-/// How often whoever rests looks whether it is over.
+/// How often a process at rest looks whether the rest is over.
 const REST: Duration = Duration::from_micros(200);
 
 /// What a process is told, in its one argument.
@@ -31,7 +31,7 @@ pub enum Order {
     Guard(PathBuf),
 }
 
-/// A place and who takes it.
+/// A place, and the process that takes it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Assignment {
     /// Where ring and ledger are.
@@ -52,7 +52,7 @@ pub struct Assignment {
     pub traffic: Traffic,
     /// How it misbehaves, to see that that is found.
     pub sabotage: Option<Sabotage>,
-    /// Who starts it.
+    /// The process that starts it.
     pub parent: i32,
 }
 
@@ -111,7 +111,7 @@ impl Job for &Assignment {
     }
 }
 
-/// What senders and receivers have at hand.
+/// What senders and receivers work with.
 pub struct PeerContext<'p> {
     /// What they were told.
     pub assignment: &'p Assignment,
@@ -148,7 +148,7 @@ impl PeerContext<'_> {
     }
 }
 
-/// Open the run's ring: whoever is gone will be succeeded, so calls wait for that.
+/// Open the run's ring: a process that is gone gets a successor, so calls wait for that.
 pub fn open<T: Load + ?Sized, K: Kind>(dir: &Path) -> Result<Ring<T, K>> {
     let builder = Ring::builder().wait_through_disconnect(true);
     let name = home::ring(dir);
@@ -156,7 +156,7 @@ pub fn open<T: Load + ?Sized, K: Kind>(dir: &Path) -> Result<Ring<T, K>> {
     builder.open(name).context("cannot open the ring")
 }
 
-/// Linger with something in the hands.
+/// Linger while something is held.
 pub fn linger(traffic: &Traffic, random: &mut super::random::Random) {
     if traffic.lingers && random.one_in(64) {
         sleep(Duration::from_micros(random.below(300)));

@@ -1,5 +1,5 @@
-//! The schedule of a storm: who is struck, how, and what becomes of it. A pure function of the
-//! seed and of the numbers of processes and kills; nothing here looks at a clock.
+//! The schedule of a storm: which processes are struck, how, and what follows. A pure function of
+//! the seed and of the numbers of processes and kills; nothing here looks at a clock.
 
 use std::fmt;
 
@@ -35,15 +35,15 @@ impl Terms {
     }
 }
 
-/// Who may die in a bout.
+/// Which processes may die in a bout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mercy {
-    /// Anybody.
+    /// Any.
     None,
     /// Senders only: nothing may be redelivered.
     Receivers,
-    /// Nobody: processes are stopped only.
+    /// None: processes are stopped only.
     All,
 }
 
@@ -52,11 +52,11 @@ pub enum Mercy {
 pub struct Traffic {
     /// Which calls.
     pub verbs: Verbs,
-    /// Messages, about, after which it attaches anew.
+    /// Messages, about, after which it attaches again.
     pub term: u32,
     /// How it waits.
     pub wait: Wait,
-    /// Whether it lingers with a slot in its hands now and then.
+    /// Whether it lingers while it holds a slot, now and then.
     pub lingers: bool,
     /// For its own choices.
     pub seed: u64,
@@ -90,7 +90,7 @@ pub enum Wait {
     Spin,
 }
 
-/// What is done to those that are struck.
+/// What is done to the processes that are struck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Blow {
@@ -119,10 +119,10 @@ pub struct Strike {
     pub delay: u64,
     /// What is done.
     pub blow: Blow,
-    /// To whom: numbers of places.
+    /// To which: numbers of places.
     pub victims: Vec<usize>,
-    /// Who takes the places of those that were killed; nobody at the very end.
-    pub heirs: Vec<Traffic>,
+    /// What takes the places of the killed; none at the very end.
+    pub successors: Vec<Traffic>,
 }
 
 /// Strikes up to an audit.
@@ -130,7 +130,7 @@ pub struct Strike {
 pub struct Bout {
     /// Counted from 0.
     pub number: u64,
-    /// Who may die.
+    /// Which processes may die.
     pub mercy: Mercy,
     /// The strikes.
     pub strikes: Vec<Strike>,
@@ -146,7 +146,7 @@ pub struct Plan {
     left: u64,
     number: u64,
     ended: bool,
-    /// How those behave who are there first.
+    /// How the first processes behave.
     pub processes: Vec<Traffic>,
 }
 
@@ -191,7 +191,7 @@ impl Plan {
                 delay,
                 blow: Blow::Stop(1 + time),
                 victims: victims.clone(),
-                heirs: Vec::new(),
+                successors: Vec::new(),
             });
             // Killed while stopped, whatever it held when it was.
             if victims[0] < mortal && random.one_in(3) {
@@ -227,7 +227,7 @@ impl Plan {
                 delay,
                 blow: Blow::Kill(then),
                 victims: victims.clone(),
-                heirs: victims.iter().map(|_| traffic(random)).collect(),
+                successors: victims.iter().map(|_| traffic(random)).collect(),
             });
             if then != Await::Attaching {
                 return;
@@ -239,7 +239,7 @@ impl Plan {
                     delay,
                     blow: Blow::Stop(1 + random.below(50_000)),
                     victims,
-                    heirs: Vec::new(),
+                    successors: Vec::new(),
                 });
                 return;
             }
@@ -277,7 +277,7 @@ impl Iterator for Plan {
                 victims: self
                     .random
                     .several(self.terms.places(), self.terms.places()),
-                heirs: Vec::new(),
+                successors: Vec::new(),
             });
         }
         self.number += 1;
@@ -329,16 +329,19 @@ impl Bout {
         let mercy = match self.mercy {
             Mercy::None => "",
             Mercy::Receivers => " (senders only)",
-            Mercy::All => " (nobody dies)",
+            Mercy::All => " (no deaths)",
         };
         self.strikes.iter().map(move |strike| {
             let names = strike.victims.iter().map(|&at| name(terms.senders, at));
             let names: Vec<String> = names.collect();
-            let heirs = strike.heirs.iter().map(|heir| format!(", {heir}"));
-            let heirs: String = heirs.collect();
+            let successors = strike
+                .successors
+                .iter()
+                .map(|successor| format!(", {successor}"));
+            let successors: String = successors.collect();
             let blow = match strike.blow {
                 Blow::Stop(time) => format!("stop {} for {time} us", names.join(" ")),
-                Blow::Kill(then) => format!("kill {}, {then}{heirs}", names.join(" ")),
+                Blow::Kill(then) => format!("kill {}, {then}{successors}", names.join(" ")),
             };
             format!("{head}{mercy}: after {} us {blow}", strike.delay)
         })
@@ -349,8 +352,8 @@ impl fmt::Display for Await {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Await::Nothing => "go on",
-            Await::Attaching => "until heirs attach",
-            Await::Ready => "until heirs have attached",
+            Await::Attaching => "until successors attach",
+            Await::Ready => "until successors have attached",
         })
     }
 }

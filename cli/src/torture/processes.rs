@@ -1,4 +1,4 @@
-//! The processes of the storm, as their parent holds them: started, struck, succeeded, and killed
+//! The processes of the storm, as their parent holds them: started, struck, replaced, and killed
 //! whatever happens.
 
 use std::env;
@@ -21,23 +21,23 @@ use memring_testkit::time::now;
 
 /// Between two looks at what is waited for.
 const LOOK: Duration = Duration::from_micros(50);
-/// Between two looks at those who are not struck.
-const PATROL: Duration = Duration::from_millis(20);
+/// Between two looks at the processes that are not struck.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// The number of SIGKILL.
 const KILLED: i32 = 9;
 
-/// What the processes needs to know.
+/// What starts the processes and watches them.
 pub struct Config<'l> {
     /// The run's directory.
     pub dir: PathBuf,
     /// The run's ledger.
     pub ledger: &'l Ledger,
-    /// Who is there.
+    /// Kind, seed, and numbers of processes.
     pub terms: Terms,
     /// What messages are like.
     pub size: Size,
-    /// Whoever is not where he should be after this long hangs.
-    pub patience: Duration,
+    /// A process that is not where it should be after this long hangs.
+    pub hang_after: Duration,
     /// What the first sender does that it must not.
     pub sabotage: Option<Sabotage>,
 }
@@ -48,8 +48,8 @@ pub struct Processes<'l> {
     program: PathBuf,
     places: Vec<Place>,
     incarnations: u32,
-    patrolled: Instant,
-    /// Kills, of receivers among them, and what these had in their hands: since the last audit.
+    checked: Instant,
+    /// Kills, of receivers among them, and what these held: since the last audit.
     pub deaths: Deaths,
     /// Stops, of all time.
     pub stops: u64,
@@ -62,12 +62,12 @@ pub struct Deaths {
     pub kills: u64,
     /// Those of receivers.
     pub receivers: u64,
-    /// What these had in their hands.
+    /// What these held.
     pub hands: Hands,
 }
 
 struct Place {
-    /// Nobody at the very end.
+    /// None at the very end.
     child: Option<Child>,
     incarnation: u32,
     /// Until when it is stopped.
@@ -85,14 +85,14 @@ impl Drop for Place {
 }
 
 impl<'l> Processes<'l> {
-    /// Start everybody, and wait until they have attached.
+    /// Start all processes, and wait until they have attached.
     pub fn start(config: Config<'l>, processes: &[Traffic]) -> Result<Self> {
         let mut all = Processes {
             program: env::current_exe().context("cannot find this program's own file")?,
             config,
             places: Vec::new(),
             incarnations: 0,
-            patrolled: Instant::now(),
+            checked: Instant::now(),
             deaths: Deaths::default(),
             stops: 0,
         };
@@ -144,7 +144,7 @@ impl<'l> Processes<'l> {
         })
     }
 
-    /// Kill these, all before anybody can be succeeded.
+    /// Kill these, all before a successor starts.
     pub fn kill(&mut self, victims: &[usize]) -> Result<()> {
         if self.places.iter().all(|place| place.stopped.is_none()) {
             self.config.ledger.start_clock(now());
@@ -174,10 +174,10 @@ impl<'l> Processes<'l> {
         Ok(())
     }
 
-    /// Start those who take the places of the killed.
-    pub fn succeed(&mut self, victims: &[usize], heirs: &[Traffic]) -> Result<()> {
-        for (&victim, heir) in victims.iter().zip(heirs) {
-            self.places[victim] = self.spawn(victim, *heir, None)?;
+    /// Start the successors of the killed.
+    pub fn succeed(&mut self, victims: &[usize], successors: &[Traffic]) -> Result<()> {
+        for (&victim, successor) in victims.iter().zip(successors) {
+            self.places[victim] = self.spawn(victim, *successor, None)?;
         }
         Ok(())
     }
@@ -195,7 +195,7 @@ impl<'l> Processes<'l> {
         Ok(())
     }
 
-    /// Let those go on whose time has come.
+    /// Let the processes go on whose time has come.
     fn resume_due(&mut self, now: Instant) -> Result<()> {
         for place in 0..self.places.len() {
             if self.places[place].stopped.is_some_and(|until| until <= now) {
@@ -206,10 +206,10 @@ impl<'l> Processes<'l> {
         Ok(())
     }
 
-    /// Let everybody go on.
+    /// Let all processes go on.
     pub fn resume_all(&mut self) -> Result<()> {
         for place in &mut self.places {
-            place.stopped = place.stopped.map(|_| self.patrolled);
+            place.stopped = place.stopped.map(|_| self.checked);
         }
         self.resume_due(Instant::now())
     }
@@ -228,11 +228,11 @@ impl<'l> Processes<'l> {
         loop {
             let now = Instant::now();
             self.resume_due(now)?;
-            self.patrol_if_due(now)?;
+            self.check_if_due(now)?;
             let due = self.places.iter().filter_map(|place| place.stopped);
             match due.chain([end]).min() {
                 _ if now >= end => return Ok(()),
-                Some(next) => sleep(next.saturating_duration_since(now).min(PATROL)),
+                Some(next) => sleep(next.saturating_duration_since(now).min(CHECK_INTERVAL)),
                 None => return Ok(()),
             }
         }
@@ -246,12 +246,12 @@ impl<'l> Processes<'l> {
         })
     }
 
-    /// Wait until everybody is so far.
+    /// Wait until all processes are so far.
     pub fn await_all(&mut self, stage: Stage) -> Result<()> {
         (0..self.places.len()).try_for_each(|place| self.await_stage(place, stage))
     }
 
-    /// Wait until those at these places have seen to this phase.
+    /// Wait until the processes at these places have seen to this phase.
     pub fn await_phase(&mut self, places: std::ops::Range<usize>, phase: Phase) -> Result<()> {
         for place in places {
             self.wait(place, "come to rest", |ledger| {
@@ -267,15 +267,15 @@ impl<'l> Processes<'l> {
         while !is_so(self.config.ledger) {
             let now = Instant::now();
             self.resume_due(now)?;
-            self.patrol_if_due(now)?;
+            self.check_if_due(now)?;
             // Ctrl-Z stops all of us: that is no waiting.
-            waited += (now - before).min(PATROL);
+            waited += (now - before).min(CHECK_INTERVAL);
             before = now;
-            if waited >= self.config.patience {
+            if waited >= self.config.hang_after {
                 bail!(
                     "{} has not {what} within {} s: it hangs",
                     self.who(place),
-                    self.config.patience.as_secs_f64()
+                    self.config.hang_after.as_secs_f64()
                 );
             }
             sleep(LOOK);
@@ -283,12 +283,12 @@ impl<'l> Processes<'l> {
         Ok(())
     }
 
-    /// Has anybody seen what must not be, or ended by himself?
-    fn patrol_if_due(&mut self, now: Instant) -> Result<()> {
-        if now.saturating_duration_since(self.patrolled) < PATROL {
+    /// Has a process seen what must not be, or ended by itself?
+    fn check_if_due(&mut self, now: Instant) -> Result<()> {
+        if now.saturating_duration_since(self.checked) < CHECK_INTERVAL {
             return Ok(());
         }
-        self.patrolled = now;
+        self.checked = now;
         for place in 0..self.places.len() {
             let Some(child) = &mut self.places[place].child else {
                 continue;
@@ -311,7 +311,7 @@ impl<'l> Processes<'l> {
         let said = said.lines().next().unwrap_or("and said nothing");
         let name = name(self.config.terms.senders, place);
         match self.config.ledger.accusation() {
-            Some(accusation) => anyhow!("{accusation} (told by {name})"),
+            Some(accusation) => anyhow!("{accusation} (reported by {name})"),
             None => anyhow!("{name} (process {pid}) ended by itself, {status}: {said}"),
         }
     }

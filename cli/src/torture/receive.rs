@@ -73,8 +73,8 @@ impl<'p, T: Load + ?Sized, K: Kind> Receiver<'p, T, K> {
         let place = self.context.assignment.place;
         if phase.step != Step::Dry {
             self.context.ledger.see(place, phase);
-            // Leave messages to those who sleep, but not so that senders wait: one that was given
-            // back, and that the length does not show, may hold them up as well.
+            // Leave messages to receivers that sleep, but not so that senders wait: one that was
+            // given back, and that the length does not show, may hold them up as well.
             if rx.len() >= rx.capacity().div_ceil(2) || self.random.one_in(16) {
                 self.receive(rx, false)?;
             }
@@ -185,14 +185,14 @@ impl<'p, T: Load + ?Sized, K: Kind> Receiver<'p, T, K> {
         // Still what it was, however long this process was stopped meanwhile.
         for (message, stamp) in leased.iter().zip(&stamps) {
             if verify::<T>(&self.receiving, &message.read())? != *stamp {
-                bail!("{stamp:?} was overwritten in the hands of its receiver");
+                bail!("{stamp:?} was overwritten while its receiver held it");
             }
         }
         if highest < ENOUGH && self.random.one_in(64) {
             self.receiving.requeue(stamps.len());
             leased.requeue();
         } else {
-            // Until here whoever comes next must have them, or they are counted as lost.
+            // Until here the successor must have them, or they are counted as lost.
             self.receiving.open_hands(Hands {
                 releasing: stamps.len() as u64,
                 ..Hands::default()

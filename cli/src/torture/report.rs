@@ -16,7 +16,7 @@ pub struct Row {
     pub kills: u64,
     /// Processes stopped and resumed.
     pub stops: u64,
-    /// Nanoseconds from a kill to the next receipt, at most, while nobody was stopped.
+    /// Nanoseconds from a kill to the next receipt, at most, while no process was stopped.
     #[serde(rename = "longest_gap")]
     pub longest: u64,
     /// Messages.
@@ -61,12 +61,12 @@ impl Row {
             cut_short,
             redelivered,
             lost,
-            dead_hands,
+            taken_along,
         } = self.figures;
         writeln!(
             out,
             "{:4} {:>6} {:>6} {:>12} {:>12} {cut_short:>6} {redelivered:>7} {lost:>5} \
-             {dead_hands:>5} {:>8}",
+             {taken_along:>5} {:>8}",
             self.kind,
             grouped(self.kills),
             grouped(self.stops),

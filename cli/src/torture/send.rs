@@ -80,7 +80,7 @@ impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
                 return Ok(());
             }
             if phase.step == Step::Nudge && self.sabotage.is_some() {
-                self.misbehave(tx)?; // before anybody dies, at the latest
+                self.misbehave(tx)?; // before the first death, at the latest
             }
             self.context
                 .ledger
@@ -169,7 +169,7 @@ impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
         if self.random.one_in(8) {
             let grant = tx.reserve().map_err(cannot)?;
             linger(&self.traffic, &mut self.random);
-            drop(grant); // given up: nobody must trip over it
+            drop(grant); // given up: no receiver must find it
         }
         let made = T::make(self.sending.stamp(0));
         let mut grant = tx.reserve().map_err(cannot)?;
@@ -186,7 +186,7 @@ impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
         if self.sending.room() < 2 {
             return self.send(tx);
         }
-        let mut send =
+        let mut transmit =
             |made: &T::Received| tx.send(T::lend(made)).map_err(|error| anyhow!("{error}"));
         let mut made = T::make(self.sending.stamp(0));
         match self.sabotage.take() {
@@ -197,8 +197,8 @@ impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
             }
             Some(Sabotage::Double) => {
                 self.sending.begin(1);
-                send(&made)?;
-                send(&made)?;
+                transmit(&made)?;
+                transmit(&made)?;
                 self.sending.done(1);
             }
             Some(Sabotage::Tear) => {
@@ -206,14 +206,14 @@ impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
                     *byte ^= 1;
                 }
                 self.sending.begin(1);
-                send(&made)?;
+                transmit(&made)?;
                 self.sending.done(1);
             }
             Some(Sabotage::Swap) => {
                 let next = T::make(self.sending.stamp(1));
                 self.sending.begin(2);
-                send(&next)?;
-                send(&made)?;
+                transmit(&next)?;
+                transmit(&made)?;
                 self.sending.done(2);
             }
             Some(Sabotage::Hang) => loop {

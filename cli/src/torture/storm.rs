@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use memring::{Inspection, Kind, OnDeath, Peer, Ring, RingKind};
 
 use super::account::{Receiving, Sending};
-use super::check::{ATTEMPTS, Circumstances, Figures, Receipts, audit};
+use super::check::{Circumstances, Figures, MAX_DELIVERIES, Receipts, audit};
 use super::home;
 use super::ledger::{Ledger, PLACES, Phase, Stage, Step};
 use super::load::{Job, Load, Size, dispatch};
@@ -28,10 +28,10 @@ pub struct Weather {
     pub size: Size,
     /// Slots of the ring.
     pub capacity: usize,
-    /// What becomes of messages in dead hands.
+    /// What becomes of messages that a dead receiver held.
     pub on_death: OnDeath,
-    /// How long somebody may seem to hang.
-    pub patience: Duration,
+    /// How long a process may seem to hang.
+    pub hang_after: Duration,
     /// Misbehaviour, to see that it is found.
     pub sabotage: Option<Sabotage>,
 }
@@ -52,7 +52,7 @@ fn through(weather: &Weather, dir: &Path, ledger: &Ledger, progress: &ProgressBa
         ledger,
         terms: weather.terms,
         size: weather.size,
-        patience: weather.patience,
+        hang_after: weather.hang_after,
         sabotage: weather.sabotage,
     };
     let mut storm = Storm {
@@ -115,7 +115,7 @@ impl Storm<'_> {
             delay,
             blow,
             victims,
-            heirs,
+            successors,
         } = strike;
         self.processes.pass(Duration::from_micros(*delay))?;
         match *blow {
@@ -123,14 +123,14 @@ impl Storm<'_> {
             Blow::Kill(then) => {
                 self.processes.kill(victims)?;
                 self.progress.inc(victims.len() as u64);
-                self.processes.succeed(victims, heirs)?;
+                self.processes.succeed(victims, successors)?;
                 let stage = match then {
                     Await::Nothing => return Ok(()),
                     Await::Attaching => Stage::Attaching,
                     Await::Ready => Stage::Ready,
                 };
-                let mut heirs = victims.iter().take(heirs.len());
-                heirs.try_for_each(|&heir| self.processes.await_stage(heir, stage))
+                let mut successors = victims.iter().take(successors.len());
+                successors.try_for_each(|&successor| self.processes.await_stage(successor, stage))
             }
         }
     }
@@ -144,7 +144,7 @@ impl Storm<'_> {
         self.processes.resume_all()?;
         self.processes.await_all(Stage::Ready)?;
         self.ledger.forget_clock();
-        for (step, who) in [
+        for (step, places) in [
             (Step::Nudge, 0..places),
             (Step::Still, 0..senders),
             (Step::Dry, senders..places),
@@ -154,7 +154,7 @@ impl Storm<'_> {
                 self.clear_up()?;
             }
             self.ledger.set_phase(phase(step));
-            self.processes.await_phase(who, phase(step))?;
+            self.processes.await_phase(places, phase(step))?;
         }
         self.audit()?;
         self.ledger.empty();
@@ -166,10 +166,10 @@ impl Storm<'_> {
         Ok(())
     }
 
-    /// A fresh endpoint clears up after all that are dead; a single side's heir has done so.
+    /// A fresh endpoint clears up after all that are dead; a single side's successor has done so.
     fn clear_up(&self) -> Result<()> {
         let Weather { terms, size, .. } = *self.weather;
-        let late = Instant::now() + self.weather.patience;
+        let late = Instant::now() + self.weather.hang_after;
         while let Some(dead) = self.dead()? {
             if Instant::now() >= late {
                 bail!("the entry of a dead process is not cleared up: {dead:?}");
@@ -232,12 +232,12 @@ impl Storm<'_> {
         } = *self.weather;
         self.ledger.forget_clock();
         for job in [Task::Drain, Task::Fill(capacity)] {
-            let heir = Heir {
+            let successor = Successor {
                 dir: self.dir,
                 ledger: self.ledger,
                 job,
             };
-            dispatch(terms.kind, size, heir)?;
+            dispatch(terms.kind, size, successor)?;
             self.audit()?;
             self.ledger.empty();
         }
@@ -276,7 +276,7 @@ impl Job for Make<'_> {
             .message_limit(256)
             .on_receiver_death(self.weather.on_death)
             // Nothing may be dropped for having been given back often.
-            .max_deliveries(ATTEMPTS)
+            .max_deliveries(MAX_DELIVERIES)
             .create(name)?;
         Ok(())
     }
@@ -293,7 +293,7 @@ impl Job for Probe<'_> {
     fn run<T: Load + ?Sized, K: Kind>(self) -> Result<()> {
         let ring = peer::open::<T, K>(self.dir)?;
         match K::KIND {
-            RingKind::Spsc => {} // both sides have heirs
+            RingKind::Spsc => {} // both sides have successors
             RingKind::Spmc => drop(ring.receiver()?),
             RingKind::Mpsc | RingKind::Mpmc => drop(ring.sender()?),
         }
@@ -302,7 +302,7 @@ impl Job for Probe<'_> {
 }
 
 /// Opens the ring when all are dead.
-struct Heir<'d> {
+struct Successor<'d> {
     dir: &'d Path,
     ledger: &'d Ledger,
     job: Task,
@@ -316,12 +316,12 @@ enum Task {
     Fill(usize),
 }
 
-impl Job for Heir<'_> {
+impl Job for Successor<'_> {
     type Out = Result<()>;
 
     fn run<T: Load + ?Sized, K: Kind>(self) -> Result<()> {
         let ring = peer::open::<T, K>(self.dir)?;
-        // Nobody's place; and no incarnation comes near this number.
+        // The place of no process; and no incarnation comes near this number.
         let mut receiving = Receiving::new(self.ledger, PLACES - 1);
         let mut sending = Sending::new(self.ledger, u32::MAX - 1);
         let mut rx = ring.receiver()?;

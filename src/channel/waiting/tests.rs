@@ -39,7 +39,7 @@ fn accesses(body: impl FnOnce()) -> u64 {
     ACCESSES.get()
 }
 
-/// Every id but those of the living was that of a member that died; what is in the slots is
+/// Every other id was that of a member that died; what is in the slots is
 /// `slot` of a position and an id.
 fn mark_all_dead(ring: &Ring<u64, Mpmc>, slot: impl Fn(Geometry, u64, MemberId) -> u64) {
     let block = ring.segment().block();
@@ -167,7 +167,7 @@ fn at_the_end(strategy: WaitStrategy) -> Receiver<u64, Spsc> {
     ring.receiver_with(strategy).expect("attach")
 }
 
-/// The slot in question is held by a living member: the receiver itself.
+/// The slot in question is held by a member that is alive: the receiver itself.
 fn held(rx: &Receiver<u64, Spsc>) -> ClaimError {
     let word = rx.view.geometry().claimed(0, MemberId(RECEIVERS.first));
     ClaimError::Held(Held { position: 0, word })

@@ -14,7 +14,7 @@ use crate::sys::atomic::Ordering;
 use crate::sys::failpoints::failpoint;
 use crate::wait::backoff::Contention;
 
-/// Positions that one attempt to catch up with others goes on over, at most.
+/// Positions that one step to catch up with others goes on over, at most.
 const STEPS: u64 = 32;
 
 /// One of many receivers.
@@ -156,11 +156,11 @@ impl<S: Arity> MultiReceiver<S> {
     }
 
     /// Looks at every slot for a message that was given back (R12), beginning a
-    /// lap behind `head`: the ordinary path never comes by there again.
+    /// lap behind `head`: receivers in order never come by there again.
     #[cold]
     #[inline(never)]
     fn claim_behind<M: Memory>(&mut self, memory: &M, head: u64) -> Option<Claim> {
-        // Pairs with the Release increment in `repair`: counted means visible.
+        // Pairs with the Release increment in `announce_requeue`: counted means visible.
         let requeues = memory.cell(Cell::Requeues).load(Ordering::Acquire);
         if self.requeues == Some(requeues) {
             return None;
@@ -262,7 +262,7 @@ impl<S: Arity> ReceiveSide for MultiReceiver<S> {
     ) {
         for claim in claims {
             let word = SlotWord(memory.word(claim.position).load(Ordering::Acquire));
-            // Ours, so nobody else changes it; a hostile peer may have.
+            // Ours, so no other endpoint changes it; a hostile peer may have.
             if word.state() == SlotState::Reading && word.owner() == self.me {
                 recover::give_back(memory, claim.position, word, policy);
             }

@@ -168,7 +168,7 @@ impl<R: Arity> SendSide for MultiSender<R> {
             geometry.published(before_position)
         };
         let slot = memory.word(position);
-        // A look first: a swap in vain takes the line from whoever is at work.
+        // A look first: a swap in vain takes the line from the endpoint at work.
         // Relaxed: the swap below is what counts.
         if slot.load(Ordering::Relaxed) != claimable.0 {
             self.missed = position;

@@ -62,7 +62,7 @@ impl<S: Arity> SingleReceiver<S> {
         }
     }
 
-    /// Is this what a position looks like that nobody has published yet?
+    /// Is this what a position looks like that no sender has published yet?
     #[inline]
     fn is_pending(word: SlotWord, ahead: i64) -> bool {
         match (ahead, word.state()) {
@@ -210,8 +210,8 @@ impl<S: Arity> SingleReceiver<S> {
         self.set_done(memory, self.next);
     }
 
-    /// Counts what lies between `next` and `taken` as lost, one by one: whoever
-    /// dies here has counted one too many at most (R15).
+    /// Counts what lies between `next` and `taken` as lost, one by one: a
+    /// process that dies here has counted one too many at most (R15).
     fn discard<M: Memory>(&mut self, memory: &M, taken: u64) {
         while self.next != taken {
             let word = SlotWord(memory.word(self.next).load(Ordering::Acquire));
@@ -254,10 +254,10 @@ impl<S: Arity> SingleReceiver<S> {
                     found: word.0,
                 }));
             }
-            // R11: an aborted position: go on. With nothing in hand it is done with.
+            // R11: an aborted position: go on. If nothing is held, it is done with.
             let passed = self.next;
             let next = geometry.skip_consumed(passed, word, ahead);
-            // What is in hand keeps senders within a lap of it.
+            // What is held keeps senders within a lap of it.
             let in_hand = self.done != passed;
             if in_hand && next.wrapping_sub(self.done) > geometry.capacity() {
                 return Err(ClaimError::Corrupted(Corruption {

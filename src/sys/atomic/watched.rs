@@ -42,7 +42,7 @@ pub(crate) fn watched_by<T>(watcher: Watcher, body: impl FnOnce() -> T) -> Optio
     }
 }
 
-/// Suspends whoever runs under [`watched_by`]. No panic hook is called.
+/// Suspends the code that runs under [`watched_by`]. No panic hook is called.
 pub(crate) fn suspend() -> ! {
     resume_unwind(Box::new(Suspended))
 }

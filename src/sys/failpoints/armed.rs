@@ -1,4 +1,4 @@
-//! The failpoints of test builds: the process that is told to dies by its own hand.
+//! The failpoints of test builds: a process that is told to kills itself.
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use core::time::Duration;
@@ -12,7 +12,7 @@ use crate::sys::signal::raise;
 pub enum Act {
     /// SIGKILL.
     Kill,
-    /// SIGSTOP; it goes on when somebody sends SIGCONT.
+    /// SIGSTOP; it goes on at a SIGCONT.
     Stop,
 }
 

@@ -34,7 +34,7 @@ pub(crate) enum FileKind {
     Other,
 }
 
-/// Which file it is: as long as somebody has it open, no other file has the
+/// Which file it is: as long as a process has it open, no other file has the
 /// same identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileId {
@@ -157,7 +157,7 @@ pub(crate) fn open(dir: BorrowedFd<'_>, name: &OsStr, write: bool) -> io::Result
     Ok(retry_on_intr(open)?)
 }
 
-/// Opens the file behind a descriptor anew: the result has an open file
+/// Reopens the file behind a descriptor: the result has an open file
 /// description of its own, and so locks of its own. The permissions of the
 /// file are checked again.
 ///
@@ -168,7 +168,7 @@ pub(crate) fn reopen(file: BorrowedFd<'_>, write: bool) -> io::Result<OwnedFd> {
     reopen_through(PROC, file, write)
 }
 
-/// Removes the name; the file lives on for those who have it open.
+/// Removes the name; the file lives on for processes that have it open.
 pub(crate) fn unlink(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
     Ok(rustix::fs::unlinkat(dir, name, AtFlags::empty())?)
 }
@@ -177,8 +177,8 @@ pub(crate) fn unlink(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
 /// until `deadline`. It lasts until the last descriptor is closed.
 ///
 /// # Errors
-/// [`io::ErrorKind::TimedOut`] when others have it until then: whoever may read
-/// a file may hold its lock, for however long.
+/// [`io::ErrorKind::TimedOut`] when others have it until then: a process that may
+/// read a file may hold its lock, for however long.
 pub(crate) fn flock_exclusive(file: BorrowedFd<'_>, deadline: MonotonicTime) -> io::Result<()> {
     let lock = || rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive);
     loop {
@@ -190,7 +190,7 @@ pub(crate) fn flock_exclusive(file: BorrowedFd<'_>, deadline: MonotonicTime) -> 
                 return Err(io::Error::new(
                     io::ErrorKind::TimedOut,
                     "expected its flock to be free soon, found that another process keeps it: \
-                     see /proc/locks for who",
+                     see /proc/locks for which",
                 ));
             }
             other => return Ok(other?),
@@ -289,7 +289,7 @@ pub(crate) fn is_on_tmpfs(file: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(kind == TMPFS)
 }
 
-/// The user as whom this process acts.
+/// The effective user of this process.
 pub(crate) fn effective_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }

@@ -50,7 +50,7 @@ impl Sentinel {
     /// Out of memory, or a kernel before Linux 4.14.
     pub(crate) fn new() -> io::Result<Self> {
         let (rights, kind) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
-        // SAFETY: O1: a null hint: the kernel picks an address that nobody uses.
+        // SAFETY: O1: a null hint: the kernel picks an address that is not in use.
         let page = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), Self::LEN, rights, kind) }?;
         let word = NonNull::new(page.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         let sentinel = Self { word };
@@ -152,7 +152,7 @@ impl ProcessToken {
             // SAFETY: O5: `fresh` came from a box and is never freed from here on.
             Ok(_) => Ok(unsafe { &*fresh }),
             Err(winner) => {
-                // SAFETY: O5: `fresh` came from a box and nobody else has seen it.
+                // SAFETY: O5: `fresh` came from a box and no other thread has seen it.
                 drop(unsafe { Box::from_raw(fresh) });
                 // SAFETY: O5: not null, so a leaked box.
                 Ok(unsafe { &*winner })
@@ -180,7 +180,7 @@ impl Entry {
         (facts.id() == self.file).then_some(fd)
     }
 
-    /// Closes the descriptor, unless somebody has done so.
+    /// Closes the descriptor, unless the program has done so.
     fn close(&self) {
         if self.current().is_some() {
             // SAFETY: O3: a `PrivateFd` took the ownership of the descriptor and
@@ -367,7 +367,7 @@ impl PrivateFd {
         let fd = self.get().ok_or_else(|| {
             io::Error::other(
                 "expected the process that opened this descriptor, found a forked child of it: \
-                 open the file anew in the child",
+                 open the file in the child itself",
             )
         })?;
         let registry = lock_registry();

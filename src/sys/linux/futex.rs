@@ -1,4 +1,4 @@
-//! Sleeping on a word of shared memory, and waking those who sleep on it.
+//! Sleeping on a word of shared memory, and waking the sleepers.
 //!
 //! The private flag is never given: the sleepers are other processes.
 
@@ -13,7 +13,7 @@ use super::clock::MonotonicTime;
 /// Why a sleep ended. Whatever it was, the caller looks at its condition again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WaitEnd {
-    /// Somebody woke this sleeper.
+    /// A waker woke this sleeper.
     Woken,
     /// The word did not hold the expected value, so there was no sleep.
     Changed,
@@ -49,7 +49,7 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: MonotonicTime) -> 
 
 /// Wakes up to `count` sleepers on `word`; returns how many it woke.
 ///
-/// A refusal wakes nobody and returns 0, for the reasons given at [`wait`]:
+/// A refusal wakes no sleeper and returns 0, for the reasons given at [`wait`]:
 /// sleepers cap their sleep, so a wake-up that is lost costs them time only.
 pub(crate) fn wake(word: &AtomicU32, count: u32) -> usize {
     // The kernel takes a signed number.

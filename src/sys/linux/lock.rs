@@ -1,4 +1,4 @@
-//! Byte locks: held by the living, dropped by the kernel at death.
+//! Byte locks: held by processes that are alive, dropped by the kernel at death.
 //!
 //! These are open file description locks. They end with the last descriptor
 //! and mapping of their open file description, whatever ends that; a stopped
@@ -59,7 +59,7 @@ pub(crate) struct LockFile {
 
 impl LockFile {
     /// Takes over the descriptor that `open` returns; no fork comes between.
-    /// Nobody else has its open file description: there is no duplicate of it,
+    /// No other code has its open file description: there is no duplicate of it,
     /// in this process or another. For `open` the rules of [`PrivateFd::open`]
     /// hold.
     ///
@@ -90,8 +90,8 @@ impl LockFile {
         Ok(Acquired::Taken)
     }
 
-    /// Takes a byte together with all who take it shared; whether it is held
-    /// shared now. `false` if somebody, this description included, holds it
+    /// Takes a byte together with all that take it shared; whether it is held
+    /// shared now. `false` if a description, this one included, holds it
     /// exclusively.
     ///
     /// # Errors
@@ -122,7 +122,7 @@ impl LockFile {
         Ok(())
     }
 
-    /// Whether anybody holds a byte, in whichever way, this description
+    /// Whether a process holds a byte, in whichever way, this description
     /// included. Takes nothing; a descriptor for reading will do.
     ///
     /// # Errors

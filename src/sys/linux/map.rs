@@ -9,7 +9,7 @@ use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 use super::fork::{ForkHold, ProcessToken};
 
-/// A file's bytes in memory, shared with whoever has mapped it too.
+/// A file's bytes in memory, shared with all processes that have mapped it.
 ///
 /// There is a raw pointer only, no slice: others write to these bytes at any
 /// time. A forked child does not have the mapping at all, and the address may
@@ -52,7 +52,7 @@ impl Mapping {
         // A child forked before the advice would have the mapping, and keep
         // its parent's locks with it.
         let _hold = ForkHold::new()?;
-        // SAFETY: O1: a null hint: the kernel picks an address that nobody uses.
+        // SAFETY: O1: a null hint: the kernel picks an address that is not in use.
         let base =
             unsafe { rustix::mm::mmap(ptr::null_mut(), len, rights, MapFlags::SHARED, fd, 0) }?;
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
@@ -125,8 +125,8 @@ impl Drop for Mapping {
         if !self.token.is_here() {
             return;
         }
-        // SAFETY: O1: mapped by `map` in this very process, and whoever took the
-        // pointer promised not to use it beyond the life of `self`.
+        // SAFETY: O1: mapped by `map` in this very process, and the code that
+        // took the pointer promised not to use it beyond the life of `self`.
         let unmapped = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.len) };
         debug_assert!(unmapped.is_ok());
     }

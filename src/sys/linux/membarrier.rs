@@ -1,7 +1,7 @@
 //! A full memory barrier on every core that runs a registered process.
 //!
-//! With it the one who goes to sleep pays for the ordering between itself and
-//! those who publish; they pay nothing.
+//! With it the thread that goes to sleep pays for the ordering between itself and
+//! the threads that publish; they pay nothing.
 
 use std::io;
 
@@ -46,12 +46,12 @@ pub(crate) fn heavy() -> io::Result<()> {
 }
 
 /// As [`heavy`], by a way that depends on no registration and passes over
-/// nobody: it waits until every processor has been through the scheduler, which
+/// no thread: it waits until every processor has been through the scheduler, which
 /// takes milliseconds.
 ///
 /// # Errors
 /// As [`heavy`], which it falls back to: kernels with processors that have no
-/// scheduler tick (`nohz_full`) refuse the slow form.
+/// scheduler tick (`nohz_full`) refuse this form.
 pub(crate) fn thorough() -> io::Result<()> {
     membarrier(MembarrierCommand::Global)
         .or_else(|_| membarrier(MembarrierCommand::GlobalExpedited))?;

@@ -35,9 +35,9 @@ fn ten() -> (TempDir, Ledger, Vec<Stamp>) {
     (dir, ledger, stamps)
 }
 
-fn receive(receiving: &mut Receiving, stamp: Stamp, attempt: u8) -> Result<(), String> {
+fn receive(receiving: &mut Receiving, stamp: Stamp, redeliveries: u8) -> Result<(), String> {
     assert_eq!(receiving.find(stamp.cell), Ok(stamp));
-    receiving.note(stamp, Some(attempt))?;
+    receiving.note(stamp, Some(redeliveries))?;
     receiving.acknowledge(stamp);
     Ok(())
 }
@@ -77,8 +77,8 @@ fn a_lost_message_is_found() {
         receive(&mut receiving, *stamp, 0).expect("good");
     }
     broken(&ledger, &calm(), "message 7 of incarnation 5");
-    // One may be in the hands of one that was killed receiving, and no other.
-    assert_eq!(verdict(&ledger, &DEAD).expect("allowed").dead_hands, 1);
+    // A receiver that was killed in recv may have held one, and no other.
+    assert_eq!(verdict(&ledger, &DEAD).expect("allowed").taken_along, 1);
     let mut leasing = DEAD;
     leasing.dead.received = 0;
     broken(&ledger, &leasing, "never received");
@@ -94,8 +94,8 @@ fn a_doubled_message_is_found() {
     let mut receiving = Receiving::new(&ledger, 0);
     let mut another = Receiving::new(&ledger, 1);
     receive(&mut receiving, stamps[0], 0).expect("good");
-    for attempt in [Some(0), Some(1), None] {
-        let error = another.note(stamps[0], attempt).expect_err("a breach");
+    for redeliveries in [Some(0), Some(1), None] {
+        let error = another.note(stamps[0], redeliveries).expect_err("a breach");
         assert!(error.contains("again after it was acknowledged"), "{error}");
     }
     // Not acknowledged: it may come again, each time with a higher mark.
@@ -127,18 +127,18 @@ fn a_repetition_must_be_one_that_the_ring_counted() {
         ..DEAD
     };
     verdict(&ledger, &counted).expect("allowed");
-    let living = Circumstances {
+    let alive = Circumstances {
         redelivered: 2,
         ..calm()
     };
-    broken(&ledger, &living, "a living one was robbed");
+    broken(&ledger, &alive, "one that was alive lost one");
     another.requeue(2);
-    verdict(&ledger, &living).expect("given back by themselves");
+    verdict(&ledger, &alive).expect("given back by themselves");
     let robbed = Circumstances {
         redelivered: 6,
         ..DEAD
     };
-    broken(&ledger, &robbed, "a living one was robbed");
+    broken(&ledger, &robbed, "one that was alive lost one");
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn messages_out_of_order_are_found() {
     receive(&mut receiving, stamps[1], 0).expect("good");
     let error = receive(&mut receiving, stamps[0], 0).expect_err("a breach");
     assert!(error.contains("out of order"), "{error}");
-    // A call that does not tell attempts: it must have been given back, and was not.
+    // A call that does not show redeliveries: it must have been given back, and was not.
     let (_dir, ledger, stamps) = ten();
     let mut receiving = Receiving::new(&ledger, 0);
     for at in [1, 0, 2, 3, 4, 5, 6, 7, 8, 9] {
@@ -199,13 +199,13 @@ fn losses_must_be_accounted_for() {
     verdict(&ledger, &lost(3, true)).expect("two were leased, one is too many by a kill");
     broken(&ledger, &lost(4, true), "counted 4 messages as lost");
     broken(&ledger, &lost(1, false), "counted 1 messages as lost");
-    let living = Circumstances {
+    let alive = Circumstances {
         lost: 1,
         discards: true,
         kills: 1,
         ..calm()
     };
-    broken(&ledger, &living, "counted 1 messages as lost");
+    broken(&ledger, &alive, "counted 1 messages as lost");
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn the_merciful_spare_whom_they_say() {
         assert!(last.last);
         let strike = last.strikes.last().expect("strikes");
         assert_eq!(strike.victims.len(), terms.places());
-        assert!(strike.heirs.is_empty());
+        assert!(strike.successors.is_empty());
     }
 }
 
@@ -104,15 +104,15 @@ fn everything_comes_up() {
                     see("kill while stopped", same && stopped);
                     let attaching =
                         before.is_some_and(|at| at.blow == Blow::Kill(Await::Attaching));
-                    see("kill an attaching heir", same && attaching);
+                    see("kill an attaching successor", same && attaching);
                 }
             }
-            for heir in &strike.heirs {
-                see("in place", heir.verbs == Verbs::InPlace);
-                see("all verbs", heir.verbs == Verbs::All);
-                see("attaches anew each time", heir.term == 1);
-                see("parks", heir.wait == Wait::Park);
-                see("lingers", heir.lingers);
+            for successor in &strike.successors {
+                see("in place", successor.verbs == Verbs::InPlace);
+                see("all verbs", successor.verbs == Verbs::All);
+                see("attaches again each time", successor.term == 1);
+                see("parks", successor.wait == Wait::Park);
+                see("lingers", successor.lingers);
             }
         }
     }

@@ -72,7 +72,7 @@ fn children_have_none_of_it_and_can_have_their_own() {
                 && inherited.get().is_none()
                 && inherited.verified().is_err()
         };
-        // The number goes to somebody else, whom the drop must not rob. With
+        // The number goes to another file, which the drop must not close. With
         // every lower number taken, that one comes up.
         let mut others = vec![memory()];
         while others.last().unwrap().as_raw_fd() < old {
@@ -114,12 +114,12 @@ fn a_number_closed_behind_our_back_is_left_alone() {
     assert!(forks::fork_checked(|| stands_for(number, file)).succeeded());
     drop(fd);
     assert!(stands_for(number, file));
-    // SAFETY: opened by `dup2` above, and nobody else's.
+    // SAFETY: opened by `dup2` above, and no other's.
     unsafe { libc::close(number) };
 }
 
 #[test]
-fn a_number_registered_anew_is_the_newcomers() {
+fn a_number_registered_again_is_the_newcomers() {
     let old = PrivateFd::open(|| Ok(memory())).unwrap();
     let number = number(&old);
     // The same file under the same number: `fstat` cannot tell them apart.

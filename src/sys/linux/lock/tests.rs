@@ -20,7 +20,7 @@ fn another(file: &impl AsFd) -> LockFile {
     LockFile::open(|| file::reopen(file.as_fd(), true)).unwrap()
 }
 
-/// Waits until nobody holds a byte whose description has ended here: children
+/// Waits until no process holds a byte whose description has ended here: children
 /// that other tests fork have a copy for a moment.
 fn await_free(lock: &LockFile, byte: u64) {
     let start = Instant::now();
@@ -128,13 +128,13 @@ fn a_mapping_keeps_the_lock_of_a_closed_descriptor() {
     drop(one);
     let looker = another(&stranger);
     assert!((0..9).all(|byte| !looker.is_held(byte).unwrap()));
-    // SAFETY: only looked at; open, since nobody may have closed it.
+    // SAFETY: only looked at; open, since no code may have closed it.
     let taken = unsafe { BorrowedFd::borrow_raw(number) };
     let facts = file::metadata(taken).unwrap();
     assert_eq!(facts.id(), file::metadata(stranger.as_fd()).unwrap().id());
     drop(mapping);
     await_free(&other, 1);
-    // SAFETY: opened by `dup2` above, and nobody else's.
+    // SAFETY: opened by `dup2` above, and no other's.
     unsafe { libc::close(number) };
 }
 
