@@ -10,6 +10,8 @@
 //! - [`kinds`], [`loads`], [`verbs`]: a body for each kind of ring, message and verb.
 //! - [`ledgers`], [`progress`]: which message was received how often.
 //! - [`holders`]: a process that holds something, to be killed or stopped.
+//! - `oracle`, `fuzzing`, with the feature `oracle`: what each call of the interface must answer, and
+//!   what the fuzzer runs.
 //! - [`random`], [`text`], [`time`].
 
 pub mod boards;
