@@ -152,8 +152,7 @@ class Ring:
         sent = self.cell(("sent", "tail", "head", "tail")[kind])
         # Hints lag, and `sent` may: the words of the slots know better.
         sent = self.passed(sent, lambda state, ahead: ahead > 0 or ahead == 0 and state != "FREE")
-        is_received = lambda state, ahead: ahead > 0 or ahead == 0 and state == "READING"
-        received = self.passed(received, is_received)
+        received = self.passed(received, lambda state, ahead: ahead > 0)
         return sent, received
 
     def passed(self, position, is_passed):

@@ -61,7 +61,7 @@ pub enum Failure {
     /// This endpoint was inherited over `fork`; it belongs to the parent.
     #[error(
         "this endpoint belongs to the process that attached it, not to its forked child; \
-         open the ring in the child itself"
+         open the ring again in the child"
     )]
     Forked,
 }

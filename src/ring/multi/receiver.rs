@@ -22,6 +22,8 @@ pub struct MultiReceiver<S> {
     pub(super) me: MemberId,
     /// One past the last position that it claimed: a hint of its own.
     pub(super) next: u64,
+    /// `head` does not say so.
+    pub(super) hint_dirty: bool,
     /// Where it last looked in vain.
     pub(super) missed: u64,
     /// And found no free slot there: perhaps another receiver has taken it.
@@ -67,15 +69,22 @@ impl<S: Arity> MultiReceiver<S> {
     #[inline(always)]
     fn after_claim<M: Memory>(&mut self, memory: &M, position: u64, publish_hint: bool) {
         self.next = position.wrapping_add(1);
+        self.hint_dirty = !publish_hint;
         if publish_hint {
-            // Release: pairs with the Acquire loads of the hint. A plain store may
-            // move it back; R11 makes up for it.
-            memory.cell(Cell::Head).store(self.next, Ordering::Release);
-            failpoint!(HeadMoved);
+            self.publish_hint(memory);
         }
         if self.next.wrapping_sub(self.missed) >= PREFETCH_AFTER {
             memory.will_claim(self.next);
         }
+    }
+
+    #[inline(always)]
+    fn publish_hint<M: Memory>(&mut self, memory: &M) {
+        self.hint_dirty = false;
+        // Release: pairs with the Acquire loads of the hint. A plain store may
+        // move it back; R11 makes up for it.
+        memory.cell(Cell::Head).store(self.next, Ordering::Release);
+        failpoint!(HeadMoved);
     }
 
     /// Goes on to where the others are, or some way at least.
@@ -83,7 +92,7 @@ impl<S: Arity> MultiReceiver<S> {
     #[inline(never)]
     fn follow<M: Memory>(&mut self, memory: &M) {
         self.is_behind = false;
-        // Pairs with the Release store in `after_claim`.
+        // Pairs with the Release store in `publish_hint`.
         let head = memory.cell(Cell::Head).load(Ordering::Acquire);
         let from = if before(self.next, head) {
             head
@@ -114,7 +123,7 @@ impl<S: Arity> MultiReceiver<S> {
     #[inline]
     fn claim_ahead<M: Memory>(&mut self, memory: &M) -> Result<Claim, (u64, ClaimError)> {
         let geometry = memory.geometry();
-        // Pairs with the Release store in `after_claim`.
+        // Pairs with the Release store in `publish_hint`.
         let mut position = memory.cell(Cell::Head).load(Ordering::Acquire);
         let mut contention = Contention::new();
         for _ in 0..geometry.max_probes() {
@@ -188,13 +197,14 @@ impl<S: Arity> ReceiveSide for MultiReceiver<S> {
     fn attach<M: Memory>(
         memory: &M,
         me: MemberId,
-        _terms: RedeliveryPolicy,
+        _policy: RedeliveryPolicy,
     ) -> Result<Self, Corruption> {
-        // Pairs with the Release store in `after_claim`.
+        // Pairs with the Release store in `publish_hint`.
         let next = memory.cell(Cell::Head).load(Ordering::Acquire);
         Ok(MultiReceiver {
             me,
             next,
+            hint_dirty: false,
             missed: next,
             is_behind: false,
             requeues: None,
@@ -213,7 +223,7 @@ impl<S: Arity> ReceiveSide for MultiReceiver<S> {
         }
         match self.claim_ahead(memory) {
             Ok(claim) => Ok(claim),
-            Err((head, stall)) => self.claim_behind(memory, head).ok_or(stall),
+            Err((head, error)) => self.claim_behind(memory, head).ok_or(error),
         }
     }
 
@@ -239,6 +249,22 @@ impl<S: Arity> ReceiveSide for MultiReceiver<S> {
     fn catch_up<M: Memory>(&mut self, memory: &M) {
         if self.is_behind {
             self.follow(memory);
+        }
+    }
+
+    /// The words say READING, and of which receiver. But they may stay so for long:
+    /// the head passes them, or lengths would count them, and what is given back
+    /// would be received before what lies ahead.
+    #[inline(always)]
+    fn hand_out<M: Memory>(&mut self, memory: &M) {
+        if self.hint_dirty {
+            self.hint_dirty = false;
+            // Pairs with the Release store in `publish_hint`. Others may have published
+            // more since, and what was given back lies behind them.
+            let head = memory.cell(Cell::Head).load(Ordering::Acquire);
+            if before(head, self.next) {
+                self.publish_hint(memory);
+            }
         }
     }
 
@@ -272,7 +298,7 @@ impl<S: Arity> ReceiveSide for MultiReceiver<S> {
 
     fn has_message<M: Memory>(&self, memory: &M) -> bool {
         let geometry = memory.geometry();
-        // Pairs with the Release store in `after_claim`.
+        // Pairs with the Release store in `publish_hint`.
         let head = memory.cell(Cell::Head).load(Ordering::Acquire);
         let (position, word) = Self::past_others(memory, head, geometry.max_probes());
         if word.agrees_with(geometry.published(position)) {
