@@ -17,7 +17,7 @@ pub(crate) enum Admits {
 }
 
 /// An id in use by this process.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Attached {
     pub id: MemberId,
     role: Role,

@@ -41,6 +41,10 @@ pub(crate) trait Liveness {
 
 /// What an object does for members that died.
 pub(crate) trait Recover {
+    /// The most probes of one recovery; what is left is the next scan's.
+    fn max_probes(&self) -> usize {
+        MAX_PROBES_OF_A_RECOVERY
+    }
     /// Recovers everything in the hands of the members of `dead`. `is_dead` is
     /// asked after each load of a word that names one of them, before the change
     /// (R14); a member that turns out alive is taken out of `dead`. What remains in

@@ -1,16 +1,18 @@
 //! The end of a ring: closing it, and making sure that it has ended before that is
 //! reported (R17, R19).
 
+use core::ops::ControlFlow::{self, Break, Continue};
+
 use super::layout::{CLOSED, CLOSED_AND_FENCED, Cell};
 use super::memory::Memory;
 use super::side::{ClaimError, Held};
 use crate::error::Corruption;
-use crate::members::Scan;
+use crate::members::{Presence, Scan};
 use crate::sys::atomic::Ordering;
 use crate::sys::failpoints::failpoint;
 
 /// Why no message, or no room, may ever come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum End {
     /// The ring is closed.
     Closed,
@@ -33,6 +35,20 @@ pub(crate) fn close<M: Memory>(memory: &M) {
 pub(crate) fn is_closed<M: Memory>(memory: &M) -> bool {
     // Acquire: pairs with the swap in `close`.
     memory.cell(Cell::Closed).load(Ordering::Acquire) != 0
+}
+
+/// Why waiting may be in vain; `peers` tells of the other side.
+pub(crate) fn end_in_sight<M: Memory>(
+    memory: &M,
+    peers: impl FnOnce() -> (u64, Presence),
+) -> Option<End> {
+    if is_closed(memory) {
+        return Some(End::Closed);
+    }
+    match peers() {
+        (epoch, Presence::Gone) => Some(End::Disconnected(epoch)),
+        _ => None,
+    }
 }
 
 /// Makes every send visible that began before `end` came in sight: a send that
@@ -87,29 +103,73 @@ pub(crate) enum Conclusion<R> {
     Corrupted(Corruption),
 }
 
+/// The steps of [`conclude`], in order. A model may stop between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ConcludeStep {
+    /// What began before the end came in sight is made visible,
+    Fence,
+    /// and what dead members held is given back.
+    Scan,
+    /// A message, or room, may be there after all.
+    Attempt(Scan),
+    /// The other side may have something under way that no word shows,
+    Quiescence,
+    /// and the last of it may have ended between the attempt and that look.
+    LastAttempt,
+    /// A member may have come, or died, meanwhile.
+    Confirm,
+}
+
+impl ConcludeStep {
+    /// Takes this step: what follows, or what it all came to.
+    pub(crate) fn take<C: Conclude>(
+        self,
+        endpoint: &mut C,
+        end: End,
+    ) -> ControlFlow<Conclusion<C::Output>, ConcludeStep> {
+        let next = match self {
+            ConcludeStep::Fence => {
+                endpoint.fence(end);
+                ConcludeStep::Scan
+            }
+            ConcludeStep::Scan => ConcludeStep::Attempt(endpoint.scan_all()),
+            ConcludeStep::Attempt(scan) => match (endpoint.attempt(), scan) {
+                (Ok(output), _) => return Break(Conclusion::Found(output)),
+                (Err(ClaimError::NotReady), Scan::Complete) => ConcludeStep::Quiescence,
+                (Err(ClaimError::Corrupted(found)), _) => {
+                    return Break(Conclusion::Corrupted(found));
+                }
+                (Err(ClaimError::Closed), _) => return Break(Conclusion::Ended(End::Closed)),
+                (Err(other), _) => return Break(Conclusion::NotYet(other.blocker())),
+            },
+            ConcludeStep::Quiescence => match endpoint.is_quiescent() {
+                true => ConcludeStep::LastAttempt,
+                false => return Break(Conclusion::NotYet(None)),
+            },
+            ConcludeStep::LastAttempt => match endpoint.attempt() {
+                Ok(output) => return Break(Conclusion::Found(output)),
+                Err(ClaimError::Corrupted(found)) => return Break(Conclusion::Corrupted(found)),
+                Err(_) => ConcludeStep::Confirm,
+            },
+            ConcludeStep::Confirm => {
+                return Break(match endpoint.end_in_sight() == Some(end) {
+                    true => Conclusion::Ended(end),
+                    false => Conclusion::NotYet(None),
+                });
+            }
+        };
+        Continue(next)
+    }
+}
+
 /// Makes sure of `end` before it is reported: receivers drain first, what the dead
 /// held is given back first, and a send that had begun comes to its end.
 pub(crate) fn conclude<C: Conclude>(endpoint: &mut C, end: End) -> Conclusion<C::Output> {
-    endpoint.fence(end);
-    let scan = endpoint.scan_all();
-    match endpoint.attempt() {
-        Ok(output) => return Conclusion::Found(output),
-        Err(ClaimError::NotReady) => {}
-        Err(ClaimError::Corrupted(found)) => return Conclusion::Corrupted(found),
-        Err(ClaimError::Closed) => return Conclusion::Ended(End::Closed),
-        Err(other) => return Conclusion::NotYet(other.blocker()),
+    let mut step = ConcludeStep::Fence;
+    loop {
+        match step.take(endpoint, end) {
+            Continue(next) => step = next,
+            Break(conclusion) => return conclusion,
+        }
     }
-    if scan == Scan::Partial || !endpoint.is_quiescent() {
-        return Conclusion::NotYet(None);
-    }
-    // Between that look and this one, the last send may have ended.
-    match endpoint.attempt() {
-        Ok(output) => return Conclusion::Found(output),
-        Err(ClaimError::Corrupted(found)) => return Conclusion::Corrupted(found),
-        Err(_) => {}
-    }
-    if endpoint.end_in_sight() != Some(end) {
-        return Conclusion::NotYet(None); // a member has come, or died, meanwhile
-    }
-    Conclusion::Ended(end)
 }
