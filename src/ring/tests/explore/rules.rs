@@ -3,15 +3,17 @@
 
 use super::engine::Engine;
 use super::mutants::Mutant;
-use super::{Errand, LEASE, Mpmc, Mpsc, Patrols, RECV, Reception, Setup, Spmc, Spsc, ring};
+use super::scenario::{LEASE, Mpmc, Mpsc, RECV, Spmc, Spsc, ring};
+use super::{Op, Reception, Scanners, Scenario};
 
 const LIMIT: usize = 4_000_000;
 
 /// The rules are those that [`Mutant`] names.
-fn table() -> Vec<(Mutant, Setup)> {
-    use Errand::{Abandon, Send};
+fn table() -> Vec<(Mutant, Scenario)> {
+    use Op::{Abandon, Send};
     use Mutant::*;
-    const ONE: Errand = Send(1);
+    const ONE: Op = Send(1);
+    const BATCH: Reception = Reception { batch: 2, ..LEASE };
     let rows = vec![
         (
             ClaimUnasked,
@@ -23,11 +25,11 @@ fn table() -> Vec<(Mutant, Setup)> {
         ),
         (
             ClaimUnasked,
-            ring(Mpsc, 1).sender(&[ONE, ONE]).receivers(1, LEASE).bets(),
+            ring(Mpsc, 1).sender(&[ONE, ONE]).receivers(1, LEASE).fast(),
         ),
         (
             HintLeads,
-            ring(Mpmc, 2).sender(&[ONE]).receivers(1, LEASE).bets(),
+            ring(Mpmc, 2).sender(&[ONE]).receivers(1, LEASE).fast(),
         ),
         (
             OnAfterFailure,
@@ -44,21 +46,21 @@ fn table() -> Vec<(Mutant, Setup)> {
             ring(Spsc, 2)
                 .sender(&[ONE])
                 .receivers(1, LEASE)
-                .kills_with_heirs(1, &[ONE]),
+                .kills_with_successors(1, &[ONE]),
         ),
         (
             SentBeforeWord,
             ring(Spsc, 2)
                 .sender(&[ONE])
                 .receivers(1, LEASE)
-                .kills_with_heirs(1, &[ONE]),
+                .kills_with_successors(1, &[ONE]),
         ),
         (
             SentAtTheEnd,
             ring(Spsc, 1)
                 .sender(&[Send(2)])
                 .receivers(1, LEASE)
-                .kills_with_heirs(1, &[]),
+                .kills_with_successors(1, &[]),
         ),
         (SkipClaims, ring(Mpsc, 2).sender(&[ONE]).receivers(1, LEASE)),
         (
@@ -73,14 +75,14 @@ fn table() -> Vec<(Mutant, Setup)> {
             ring(Mpsc, 1)
                 .sender(&[ONE, ONE])
                 .receivers(1, LEASE)
-                .kills_with_heirs(1, &[]),
+                .kills_with_successors(1, &[]),
         ),
         (
             ResumeFromCredit,
             ring(Spsc, 2)
                 .sender(&[ONE])
                 .receivers(1, RECV)
-                .kills_with_heirs(1, &[]),
+                .kills_with_successors(1, &[]),
         ),
         (
             AbandonForSameLap,
@@ -110,7 +112,7 @@ fn table() -> Vec<(Mutant, Setup)> {
             ring(Spmc, 2)
                 .sender(&[ONE])
                 .receivers(1, LEASE)
-                .kills_with_heirs(1, &[]),
+                .kills_with_successors(1, &[]),
         ),
         (
             CountAfterLook,
@@ -118,7 +120,7 @@ fn table() -> Vec<(Mutant, Setup)> {
                 .sender(&[ONE, ONE])
                 .receivers(2, LEASE)
                 .kills(1)
-                .patrols(Patrols::Everybody),
+                .scanners(Scanners::Everybody),
         ),
         (
             LookBehindOldHead,
@@ -126,50 +128,50 @@ fn table() -> Vec<(Mutant, Setup)> {
                 .sender(&[ONE, ONE])
                 .receivers(2, LEASE)
                 .kills(1)
-                .patrols(Patrols::Everybody),
+                .scanners(Scanners::Everybody),
         ),
         (
-            SilentSweep,
+            SilentRecovery,
             ring(Mpmc, 1)
                 .sender(&[ONE, ONE])
                 .receivers(2, LEASE)
                 .kills(2),
         ),
         (
-            UseBeforeSweep,
+            UseBeforeRecovery,
             ring(Mpmc, 1)
                 .sender(&[ONE])
                 .receivers(1, LEASE)
-                .kills_with_heirs(1, &[]),
+                .kills_with_successors(1, &[]),
         ),
         (
-            CleanBesideHeir,
+            CleanBesideSuccessor,
             ring(Mpsc, 1)
                 .sender(&[ONE])
                 .receivers(1, LEASE)
-                .kills_with_heirs(1, &[]),
+                .kills_with_successors(1, &[]),
         ),
         (
             RememberTheDead,
             ring(Mpsc, 1)
                 .sender(&[ONE])
                 .receivers(1, LEASE)
-                .kills_with_heirs(1, &[ONE]),
+                .kills_with_successors(1, &[ONE]),
         ),
         (
             CountAfterLoss,
             ring(Mpmc, 1)
                 .sender(&[ONE])
                 .receivers(1, LEASE)
-                .kills_with_heirs(2, &[])
+                .kills_with_successors(2, &[])
                 .discards(),
         ),
         (
-            ForgetAttempts,
+            ForgetRedeliveries,
             ring(Mpmc, 1)
                 .sender(&[ONE])
                 .receivers(2, LEASE)
-                .kills_with_heirs(1, &[]),
+                .kills_with_successors(1, &[]),
         ),
         (
             NoLookAtClosed,
@@ -188,12 +190,49 @@ fn table() -> Vec<(Mutant, Setup)> {
             ring(Spsc, 1).sender(&[ONE]).closer().receivers(1, LEASE),
         ),
         (
-            NoPatrolAtTheEnd,
+            NoScanAtTheEnd,
             ring(Mpmc, 1)
                 .sender(&[ONE])
                 .closer()
                 .receivers(2, LEASE)
                 .kills(1),
+        ),
+        (
+            PartialIsComplete,
+            ring(Mpmc, 2)
+                .sender(&[ONE, ONE])
+                .closer()
+                .receivers(1, BATCH)
+                .receivers(1, LEASE)
+                .kills(1)
+                .discards()
+                .max_probes(1),
+        ),
+        (
+            DeathUncounted,
+            ring(Mpmc, 1)
+                .sender(&[ONE])
+                .receivers(1, LEASE)
+                .immortal()
+                .kills(1)
+                .detaching(),
+        ),
+        (
+            CleanBeforeCount,
+            ring(Mpmc, 1)
+                .sender(&[ONE])
+                .receivers(1, LEASE)
+                .immortal()
+                .kills(1)
+                .detaching(),
+        ),
+        (
+            CleanBeforeCount,
+            ring(Mpmc, 1)
+                .sender(&[])
+                .receivers(2, LEASE)
+                .kills(2)
+                .detaching(),
         ),
     ];
     rows
@@ -201,12 +240,12 @@ fn table() -> Vec<(Mutant, Setup)> {
 
 #[test]
 fn no_rule_can_be_left_out() {
-    for (mutant, setup) in table() {
-        let whole = Engine::new(setup.clone()).run(LIMIT);
+    for (mutant, scenario) in table() {
+        let whole = Engine::new(scenario.clone()).run(LIMIT);
         if let Some((what, trace)) = whole.failure {
             panic!("before {mutant:?}: {what}\n{trace}");
         }
-        let broken = Engine::new(setup.without(mutant)).run(LIMIT);
+        let broken = Engine::new(scenario.without(mutant)).run(LIMIT);
         let what = broken.failure.map(|(what, _)| what);
         let (all, few) = (whole.states, broken.states);
         println!("{mutant:?}: {all} states whole, {few} broken: {what:?}");

@@ -1,0 +1,259 @@
+//! A receiver's calls, up to the end of the ring.
+
+use std::ops::ControlFlow::{Break, Continue};
+
+use super::context::Survivor;
+use super::ledger::Record;
+use super::mutants::Mutant;
+use super::process::{LocalState, On, note, note_with};
+use super::script::{Stage, call_again};
+use super::{Saved, Snapshot};
+use crate::members::{Liveness, MemberId, Presence, Role, Scan, Table};
+use crate::ring::end::{self, Conclude, ConcludeStep, Conclusion, End};
+use crate::ring::layout::Cell;
+use crate::ring::memory::Memory;
+use crate::ring::recover::RedeliveryPolicy;
+use crate::ring::{Arity, Claim, ClaimError, ReceiveSide, SendSide};
+use crate::sys::atomic::Ordering;
+
+pub(super) fn receive<S: Arity, R: Arity>(survivor: &Survivor, local: &mut LocalState) -> Stage
+where
+    R::Receiver<S>: Snapshot,
+    S::Sender<R>: Snapshot,
+{
+    let context = survivor.context;
+    let (memory, codec) = (&context.memory, context.codec);
+    let reception = context.scenario.plans[local.process as usize].reception;
+    let reception = reception.expect("a receiver");
+    let tries_fast = context.tries_fast(local.process);
+    let mut side = <R::Receiver<S>>::load(local.side);
+    let next = match local.stage {
+        Stage::Take if !local.tried_fast && !reception.leases && tries_fast => Stage::TryFastTake,
+        Stage::TryFastTake => match side.try_claim_fast(memory) {
+            Some(claim) => taken(survivor, local, claim),
+            None => Stage::CatchUp,
+        },
+        Stage::CatchUp => {
+            side.catch_up(memory);
+            local.tried_fast = true;
+            Stage::Take
+        }
+        Stage::Take => {
+            local.tried_fast = false;
+            match side.claim(memory) {
+                Ok(claim) => taken(survivor, local, claim),
+                Err(ClaimError::Corrupted(corruption)) => wrong(corruption.what),
+                Err(error) => {
+                    if context.is_mutant(Mutant::CountAfterLook) {
+                        side = count_after_look(survivor, side.save());
+                    }
+                    match error {
+                        ClaimError::Contended => Stage::Take,
+                        error => Stage::Missed(error.blocker()),
+                    }
+                }
+            }
+        }
+        Stage::TakeMore => {
+            let fast = tries_fast.then(|| side.try_claim_fast(memory)).flatten();
+            match fast.map_or_else(|| side.claim(memory), Ok) {
+                Ok(claim) => taken(survivor, local, claim),
+                Err(ClaimError::Corrupted(corruption)) => wrong(corruption.what),
+                Err(_) => Stage::HandOut,
+            }
+        }
+        Stage::HandOut => {
+            side.hand_out(memory);
+            for &(position, redeliveries) in &local.held {
+                let offset = codec.offset(position);
+                note(Record::Deliver {
+                    offset,
+                    redeliveries,
+                });
+            }
+            if local.requeues > 0 {
+                local.requeues -= 1;
+                Stage::Requeue
+            } else {
+                Stage::Release
+            }
+        }
+        Stage::Release => {
+            // On a side of one, a release is for all that was claimed.
+            let released = match <R::Receiver<S>>::IN_ORDER {
+                true => local.held.len(),
+                false => 1,
+            };
+            let released: Vec<_> = local.held.drain(..released).collect();
+            for &(position, redeliveries) in &released {
+                let offset = codec.offset(position);
+                if !reception.leases {
+                    let deliver = Record::Deliver {
+                        offset,
+                        redeliveries,
+                    };
+                    note_with(On::Acknowledgement, deliver);
+                }
+                note_with(On::Acknowledgement, Record::Acknowledge { offset });
+            }
+            let last = released.last().expect("something is held");
+            side.release(memory, claim_of(*last));
+            match local.held.is_empty() {
+                true => Stage::Take,
+                false => Stage::Release,
+            }
+        }
+        Stage::Requeue => {
+            let policy = RedeliveryPolicy {
+                redeliver: true,
+                ..context.scenario.policy
+            };
+            let held = std::mem::take(&mut local.held);
+            for &(position, _) in &held {
+                let offset = codec.offset(position);
+                note_with(On::Any, Record::LetGo { offset });
+            }
+            side.requeue(memory, held.into_iter().map(claim_of), policy);
+            note(Record::GaveBack);
+            Stage::Take
+        }
+        Stage::Missed(blocker) => {
+            let mut concluding = Concluding::<S, R> {
+                survivor,
+                side: &mut side,
+                step: ConcludeStep::Fence,
+                peers: &mut local.peers,
+            };
+            match (concluding.end_in_sight(), blocker) {
+                (Some(end), None) if local.concluded == Some(end) => report(end),
+                (Some(end), _) => Stage::Conclude(ConcludeStep::Fence, end),
+                (None, Some(held)) => Stage::Reclaim(held),
+                (None, None) => Stage::Take,
+            }
+        }
+        Stage::Conclude(step, end) => {
+            let mut concluding = Concluding::<S, R> {
+                survivor,
+                side: &mut side,
+                step,
+                peers: &mut local.peers,
+            };
+            match step.take(&mut concluding, end) {
+                Continue(step) => Stage::Conclude(step, end),
+                Break(Conclusion::Found(claim)) => taken(survivor, local, claim),
+                Break(Conclusion::NotYet(Some(blocker))) => Stage::Reclaim(blocker),
+                Break(Conclusion::NotYet(None)) => Stage::Take,
+                Break(Conclusion::Ended(end)) => {
+                    local.concluded = (end != End::Closed).then_some(end);
+                    report(end)
+                }
+                Break(Conclusion::Corrupted(corruption)) => wrong(corruption.what),
+            }
+        }
+        _ => unreachable!("not a receiver's"),
+    };
+    local.side = context.remembered(local.process, side.save());
+    next
+}
+
+/// The receiver has claimed a message.
+fn taken(survivor: &Survivor, local: &mut LocalState, claim: Claim) -> Stage {
+    let context = survivor.context;
+    let offset = context.codec.offset(claim.position);
+    note(Record::Take { offset });
+    local.held.push((claim.position, claim.redeliveries));
+    let reception = context.scenario.plans[local.process as usize].reception;
+    match reception.expect("a receiver") {
+        reception if !reception.leases => Stage::Release,
+        reception if local.held.len() < reception.batch => Stage::TakeMore,
+        _ => Stage::HandOut,
+    }
+}
+
+fn claim_of((position, redeliveries): (u64, u8)) -> Claim {
+    Claim {
+        position,
+        redeliveries,
+    }
+}
+
+/// The call returns that it is the end; after `Disconnected` another call may follow.
+fn report(end: End) -> Stage {
+    match end {
+        End::Closed => {
+            note(Record::Closed);
+            Stage::Done
+        }
+        End::Disconnected(_) => {
+            note(Record::Disconnected);
+            call_again(false)
+        }
+    }
+}
+
+fn wrong(what: &'static str) -> Stage {
+    note(Record::Wrong(what));
+    Stage::Done
+}
+
+/// R12 broken: the count of requeues is remembered as of after the look.
+fn count_after_look<R: Snapshot>(survivor: &Survivor, mut saved: Saved) -> R {
+    if survivor.context.scenario.many_receivers {
+        let requeues = survivor.context.memory.cell(Cell::Requeues);
+        (saved[1], saved[2]) = (1, requeues.load(Ordering::Acquire));
+    }
+    R::load(saved)
+}
+
+/// A receiver that makes sure of an end.
+struct Concluding<'a, S: Arity, R: Arity> {
+    survivor: &'a Survivor<'a>,
+    side: &'a mut R::Receiver<S>,
+    step: ConcludeStep,
+    peers: &'a mut Option<(u64, Presence)>,
+}
+
+impl<S: Arity, R: Arity> Conclude for Concluding<'_, S, R> {
+    type Output = Claim;
+
+    fn fence(&mut self, end: End) {
+        end::fence_end(&self.survivor.context.memory, end, || {}, || {});
+    }
+
+    fn scan_all(&mut self) -> Scan {
+        let context = self.survivor.context;
+        if context.is_mutant(Mutant::NoScanAtTheEnd) {
+            return Scan::Complete;
+        }
+        let scan = self.survivor.members().scan(&mut 0, usize::MAX);
+        match context.is_mutant(Mutant::PartialIsComplete) {
+            true => Scan::Complete,
+            false => scan,
+        }
+    }
+
+    fn attempt(&mut self) -> Result<Claim, ClaimError> {
+        let is_last = self.step == ConcludeStep::LastAttempt;
+        if is_last && self.survivor.context.is_mutant(Mutant::NoLastLook) {
+            return Err(ClaimError::NotReady);
+        }
+        self.side.claim(&self.survivor.context.memory)
+    }
+
+    fn is_quiescent(&mut self) -> bool {
+        let only_sender = MemberId(1);
+        <S::Sender<R>>::is_quiescent(&self.survivor.context.memory)
+            || !self.survivor.is_alive(only_sender)
+    }
+
+    fn end_in_sight(&mut self) -> Option<End> {
+        let memory = &self.survivor.context.memory;
+        end::end_in_sight(memory, || {
+            let senders = |role: &&Role| role.index == 0;
+            match memory.roles().iter().find(senders) {
+                Some(role) => self.survivor.members().presence_since(*role, self.peers),
+                None => (0, Presence::Present),
+            }
+        })
+    }
+}
