@@ -16,6 +16,8 @@
 
 mod attach;
 mod id;
+#[cfg(all(test, loom))]
+pub(crate) mod models;
 mod reap;
 mod table;
 

@@ -20,8 +20,8 @@ pub(crate) enum End {
     Disconnected(u64),
 }
 
-/// Closes the ring; it stays closed. The caller wakes everybody.
-pub(crate) fn close<M: Memory>(memory: &M) {
+/// Closes the ring; it stays closed. Then every waiting endpoint looks again.
+pub(crate) fn close<M: Memory>(memory: &M, wake_all: impl FnOnce()) {
     // Only the first closes: R17 takes back no second stage. SeqCst: comes before
     // the count that wakes the sleepers. A failure means that it was closed before.
     let _ =
@@ -29,6 +29,7 @@ pub(crate) fn close<M: Memory>(memory: &M) {
             .cell(Cell::Closed)
             .compare_exchange(0, CLOSED, Ordering::SeqCst, Ordering::Relaxed);
     failpoint!(ClosedSet);
+    wake_all();
 }
 
 /// Whether the ring is closed; there may still be messages in it.
@@ -42,6 +43,9 @@ pub(crate) fn end_in_sight<M: Memory>(
     memory: &M,
     peers: impl FnOnce() -> (u64, Presence),
 ) -> Option<End> {
+    // A sender that found no room has left its operation; now the look at `closed`. Of
+    // it and a receiver that waits for it to be quiescent, one sees the other.
+    memory.fences().light();
     if is_closed(memory) {
         return Some(End::Closed);
     }
@@ -172,4 +176,51 @@ pub(crate) fn conclude<C: Conclude>(endpoint: &mut C, end: End) -> Conclusion<C:
             Break(conclusion) => return conclusion,
         }
     }
+}
+
+/// What an endpoint does that checks in full.
+pub(crate) trait Check: Conclude {
+    /// Why it can be of no use any more.
+    type Failure;
+    /// Senders end at once when the ring is closed; receivers drain it first.
+    const SENDS: bool;
+    /// After an attempt that failed: whether the endpoint is of use still. Looks for
+    /// dead members now and then.
+    fn go_on(&mut self, error: ClaimError) -> Result<(), Self::Failure>;
+    /// The end that was concluded last, so as not to make sure of it again.
+    fn concluded(&mut self) -> &mut Option<End>;
+    /// Has every waiting endpoint look again.
+    fn wake_all(&mut self);
+}
+
+/// Tries an operation in full, and finds out what it means if that finds nothing.
+///
+/// An endpoint that finds the ring closed wakes all: one that sleeps may wait for
+/// what this one had begun, or may not have been woken by what came last.
+pub(crate) fn check<C: Check>(endpoint: &mut C) -> Result<Conclusion<C::Output>, C::Failure> {
+    let error = match endpoint.attempt() {
+        Ok(output) => return Ok(Conclusion::Found(output)),
+        Err(error) => error,
+    };
+    endpoint.go_on(error)?;
+    let conclusion = match error {
+        ClaimError::Corrupted(found) => Conclusion::Corrupted(found),
+        ClaimError::Closed => Conclusion::Ended(End::Closed),
+        ClaimError::Contended => Conclusion::NotYet(None),
+        ClaimError::NotReady | ClaimError::Held(_) => match endpoint.end_in_sight() {
+            None => Conclusion::NotYet(error.blocker()),
+            Some(End::Closed) if C::SENDS => Conclusion::Ended(End::Closed),
+            Some(end) if error == ClaimError::NotReady && *endpoint.concluded() == Some(end) => {
+                return Ok(Conclusion::Ended(end));
+            }
+            Some(end) => conclude(endpoint, end),
+        },
+    };
+    if let Conclusion::Ended(end) = conclusion {
+        *endpoint.concluded() = Some(end);
+        if end == End::Closed {
+            endpoint.wake_all();
+        }
+    }
+    Ok(conclusion)
 }

@@ -192,5 +192,5 @@ const _: () = {
     assert!(SENDERS.end == RECEIVERS.first);
 };
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;
