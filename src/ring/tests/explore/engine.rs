@@ -179,7 +179,7 @@ impl Engine {
             Record::Ok { .. } if (senders..all).any(|other| stage_of(other) == Stage::Done) => {
                 Err("a send succeeds after the end was reported")
             }
-            Record::Disconnected
+            Record::Disconnected { .. }
                 if (0..senders).any(|sender| {
                     state.is_alive(sender) && !matches!(stage_of(sender), Stage::Enter)
                 }) =>

@@ -6,6 +6,7 @@ use super::mutants::Mutant;
 use super::process::LocalState;
 use super::script::Stage;
 use super::state::{DEAD, DIRTY, ENTRIES, LOCKS, PackedAccess, Place, is_word, place_of};
+use crate::members::Presence;
 use crate::ring::end::ConcludeStep;
 use crate::ring::layout::Cell;
 use crate::ring::slot::SlotState;
@@ -47,11 +48,14 @@ pub(super) fn forget(context: &Context, local: &mut LocalState, made: &[Made], p
         | Stage::Conclude(ConcludeStep::Attempt(_) | ConcludeStep::LastAttempt, _)
             if looks_at_word =>
         {
-            forget_take(context, history, made, offset(position));
+            forget_take(context, history, made);
         }
         Stage::Attach if is_sender && looks_at_word => *history = vec![offset(position)],
         Stage::Scan | Stage::Conclude(ConcludeStep::Scan, _) => {
             *history = forget_scan(context, history, made, pending);
+        }
+        Stage::Missed(_) | Stage::Conclude(ConcludeStep::Confirm, _) => {
+            forget_presence(local.peers, history);
         }
         Stage::Enter => {
             *history = forget_entering(context, local.process, history, made, pending);
@@ -64,7 +68,7 @@ fn load_of(cell: Cell) -> Made {
     (place_of(cell), PackedAccess::Load)
 }
 
-fn forget_take(context: &Context, history: &mut Vec<u16>, made: &[Made], offset: u16) {
+fn forget_take(context: &Context, history: &mut Vec<u16>, made: &[Made]) {
     let last = |wanted| made.iter().rposition(|access| *access == wanted);
     let Some(head) = last(load_of(Cell::Head)) else {
         return; // a single receiver
@@ -85,7 +89,8 @@ fn forget_take(context: &Context, history: &mut Vec<u16>, made: &[Made], offset:
                 history[0] = 0;
                 forget_words(history, made, requeues + 1);
             }
-            history.push(offset);
+            let position = context.memory.last_position();
+            history.push(context.codec.offset(position).into());
         }
     }
 }
@@ -140,6 +145,18 @@ fn forget_scan(context: &Context, history: &[u16], made: &[Made], pending: Made)
 
 fn is_look((place, access): Made) -> bool {
     is_word(place) && access == PackedAccess::Load
+}
+
+/// A look at the other side remembers its last load of the epoch, and no entry yet:
+/// the first that it found in use by a living member was the last that it looked at.
+fn forget_presence(known: Option<(u64, Presence)>, history: &mut [u16]) {
+    let [first, epoch, surveys @ ..] = history else {
+        return;
+    };
+    if known.is_none_or(|known| known.0 != u64::from(*epoch)) {
+        *first = *epoch;
+    }
+    surveys.fill(0);
 }
 
 /// A process that has taken its entry has forgotten what it recovered before.

@@ -63,6 +63,10 @@ fn spsc(n: u64) -> Worlds {
         ("2 batches of 2, 2 kills", pairs()),
         ("the same discarded", pairs().discards()),
         ("the same delivered twice at most", pairs().max_deliveries(2)),
+        ("detaching, 1 kill, successors send", {
+            let ring = one(Spsc, n, &[ONE]).receivers(1, LEASE);
+            ring.kills_with_successors(1, &[ONE]).detaching()
+        }),
         ("abandoned and given back, 2 kills", {
             mixed.receivers(1, GIVES_BACK).kills_with_successors(2, &[ONE])
         }),
@@ -135,6 +139,14 @@ fn spmc(n: u64) -> Worlds {
         ("1+2, fast, closed, 1 kill", {
             closed().receivers(2, RECV).kills(1).fast()
         }),
+        ("1+2, 3 messages, the sender dies twice, successors send", {
+            let ring = one(Spmc, n, &[ONE, ONE, ONE]).receivers(2, LEASE);
+            ring.kills_with_successors(2, &[ONE]).immortal_receivers()
+        }),
+        ("1+2, detaching, 1 kill", {
+            let ring = one(Spmc, n, &[ONE]).receivers(2, RECV);
+            ring.kills(1).detaching()
+        }),
     ]
 }
 
@@ -174,6 +186,10 @@ fn mpmc(n: u64) -> Worlds {
         ("1+2, fast, batches of 2, 1 kill", {
             let ring = one(Mpmc, n, &[ONE, ONE]);
             ring.receivers(2, BATCH).kills(1).fast()
+        }),
+        ("1+1, detaching, 1 kill, successors send", {
+            let ring = one(Mpmc, n, &[ONE]).receivers(1, LEASE);
+            ring.kills_with_successors(1, &[ONE]).detaching()
         }),
         ("2+2, fast", {
             two(Mpmc, n, &[ONE]).receivers(2, RECV).fast()

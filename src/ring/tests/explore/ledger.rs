@@ -46,8 +46,10 @@ pub(super) enum Record {
     GaveBack,
     /// The receiver reports the end of the ring,
     Closed,
-    /// or that no sender is left.
-    Disconnected,
+    /// or that no sender is left, which it made sure of only if it was not so before.
+    Disconnected {
+        again: bool,
+    },
     Wrong(&'static str),
 }
 
@@ -185,7 +187,8 @@ pub(super) fn enter(
             }
         }
         Record::GaveBack => release_messages(state, me, concluding),
-        Record::Closed | Record::Disconnected => {
+        Record::Disconnected { again: true } => {}
+        Record::Closed | Record::Disconnected { again: false } => {
             let left = |entry: &&u32| {
                 let (sent, received) = (**entry & OK != 0, **entry & ACKNOWLEDGED != 0);
                 sent && !received && holder(**entry) == 0 && **entry & excuse(process) == 0

@@ -29,7 +29,7 @@ pub(super) enum Mutant {
     OnAfterFailure,
     /// R6: `sent` before the word.
     SentBeforeWord,
-    /// R6: `sent` only at the end of a batch, however long.
+    /// `sent` only at the end of a batch, however long: this one does no harm.
     SentAtTheEnd,
     /// R7: a claim is passed over.
     SkipClaims,
@@ -75,8 +75,10 @@ pub(super) enum Mutant {
     PartialIsComplete,
     /// M5: a death is not counted,
     DeathUncounted,
-    /// or only after the entry was marked clean; so is a departure.
-    CleanBeforeCount,
+    /// or only after the entry was marked clean,
+    CleanBeforeDeath,
+    /// and so a departure.
+    CleanBeforeDeparture,
 }
 
 /// What becomes of an access.
@@ -240,8 +242,11 @@ impl Filter {
             (Mutant::DeathUncounted, Access::Add(_)) if is_epoch(place) && self.scans() => {
                 Filtered::Answer(0)
             }
-            (Mutant::CleanBeforeCount, Access::Add(_))
-                if is_epoch(place) && (self.scans() || self.stage == Stage::Detach) =>
+            (Mutant::CleanBeforeDeath, Access::Add(_)) if is_epoch(place) && self.scans() => {
+                self.defer(place, access)
+            }
+            (Mutant::CleanBeforeDeparture, Access::Add(_))
+                if is_epoch(place) && self.stage == Stage::Detach =>
             {
                 self.defer(place, access)
             }

@@ -8,7 +8,7 @@ use super::mutants::Mutant;
 use super::process::{LocalState, On, note, note_with};
 use super::script::{Stage, call_again};
 use super::{Saved, Snapshot};
-use crate::members::{Liveness, MemberId, Presence, Role, Scan, Table};
+use crate::members::{Liveness, MemberId, Presence, Scan, Table};
 use crate::ring::end::{self, Conclude, ConcludeStep, Conclusion, End};
 use crate::ring::layout::Cell;
 use crate::ring::memory::Memory;
@@ -125,7 +125,7 @@ where
                 peers: &mut local.peers,
             };
             match (concluding.end_in_sight(), blocker) {
-                (Some(end), None) if local.concluded == Some(end) => report(end),
+                (Some(end), None) if local.concluded == Some(end) => report(end, true),
                 (Some(end), _) => Stage::Conclude(ConcludeStep::Fence, end),
                 (None, Some(held)) => Stage::Reclaim(held),
                 (None, None) => Stage::Take,
@@ -145,7 +145,7 @@ where
                 Break(Conclusion::NotYet(None)) => Stage::Take,
                 Break(Conclusion::Ended(end)) => {
                     local.concluded = (end != End::Closed).then_some(end);
-                    report(end)
+                    report(end, false)
                 }
                 Break(Conclusion::Corrupted(corruption)) => wrong(corruption.what),
             }
@@ -178,14 +178,14 @@ fn claim_of((position, redeliveries): (u64, u8)) -> Claim {
 }
 
 /// The call returns that it is the end; after `Disconnected` another call may follow.
-fn report(end: End) -> Stage {
+fn report(end: End, again: bool) -> Stage {
     match end {
         End::Closed => {
             note(Record::Closed);
             Stage::Done
         }
         End::Disconnected(_) => {
-            note(Record::Disconnected);
+            note(Record::Disconnected { again });
             call_again(false)
         }
     }
@@ -247,13 +247,12 @@ impl<S: Arity, R: Arity> Conclude for Concluding<'_, S, R> {
     }
 
     fn end_in_sight(&mut self) -> Option<End> {
-        let memory = &self.survivor.context.memory;
-        end::end_in_sight(memory, || {
-            let senders = |role: &&Role| role.index == 0;
-            match memory.roles().iter().find(senders) {
-                Some(role) => self.survivor.members().presence_since(*role, self.peers),
-                None => (0, Presence::Present),
+        let context = self.survivor.context;
+        end::end_in_sight(&context.memory, || match context.memory.roles() {
+            [senders, _] if context.scenario.detaches => {
+                self.survivor.members().presence_since(*senders, self.peers)
             }
+            _ => (0, Presence::Present), // nobody leaves
         })
     }
 }
