@@ -1,6 +1,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use memring_fuzz::bodies::lengths;
+use memring_testkit::fuzzing::lengths;
 
 fuzz_target!(|input: lengths::Input| lengths::run(input));

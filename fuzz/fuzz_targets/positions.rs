@@ -1,6 +1,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use memring_fuzz::bodies::positions;
+use memring_testkit::fuzzing::positions;
 
 fuzz_target!(|input: positions::Input| positions::run(input));

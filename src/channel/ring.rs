@@ -247,9 +247,12 @@ impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for Ring<T, K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kind::Mpmc;
+    use crate::ring::kind::Mpmc;
+    use crate::ring::layout::Cell;
+    use crate::ring::memory::Memory;
+    use crate::sys::atomic::Ordering;
 
-    /// Whoever stores a hint late, or dies before, leaves it behind.
+    /// An endpoint that stores a hint late, or dies before, leaves it behind.
     #[test]
     fn lengths_do_not_rest_on_hints_that_lag() {
         let ring = Ring::<u64, Mpmc>::anonymous(4).expect("make a ring");

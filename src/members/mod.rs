@@ -24,7 +24,9 @@ mod table;
 pub(crate) use attach::{Admits, Attached, Refusal};
 pub use id::MemberId;
 pub(crate) use id::{IDS, MemberSet};
-pub(crate) use reap::{MAX_PROBES_OF_A_RECOVERY, Scan};
+#[cfg(test)]
+pub(crate) use reap::MAX_PROBES_OF_A_RECOVERY;
+pub(crate) use reap::Scan;
 pub use table::Peer;
 pub(crate) use table::{Presence, Role, Table};
 

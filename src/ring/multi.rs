@@ -11,7 +11,7 @@
 
 mod receiver;
 mod sender;
-#[cfg(all(test, not(loom)))]
+#[cfg(any())]
 mod snapshot;
 
 pub use receiver::MultiReceiver;

@@ -131,7 +131,7 @@ pub(crate) fn announce_requeue<M: Memory>(memory: &M) {
 /// `is_dead` is asked after each load, before each change (R14): that they were found
 /// dead before is the reason to look at slots, and no more. A member that turns out
 /// alive is taken out of `holders`, for it recovers by itself; the slots of those that
-/// remain were all recovered.
+/// remain were all recovered. Says how many slots it has changed.
 ///
 /// Ends with a requeue announcement even when nothing was found: a survivor before
 /// may have died between its change and its announcement (R13).
@@ -140,7 +140,8 @@ pub(crate) fn recover_held<M: Memory>(
     holders: &mut MemberSet,
     policy: RedeliveryPolicy,
     mut is_dead: impl FnMut(MemberId) -> bool,
-) {
+) -> usize {
+    let mut recovered = 0;
     for position in 0..memory.geometry().capacity() {
         let word = SlotWord(memory.word(position).load(Ordering::Acquire));
         let owner = word.owner();
@@ -157,9 +158,12 @@ pub(crate) fn recover_held<M: Memory>(
             continue;
         }
         let held = Held { position, word };
-        recover_silently(memory, held, policy);
+        if recover_silently(memory, held, policy) != Recovered::Nothing {
+            recovered += 1;
+        }
     }
     announce_requeue(memory);
+    recovered
 }
 
 /// Single receiver: raises the redeliveries of the messages in `done..taken`, which

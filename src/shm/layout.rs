@@ -100,3 +100,6 @@ const _: () = {
     assert!(wait_word_offset(MAX_ROLES - 1) + 128 <= CONTROL_OFFSET);
     assert!(TABLE_OFFSET + TABLE_ENTRIES * ENTRY_SIZE == DATA_OFFSET);
 };
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -4,9 +4,8 @@ use memring::{
     AttachError, Grant, Kind, Lease, Mpmc, Mpsc, OnDeath, Receiver, Ring, RingBuilder, RingKind,
     Sender, Side, Spmc, Spsc, WaitStrategy, Wakeups,
 };
-
-use crate::for_each_kind;
-use crate::support::says;
+use memring_testkit::for_each_kind;
+use memring_testkit::text::says;
 
 #[test]
 fn what_may_go_to_other_threads() {

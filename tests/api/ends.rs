@@ -8,9 +8,9 @@ use memring::{
     Failure, Kind, RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, Side,
     TryRecvError, TrySendError,
 };
-
-use crate::for_each_kind;
-use crate::support::{GUARD, in_time, says};
+use memring_testkit::for_each_kind;
+use memring_testkit::text::says;
+use memring_testkit::time::{LONG, in_time};
 
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -26,7 +26,7 @@ fn closed_for_senders<K: Kind>() {
         assert_eq!(sender.try_send(1), Err(TrySendError::Closed(1)));
         assert_eq!(sender.send(2), Err(SendError::Closed(2)));
         assert_eq!(
-            sender.send_timeout(3, GUARD),
+            sender.send_timeout(3, LONG),
             Err(SendTimeoutError::Closed(3))
         );
         let error = sender.try_send_batch([4, 5]).unwrap_err();
@@ -39,7 +39,7 @@ fn closed_for_senders<K: Kind>() {
         ));
         assert!(matches!(sender.reserve(), Err(SendError::Closed(()))));
         assert!(matches!(
-            sender.reserve_timeout(GUARD),
+            sender.reserve_timeout(LONG),
             Err(SendTimeoutError::Closed(()))
         ));
         // Also for those who come later.
@@ -63,14 +63,14 @@ fn closed_for_receivers<K: Kind>() {
     // What was sent is drained by every verb, and then it is over.
     assert_eq!(receiver.try_recv(), Ok(0));
     assert_eq!(receiver.recv(), Ok(1));
-    assert_eq!(receiver.recv_timeout(GUARD), Ok(2));
+    assert_eq!(receiver.recv_timeout(LONG), Ok(2));
     assert_eq!(receiver.lease().unwrap().read(), 3);
     let mut rest = Vec::new();
     assert_eq!(receiver.recv_batch(&mut rest, 9), Ok(2));
     assert_eq!(rest, [4, 5]);
     assert_eq!(receiver.try_recv(), Err(TryRecvError::Closed));
     assert_eq!(receiver.recv(), Err(RecvError::Closed));
-    assert_eq!(receiver.recv_timeout(GUARD), Err(RecvTimeoutError::Closed));
+    assert_eq!(receiver.recv_timeout(LONG), Err(RecvTimeoutError::Closed));
     assert_eq!(receiver.recv_batch(&mut rest, 9), Err(RecvError::Closed));
     assert_eq!(
         receiver.try_recv_batch(&mut rest, 9),
@@ -79,7 +79,7 @@ fn closed_for_receivers<K: Kind>() {
     assert!(matches!(receiver.lease(), Err(RecvError::Closed)));
     assert!(matches!(receiver.try_lease(), Err(TryRecvError::Closed)));
     assert!(matches!(
-        receiver.lease_timeout(GUARD),
+        receiver.lease_timeout(LONG),
         Err(RecvTimeoutError::Closed)
     ));
     assert_eq!(receiver.iter().next(), None);
@@ -145,7 +145,7 @@ fn disconnected_for_receivers<K: Kind>() {
         assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
         assert_eq!(receiver.recv(), Err(RecvError::Disconnected));
         assert_eq!(
-            receiver.recv_timeout(GUARD),
+            receiver.recv_timeout(LONG),
             Err(RecvTimeoutError::Disconnected)
         );
         assert!(matches!(
@@ -181,7 +181,7 @@ fn disconnected_for_senders<K: Kind>() {
         assert_eq!(sender.try_send(3), Err(TrySendError::Disconnected(3)));
         assert_eq!(sender.send(4), Err(SendError::Disconnected(4)));
         assert_eq!(
-            sender.send_timeout(5, GUARD),
+            sender.send_timeout(5, LONG),
             Err(SendTimeoutError::Disconnected(5))
         );
         let error = sender.send_batch([6, 7]).unwrap_err();

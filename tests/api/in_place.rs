@@ -2,8 +2,7 @@
 #![allow(unsafe_code)]
 
 use memring::{Failure, Kind, Ring};
-
-use crate::for_each_kind;
+use memring_testkit::for_each_kind;
 
 fn typed_messages_in_place<K: Kind>() {
     let ring = Ring::<[u64; 64], K>::anonymous(2).unwrap();

@@ -1,11 +1,13 @@
 //! Options of the builder, good ones and bad ones.
-#![allow(unsafe_code)]
 
 use std::os::unix::fs::PermissionsExt;
 
 use memring::{FenceMode, Mpmc, Ring, RingError, Spsc};
-
-use crate::support::{self, NOBODY, in_child, is_root, says};
+use memring_testkit::forks::{NOBODY, become_user, is_root, ran_in_own_process};
+use memring_testkit::homes::directory;
+use memring_testkit::text::{says, skipped};
+use rustix::fs::Mode;
+use rustix::process::{Resource, Rlimit, setrlimit, umask};
 
 fn invalid(error: RingError, words: &[&str]) {
     assert!(
@@ -51,7 +53,7 @@ fn attempts() {
             .unwrap_err();
         invalid(
             error,
-            &["limit of attempts", "1 to 15", &attempts.to_string()],
+            &["limit of deliveries", "1 to 15", &attempts.to_string()],
         );
     }
     for attempts in [1, 15] {
@@ -64,8 +66,12 @@ fn attempts() {
 
 #[test]
 fn modes() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("ring");
+    if ran_in_own_process() {
+        return;
+    }
+    umask(Mode::RWXG | Mode::RWXO);
+    let place = directory();
+    let path = place.path().join("ring");
     let name = path.to_str().unwrap();
     for mode in [0o1000, 0o4600, 0o100600, u32::MAX] {
         let error = Ring::<u64, Spsc>::builder()
@@ -75,14 +81,10 @@ fn modes() {
         invalid(error, &["mode", "up to 0777", &format!("{mode:o}")]);
     }
     for mode in [0o600, 0o640, 0o666, 0o777] {
-        in_child(|| {
-            // SAFETY: a number; and this process has one thread.
-            unsafe { libc::umask(0o077) };
-            Ring::<u64, Spsc>::builder()
-                .mode(mode)
-                .create(name)
-                .unwrap();
-        });
+        Ring::<u64, Spsc>::builder()
+            .mode(mode)
+            .create(name)
+            .unwrap();
         let found = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(found & 0o7777, mode, "{found:o}");
         std::fs::remove_file(&path).unwrap();
@@ -156,23 +158,23 @@ fn wishes_are_no_orders() {
 #[test]
 fn a_lock_that_is_not_granted_is_told() {
     if !is_root() {
-        return println!("skipped: only the superuser can become another user");
+        return skipped("only the superuser can become another user");
     }
-    in_child(|| {
-        let none = libc::rlimit {
-            rlim_cur: 0,
-            rlim_max: 0,
-        };
-        // SAFETY: a whole limit.
-        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &none) }, 0);
-        support::become_user(NOBODY);
-        let ring = Ring::<u64, Spsc>::builder().capacity(4).lock_memory(true);
-        let ring = ring.anonymous().unwrap();
-        assert_eq!(ring.warnings().len(), 1);
-        assert_eq!(ring.warnings()[0].what, "memory lock");
-        says(&ring.warnings()[0], &["memory lock not granted"]);
-        ring.sender().unwrap().send(1).unwrap();
-    });
+    if ran_in_own_process() {
+        return;
+    }
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Memlock, none).unwrap();
+    become_user(NOBODY);
+    let ring = Ring::<u64, Spsc>::builder().capacity(4).lock_memory(true);
+    let ring = ring.anonymous().unwrap();
+    assert_eq!(ring.warnings().len(), 1);
+    assert_eq!(ring.warnings()[0].what, "memory lock");
+    says(&ring.warnings()[0], &["memory lock not granted"]);
+    ring.sender().unwrap().send(1).unwrap();
 }
 
 #[test]

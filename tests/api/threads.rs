@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use memring::{
-    FenceMode, Kind, Mpmc, Mpsc, Receiver, Ring, RingBuilder, Sender, Spmc, Spsc, WaitStrategy,
-    Wakeups,
-};
-
-use crate::support::in_time;
+use memring::{FenceMode, Kind, Mpmc, Receiver, Ring, RingBuilder, Sender, WaitStrategy, Wakeups};
+use memring_testkit::for_each_kind;
+use memring_testkit::kinds::Cloning;
+use memring_testkit::time::in_time;
 
 /// How a sender sends, or a receiver receives: a way for each number.
 const WAYS: usize = 4;
@@ -100,74 +98,64 @@ fn stream<K: Kind>(
 
 /// Every way in turn, as many of each side as the kind admits: half of them
 /// attached, half cloned.
-macro_rules! streams {
-    ($kind:ident, $build:expr, $strategy:expr, $count:expr) => {{
-        let build: RingBuilder<u64, $kind> = $build;
-        for way in 0..WAYS {
-            let ring = build.clone().anonymous().unwrap();
-            let attach = || (ring.sender_with($strategy), ring.receiver_with($strategy));
-            let (sender, receiver) = attach();
-            let senders = streams!(@many $kind senders sender.unwrap(), ring.sender_with($strategy));
-            let receivers =
-                streams!(@many $kind receivers receiver.unwrap(), ring.receiver_with($strategy));
-            stream(senders, receivers, $count, way);
+fn streams<K: Cloning>(build: RingBuilder<u64, K>, strategy: WaitStrategy, count: u64) {
+    for way in 0..WAYS {
+        let ring = build.clone().anonymous().unwrap();
+        let mut senders = vec![ring.sender_with(strategy).unwrap()];
+        if K::KIND.has_many_senders() {
+            senders.push(ring.sender_with(strategy).unwrap());
         }
-    }};
-    (@many Spsc $side:ident $one:expr, $more:expr) => { vec![$one] };
-    (@many Mpsc receivers $one:expr, $more:expr) => { vec![$one] };
-    (@many Spmc senders $one:expr, $more:expr) => { vec![$one] };
-    (@many $kind:ident $side:ident $one:expr, $more:expr) => {{
-        let (first, second) = ($one, $more.unwrap());
-        vec![first.clone(), first, second.clone(), second]
-    }};
+        let mut receivers = vec![ring.receiver_with(strategy).unwrap()];
+        if K::KIND.has_many_receivers() {
+            receivers.push(ring.receiver_with(strategy).unwrap());
+        }
+        let clones: Vec<_> = senders.iter().filter_map(K::clone_sender).collect();
+        senders.extend(clones);
+        let clones: Vec<_> = receivers.iter().filter_map(K::clone_receiver).collect();
+        receivers.extend(clones);
+        stream(senders, receivers, count, way);
+    }
 }
 
-macro_rules! all_streams {
-    ($($kind:ident: $name:ident),*) => {
-        $(mod $name {
-            use super::*;
-
-            fn ring(capacity: usize) -> RingBuilder<u64, $kind> {
-                Ring::builder().capacity(capacity)
-            }
-
-            #[test]
-            fn in_a_narrow_ring() {
-                streams!($kind, ring(2), WaitStrategy::default(), 1500);
-            }
-
-            #[test]
-            fn in_a_wide_ring() {
-                streams!($kind, ring(256), WaitStrategy::default(), 20_000);
-            }
-
-            #[test]
-            fn of_sleepers() {
-                streams!($kind, ring(4), WaitStrategy::Park, 500);
-            }
-
-            #[test]
-            fn of_spinners() {
-                let ring = ring(64).wakeups(Wakeups::SpinOnly);
-                streams!($kind, ring, WaitStrategy::Spin, 3000);
-            }
-
-            #[test]
-            fn with_fences() {
-                let ring = ring(64).fence_mode(FenceMode::Fence);
-                streams!($kind, ring, WaitStrategy::SpinThenPark { spins: 50 }, 5000);
-            }
-
-            #[test]
-            fn over_the_wrap_of_positions() {
-                let ring = ring(64).start_position(u64::MAX - 1000);
-                streams!($kind, ring, WaitStrategy::default(), 3000);
-            }
-        })*
-    };
+fn ring<K: Cloning>(capacity: usize) -> RingBuilder<u64, K> {
+    Ring::builder().capacity(capacity)
 }
 
-all_streams!(Spsc: spsc, Mpsc: mpsc, Spmc: spmc, Mpmc: mpmc);
+fn in_a_narrow_ring<K: Cloning>() {
+    streams::<K>(ring(2), WaitStrategy::default(), 1500);
+}
+
+fn in_a_wide_ring<K: Cloning>() {
+    streams::<K>(ring(256), WaitStrategy::default(), 20_000);
+}
+
+fn of_sleepers<K: Cloning>() {
+    streams::<K>(ring(4), WaitStrategy::Park, 500);
+}
+
+fn of_spinners<K: Cloning>() {
+    let ring = ring(64).wakeups(Wakeups::SpinOnly);
+    streams::<K>(ring, WaitStrategy::Spin, 3000);
+}
+
+fn with_fences<K: Cloning>() {
+    let ring = ring(64).fence_mode(FenceMode::Fence);
+    streams::<K>(ring, WaitStrategy::SpinThenPark { spins: 50 }, 5000);
+}
+
+fn over_the_wrap_of_positions<K: Cloning>() {
+    let ring = ring(64).start_position(u64::MAX - 1000);
+    streams::<K>(ring, WaitStrategy::default(), 3000);
+}
+
+for_each_kind!(
+    in_a_narrow_ring,
+    in_a_wide_ring,
+    of_sleepers,
+    of_spinners,
+    with_fences,
+    over_the_wrap_of_positions,
+);
 
 #[test]
 fn byte_messages_are_whole() {

@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use memring::{
     Kind, RecvTimeoutError, Ring, SendTimeoutError, TryRecvError, WaitStrategy, Wakeups,
 };
-
-use crate::for_each_kind;
-use crate::support::{GUARD, in_time};
+use memring_testkit::for_each_kind;
+use memring_testkit::time::{LONG, in_time};
 
 const SHORT: Duration = Duration::from_millis(20);
 const STRATEGIES: [WaitStrategy; 4] = [
@@ -24,7 +23,7 @@ fn timeouts_and_deadlines<K: Kind>() {
         let mut sender = ring.sender_with(strategy).unwrap();
         let mut receiver = ring.receiver_with(strategy).unwrap();
         let start = Instant::now();
-        let past = start.checked_sub(GUARD).unwrap_or(start);
+        let past = start.checked_sub(LONG).unwrap_or(start);
         for timeout in [Duration::ZERO, SHORT] {
             assert_eq!(
                 receiver.recv_timeout(timeout),
@@ -74,18 +73,18 @@ fn who_waits_is_woken<K: Kind>() {
             sender.send(2).unwrap();
             in_time(move || {
                 // Waits for the slot of 2.
-                sender.send_timeout(3, GUARD).unwrap();
-                sender.reserve_timeout(GUARD).unwrap().commit().unwrap();
+                sender.send_timeout(3, LONG).unwrap();
+                sender.reserve_timeout(LONG).unwrap().commit().unwrap();
             });
         });
         let mut receiver = in_time(move || {
-            assert_eq!(receiver.recv_timeout(GUARD), Ok(1));
+            assert_eq!(receiver.recv_timeout(LONG), Ok(1));
             receiver
         });
         thread::sleep(SHORT);
         in_time(move || {
             assert_eq!(receiver.recv(), Ok(2));
-            assert_eq!(receiver.lease_timeout(GUARD).unwrap().read(), 3);
+            assert_eq!(receiver.lease_timeout(LONG).unwrap().read(), 3);
             let mut rest = Vec::new();
             assert_eq!(receiver.recv_batch(&mut rest, 3), Ok(1));
         });

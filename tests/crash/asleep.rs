@@ -1,18 +1,16 @@
 //! Endpoints that wait, or do nothing, in processes that are stopped.
 
-use std::fmt::Display;
-use std::time::{Duration, Instant};
+use memring::{Kind, Ring, Side, WaitStrategy};
+use memring_testkit::boards::Board;
+use memring_testkit::children::Args;
+use memring_testkit::holders::{A_WHILE, expect, get, put};
+use memring_testkit::homes::{Home, RING};
+use memring_testkit::kinds::has_many;
+use memring_testkit::loads::{Line, Load};
+use memring_testkit::time::LONG;
 
-use memring::{Kind, Ring, RingKind, Side, WaitStrategy};
-
-use crate::common::board::Board;
-use crate::common::child::{Args, LIMIT};
-use crate::common::dispatch::{Job, dispatch};
-use crate::common::hold::{A_WHILE, LONG, Line, get, get_sorted, put};
-use crate::common::home::{Home, RING};
-use crate::common::load::Load;
 use crate::stopped::{
-    Stopped, at_once, is_told_of, make, no_room, nothing_comes, nothing_repaired,
+    SIDES, Stopped, at_once, is_told_of, no_room, nothing_comes, nothing_repaired,
 };
 
 /// Words of the board of a process that waits, or does nothing: that it is
@@ -28,89 +26,69 @@ const IDLES: &str = "idles";
 const OPEN: &str = "open";
 
 /// Waits for room or for a message; or is just there.
-pub fn paused(args: &Args) {
-    struct Role<'a>(&'a Args);
-    impl Job for Role<'_> {
-        fn run<T: Load + ?Sized, K: Kind>(self) {
-            let Role(args) = self;
-            let board = args.board("board");
-            let ring = Ring::<T, K>::open(RING).expect("open the ring");
-            let state: String = args.get("state");
-            let strategy = match state.as_str() {
-                SPINS => WaitStrategy::Spin,
-                _ => WaitStrategy::Park,
-            };
-            let sends = args.get::<String>("side") == Side::Sender.to_string();
-            if state == OPEN {
-                board.set(READY, 1);
-                return board.wait(GO, 1);
-            }
-            if sends {
-                let mut tx = ring.sender_with(strategy).expect("attach a sender");
-                if state != IDLES {
-                    put(&mut tx, 0..4); // and then it is full
-                    board.set(READY, 1);
-                    tx.send(T::lend(&make::<T>(4))).map_err(drop).expect("send");
-                    return;
-                }
-                board.set(READY, 1);
-                board.wait(GO, 1);
-            } else {
-                let mut rx = ring.receiver_with(strategy).expect("attach a receiver");
-                board.set(READY, 1);
-                if state == IDLES {
-                    return board.wait(GO, 1);
-                }
-                let lease = rx.lease().expect("a message in the end");
-                assert_eq!(lease.redeliveries(), 0);
-                board.set(GOT, 1 + T::stamp(&lease.read()).number);
-            }
-        }
+pub fn paused<K: Kind>(args: &Args) {
+    let board = args.board("board");
+    let ring = Ring::<Line, K>::open(RING).expect("open the ring");
+    let state: String = args.get("state");
+    let strategy = match state.as_str() {
+        SPINS => WaitStrategy::Spin,
+        _ => WaitStrategy::Park,
+    };
+    let sends = args.get::<String>("side") == Side::Sender.to_string();
+    if state == OPEN {
+        board.set(READY, 1);
+        return board.wait(GO, 1);
     }
-    dispatch(args.get("kind"), Line::NAME, Role(args));
+    if sends {
+        let mut tx = ring.sender_with(strategy).expect("attach a sender");
+        if state != IDLES {
+            put(&mut tx, 0..4); // and then it is full
+            board.set(READY, 1);
+            tx.send(Line::numbered(4)).expect("send");
+            return;
+        }
+        board.set(READY, 1);
+        board.wait(GO, 1);
+    } else {
+        let mut rx = ring.receiver_with(strategy).expect("attach a receiver");
+        board.set(READY, 1);
+        if state == IDLES {
+            return board.wait(GO, 1);
+        }
+        let lease = rx.lease().expect("a message in the end");
+        assert_eq!(lease.redeliveries(), 0);
+        board.set(GOT, 1 + Line::stamp(&lease.read()).number);
+    }
 }
 
 /// A ring, and a process in `state` that is stopped.
-fn stop_in<T: Load + ?Sized, K: Kind>(
-    state: &'static str,
-    side: Side,
-) -> (Home, Board, Ring<T, K>, Stopped) {
+fn stop_in<K: Kind>(state: &str, side: Side) -> (Home, Board, Ring<Line, K>, Stopped) {
     let home = Home::new();
     let board = home.board("board", 3);
-    let ring = Ring::<T, K>::create(&home.ring(), 4).expect("make a ring");
-    let args: [(&str, &dyn Display); 3] = [("kind", &K::KIND), ("state", &state), ("side", &side)];
-    let child = home.spawn("paused", &args);
+    let ring = Ring::<Line, K>::create(&home.ring(), 4).expect("make a ring");
+    let child = home.spawn(
+        "paused",
+        &[("kind", &K::KIND), ("state", &state), ("side", &side)],
+    );
     board.wait(READY, 1);
     if state == SLEEPS {
-        let late = Instant::now() + LIMIT;
-        while child.threads().iter().any(|state| *state != 'S') {
-            assert!(Instant::now() < late, "it never sleeps");
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        child.wait_until_asleep();
     }
     (home, board, ring, Stopped::now(child))
 }
 
-#[derive(Clone)]
-struct Waiting {
-    side: Side,
-    state: &'static str,
-}
-
-impl Job for Waiting {
-    fn run<T: Load + ?Sized, K: Kind>(self) {
-        let (_home, board, ring, stopped) = stop_in::<T, K>(self.state, self.side);
-        is_told_of(&ring, self.side, &stopped);
-        match self.side {
-            Side::Sender => past_a_sender(&ring, stopped),
-            Side::Receiver => past_a_receiver(&ring, stopped, &board),
-        }
-        nothing_repaired(&ring);
+fn waiting<K: Kind>((side, state): (Side, &'static str)) {
+    let (_home, board, ring, stopped) = stop_in::<K>(state, side);
+    is_told_of(&ring, side, &stopped);
+    match side {
+        Side::Sender => past_a_sender(&ring, stopped),
+        Side::Receiver => past_a_receiver(&ring, stopped, &board),
     }
+    nothing_repaired(&ring);
 }
 
 /// Past one that waits for room to send message 4 after 0 to 3.
-fn past_a_sender<T: Load + ?Sized, K: Kind>(ring: &Ring<T, K>, stopped: Stopped) {
+fn past_a_sender<K: Kind>(ring: &Ring<Line, K>, stopped: Stopped) {
     let mut rx = ring.receiver().expect("attach a receiver");
     let mut expected: Vec<_> = (0..4).map(|number| (number, 0)).collect();
     if K::KIND.has_many_senders() {
@@ -121,8 +99,8 @@ fn past_a_sender<T: Load + ?Sized, K: Kind>(ring: &Ring<T, K>, stopped: Stopped)
             .expect("attach a sender");
         std::thread::scope(|threads| {
             threads.spawn(|| {
-                let made = make::<T>(10);
-                let sent = tx.send_timeout(T::lend(&made), LONG);
+                let made = Line::numbered(10);
+                let sent = tx.send_timeout(made, LONG);
                 sent.map_err(drop).expect("there is room for it");
             });
             std::thread::sleep(A_WHILE);
@@ -142,7 +120,7 @@ fn past_a_sender<T: Load + ?Sized, K: Kind>(ring: &Ring<T, K>, stopped: Stopped)
 }
 
 /// Past one that waits for a message.
-fn past_a_receiver<T: Load + ?Sized, K: Kind>(ring: &Ring<T, K>, stopped: Stopped, board: &Board) {
+fn past_a_receiver<K: Kind>(ring: &Ring<Line, K>, stopped: Stopped, board: &Board) {
     let mut tx = ring.sender().expect("attach a sender");
     let many = K::KIND.has_many_receivers();
     if many {
@@ -154,8 +132,7 @@ fn past_a_receiver<T: Load + ?Sized, K: Kind>(ring: &Ring<T, K>, stopped: Stoppe
             assert_eq!(other.join().expect("it receives"), (0, 0));
         });
         put(&mut tx, 1..5);
-        let expected = (1..5).map(|number| (number, 0));
-        assert!(get_sorted(&mut rx, 4).into_iter().eq(expected));
+        expect(&mut rx, 1..5);
         nothing_comes(&mut rx, &stopped);
     }
     put(&mut tx, 5..9);
@@ -166,82 +143,64 @@ fn past_a_receiver<T: Load + ?Sized, K: Kind>(ring: &Ring<T, K>, stopped: Stoppe
     child.finish();
     assert_eq!(board.get(GOT) - 1, 5);
     let mut rx = ring.receiver().expect("attach a receiver");
-    let expected = (6..9).map(|number| (number, 0));
-    assert!(get_sorted(&mut rx, 3).into_iter().eq(expected));
+    expect(&mut rx, 6..9);
     assert!(rx.try_recv().is_err());
 }
 
 #[test]
 fn a_stopped_waiter_goes_on_waiting() {
-    let tests = [Side::Sender, Side::Receiver]
-        .into_iter()
-        .flat_map(|side| [SPINS, SLEEPS].map(|state| Waiting { side, state }));
-    at_once(&RingKind::ALL, &tests.collect::<Vec<_>>());
+    let states = [SPINS, SLEEPS].into_iter();
+    let cases = states.flat_map(|state| SIDES.map(|side| (side, state)));
+    at_once!(waiting, cases);
 }
 
-#[derive(Clone)]
-struct Idle(Side);
-
-impl Job for Idle {
-    fn run<T: Load + ?Sized, K: Kind>(self) {
-        let Idle(side) = self;
-        let (_home, board, ring, stopped) = stop_in::<T, K>(IDLES, side);
-        is_told_of(&ring, side, &stopped);
-        let passes = match side {
-            Side::Sender => K::KIND.has_many_senders(),
-            Side::Receiver => K::KIND.has_many_receivers(),
-        };
-        if passes {
-            let mut tx = ring.sender().expect("attach a sender");
-            let mut rx = ring.receiver().expect("attach a receiver");
-            for number in 0..100 {
-                put(&mut tx, number..number + 1);
-                assert_eq!(get(&mut rx), (number, 0));
-            }
+fn idle<K: Kind>(side: Side) {
+    let (_home, board, ring, stopped) = stop_in::<K>(IDLES, side);
+    is_told_of(&ring, side, &stopped);
+    if has_many(K::KIND, side) {
+        let mut tx = ring.sender().expect("attach a sender");
+        let mut rx = ring.receiver().expect("attach a receiver");
+        for number in 0..100 {
+            put(&mut tx, number..number + 1);
+            assert_eq!(get(&mut rx), (number, 0));
         }
-        // Somebody is there: late, not `Disconnected`.
-        if side == Side::Sender {
-            nothing_comes(&mut ring.receiver().expect("attach"), &stopped);
-        } else {
-            let mut tx = ring.sender().expect("attach a sender");
-            put(&mut tx, 0..4);
-            no_room(&mut tx, &stopped);
-        }
-        is_told_of(&ring, side, &stopped);
-        let child = stopped.resume(&ring);
-        board.set(GO, 1);
-        child.finish();
-        let stats = ring.stats();
-        assert!(
-            stats.senders.is_empty() && stats.receivers.is_empty(),
-            "{stats:?}"
-        );
     }
+    // Somebody is there: late, not `Disconnected`.
+    if side == Side::Sender {
+        nothing_comes(&mut ring.receiver().expect("attach"), &stopped);
+    } else {
+        let mut tx = ring.sender().expect("attach a sender");
+        put(&mut tx, 0..4);
+        no_room(&mut tx, &stopped);
+    }
+    is_told_of(&ring, side, &stopped);
+    let child = stopped.resume(&ring);
+    board.set(GO, 1);
+    child.finish();
+    let stats = ring.stats();
+    assert!(
+        stats.senders.is_empty() && stats.receivers.is_empty(),
+        "{stats:?}"
+    );
 }
 
 /// A ring that is only open is in use, by a stopped process too.
-#[derive(Clone)]
-struct Open;
-
-impl Job for Open {
-    fn run<T: Load + ?Sized, K: Kind>(self) {
-        let (home, _board, ring, stopped) = stop_in::<T, K>(OPEN, Side::Sender);
-        drop(ring);
-        let name = home.ring();
-        let look = || memring::inspect(&name).expect("look at the ring").in_use;
-        assert!(look());
-        std::thread::sleep(stopped.left());
-        assert!(look());
-        stopped.child.kill();
-        assert!(!look());
-    }
+fn only_open<K: Kind>((): ()) {
+    let (home, _board, ring, stopped) = stop_in::<K>(OPEN, Side::Sender);
+    drop(ring);
+    let name = home.ring();
+    let look = || memring::inspect(&name).expect("look at the ring").in_use;
+    assert!(look());
+    std::thread::sleep(stopped.left());
+    assert!(look());
+    stopped.child.kill();
+    assert!(!look());
 }
 
 #[test]
 fn a_stopped_process_that_does_nothing_is_there() {
     std::thread::scope(|threads| {
-        threads.spawn(|| at_once(&RingKind::ALL, &[Open]));
-        let sides = [Idle(Side::Sender), Idle(Side::Receiver)];
-        at_once(&RingKind::ALL, &sides);
+        threads.spawn(|| at_once!(only_open, [()]));
+        at_once!(idle, SIDES);
     });
 }

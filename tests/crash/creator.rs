@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use memring::{Mpmc, Ring};
-
-use crate::common::child::Args;
-use crate::common::home::Home;
-use crate::common::random::Random;
+use memring_testkit::children::Args;
+use memring_testkit::homes::Home;
+use memring_testkit::random::Random;
 
 const KILLS: usize = 100;
 const CAPACITY: usize = 1 << 12;

@@ -1,18 +1,16 @@
 //! Senders and receivers that go on until they are killed, or told to stop.
 
-use std::fmt::{Debug, Display};
+use std::fmt::Debug;
 use std::time::Duration;
 
 use memring::{Kind, RecvError, Ring, RingKind};
+use memring_testkit::children::{Args, Child};
+use memring_testkit::homes::{Home, RING};
+use memring_testkit::loads::Load;
+use memring_testkit::progress::{MOST, Progress};
+use memring_testkit::verbs::{self, Verb};
 
-use crate::common::child::{Args, Child};
-use crate::common::dispatch::{Job, dispatch};
-use crate::common::home::{Home, RING};
-use crate::common::load::Load;
-use crate::common::progress::{MOST, Progress};
-use crate::common::work::{self, Verb};
-
-/// Messages after which a sender attaches anew.
+/// Messages after which a sender attaches again.
 const TERM: u64 = 64;
 
 /// Chance decides where a kill strikes. What must hold is checked every time; a
@@ -49,17 +47,21 @@ impl Incarnations {
     pub fn sender(&mut self, home: &Home) -> Child {
         let incarnation = self.count;
         self.count += 1;
-        let args: [(&str, &dyn Display); 3] = [
-            ("kind", &self.kind),
-            ("load", &self.load),
-            ("incarnation", &incarnation),
-        ];
-        home.spawn("traffic sender", &args)
+        home.spawn(
+            "traffic sender",
+            &[
+                ("kind", &self.kind),
+                ("load", &self.load),
+                ("incarnation", &incarnation),
+            ],
+        )
     }
 
     pub fn receiver(&self, home: &Home) -> Child {
-        let args: [(&str, &dyn Display); 2] = [("kind", &self.kind), ("load", &self.load)];
-        home.spawn("traffic receiver", &args)
+        home.spawn(
+            "traffic receiver",
+            &[("kind", &self.kind), ("load", &self.load)],
+        )
     }
 }
 
@@ -70,54 +72,40 @@ fn open<T: Load + ?Sized, K: Kind>() -> Ring<T, K> {
         .expect("open the ring")
 }
 
-pub fn sender(args: &Args) {
-    struct Role<'a>(&'a Args);
-    impl Job for Role<'_> {
-        fn run<T: Load + ?Sized, K: Kind>(self) {
-            let Role(args) = self;
-            let incarnation: u64 = args.get("incarnation");
-            let progress = Progress::open(args);
-            let ring = open::<T, K>();
-            let mut number = 0;
-            while number < MOST && !progress.is_stopping() {
-                let mut tx = ring.sender().expect("the place is free");
-                if number == 0 {
-                    progress.ready();
-                }
-                let end = (number + TERM).min(MOST);
-                while number < end && !progress.is_stopping() {
-                    let (verb, to) = match number % 3 {
-                        0 => (Verb::One, number + 1),
-                        1 => (Verb::InPlace, number + 1),
-                        _ => (Verb::Batch, end.min(number + 5)),
-                    };
-                    progress.begin(incarnation, to);
-                    work::send(&mut tx, verb, incarnation, number, to).expect("send");
-                    progress.done(incarnation, to);
-                    number = to;
-                }
-            }
-            while !progress.is_stopping() {
-                std::thread::sleep(Duration::from_millis(1));
-            }
+pub fn sender<T: Load + ?Sized, K: Kind>(args: &Args) {
+    let incarnation: u64 = args.get("incarnation");
+    let progress = Progress::open(args);
+    let ring = open::<T, K>();
+    let mut number = 0;
+    while number < MOST && !progress.is_stopping() {
+        let mut tx = ring.sender().expect("the place is free");
+        if number == 0 {
+            progress.ready();
+        }
+        let end = (number + TERM).min(MOST);
+        while number < end && !progress.is_stopping() {
+            let (verb, to) = match number % 3 {
+                0 => (Verb::One, number + 1),
+                1 => (Verb::InPlace, number + 1),
+                _ => (Verb::Batch, end.min(number + 5)),
+            };
+            progress.begin(incarnation, to);
+            verbs::send(&mut tx, verb, incarnation, number, to).expect("send");
+            progress.done(incarnation, to);
+            number = to;
         }
     }
-    dispatch(args.get("kind"), &args.get::<String>("load"), Role(args));
+    while !progress.is_stopping() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
-pub fn receiver(args: &Args) {
-    struct Role<'a>(&'a Args);
-    impl Job for Role<'_> {
-        fn run<T: Load + ?Sized, K: Kind>(self) {
-            let Role(args) = self;
-            let mut progress = Progress::open(args);
-            let mut rx = open::<T, K>().receiver().expect("the place is free");
-            progress.ready();
-            let end = work::receive(&mut rx, Verb::InPlace, |stamp, attempt| {
-                progress.received(stamp, attempt);
-            });
-            assert_eq!(end, RecvError::Closed);
-        }
-    }
-    dispatch(args.get("kind"), &args.get::<String>("load"), Role(args));
+pub fn receiver<T: Load + ?Sized, K: Kind>(args: &Args) {
+    let mut progress = Progress::open(args);
+    let mut rx = open::<T, K>().receiver().expect("the place is free");
+    progress.ready();
+    let end = verbs::receive(&mut rx, Verb::InPlace, |stamp, attempt| {
+        progress.received(stamp, attempt);
+    });
+    assert_eq!(end, RecvError::Closed);
 }

@@ -2,17 +2,22 @@
 //! late; and that what cannot be is said in the call that meets it.
 
 use std::cell::Cell as Shared;
+use std::time::Duration;
 
 use super::*;
-use crate::kind::{Mpmc, Spsc};
-use crate::ring::layout::{RECEIVER_IDS, SENDER_IDS, TABLE_ENTRIES};
-use crate::members::MAX_PROBES_OF_A_RECOVERY;
-use crate::ring::slot::{Geometry, MemberId, SlotState, SlotWord};
+use crate::error::Corruption;
+use crate::members::{IDS, MAX_PROBES_OF_A_RECOVERY, MemberId};
+use crate::ring::Held;
+use crate::ring::kind::{Mpmc, Spsc};
+use crate::ring::layout::{RECEIVERS, SENDERS};
+use crate::ring::memory::Memory;
+use crate::ring::slot::{Geometry, SlotState, SlotWord};
 use crate::sys::atomic::Ordering;
 use crate::sys::atomic::watched::{Access, watched_by};
 use crate::{Receiver, Ring, Sender, WaitStrategy};
 
-const NONSENSE: Corruption = Corruption {
+/// What no sequence of operations can produce.
+const CORRUPTION: Corruption = Corruption {
     what: "a test's word",
     position: 7,
     found: 8,
@@ -34,25 +39,25 @@ fn accesses(body: impl FnOnce()) -> u64 {
     ACCESSES.get()
 }
 
-/// Every id but a living one was somebody's who died; what is in the slots is
+/// Every id but those of the living was that of a member that died; what is in the slots is
 /// `slot` of a position and an id.
-fn kill_everybody(ring: &Ring<u64, Mpmc>, slot: impl Fn(Geometry, u64, MemberId) -> u64) {
+fn mark_all_dead(ring: &Ring<u64, Mpmc>, slot: impl Fn(Geometry, u64, MemberId) -> u64) {
     let block = ring.segment().block();
     let geometry = block.geometry();
-    for id in SENDER_IDS.start..RECEIVER_IDS.end {
-        let entry = block.entry(MemberId(id));
+    for id in SENDERS.first..RECEIVERS.end {
+        let entry = ring.segment().region.entry(MemberId(id));
         entry.store(entry.load(Ordering::Relaxed) | 1, Ordering::Relaxed);
     }
     for position in 0..geometry.capacity() {
-        let owner = MemberId(1 + (position % (RECEIVER_IDS.end as u64 - 1)) as u16);
+        let owner = MemberId(1 + (position % (RECEIVERS.end as u64 - 1)) as u16);
         let word = slot(geometry, position, owner);
         block.word(position).store(word, Ordering::Relaxed);
     }
 }
 
-/// A sweep for each of the dead would be 1022 times as much.
+/// A walk for each of the dead would be 1022 times as much.
 #[test]
-fn a_patrol_looks_at_each_slot_once_however_many_have_died() {
+fn a_scan_looks_at_each_slot_once_however_many_have_died() {
     const CAPACITY: u64 = 1 << 12;
     type Slot = fn(Geometry, u64, MemberId) -> u64;
     let slots: [(Slot, u64); 4] = [
@@ -60,32 +65,77 @@ fn a_patrol_looks_at_each_slot_once_however_many_have_died() {
         (|geometry, at, owner| geometry.claimed(at, owner).0, 2),
         // Counted, too.
         (|g, at, owner| g.published(at).reading(owner).0, 3),
-        // Of somebody who is alive, or of nobody.
-        (|g, at, owner| g.claimed(at, MemberId(owner.0 % 2 * 512)).0, 1),
+        // Of a member that is alive, or of none.
+        (
+            |g, at, owner| g.claimed(at, MemberId(owner.0 % 2 * 512)).0,
+            1,
+        ),
     ];
     for (slot, each) in slots {
         let ring = Ring::<u64, Mpmc>::anonymous(CAPACITY as usize).expect("make a ring");
-        let mut rx = ring.receiver().expect("attach");
-        kill_everybody(&ring, slot);
+        let rx = ring.receiver().expect("attach");
+        mark_all_dead(&ring, slot);
         // An entry: looked at, its death counted, marked clean.
-        let bound = each * CAPACITY + 4 * TABLE_ENTRIES as u64;
-        let found = accesses(|| assert!(rx.port().patrol_all()));
-        assert!(found >= CAPACITY, "{found} accesses: nothing was swept");
+        let bound = each * CAPACITY + 4 * IDS as u64;
+        let found = accesses(|| assert_eq!(rx.connection.scan_all(), Scan::Complete));
+        assert!(found >= CAPACITY, "{found} accesses: nothing was recovered");
         assert!(found <= bound, "{found} accesses, {bound} expected at most");
     }
 }
 
-/// Each is a system call. What one patrol leaves, the next does; and the end is
-/// not reported before all is done.
+/// An endpoint whose every claim fails, by what `answer` says.
+struct Scripted<'e, E, F> {
+    endpoint: &'e mut E,
+    answer: F,
+}
+
+impl<E: Endpoint, F: FnMut() -> Option<ClaimError>> Endpoint for Scripted<'_, E, F> {
+    type Claimed = E::Claimed;
+    const SENDS: bool = E::SENDS;
+
+    fn connection(&mut self) -> &mut Connection {
+        self.endpoint.connection()
+    }
+
+    fn try_fast(&mut self) -> Option<E::Claimed> {
+        None
+    }
+
+    fn try_slow(&mut self) -> Result<E::Claimed, ClaimError> {
+        Err((self.answer)().unwrap_or(ClaimError::Corrupted(CORRUPTION)))
+    }
+
+    fn is_peer_quiescent(&mut self) -> bool {
+        self.endpoint.is_peer_quiescent()
+    }
+
+    fn leaves_work(&self) -> bool {
+        self.endpoint.leaves_work()
+    }
+}
+
+/// How a claim ends that gets each of `answers` in turn, then meets corruption.
+fn claim_with<E: Endpoint>(
+    endpoint: &mut E,
+    wait: Wait,
+    answers: impl IntoIterator<Item = ClaimError>,
+) -> WaitError {
+    let mut answers = answers.into_iter();
+    let answer = || answers.next();
+    let result = claim(&mut Scripted { endpoint, answer }, wait);
+    result.err().expect("every claim fails")
+}
+
+/// Each is a system call. What one scan leaves, the next does; and the end is not
+/// reported before all is done.
 #[test]
-fn a_patrol_takes_so_many_slots_out_of_dead_hands_and_the_next_goes_on() {
-    const PATROLS: usize = 4;
-    let capacity = PATROLS * MAX_PROBES_OF_A_RECOVERY;
+fn a_scan_recovers_so_many_slots_and_the_next_goes_on() {
+    const SCANS: usize = 4;
+    let capacity = SCANS * MAX_PROBES_OF_A_RECOVERY;
     let ring = Ring::<u64, Mpmc>::anonymous(capacity).expect("make a ring");
     let mut rx = ring.receiver().expect("attach");
-    let nothing = |_: &mut Receiver<u64, Mpmc>| Err::<(), _>(ClaimError::NotReady);
     ring.close().expect("close it");
-    kill_everybody(&ring, |geometry, at, owner| {
+    mark_all_dead(&ring, |geometry, at, owner| {
         geometry.claimed(at, MemberId(1 + owner.0 % 511)).0
     });
     let block = ring.segment().block();
@@ -95,18 +145,18 @@ fn a_patrol_takes_so_many_slots_out_of_dead_hands_and_the_next_goes_on() {
             .filter(|at| word(*at).state() == SlotState::Claimed)
             .count()
     };
-    for patrol in 1..=PATROLS {
-        let result = once(&mut rx, Err(ClaimError::NotReady), nothing);
-        assert_eq!(left(), capacity - patrol * MAX_PROBES_OF_A_RECOVERY);
-        let outcome = if left() == 0 {
-            Outcome::Closed
-        } else {
-            Outcome::NotYet
+    for scan in 1..=SCANS {
+        let answers = std::iter::repeat(ClaimError::NotReady);
+        let error = claim_with(&mut rx, Wait::Not, answers);
+        assert_eq!(left(), capacity - scan * MAX_PROBES_OF_A_RECOVERY);
+        let expected = match left() {
+            0 => WaitError::Closed,
+            _ => WaitError::NotYet,
         };
-        assert_eq!(result, Err(outcome), "after patrol {patrol}");
+        assert_eq!(error, expected, "after scan {scan}");
     }
-    let still_dirty =
-        (1..512).filter(|id| block.entry(MemberId(*id)).load(Ordering::Relaxed) & 1 != 0);
+    let entry = |id| ring.segment().region.entry(MemberId(id));
+    let still_dirty = (1..512).filter(|id| entry(*id).load(Ordering::Relaxed) & 1 != 0);
     assert_eq!(still_dirty.count(), 0);
 }
 
@@ -117,71 +167,62 @@ fn at_the_end(strategy: WaitStrategy) -> Receiver<u64, Spsc> {
     ring.receiver_with(strategy).expect("attach")
 }
 
-/// The slot in question is in living hands: the receiver's own.
+/// The slot in question is held by a living member: the receiver itself.
 fn held(rx: &Receiver<u64, Spsc>) -> ClaimError {
-    let geometry = rx.memory().geometry();
-    let word = geometry.claimed(0, MemberId(RECEIVER_IDS.start));
+    let word = rx.view.geometry().claimed(0, MemberId(RECEIVERS.first));
     ClaimError::Held(Held { position: 0, word })
+}
+
+/// A deadline that has passed.
+fn late() -> Wait {
+    Wait::Until(MonotonicTime::now())
 }
 
 /// A look round the whole ring may take long. 64 of them were made before the
 /// first look at the clock.
 #[test]
-fn the_clock_is_looked_at_after_each_look_round_the_ring() {
+fn the_clock_is_looked_at_after_each_full_check() {
     for strategy in [WaitStrategy::Spin, WaitStrategy::Park] {
         let mut rx = at_the_end(strategy);
         let stall = held(&rx);
-        let mut attempts = 0;
-        let past = Some(MonotonicTime::now());
-        let result = until(&mut rx, past, Err(stall), |_| {
-            attempts += 1;
-            Err::<(), _>(stall)
+        let mut claims = 0;
+        let answers = std::iter::repeat_with(|| {
+            claims += 1;
+            stall
         });
-        assert!(matches!(result, Err(Outcome::Timeout(_))), "{result:?}");
-        assert_eq!(attempts, 1, "{strategy:?}");
+        let error = claim_with(&mut rx, late(), answers);
+        assert!(matches!(error, WaitError::Timeout(_)), "{error:?}");
+        // One, and one more to make sure of the end.
+        assert_eq!(claims, 2, "{strategy:?}");
     }
-}
-
-/// An attempt that is answered by each of `stalls` in turn, then by nonsense.
-fn then_nonsense(stalls: Vec<ClaimError>) -> impl FnMut(&mut Receiver<u64, Spsc>) -> Result<(), ClaimError> {
-    let mut stalls = stalls.into_iter();
-    move |_| Err(stalls.next().unwrap_or(ClaimError::Corrupted(NONSENSE)))
 }
 
 /// The call that meets it says so, and the handle is poisoned.
-fn assert_corrupted(rx: &mut Receiver<u64, Spsc>, result: Result<(), Outcome>) {
-    let Err(Outcome::Failed(Failure::Corrupted(corruption))) = result else {
-        panic!("{result:?}");
-    };
-    assert_eq!(
-        (corruption.what, corruption.position, corruption.found),
-        (NONSENSE.what, NONSENSE.position, NONSENSE.found)
-    );
-    let failure = Failure::Corrupted(corruption);
-    assert_eq!(rx.port().segment.check(), Err(failure));
+fn assert_corrupted(rx: &Receiver<u64, Spsc>, error: WaitError) {
+    let failure = Failure::Corrupted(CORRUPTION);
+    assert_eq!(error, WaitError::Failed(failure));
+    assert_eq!(rx.connection.segment.region.check(), Err(failure));
 }
 
 #[test]
-fn nonsense_met_by_the_last_look_before_the_end_is_corrupted() {
-    for looks in 0..2 {
+fn corruption_met_by_the_last_look_before_the_end_is_reported() {
+    for looks in 0..3 {
         let mut rx = at_the_end(WaitStrategy::Spin);
-        let attempt = then_nonsense(vec![ClaimError::NotReady; looks]);
-        let result = once(&mut rx, Err(ClaimError::NotReady), attempt);
-        assert_corrupted(&mut rx, result);
+        let error = claim_with(&mut rx, Wait::Not, vec![ClaimError::NotReady; looks]);
+        assert_corrupted(&rx, error);
     }
 }
 
 #[test]
-fn nonsense_met_by_the_last_look_before_a_time_out_is_corrupted() {
-    // Open, so that only the attempts of the wait itself are made: before a sleep
-    // that was announced, and when it is too late to sleep.
+fn corruption_met_by_the_last_look_before_a_time_out_is_reported() {
+    // Open, so that only the checks of the wait itself are made: the first, and that
+    // before a sleep.
     for looks in 0..2 {
         let ring = Ring::<u64, Spsc>::anonymous(4).expect("make a ring");
         let mut rx = ring.receiver_with(WaitStrategy::Park).expect("attach");
-        let attempt = then_nonsense(vec![ClaimError::NotReady; looks]);
-        let past = Some(MonotonicTime::now());
-        let result = until(&mut rx, past, Err(ClaimError::NotReady), attempt);
-        assert_corrupted(&mut rx, result);
+        let wait = Wait::at_most(Duration::from_secs(30));
+        let error = claim_with(&mut rx, wait, vec![ClaimError::NotReady; looks]);
+        assert_corrupted(&rx, error);
     }
 }
 
@@ -199,30 +240,21 @@ fn with_room_that_credit_does_not_tell(
     (tx, rx)
 }
 
-/// R5: who waits may glance at credit, but not before a sleep, nor at the last.
+/// R5: a waiting sender may go by credit, but not at its last check.
 #[test]
-fn a_sender_judges_by_progress_before_it_sleeps() {
+fn a_sender_judges_by_progress_before_it_gives_up() {
     let (mut tx, _rx) = with_room_that_credit_does_not_tell(WaitStrategy::Park);
-    let past = Some(MonotonicTime::now());
-    let result = until(&mut tx, past, Err(ClaimError::NotReady), |tx| {
-        tx.if_promising(|tx| tx.offer(&64))
-    });
-    assert_eq!(result, Ok(()));
+    assert!(claim(&mut tx, late()).is_ok());
 }
 
 /// R5: nor for ever, if it does not sleep at all.
 #[test]
 fn a_sender_that_spins_judges_by_progress_now_and_then() {
     let (mut tx, _rx) = with_room_that_credit_does_not_tell(WaitStrategy::Spin);
-    let guard = MonotonicTime::now().checked_add(std::time::Duration::from_secs(30));
-    let mut attempts = 0;
-    let result = until(&mut tx, guard, Err(ClaimError::NotReady), |tx| {
-        attempts += 1;
-        tx.if_promising(|tx| tx.offer(&64))
-    });
-    assert_eq!(result, Ok(()));
     assert!(
-        attempts > 1,
-        "the first look was no glance: this tests nothing"
+        tx.try_fast().is_none(),
+        "the hint tells of room: this tests nothing"
     );
+    let guard = Wait::at_most(Duration::from_secs(30));
+    assert!(claim(&mut tx, guard).is_ok());
 }

@@ -4,6 +4,7 @@
 use core::mem::offset_of;
 
 use super::*;
+use crate::shm::layout::Header;
 
 #[test]
 fn word_and_small_message_share_a_line() {
@@ -42,80 +43,91 @@ fn impossible_layouts_are_refused() {
     assert_eq!(SlotLayout::of(usize::MAX - 64, 64), None);
     assert_eq!(SlotLayout::of_bytes(usize::MAX), None);
     let slot = SlotLayout::of(1 << 40, 8).unwrap();
-    assert_eq!(slot.segment_size(1 << 31), None);
+    assert_eq!(slot.region_size(1 << 31), None);
 }
 
 #[test]
-fn the_version_that_these_figures_are_of() {
-    assert_eq!(VERSION, 2);
-    assert_eq!(MAGIC, [0x6d, 0x65, 0x6d, 0x72, 0x69, 0x6e, 0x67, 0x00]);
-    assert_eq!(BYTE_ORDER.to_le_bytes(), [1, 2, 3, 4]);
+fn the_object() {
+    assert_eq!((RING, RING_VERSION), (ObjectKind(1), 1));
+    assert_eq!(
+        (size_of::<RingHeader>(), align_of::<RingHeader>()),
+        (128, 8)
+    );
+}
+
+/// Where each field of the ring's header is in the region.
+fn fields() -> [(usize, &'static str, &'static str); 13] {
+    const RING_HEADER: usize = offset_of!(Header, contents);
+    let at = |offset, kind, name| (RING_HEADER + offset, kind, name);
+    [
+        at(offset_of!(RingHeader, kind), "u32", "kind"),
+        at(offset_of!(RingHeader, wakeups), "u32", "wake-ups"),
+        at(
+            offset_of!(RingHeader, on_death),
+            "u32",
+            "receiver-death policy",
+        ),
+        at(
+            offset_of!(RingHeader, max_deliveries),
+            "u32",
+            "limit of deliveries",
+        ),
+        at(offset_of!(RingHeader, shape), "u32", "shape"),
+        at(offset_of!(RingHeader, reserved), "u32", "reserved"),
+        at(offset_of!(RingHeader, capacity), "u64", "capacity"),
+        at(offset_of!(RingHeader, message_size), "u64", "message size"),
+        at(
+            offset_of!(RingHeader, message_align),
+            "u64",
+            "message alignment",
+        ),
+        at(offset_of!(RingHeader, stride), "u64", "stride"),
+        at(offset_of!(RingHeader, schema), "u64", "schema"),
+        at(offset_of!(RingHeader, start), "u64", "start"),
+        at(
+            offset_of!(RingHeader, reserved_words),
+            "56 bytes",
+            "reserved",
+        ),
+    ]
 }
 
 #[test]
 fn the_header_s_fields() {
-    assert_eq!((size_of::<Header>(), align_of::<Header>()), (128, 8));
-    let fields = [
-        (offset_of!(Header, magic), 0),
-        (offset_of!(Header, version), 8),
-        (offset_of!(Header, byte_order), 12),
-        (offset_of!(Header, kind), 16),
-        (offset_of!(Header, wake), 20),
-        (offset_of!(Header, barrier), 24),
-        (offset_of!(Header, on_death), 28),
-        (offset_of!(Header, attempts), 32),
-        (offset_of!(Header, shape), 36),
-        (offset_of!(Header, capacity), 40),
-        (offset_of!(Header, message_size), 48),
-        (offset_of!(Header, message_align), 56),
-        (offset_of!(Header, stride), 64),
-        (offset_of!(Header, table_offset), 72),
-        (offset_of!(Header, table_entries), 80),
-        (offset_of!(Header, slots_offset), 88),
-        (offset_of!(Header, total_size), 96),
-        (offset_of!(Header, schema), 104),
-        (offset_of!(Header, start), 112),
-        (offset_of!(Header, reserved), 120),
-    ];
-    for (found, expected) in fields {
-        assert_eq!(found, expected);
-    }
+    let offsets = fields().map(|(offset, ..)| offset);
+    let expected = [64, 68, 72, 76, 80, 84, 88, 96, 104, 112, 120, 128, 136];
+    assert_eq!(offsets, expected);
 }
+
+/// The control words and their names.
+const CELLS: [(Cell, usize, &str); 11] = [
+    (Cell::Tail, 0x400, "tail"),
+    (Cell::Head, 0x480, "head"),
+    (Cell::Sent, 0x500, "sent"),
+    (Cell::Busy, 0x508, "busy"),
+    (Cell::Taken, 0x580, "taken"),
+    (Cell::Done, 0x588, "done"),
+    (Cell::Credit, 0x600, "credit"),
+    (Cell::Requeues, 0x680, "requeues"),
+    (Cell::Closed, 0x700, "closed"),
+    (Cell::Lost, 0x780, "lost"),
+    (Cell::Redelivered, 0x788, "redelivered"),
+];
 
 #[test]
 fn the_control_words() {
-    let cells = [
-        (Cell::Tail, 0x100),
-        (Cell::Head, 0x180),
-        (Cell::Sent, 0x200),
-        (Cell::Busy, 0x208),
-        (Cell::Taken, 0x280),
-        (Cell::Done, 0x288),
-        (Cell::Credit, 0x300),
-        (Cell::Requeues, 0x380),
-        (Cell::Closed, 0x400),
-        (Cell::SenderChanges, 0x408),
-        (Cell::ReceiverChanges, 0x410),
-        (Cell::Lost, 0x580),
-        (Cell::Redelivered, 0x588),
-    ];
-    for (cell, expected) in cells {
+    for (cell, expected, _) in CELLS {
         assert_eq!(cell as usize, expected, "{cell:?}");
     }
-    assert_eq!(Bell::Receivers as usize, 0x480);
-    assert_eq!(Bell::Senders as usize, 0x500);
     assert_eq!((CLOSED, CLOSED_AND_FENCED), (1, 2));
 }
 
 #[test]
-fn the_table_and_the_limits() {
-    assert_eq!(
-        (TABLE_OFFSET, TABLE_ENTRIES, ENTRY_SIZE),
-        (0x1000, 1024, 16)
-    );
-    assert_eq!(SLOTS_OFFSET, 0x5000);
-    assert_eq!((SENDER_IDS, RECEIVER_IDS), (1..512, 512..1024));
-    assert_eq!(USERS_BYTE, 0);
+fn the_roles_and_the_limits() {
+    let roles = ROLES.map(|role| (role.index, role.ids()));
+    assert_eq!(roles, [(0, 1..512), (1, 512..1024)]);
+    let sides = [Side::Sender, Side::Receiver].map(|side| side.role().index);
+    assert_eq!(sides, [0, 1]);
     assert_eq!((MAX_ALIGN, MAX_CAPACITY), (4096, 0x8000_0000));
     assert_eq!(LENGTH_SIZE, 8);
 }
@@ -138,75 +150,26 @@ fn the_slots() {
     for (slot, payload, stride, file) in slots {
         let slot = slot.unwrap();
         assert_eq!(slot, SlotLayout { payload, stride });
-        assert_eq!(slot.segment_size(1024), Some(file));
+        assert_eq!(slot.region_size(1024), Some(file));
     }
 }
 
-/// `docs/format.md` has a row for each of these, from the first to the last
-/// column given.
+/// `docs/format.md` has a row for each of these, from the first to the last column
+/// given.
 #[test]
 fn the_document_says_the_same() {
-    const DOCUMENT: &str = include_str!("../../docs/format.md");
+    const DOCUMENT: &str = include_str!("../../../docs/format.md");
     let has = |row: String| {
         let found = DOCUMENT.lines().any(|line| line.starts_with(&row));
         assert!(found, "no row in docs/format.md begins with {row:?}");
     };
-    for (cell, name) in [
-        (Cell::Tail, "`tail`"),
-        (Cell::Head, "`head`"),
-        (Cell::Sent, "`sent`"),
-        (Cell::Busy, "`busy`"),
-        (Cell::Taken, "`taken`"),
-        (Cell::Done, "`done`"),
-        (Cell::Credit, "`credit`"),
-        (Cell::Requeues, "`requeues`"),
-        (Cell::Closed, "`closed`"),
-        (Cell::SenderChanges, "comings and goings of senders"),
-        (Cell::ReceiverChanges, "comings and goings of receivers"),
-        (Cell::Lost, "`lost`"),
-        (Cell::Redelivered, "`redelivered`"),
-    ] {
-        has(format!("| `{:#06x}` | 8 | {name}", cell as usize));
-    }
-    for (bell, who) in [(Bell::Receivers, "receivers"), (Bell::Senders, "senders")] {
-        has(format!(
-            "| `{:#06x}` | **4** | event that {who} sleep on",
-            bell as usize
-        ));
+    for (_, offset, name) in CELLS {
+        has(format!("| `{offset:#06x}` | 8 | `{name}`"));
     }
     has(format!(
-        "| `{TABLE_OFFSET:#06x}` | {} | participant table",
-        TABLE_ENTRIES * ENTRY_SIZE
+        "| `{DATA_OFFSET:#06x}` | capacity * stride | slots"
     ));
-    has(format!(
-        "| `{SLOTS_OFFSET:#06x}` | capacity * stride | slots"
-    ));
-    for (offset, kind, field) in [
-        (offset_of!(Header, magic), "8 bytes", "magic"),
-        (offset_of!(Header, version), "u32", "version | 2"),
-        (offset_of!(Header, byte_order), "u32", "byte order"),
-        (offset_of!(Header, kind), "u32", "kind"),
-        (offset_of!(Header, wake), "u32", "wake"),
-        (offset_of!(Header, barrier), "u32", "barrier"),
-        (offset_of!(Header, on_death), "u32", "receiver-death policy"),
-        (offset_of!(Header, attempts), "u32", "limit of attempts"),
-        (offset_of!(Header, shape), "u32", "shape"),
-        (offset_of!(Header, capacity), "u64", "capacity"),
-        (offset_of!(Header, message_size), "u64", "message size"),
-        (
-            offset_of!(Header, message_align),
-            "u64",
-            "message alignment",
-        ),
-        (offset_of!(Header, stride), "u64", "stride"),
-        (offset_of!(Header, table_offset), "u64", "table offset"),
-        (offset_of!(Header, table_entries), "u64", "table entries"),
-        (offset_of!(Header, slots_offset), "u64", "slots offset"),
-        (offset_of!(Header, total_size), "u64", "total size"),
-        (offset_of!(Header, schema), "u64", "schema"),
-        (offset_of!(Header, start), "u64", "start"),
-        (offset_of!(Header, reserved), "u64", "reserved"),
-    ] {
+    for (offset, kind, field) in fields() {
         has(format!("| {offset} | {kind} | {field}"));
     }
 }

@@ -75,17 +75,21 @@ impl<R: Arity> SingleSender<R> {
     /// or is later.
     fn first_unpublished<M: Memory>(memory: &M) -> Result<u64, Corruption> {
         let geometry = memory.geometry();
-        let hint = if R::MULTI { Cell::Head } else { Cell::Sent };
+        // `sent` lags by less than a lap, `head` by as much as receivers died.
+        let (hint, probes) = match R::MULTI {
+            true => (Cell::Head, geometry.max_probes()),
+            false => (Cell::Sent, geometry.capacity() + 1),
+        };
         // Pairs with `publish_sent`, and with `MultiReceiver::publish_hint`.
         let mut next = memory.cell(hint).load(Ordering::Acquire);
         let mut last = SlotWord(0);
-        for _ in 0..geometry.max_probes() {
+        for _ in 0..probes {
             // Pairs with P1: what was published stays so.
             last = SlotWord(memory.word(next).load(Ordering::Acquire));
             next = match (geometry.lap_delta(last, next), last.state()) {
                 (0, SlotState::Free) | (..0, _) => return Ok(next),
-                (0, _) => next.wrapping_add(1),
-                (ahead, _) => geometry.skip_consumed(next, last, ahead),
+                (ahead, _) if R::MULTI && ahead > 0 => geometry.skip_consumed(next, last, ahead),
+                _ => next.wrapping_add(1),
             };
         }
         Err(Corruption {

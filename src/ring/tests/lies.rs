@@ -12,7 +12,7 @@ use crate::sys::atomic::watched::{Access, watched_by};
 const CAPACITY: u64 = 4;
 const TERMS: RedeliveryPolicy = RedeliveryPolicy {
     redeliver: true,
-    attempts: 3,
+    max_deliveries: 3,
 };
 /// Where the hints point.
 const HINT: u64 = 8;

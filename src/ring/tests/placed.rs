@@ -6,11 +6,11 @@ use crate::ring::{Multi, Single};
 
 const REDELIVER: RedeliveryPolicy = RedeliveryPolicy {
     redeliver: true,
-    attempts: 3,
+    max_deliveries: 3,
 };
 const DISCARD: RedeliveryPolicy = RedeliveryPolicy {
     redeliver: false,
-    attempts: 3,
+    max_deliveries: 3,
 };
 
 impl<S: Arity, R: Arity> World<S, R> {
@@ -73,10 +73,16 @@ fn of_two_repairers_one_repairs() {
     let view = world.view();
     assert_eq!(
         recover::recover_slot(&view, held, REDELIVER),
-        Repaired::Redelivered
+        Recovered::Redelivered
     );
-    assert_eq!(recover::recover_slot(&view, held, REDELIVER), Repaired::Nothing);
-    assert_eq!(recover::recover_slot(&view, held, DISCARD), Repaired::Nothing);
+    assert_eq!(
+        recover::recover_slot(&view, held, REDELIVER),
+        Recovered::Nothing
+    );
+    assert_eq!(
+        recover::recover_slot(&view, held, DISCARD),
+        Recovered::Nothing
+    );
     world.bury(0);
     // What the second counted in advance, it took back.
     world.check_counters();
@@ -99,7 +105,7 @@ fn a_repairer_that_slept_for_a_lap_does_nothing() {
     assert_eq!(world.word(1).owner(), early.word.owner());
     assert_eq!(world.word(1).state(), SlotState::Reading);
     let done = recover::recover_slot(&world.view(), early, REDELIVER);
-    assert_eq!(done, Repaired::Nothing);
+    assert_eq!(done, Recovered::Nothing);
     world.release(0);
     world.finish();
 }
@@ -112,10 +118,15 @@ fn a_sweep_stops_when_its_owner_turns_out_alive() {
     world.take(0, 2, true);
     let owner = world.receivers[0].id;
     let mut probes = 0;
-    let swept = recover::recover_held(&world.view(), &mut MemberSet::only(owner), REDELIVER, |_| {
-        probes += 1;
-        probes == 1
-    });
+    let swept = recover::recover_held(
+        &world.view(),
+        &mut MemberSet::only(owner),
+        REDELIVER,
+        |_| {
+            probes += 1;
+            probes == 1
+        },
+    );
     assert_eq!((swept, probes), (1, 2));
     assert_eq!(world.word(0).state(), SlotState::Published);
     assert_eq!(world.word(1).state(), SlotState::Reading);
@@ -215,7 +226,7 @@ fn exhaust<S: Arity, R: Arity>() {
     for attempts in [1, 2, 15] {
         let terms = RedeliveryPolicy {
             redeliver: true,
-            attempts,
+            max_deliveries: attempts,
         };
         let mut world = World::<S, R>::new(2, 0, terms);
         world.send(0);
@@ -243,7 +254,7 @@ fn a_message_in_too_many_hands_is_dropped_and_counted() {
 fn room_after_loss<S: Arity, R: Arity>(by_death: bool) {
     let terms = RedeliveryPolicy {
         redeliver: true,
-        attempts: 1,
+        max_deliveries: 1,
     };
     let mut world = World::<S, R>::new(2, 0, terms);
     world.send(0);

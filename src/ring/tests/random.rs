@@ -72,7 +72,7 @@ fn settings() -> impl Strategy<Value = (u64, u64, RedeliveryPolicy)> {
     (capacity, terms).prop_flat_map(|(capacity, (redeliver, attempts))| {
         let terms = RedeliveryPolicy {
             redeliver,
-            attempts,
+            max_deliveries: attempts,
         };
         (Just(capacity), starts(capacity), Just(terms))
     })

@@ -14,7 +14,7 @@ use crate::ring::{Multi, Single};
 
 const TERMS: RedeliveryPolicy = RedeliveryPolicy {
     redeliver: true,
-    attempts: 3,
+    max_deliveries: 3,
 };
 
 /// What moves as words: a block move is a plain access to the thread sanitizer.
@@ -161,7 +161,6 @@ fn receives<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, account:
             } else {
                 claims.into_iter().for_each(|c| side.release(view, c));
             }
-            side.settle(view);
             let _ = side.has_message(view);
         }
     }

@@ -11,7 +11,7 @@ use crate::ring::{Multi, Single};
 
 const TERMS: RedeliveryPolicy = RedeliveryPolicy {
     redeliver: true,
-    attempts: 3,
+    max_deliveries: 3,
 };
 
 /// Beyond what moves as words.
@@ -72,14 +72,14 @@ fn stream<S: Arity, R: Arity>() {
         let senders: Vec<_> = (0..senders)
             .map(|index| {
                 threads.spawn(move || {
-                    sends::<S, R>(ring.view(), SENDER_IDS.start + index);
+                    sends::<S, R>(ring.view(), SENDERS.first + index);
                     at_work.fetch_sub(1, Ordering::Release);
                 })
             })
             .collect();
         let receivers: Vec<_> = (0..receivers)
             .map(|index| {
-                let id = RECEIVER_IDS.start + index;
+                let id = RECEIVERS.first + index;
                 threads.spawn(move || receives::<S, R>(ring.view(), id, at_work))
             })
             .collect();

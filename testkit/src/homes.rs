@@ -1,0 +1,127 @@
+//! A place of its own for each test: a directory of rings, and one for boards.
+
+use std::fs::DirBuilder;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+
+use tempfile::TempDir;
+
+use crate::boards::Board;
+use crate::children::{self, Child, Pairs};
+use crate::text::print;
+use crate::time::LIMIT;
+
+/// The name under which tests with one ring have it.
+pub const RING: &str = "ring";
+
+/// An empty directory in memory, for this user alone; gone when dropped.
+pub fn directory() -> TempDir {
+    let directory = tempfile::Builder::new()
+        .prefix("memring-test-")
+        .tempdir_in("/dev/shm");
+    directory.expect("make a directory for the test")
+}
+
+/// Lives as long as the test; takes everything away at its end. Should the
+/// test hang, the whole test process ends, and its children die with it.
+pub struct Home {
+    directory: TempDir,
+    _alive: mpsc::Sender<()>,
+}
+
+impl Home {
+    /// A new one, with an empty directory of rings.
+    #[expect(clippy::new_without_default, reason = "it makes a directory")]
+    pub fn new() -> Home {
+        let directory = directory();
+        DirBuilder::new()
+            .mode(0o700)
+            .create(directory.path().join("rings"))
+            .expect("make a directory for rings");
+        Home {
+            _alive: watch(directory.path().into()),
+            directory,
+        }
+    }
+
+    /// The children's `MEMRING_DIR`.
+    pub fn rings(&self) -> PathBuf {
+        self.directory.path().join("rings")
+    }
+
+    /// How the parent names the ring that is `name` to the children.
+    pub fn named(&self, name: &str) -> String {
+        let path = self.rings().join(name);
+        path.to_str().expect("a path of ASCII").into()
+    }
+
+    /// How the parent names the ring that is [`RING`] to the children.
+    pub fn ring(&self) -> String {
+        self.named(RING)
+    }
+
+    /// Somewhere outside the directory of rings.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Makes the board that children find under the same name.
+    pub fn board(&self, name: &str, words: usize) -> Board {
+        Board::create(&self.path(name), words)
+    }
+
+    /// Starts a child in `role`, with arguments that it asks for by key.
+    pub fn spawn(&self, role: &str, args: &Pairs<'_>) -> Child {
+        Child::spawn(self.command(role, args), role)
+    }
+
+    /// As [`Home::spawn`], with a descriptor that the child inherits: its
+    /// standard input.
+    pub fn spawn_holding(&self, role: &str, args: &Pairs<'_>, fd: OwnedFd) -> Child {
+        let mut command = self.command(role, args);
+        command.stdin(fd);
+        Child::spawn(command, role)
+    }
+
+    /// A child in `role`, not yet started.
+    pub fn command(&self, role: &str, args: &Pairs<'_>) -> Command {
+        command(self.directory.path(), role, args)
+    }
+}
+
+/// This very binary, to run one test and nothing else.
+pub(crate) fn this_binary(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this test's own path"));
+    command
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    command
+}
+
+/// This very binary, to play `role` in the test whose place is `home`.
+pub fn command(home: &Path, role: &str, args: &Pairs<'_>) -> Command {
+    let mut command = this_binary("child");
+    command.env("MEMRING_DIR", home.join("rings"));
+    children::describe(&mut command, role, args, home);
+    command
+}
+
+/// Ends this process, unless what it returns is dropped in time. A parent that
+/// hangs in a call under test could not end itself.
+fn watch(directory: PathBuf) -> mpsc::Sender<()> {
+    let (alive, ended) = mpsc::channel();
+    let test = thread::current().name().unwrap_or("a test").to_owned();
+    thread::spawn(move || {
+        if ended.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+            print(format_args!("{test} hangs: not done in {LIMIT:?}"));
+            let _ = std::fs::remove_dir_all(directory);
+            std::process::exit(101);
+        }
+    });
+    alive
+}

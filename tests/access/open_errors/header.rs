@@ -1,0 +1,381 @@
+//! Files whose bytes are wrong.
+
+use memring::{Mismatch, Mpmc, Mpsc, Ring, Spmc, Spsc};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use memring_testkit::text::says;
+
+use super::{Place, refused};
+
+// Offsets of the header's fields, as `docs/format.md` has them.
+const VERSION: u64 = 8;
+const BYTE_ORDER: u64 = 12;
+const KIND: u64 = 16;
+const WAKE: u64 = 20;
+const BARRIER: u64 = 24;
+const ON_DEATH: u64 = 28;
+const ATTEMPTS: u64 = 32;
+const SHAPE: u64 = 36;
+const CAPACITY: u64 = 40;
+const MESSAGE_SIZE: u64 = 48;
+const MESSAGE_ALIGN: u64 = 56;
+const STRIDE: u64 = 64;
+const TABLE_OFFSET: u64 = 72;
+const TABLE_ENTRIES: u64 = 80;
+const SLOTS_OFFSET: u64 = 88;
+const TOTAL_SIZE: u64 = 96;
+const SCHEMA: u64 = 104;
+const START: u64 = 112;
+const RESERVED: u64 = 120;
+const HEADER: u64 = 128;
+
+fn ring() -> Place {
+    Place::with::<u64, Spsc>()
+}
+
+/// A ring of `u64` with one 4-byte field overwritten.
+fn with_u32(offset: u64, value: u32) -> Mismatch {
+    let place = ring();
+    place.patch(offset, &value.to_ne_bytes());
+    refused::<u64, Spsc>(&place)
+}
+
+/// A ring of `u64` with one 8-byte field overwritten.
+fn with_u64(offset: u64, value: u64) -> Mismatch {
+    let place = ring();
+    place.patch(offset, &value.to_ne_bytes());
+    refused::<u64, Spsc>(&place)
+}
+
+#[test]
+fn a_file_that_is_no_ring() {
+    let place = Place::empty();
+    std::fs::write(&place.path, [b'x'; 1 << 16]).unwrap();
+    let mismatch = refused::<u64, Spsc>(&place);
+    assert!(matches!(mismatch, Mismatch::Magic { found, .. } if found == [b'x'; 8]));
+    says(&mismatch, &["not a memring", "expected", "found"]);
+    // Also if it is short, and even if it is empty.
+    std::fs::write(&place.path, "Dear diary,").unwrap();
+    let mismatch = refused::<u64, Spsc>(&place);
+    assert!(matches!(mismatch, Mismatch::Magic { .. }), "{mismatch}");
+    std::fs::write(&place.path, "").unwrap();
+    let mismatch = refused::<u64, Spsc>(&place);
+    let expected = Mismatch::TooShort {
+        expected: HEADER,
+        found: 0,
+    };
+    assert_eq!(mismatch, expected);
+}
+
+#[test]
+fn a_file_that_ends_too_soon() {
+    for length in [8, 64, HEADER - 1] {
+        let place = ring();
+        place.resize(length);
+        let mismatch = refused::<u64, Spsc>(&place);
+        let expected = Mismatch::TooShort {
+            expected: HEADER,
+            found: length,
+        };
+        assert_eq!(mismatch, expected);
+    }
+    let place = ring();
+    let whole = std::fs::metadata(&place.path).unwrap().len();
+    for length in [HEADER, 0x5000, whole - 1] {
+        place.resize(length);
+        let mismatch = refused::<u64, Spsc>(&place);
+        let expected = Mismatch::TooShort {
+            expected: whole,
+            found: length,
+        };
+        assert_eq!(mismatch, expected);
+        says(
+            &mismatch,
+            &["too short", &whole.to_string(), &length.to_string()],
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_longer_is_fine() {
+    let place = ring();
+    place.resize(1 << 20);
+    Ring::<u64, Spsc>::open(place.name()).unwrap();
+}
+
+#[test]
+fn another_version_of_the_format() {
+    for version in [0, 1, 3, u32::MAX] {
+        let mismatch = with_u32(VERSION, version);
+        let expected = Mismatch::Version {
+            expected: 2,
+            found: version,
+        };
+        assert_eq!(mismatch, expected);
+        says(
+            &mismatch,
+            &["version 2", &format!("version {version}"), "same format"],
+        );
+    }
+}
+
+#[test]
+fn two_versions_side_by_side() {
+    let place = ring();
+    let newer = place.beside("newer");
+    // All but magic, version and byte order may mean something else there.
+    std::fs::copy(&place.path, &newer.path).unwrap();
+    newer.patch(VERSION, &3u32.to_ne_bytes());
+    newer.patch(KIND, &[0xff; 112]);
+    let mut sender = Ring::<u64, Spsc>::open(place.name())
+        .unwrap()
+        .sender()
+        .unwrap();
+    let mismatch = refused::<u64, Spsc>(&newer);
+    assert!(matches!(mismatch, Mismatch::Version { found: 3, .. }));
+    let error = memring::inspect(newer.name()).unwrap_err();
+    says(&error, &["version 3", "newer"]);
+    sender.send(1).unwrap();
+    // It can be removed, being a ring.
+    memring::remove(newer.name()).unwrap();
+    assert!(!newer.path.exists());
+}
+
+#[test]
+fn the_other_byte_order() {
+    let place = ring();
+    place.patch(BYTE_ORDER, &[4, 3, 2, 1]);
+    // The version then reads in the wrong order too, and must not be believed.
+    place.patch(VERSION, &1u32.swap_bytes().to_ne_bytes());
+    let mismatch = refused::<u64, Spsc>(&place);
+    let ours = u32::from_le_bytes([1, 2, 3, 4]);
+    let expected = Mismatch::ByteOrder {
+        expected: ours,
+        found: u32::from_le_bytes([4, 3, 2, 1]),
+    };
+    assert_eq!(mismatch, expected);
+    says(&mismatch, &["byte order", "expected", "machine"]);
+}
+
+#[test]
+fn another_kind() {
+    let place = Place::with::<u64, Mpsc>();
+    for (mismatch, expected) in [
+        (refused::<u64, Spsc>(&place), "spsc"),
+        (refused::<u64, Spmc>(&place), "spmc"),
+        (refused::<u64, Mpmc>(&place), "mpmc"),
+    ] {
+        let found = "mpsc".to_string();
+        let expected = expected.to_string();
+        says(&mismatch, &[&expected, &found]);
+        assert_eq!(mismatch, Mismatch::Kind { expected, found });
+    }
+    Ring::<u64, Mpsc>::open(place.name()).unwrap();
+}
+
+#[test]
+fn another_type() {
+    let place = ring();
+    let mismatch = refused::<u32, Spsc>(&place);
+    let expected = Mismatch::MessageSize {
+        expected: 4,
+        found: 8,
+    };
+    assert_eq!(mismatch, expected);
+    says(&mismatch, &["8 bytes", "expected 4"]);
+    // As large, aligned otherwise.
+    let mismatch = refused::<[u8; 8], Spsc>(&place);
+    let expected = Mismatch::MessageAlign {
+        expected: 1,
+        found: align_of::<u64>() as u64,
+    };
+    assert_eq!(mismatch, expected);
+    says(&mismatch, &["aligned", "expected 1"]);
+}
+
+#[test]
+fn typed_against_bytes() {
+    let mismatch = refused::<[u8], Spsc>(&ring());
+    assert!(matches!(mismatch, Mismatch::Shape { .. }));
+    says(
+        &mismatch,
+        &["of fixed-size messages, expected one of byte messages"],
+    );
+    let mismatch = refused::<u64, Spsc>(&Place::with::<[u8], Spsc>());
+    assert!(matches!(mismatch, Mismatch::Shape { .. }));
+    says(
+        &mismatch,
+        &["of byte messages, expected one of fixed-size messages"],
+    );
+}
+
+#[test]
+fn another_schema() {
+    let place = Place::empty();
+    let ring = || Ring::<u64, Spsc>::builder().schema(0xabc);
+    ring().create(place.name()).unwrap();
+    let mismatch = refused::<u64, Spsc>(&place);
+    let expected = Mismatch::Schema {
+        expected: 0,
+        found: 0xabc,
+    };
+    assert_eq!(mismatch, expected);
+    says(&mismatch, &["0xabc", "expected 0x0", "mean"]);
+    ring().open(place.name()).unwrap();
+}
+
+#[test]
+fn a_capacity_that_cannot_be() {
+    for capacity in [0, 3, 6, (1 << 31) + 1, 1 << 32, u64::MAX] {
+        let mismatch = with_u64(CAPACITY, capacity);
+        let expected = Mismatch::Capacity {
+            max: 1 << 31,
+            found: capacity,
+        };
+        assert_eq!(mismatch, expected);
+        says(
+            &mismatch,
+            &[&capacity.to_string(), "power of two", "2147483648"],
+        );
+    }
+}
+
+#[test]
+fn a_capacity_that_does_not_fit_the_file() {
+    // A power of two, but the total does not follow from it.
+    let mismatch = with_u64(CAPACITY, 1 << 31);
+    assert!(matches!(
+        mismatch,
+        Mismatch::Field {
+            field: "total size",
+            ..
+        }
+    ));
+}
+
+#[test]
+fn damaged_fields() {
+    for (offset, field) in [
+        (KIND, "kind"),
+        (WAKE, "wake"),
+        (BARRIER, "barrier"),
+        (ON_DEATH, "receiver-death policy"),
+        (ATTEMPTS, "limit of deliveries"),
+        (SHAPE, "message shape"),
+    ] {
+        for value in [99, u32::MAX] {
+            let mismatch = with_u32(offset, value);
+            says(
+                &mismatch,
+                &[field, &value.to_string(), "expected", "damaged"],
+            );
+            assert!(matches!(mismatch, Mismatch::Field { field: found, .. } if found == field));
+        }
+    }
+    assert!(matches!(
+        with_u32(ATTEMPTS, 0),
+        Mismatch::Field { found: 0, .. }
+    ));
+    for (offset, field) in [
+        (STRIDE, "stride"),
+        (TABLE_OFFSET, "table offset"),
+        (TABLE_ENTRIES, "table entries"),
+        (SLOTS_OFFSET, "slots offset"),
+        (TOTAL_SIZE, "total size"),
+        (RESERVED, "reserved"),
+    ] {
+        for value in [99, u64::MAX] {
+            let mismatch = with_u64(offset, value);
+            says(
+                &mismatch,
+                &[field, &value.to_string(), "expected", "damaged"],
+            );
+            assert!(matches!(mismatch, Mismatch::Field { field: found, .. } if found == field));
+        }
+    }
+    for value in [3, 1 << 13, u64::MAX] {
+        let mismatch = with_u64(MESSAGE_ALIGN, value);
+        assert!(matches!(
+            mismatch,
+            Mismatch::Field {
+                field: "message alignment",
+                ..
+            }
+        ));
+    }
+    let mismatch = with_u64(MESSAGE_SIZE, u64::MAX);
+    assert!(matches!(
+        mismatch,
+        Mismatch::Field {
+            field: "message size",
+            ..
+        }
+    ));
+    let mismatch = with_u64(MESSAGE_SIZE, (i64::MAX - 4) as u64);
+    assert!(matches!(mismatch, Mismatch::Field { .. }), "{mismatch}");
+}
+
+/// Opens a ring with these bytes for a header as everything it might be: each
+/// opens or says why not. Whatever opens is used.
+fn open_as_anything(place: &Place) {
+    let _ = memring::inspect(place.name());
+    if let Ok(ring) = Ring::<u64, Spsc>::open(place.name()) {
+        use_it(&ring);
+    }
+    if let Ok(ring) = Ring::<u64, Mpmc>::open(place.name()) {
+        use_it(&ring);
+    }
+    if let Ok(ring) = Ring::<[u8], Spmc>::open(place.name()) {
+        assert!(ring.capacity().is_power_of_two());
+        if let (Ok(mut sender), Ok(mut receiver)) = (ring.sender(), ring.receiver()) {
+            let _ = sender.try_send(b"x");
+            let _ = receiver.try_recv();
+        }
+    }
+}
+
+fn use_it<K: memring::Kind>(ring: &Ring<u64, K>) {
+    assert!(ring.capacity().is_power_of_two());
+    if let (Ok(mut sender), Ok(mut receiver)) = (ring.sender(), ring.receiver()) {
+        let _ = sender.try_send(1);
+        let _ = receiver.try_recv();
+    }
+}
+
+#[test]
+fn any_header_opens_or_is_refused() {
+    let place = ring();
+    let whole = std::fs::read(&place.path).unwrap();
+    let field = prop_oneof![
+        Just(VERSION),
+        Just(CAPACITY),
+        Just(MESSAGE_SIZE),
+        Just(SCHEMA),
+        Just(START)
+    ];
+    let bytes = prop_oneof![
+        // All of it, some of it, a field with something plausible.
+        proptest::collection::vec(any::<u8>(), 128).prop_map(|bytes| (0, bytes)),
+        (8..120u64, proptest::collection::vec(any::<u8>(), 1..8)),
+        (field, 0..70u64).prop_map(|(at, value)| (at, value.to_ne_bytes().to_vec())),
+        ((2..16u64).prop_map(|at| at * 8), any::<u64>())
+            .prop_map(|(at, value)| (at, value.to_ne_bytes().to_vec())),
+    ];
+    let patches = proptest::collection::vec(bytes, 1..4);
+    let config = Config {
+        cases: 2000,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let run = TestRunner::new(config).run(&patches, |patches| {
+        // The same file each time, so that what was done to it does not last.
+        place.patch(0, &whole);
+        for (at, bytes) in patches {
+            place.patch(at, &bytes);
+        }
+        open_as_anything(&place);
+        Ok(())
+    });
+    run.unwrap_or_else(|error| panic!("{error}"));
+}

@@ -1,0 +1,38 @@
+//! The inputs that the fuzzer found worth keeping, and those that once led to
+//! a defect, run again without a fuzzer: one file each in `corpus/`.
+
+use std::path::PathBuf;
+
+use memring_testkit::fuzzing::{Arbitrary, hostile, lengths, open, operations, positions, replay};
+
+/// Runs all that is kept for `target`.
+fn replay_kept<I: for<'a> Arbitrary<'a>>(target: &str, run: fn(I)) {
+    let kept = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/api/corpus");
+    let count = replay(&kept.join(target), run);
+    assert!(count > 3, "only {count} inputs for {target}");
+}
+
+#[test]
+fn hostile_writes() {
+    replay_kept("hostile", hostile::run);
+}
+
+#[test]
+fn hostile_lengths() {
+    replay_kept("lengths", lengths::run);
+}
+
+#[test]
+fn hostile_files() {
+    replay_kept("open", open::run);
+}
+
+#[test]
+fn operations_in_order() {
+    replay_kept("operations", operations::run);
+}
+
+#[test]
+fn position_arithmetic() {
+    replay_kept("positions", positions::run);
+}

@@ -1,0 +1,181 @@
+//! A process that closes all of its descriptors, those of its rings included.
+
+use memring::{AttachError, Kind, RecvTimeoutError, Ring, RingError, Side};
+use memring_testkit::boards::Board;
+use memring_testkit::children::Args;
+use memring_testkit::for_each_kind;
+use memring_testkit::holders::{A_WHILE, get, get_sorted, put};
+use memring_testkit::homes::{Home, RING};
+use memring_testkit::kinds::occupant;
+use memring_testkit::loads::{Line, Load};
+use memring_testkit::sys;
+use memring_testkit::text::says;
+use memring_testkit::time::LONG;
+
+/// Words of the board: steps done, and steps to do.
+const STEP: usize = 0;
+const GO: usize = 1;
+
+const BACK: &str = "back";
+const MESSAGES: u64 = 1000;
+
+/// Attached to two rings, receives from the one and sends to the other, with
+/// nothing but its memory left.
+pub fn closer<K: Kind>(args: &Args) {
+    let board = args.board("board");
+    let reused: bool = args.get("reused");
+    let ring = Ring::<Line, K>::open(RING).expect("open the ring");
+    let back = Ring::<Line, K>::open(BACK).expect("open the other");
+    let mut rx = ring.receiver().expect("attach a receiver");
+    let mut tx = back.sender().expect("attach a sender");
+    sys::close_from(3).expect("close all descriptors");
+    // Their numbers go to other files, or to none.
+    let others: Vec<_> = (0..if reused { 20 } else { 0 })
+        .map(|_| std::fs::File::open("/dev/null").expect("open a file"))
+        .collect();
+    errors_are_clear(&ring);
+    step(&board, 1);
+    for number in 0..MESSAGES {
+        let lease = rx.lease_timeout(LONG).expect("a message");
+        assert_eq!(Line::stamp(&lease.read()).number, number);
+        lease.release();
+        let made = Line::numbered(number);
+        tx.send_timeout(made, LONG).expect("send it back");
+    }
+    // It sees who is there, or cannot tell, and then takes them for
+    // alive. It never takes itself for dead.
+    let nobody = rx.recv_timeout(A_WHILE).err();
+    assert_eq!(nobody, Some(RecvTimeoutError::Timeout(None)));
+    let stats = ring.stats();
+    assert!(
+        stats
+            .senders
+            .iter()
+            .chain(&stats.receivers)
+            .all(|peer| peer.alive)
+    );
+    step(&board, 2);
+    // It holds leases and a grant until it is killed.
+    let leased = rx.lease_batch(2).expect("lease");
+    assert_eq!(leased.len(), 2);
+    let grant = tx.reserve().expect("reserve");
+    step(&board, 3);
+    if args.get("detach") {
+        drop((grant, leased));
+        drop((tx, rx, ring, back));
+        for file in others {
+            file.metadata().expect("nobody has closed a file of ours");
+        }
+    }
+    step(&board, 4);
+}
+
+/// Says that a step is done, and waits for the word to go on.
+fn step(board: &Board, step: u64) {
+    board.set(STEP, step);
+    board.wait(GO, step);
+}
+
+/// What needs a descriptor fails, and says why.
+fn errors_are_clear<K: Kind>(ring: &Ring<Line, K>) {
+    let words = ["found it closed or used for another file", "not yours"];
+    match ring.as_fd().err() {
+        Some(error @ RingError::Os { .. }) => says(&error, &words),
+        other => panic!("expected an error of the system, found {other:?}"),
+    }
+    for error in [ring.sender().err(), ring.receiver().err()] {
+        match error {
+            Some(error @ AttachError::Os { .. }) => says(&error, &words),
+            other => panic!("expected an error of the system, found {other:?}"),
+        }
+    }
+}
+
+fn without_descriptors<K: Kind>(reused: bool, detach: bool) {
+    let home = Home::new();
+    let board = home.board("board", 2);
+    let ring = Ring::<Line, K>::create(&home.ring(), 8).expect("make a ring");
+    let back = Ring::<Line, K>::create(&home.named(BACK), 8).expect("make another");
+    let mut tx = ring.sender().expect("attach a sender");
+    let mut rx = back.receiver().expect("attach a receiver");
+    let child = home.spawn(
+        "closer",
+        &[("kind", &K::KIND), ("reused", &reused), ("detach", &detach)],
+    );
+    board.wait(STEP, 1);
+    let is_there = || {
+        let (there, here) = (ring.stats().receivers, back.stats().senders);
+        for peers in [there, here] {
+            assert_eq!(peers.len(), 1, "{peers:?}");
+            assert!(peers[0].alive && peers[0].pid == child.pid(), "{peers:?}");
+        }
+        let holder = |many: bool| (!many).then_some(child.pid());
+        assert_eq!(
+            occupant(&ring, Side::Receiver),
+            holder(K::KIND.has_many_receivers())
+        );
+        assert_eq!(
+            occupant(&back, Side::Sender),
+            holder(K::KIND.has_many_senders())
+        );
+    };
+    is_there();
+    board.set(GO, 1);
+    for number in 0..MESSAGES {
+        let made = Line::numbered(number);
+        tx.send_timeout(made, LONG).expect("it receives");
+        assert_eq!(get(&mut rx), (number, 0));
+    }
+    board.wait(STEP, 2);
+    is_there();
+    let next = MESSAGES;
+    put(&mut tx, next..next + 3);
+    board.set(GO, 2);
+    board.wait(STEP, 3);
+    is_there();
+    assert!(ring.stats().redelivered == 0);
+    let marked = if detach {
+        // Its locks go with its memory: the places are free.
+        board.set(GO, 3);
+        board.wait(STEP, 4);
+        assert!(ring.stats().receivers.is_empty() && back.stats().senders.is_empty());
+        0
+    } else {
+        child.kill();
+        assert!(!ring.stats().receivers[0].alive && !back.stats().senders[0].alive);
+        2
+    };
+    let mut successor = ring.receiver().expect("the place is free");
+    let left = if detach { 2..3 } else { 0..3 };
+    let expected = left
+        .clone()
+        .map(|number| (next + number, u8::from(number < marked)));
+    assert!(
+        get_sorted(&mut successor, left.count())
+            .into_iter()
+            .eq(expected)
+    );
+    let end = rx.recv_timeout(LONG).err();
+    assert_eq!(end, Some(RecvTimeoutError::Disconnected));
+    put(&mut back.sender().expect("the place is free"), 5..6);
+    assert_eq!(get(&mut rx), (5, 0));
+    assert_eq!(ring.stats().lost, 0);
+    board.set(GO, 4);
+}
+
+fn a_process_without_descriptors_goes_on_and_its_death_is_noticed<K: Kind>() {
+    for reused in [false, true] {
+        without_descriptors::<K>(reused, false);
+    }
+}
+
+fn a_process_without_descriptors_can_detach<K: Kind>() {
+    for reused in [false, true] {
+        without_descriptors::<K>(reused, true);
+    }
+}
+
+for_each_kind!(
+    a_process_without_descriptors_goes_on_and_its_death_is_noticed,
+    a_process_without_descriptors_can_detach,
+);

@@ -1,0 +1,212 @@
+//! Which program passes which points: every point is in here.
+
+use memring::RingKind;
+use memring::failpoints::Failpoint::{self, *};
+
+/// What a doomed process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// Attaches, sends in every way, sleeps and wakes, clones, detaches; again
+    /// and again.
+    Send,
+    /// Likewise receives, and gives back.
+    Receive,
+    /// Finds somebody dead, from the one side or the other.
+    RepairAsSender,
+    RepairAsReceiver,
+    /// Takes the place of somebody dead.
+    SucceedAsSender,
+    SucceedAsReceiver,
+    /// Does something, and detaches.
+    LeaveAsSender,
+    LeaveAsReceiver,
+    /// Closes, and receives the rest.
+    Close,
+}
+
+/// Attaching to a place that nobody left dirty, and detaching again.
+const COMING_AND_GOING: [Failpoint; 8] = [
+    IdLocked,
+    PidEntered,
+    EntryTaken,
+    ArrivalCounted,
+    IdUnlocked,
+    DepartureCounted,
+    EntryCleaned,
+    Detached,
+];
+/// Sleeping, and waking those who sleep, whichever way.
+const SLEEPING: [Failpoint; 6] = [
+    SleepRegistered,
+    SleepFenced,
+    Woken,
+    WaitWordCounted,
+    BitCleared,
+    AllCounted,
+];
+
+/// Traffic in both directions: what it passes, on the side in question.
+pub fn of_traffic(program: Program, kind: RingKind) -> Vec<Failpoint> {
+    let own: &[Failpoint] = match program {
+        Program::Send if kind.has_many_senders() => &[
+            Claimed,
+            TailMoved,
+            Written,
+            Published,
+            ClaimAbandoned,
+            MessageAnnounced,
+            Cloned,
+        ],
+        Program::Send => &[
+            SentRecovered,
+            BusyReset,
+            BusySet,
+            Written,
+            Published,
+            SentMoved,
+            BusyCleared,
+            MessageAnnounced,
+        ],
+        Program::Receive if kind.has_many_receivers() => &[
+            Taken,
+            HeadMoved,
+            Read,
+            SlotFreed,
+            RoomAnnounced,
+            GivenBackCounted,
+            Repaired,
+            RequeueAnnounced,
+            Cloned,
+        ],
+        Program::Receive => &[
+            TakenRecovered,
+            HandedOut,
+            Read,
+            DoneMoved,
+            CreditGiven,
+            RoomAnnounced,
+            GivenBackCounted,
+            Repaired,
+            TakenLowered,
+        ],
+        _ => panic!("{program:?} is no traffic"),
+    };
+    [&COMING_AND_GOING[..], &SLEEPING, own].concat()
+}
+
+/// Who is dead when a repairer or a successor comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dead {
+    /// A sender with a grant.
+    Sender,
+    /// A sender killed right after it has published.
+    Published,
+    /// A receiver with leases.
+    Receiver,
+    /// Likewise, and such messages are dropped.
+    ReceiverDiscarded,
+    /// One process with every place of the side that its killer inherits.
+    AllPlaces,
+}
+
+/// A repairer meets one of `Dead`: what it passes.
+pub fn of_repair(dead: Dead, kind: RingKind) -> Vec<Failpoint> {
+    let on_slot: &[Failpoint] = match dead {
+        Dead::Sender if kind.has_many_senders() => &[Repaired],
+        Dead::Receiver if kind.has_many_receivers() => &[GivenBackCounted, Repaired],
+        Dead::ReceiverDiscarded if kind.has_many_receivers() => &[LostCounted, Repaired],
+        _ => &[],
+    };
+    let on_entry = [
+        RequeueAnnounced,
+        DeadRecovered,
+        DeathCounted,
+        EntryReaped,
+        AllCounted,
+    ];
+    [on_slot, &on_entry[..]].concat()
+}
+
+/// A successor takes the place of one of `Dead`: what it passes.
+pub fn of_successor(dead: Dead) -> Vec<Failpoint> {
+    let own: &[Failpoint] = match dead {
+        Dead::Published => &[SentRecovered, BusyReset],
+        Dead::Receiver => &[
+            GivenBackCounted,
+            Repaired,
+            TakenLowered,
+            TakenRecovered,
+            DoneMoved,
+            CreditGiven,
+            AllCounted,
+        ],
+        Dead::ReceiverDiscarded => &[LostCounted, DoneMoved, TakenRecovered, AllCounted],
+        Dead::AllPlaces => &[
+            Repaired,
+            RequeueAnnounced,
+            OwnIdRecovered,
+            AllCounted,
+            DeadRecovered,
+            DeathCounted,
+            EntryReaped,
+        ],
+        Dead::Sender => &[],
+    };
+    let coming = [IdLocked, PidEntered, EntryTaken, ArrivalCounted];
+    [&coming[..], own].concat()
+}
+
+/// Whoever closes a ring and then reports its end.
+pub const OF_CLOSING: [Failpoint; 3] = [ClosedSet, AllCounted, ClosedFenced];
+
+/// Two repairers at one slot: the one that comes too late.
+pub const OF_LATE_REPAIR: [Failpoint; 1] = [CountTakenBack];
+
+/// Making a ring with a name; one without; removing one.
+pub const OF_NAMED: [Failpoint; 6] = [
+    FileMade,
+    FileAllocated,
+    HeaderWritten,
+    StartWritten,
+    UsersLocked,
+    NamePublished,
+];
+pub const OF_ANONYMOUS: [Failpoint; 6] = [
+    FileMade,
+    FileAllocated,
+    HeaderWritten,
+    FileSealed,
+    StartWritten,
+    UsersLocked,
+];
+pub const OF_REMOVAL: [Failpoint; 2] = [RemovalLocked, NameRemoved];
+
+/// Each is tried somewhere, and each case fails if its point is not reached.
+#[test]
+fn every_point_is_in_the_table() {
+    let mut all = Vec::new();
+    for kind in RingKind::ALL {
+        for program in [Program::Send, Program::Receive] {
+            all.extend(of_traffic(program, kind));
+        }
+        for dead in [Dead::Sender, Dead::Receiver, Dead::ReceiverDiscarded] {
+            all.extend(of_repair(dead, kind));
+        }
+    }
+    for dead in [
+        Dead::Published,
+        Dead::Receiver,
+        Dead::ReceiverDiscarded,
+        Dead::AllPlaces,
+    ] {
+        all.extend(of_successor(dead));
+    }
+    all.extend(OF_CLOSING);
+    all.extend(OF_LATE_REPAIR);
+    all.extend(OF_NAMED);
+    all.extend(OF_ANONYMOUS);
+    all.extend(OF_REMOVAL);
+    for point in Failpoint::ALL {
+        assert!(all.contains(point), "{point:?} is tried nowhere");
+    }
+}

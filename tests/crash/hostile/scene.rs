@@ -1,0 +1,120 @@
+//! What the threads of one round share: the ring, the time, the tally.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use memring::{AttachError, Failure, Kind, Message, Ring, WaitStrategy};
+use memring_testkit::random::Random;
+
+use super::watch::Watch;
+
+/// What may come of a call.
+#[derive(Clone, Copy, Debug)]
+pub enum Outcome {
+    Sent,
+    Received,
+    Leased,
+    Full,
+    Empty,
+    TimedOut,
+    Closed,
+    Disconnected,
+    Corrupted,
+    NotAttached,
+    NotOpened,
+    Opened,
+    Looked,
+}
+
+/// How often each has come.
+#[derive(Default)]
+pub struct Tally([AtomicU64; 13]);
+
+impl Tally {
+    pub fn add(&self, outcome: Outcome, count: usize) {
+        self.0[outcome as usize].fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    pub fn of(&self, outcome: Outcome) -> u64 {
+        self.0[outcome as usize].load(Ordering::Relaxed)
+    }
+}
+
+pub struct Scene<'s, T: Message + ?Sized, K: Kind> {
+    /// The handle of whoever made the ring. Its memory may be nonsense.
+    pub made: Ring<T, K>,
+    pub name: Option<&'s Path>,
+    pub end: Instant,
+    pub tally: &'s Tally,
+    pub sleeps: bool,
+    /// Only its deadline ends a call when the other side has gone.
+    pub waits_through: bool,
+}
+
+impl<T: Message + ?Sized, K: Kind> Scene<'_, T, K> {
+    pub fn is_over(&self) -> bool {
+        Instant::now() >= self.end
+    }
+
+    /// A handle of the caller's own, unless the header is nonsense just now.
+    pub fn open(&self, watch: &Watch) -> Option<Ring<T, K>> {
+        let builder = Ring::<T, K>::builder().wait_through_disconnect(self.waits_through);
+        let opened = watch.call("open", Duration::ZERO, || match self.name {
+            Some(path) => builder.open(path.to_str().expect("a path of ASCII")),
+            None => builder.from_fd(self.made.as_fd().expect("an anonymous ring's")),
+        });
+        let (outcome, ring) = match opened {
+            Ok(ring) => (Outcome::Opened, Some(ring)),
+            Err(_) => (Outcome::NotOpened, None),
+        };
+        self.tally.add(outcome, 1);
+        if ring.is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        ring
+    }
+
+    pub fn strategy(&self, random: &mut Random) -> WaitStrategy {
+        match random.below(3) {
+            _ if !self.sleeps => WaitStrategy::Spin,
+            0 => WaitStrategy::Spin,
+            1 => WaitStrategy::SpinThenPark { spins: 50 },
+            _ => WaitStrategy::Park,
+        }
+    }
+
+    /// The endpoint, if it could be had.
+    pub fn attached<E>(&self, attached: Result<E, AttachError>) -> Option<E> {
+        match attached {
+            Ok(endpoint) => return Some(endpoint),
+            Err(AttachError::Failed(failure)) => self.failed(failure),
+            Err(_) => self.tally.add(Outcome::NotAttached, 1),
+        }
+        std::thread::sleep(Duration::from_millis(1));
+        None
+    }
+
+    /// A handle has failed: only because the memory is nonsense. A header that
+    /// told a smaller limit when it was opened makes a ring of smaller messages
+    /// for that handle, which then says so.
+    pub fn failed(&self, failure: Failure) {
+        let made_for = self.made.message_size();
+        let is_nonsense = match failure {
+            Failure::Corrupted(_) => true,
+            Failure::TooLong { length, limit } => limit < length && length <= made_for,
+            _ => false,
+        };
+        assert!(is_nonsense, "{failure}");
+        self.tally.add(Outcome::Corrupted, 1);
+    }
+}
+
+/// How long a call may wait: mostly not long, now and then beyond a full sleep.
+pub fn timeout(random: &mut Random) -> Duration {
+    match random.below(16) {
+        0 => Duration::from_millis(120),
+        1..4 => Duration::ZERO,
+        _ => Duration::from_micros(random.below(3000)),
+    }
+}

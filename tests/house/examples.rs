@@ -1,0 +1,83 @@
+//! The examples run and find nothing wrong, and the README shows real code.
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use memring_testkit::homes::directory;
+use memring_testkit::programs::Running;
+
+/// The example that cargo has built beside this test.
+fn example(name: &str) -> PathBuf {
+    let this = std::env::current_exe().expect("path of this test");
+    let profile = this
+        .parent()
+        .and_then(Path::parent)
+        .expect("target/PROFILE/deps");
+    let path = profile.join("examples").join(name);
+    assert!(
+        path.exists(),
+        "{} is missing: `cargo test` builds it, `cargo test --test house` does not; \
+         run `cargo build --examples` first",
+        path.display()
+    );
+    path
+}
+
+/// Runs an example with a ring directory of its own; says what it printed.
+fn run(name: &str) -> String {
+    let rings = directory();
+    let mut command = Command::new(example(name));
+    // A group of its own, so that a hanging example is killed with all the processes that it
+    // has started.
+    command.env("MEMRING_DIR", rings.path()).process_group(0);
+    let ended = Running::start(command.stdin(Stdio::null()), name).finish();
+    let text = ended.text().to_owned();
+    assert!(
+        ended.status.success(),
+        "{name}: {}; it printed:\n{text}{}",
+        ended.status,
+        ended.err
+    );
+    let left: Vec<_> = fs::read_dir(rings.path())
+        .expect("ring directory")
+        .map(|entry| entry.expect("entry").file_name())
+        .collect();
+    assert!(left.is_empty(), "{name} left rings behind: {left:?}");
+    text
+}
+
+#[test]
+fn two_processes() {
+    assert!(run("two_processes").contains("received 10000 ticks, all in order"));
+}
+
+#[test]
+fn market_data() {
+    assert!(run("market_data").contains("none lost"));
+}
+
+#[test]
+fn work_queue() {
+    let printed = run("work_queue");
+    assert!(printed.contains("worker 0 holds job"), "{printed}");
+    assert!(printed.contains("1 redelivered, none lost"), "{printed}");
+}
+
+#[test]
+fn logger() {
+    assert!(run("logger").contains("8000 lines of 4 processes in one log"));
+}
+
+#[test]
+fn the_readme_shows_an_example_word_for_word() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).expect("README.md");
+    let code = fs::read_to_string(root.join("examples/two_processes.rs")).expect("example");
+    let shown = format!("```rust\n{code}```\n");
+    assert!(
+        readme.contains(&shown),
+        "README.md and examples/two_processes.rs differ"
+    );
+}
