@@ -24,9 +24,7 @@ mod table;
 pub(crate) use attach::{Admits, Attached, Refusal};
 pub use id::MemberId;
 pub(crate) use id::{IDS, MemberSet};
-#[cfg(test)]
-pub(crate) use reap::MAX_PROBES_OF_A_RECOVERY;
-pub(crate) use reap::Scan;
+pub(crate) use reap::{MAX_PROBES_OF_A_RECOVERY, Scan};
 pub use table::Peer;
 pub(crate) use table::{Presence, Role, Table};
 

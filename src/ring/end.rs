@@ -94,6 +94,21 @@ pub(crate) trait Conclude {
     fn end_in_sight(&mut self) -> Option<End>;
 }
 
+/// What an endpoint does that checks in full.
+pub(crate) trait Check: Conclude {
+    /// Why it can be of no use any more.
+    type Failure;
+    /// Senders end at once when the ring is closed; receivers drain it first.
+    const SENDS: bool;
+    /// After an attempt that failed: whether the endpoint is of use still. Looks for
+    /// dead members now and then.
+    fn go_on(&mut self, error: ClaimError) -> Result<(), Self::Failure>;
+    /// The end that was concluded last, so as not to make sure of it again.
+    fn concluded(&mut self) -> &mut Option<End>;
+    /// Has every waiting endpoint look again.
+    fn wake_all(&mut self);
+}
+
 /// What making sure of an end came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Conclusion<R> {
@@ -126,7 +141,7 @@ pub(crate) enum ConcludeStep {
 
 impl ConcludeStep {
     /// Takes this step: what follows, or what it all came to.
-    pub(crate) fn take<C: Conclude>(
+    pub(crate) fn take<C: Check>(
         self,
         endpoint: &mut C,
         end: End,
@@ -143,7 +158,7 @@ impl ConcludeStep {
                 (Err(ClaimError::Corrupted(found)), _) => {
                     return Break(Conclusion::Corrupted(found));
                 }
-                (Err(ClaimError::Closed), _) => return Break(Conclusion::Ended(End::Closed)),
+                (Err(ClaimError::Closed), _) => return Break(report(endpoint, End::Closed)),
                 (Err(other), _) => return Break(Conclusion::NotYet(other.blocker())),
             },
             ConcludeStep::Quiescence => match endpoint.is_quiescent() {
@@ -157,7 +172,7 @@ impl ConcludeStep {
             },
             ConcludeStep::Confirm => {
                 return Break(match endpoint.end_in_sight() == Some(end) {
-                    true => Conclusion::Ended(end),
+                    true => report(endpoint, end),
                     false => Conclusion::NotYet(None),
                 });
             }
@@ -168,7 +183,7 @@ impl ConcludeStep {
 
 /// Makes sure of `end` before it is reported: receivers drain first, what the dead
 /// held is given back first, and a send that had begun comes to its end.
-pub(crate) fn conclude<C: Conclude>(endpoint: &mut C, end: End) -> Conclusion<C::Output> {
+fn conclude<C: Check>(endpoint: &mut C, end: End) -> Conclusion<C::Output> {
     let mut step = ConcludeStep::Fence;
     loop {
         match step.take(endpoint, end) {
@@ -178,49 +193,45 @@ pub(crate) fn conclude<C: Conclude>(endpoint: &mut C, end: End) -> Conclusion<C:
     }
 }
 
-/// What an endpoint does that checks in full.
-pub(crate) trait Check: Conclude {
-    /// Why it can be of no use any more.
-    type Failure;
-    /// Senders end at once when the ring is closed; receivers drain it first.
-    const SENDS: bool;
-    /// After an attempt that failed: whether the endpoint is of use still. Looks for
-    /// dead members now and then.
-    fn go_on(&mut self, error: ClaimError) -> Result<(), Self::Failure>;
-    /// The end that was concluded last, so as not to make sure of it again.
-    fn concluded(&mut self) -> &mut Option<End>;
-    /// Has every waiting endpoint look again.
-    fn wake_all(&mut self);
+/// An endpoint that finds the ring closed wakes all: one that sleeps may wait for
+/// what this one had begun, or may not have been woken by what came last.
+fn report<C: Check>(endpoint: &mut C, end: End) -> Conclusion<C::Output> {
+    *endpoint.concluded() = Some(end);
+    if end == End::Closed {
+        endpoint.wake_all();
+    }
+    Conclusion::Ended(end)
+}
+
+/// What an attempt means that failed; or else there is an end to be made sure of.
+pub(crate) fn interpret<C: Check>(
+    endpoint: &mut C,
+    error: ClaimError,
+) -> ControlFlow<Conclusion<C::Output>, End> {
+    Break(match error {
+        ClaimError::Corrupted(found) => Conclusion::Corrupted(found),
+        ClaimError::Closed => report(endpoint, End::Closed),
+        ClaimError::Contended => Conclusion::NotYet(None),
+        ClaimError::NotReady | ClaimError::Held(_) => match endpoint.end_in_sight() {
+            None => Conclusion::NotYet(error.blocker()),
+            Some(End::Closed) if C::SENDS => report(endpoint, End::Closed),
+            Some(end) if error == ClaimError::NotReady && *endpoint.concluded() == Some(end) => {
+                Conclusion::Ended(end)
+            }
+            Some(end) => return Continue(end),
+        },
+    })
 }
 
 /// Tries an operation in full, and finds out what it means if that finds nothing.
-///
-/// An endpoint that finds the ring closed wakes all: one that sleeps may wait for
-/// what this one had begun, or may not have been woken by what came last.
 pub(crate) fn check<C: Check>(endpoint: &mut C) -> Result<Conclusion<C::Output>, C::Failure> {
     let error = match endpoint.attempt() {
         Ok(output) => return Ok(Conclusion::Found(output)),
         Err(error) => error,
     };
     endpoint.go_on(error)?;
-    let conclusion = match error {
-        ClaimError::Corrupted(found) => Conclusion::Corrupted(found),
-        ClaimError::Closed => Conclusion::Ended(End::Closed),
-        ClaimError::Contended => Conclusion::NotYet(None),
-        ClaimError::NotReady | ClaimError::Held(_) => match endpoint.end_in_sight() {
-            None => Conclusion::NotYet(error.blocker()),
-            Some(End::Closed) if C::SENDS => Conclusion::Ended(End::Closed),
-            Some(end) if error == ClaimError::NotReady && *endpoint.concluded() == Some(end) => {
-                return Ok(Conclusion::Ended(end));
-            }
-            Some(end) => conclude(endpoint, end),
-        },
-    };
-    if let Conclusion::Ended(end) = conclusion {
-        *endpoint.concluded() = Some(end);
-        if end == End::Closed {
-            endpoint.wake_all();
-        }
-    }
-    Ok(conclusion)
+    Ok(match interpret(endpoint, error) {
+        Continue(end) => conclude(endpoint, end),
+        Break(conclusion) => conclusion,
+    })
 }

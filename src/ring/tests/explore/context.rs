@@ -130,7 +130,8 @@ impl Recover for Survivor<'_> {
     fn recover(&self, dead: &mut MemberSet, is_dead: impl FnMut(MemberId) -> bool) {
         let (memory, policy) = (&self.context.memory, self.context.scenario.policy);
         if self.context.is_mutant(Mutant::CleanBesideSuccessor) {
-            return recover::recover_held(memory, &mut dead.clone(), policy, is_dead);
+            recover::recover_held(memory, &mut dead.clone(), policy, is_dead);
+            return;
         }
         recover::recover_held(memory, dead, policy, is_dead);
         if self.stage == Stage::Enter && dead.contains(self.context.codec.member(self.process)) {

@@ -9,7 +9,7 @@ use super::process::{LocalState, On, note, note_with};
 use super::script::{Stage, call_again};
 use super::{Saved, Snapshot};
 use crate::members::{Liveness, MemberId, Presence, Scan, Table};
-use crate::ring::end::{self, Conclude, ConcludeStep, Conclusion, End};
+use crate::ring::end::{self, Check, Conclude, ConcludeStep, Conclusion, End};
 use crate::ring::layout::Cell;
 use crate::ring::memory::Memory;
 use crate::ring::recover::RedeliveryPolicy;
@@ -118,36 +118,21 @@ where
             Stage::Take
         }
         Stage::Missed(blocker) => {
-            let mut concluding = Concluding::<S, R> {
-                survivor,
-                side: &mut side,
-                step: ConcludeStep::Fence,
-                peers: &mut local.peers,
-            };
-            match (concluding.end_in_sight(), blocker) {
-                (Some(end), None) if local.concluded == Some(end) => report(end, true),
-                (Some(end), _) => Stage::Conclude(ConcludeStep::Fence, end),
-                (None, Some(held)) => Stage::Reclaim(held),
-                (None, None) => Stage::Take,
+            let error = blocker.map_or(ClaimError::NotReady, ClaimError::Held);
+            let before = local.concluded;
+            let mut checking = Checking::<S, R>::new(survivor, &mut side, local);
+            match end::interpret(&mut checking, error) {
+                Continue(end) => Stage::Conclude(ConcludeStep::Fence, end),
+                Break(Conclusion::Ended(end)) => report(end, before == Some(end)),
+                Break(conclusion) => concluded(survivor, local, conclusion),
             }
         }
         Stage::Conclude(step, end) => {
-            let mut concluding = Concluding::<S, R> {
-                survivor,
-                side: &mut side,
-                step,
-                peers: &mut local.peers,
-            };
-            match step.take(&mut concluding, end) {
+            let mut checking = Checking::<S, R>::new(survivor, &mut side, local);
+            checking.is_last = step == ConcludeStep::LastAttempt;
+            match step.take(&mut checking, end) {
                 Continue(step) => Stage::Conclude(step, end),
-                Break(Conclusion::Found(claim)) => taken(survivor, local, claim),
-                Break(Conclusion::NotYet(Some(blocker))) => Stage::Reclaim(blocker),
-                Break(Conclusion::NotYet(None)) => Stage::Take,
-                Break(Conclusion::Ended(end)) => {
-                    local.concluded = (end != End::Closed).then_some(end);
-                    report(end, false)
-                }
-                Break(Conclusion::Corrupted(corruption)) => wrong(corruption.what),
+                Break(conclusion) => concluded(survivor, local, conclusion),
             }
         }
         _ => unreachable!("not a receiver's"),
@@ -167,6 +152,17 @@ fn taken(survivor: &Survivor, local: &mut LocalState, claim: Claim) -> Stage {
         reception if !reception.leases => Stage::Release,
         reception if local.held.len() < reception.batch => Stage::TakeMore,
         _ => Stage::HandOut,
+    }
+}
+
+/// A check has come to this.
+fn concluded(survivor: &Survivor, local: &mut LocalState, conclusion: Conclusion<Claim>) -> Stage {
+    match conclusion {
+        Conclusion::Found(claim) => taken(survivor, local, claim),
+        Conclusion::NotYet(Some(blocker)) => Stage::Reclaim(blocker),
+        Conclusion::NotYet(None) => Stage::Take,
+        Conclusion::Ended(end) => report(end, false),
+        Conclusion::Corrupted(corruption) => wrong(corruption.what),
     }
 }
 
@@ -206,14 +202,48 @@ fn count_after_look<R: Snapshot>(survivor: &Survivor, mut saved: Saved) -> R {
 }
 
 /// A receiver that makes sure of an end.
-struct Concluding<'a, S: Arity, R: Arity> {
+struct Checking<'a, S: Arity, R: Arity> {
     survivor: &'a Survivor<'a>,
     side: &'a mut R::Receiver<S>,
-    step: ConcludeStep,
+    /// The next attempt is the last.
+    is_last: bool,
     peers: &'a mut Option<(u64, Presence)>,
+    concluded: &'a mut Option<End>,
 }
 
-impl<S: Arity, R: Arity> Conclude for Concluding<'_, S, R> {
+impl<'a, S: Arity, R: Arity> Checking<'a, S, R> {
+    fn new(
+        survivor: &'a Survivor<'a>,
+        side: &'a mut R::Receiver<S>,
+        local: &'a mut LocalState,
+    ) -> Self {
+        Checking {
+            survivor,
+            side,
+            is_last: false,
+            peers: &mut local.peers,
+            concluded: &mut local.concluded,
+        }
+    }
+}
+
+impl<S: Arity, R: Arity> Check for Checking<'_, S, R> {
+    type Failure = ();
+    const SENDS: bool = false;
+
+    /// Scans are what waiting processes begin at any time.
+    fn go_on(&mut self, _error: ClaimError) -> Result<(), ()> {
+        Ok(())
+    }
+
+    fn concluded(&mut self) -> &mut Option<End> {
+        self.concluded
+    }
+
+    fn wake_all(&mut self) {} // nobody sleeps
+}
+
+impl<S: Arity, R: Arity> Conclude for Checking<'_, S, R> {
     type Output = Claim;
 
     fn fence(&mut self, end: End) {
@@ -233,8 +263,7 @@ impl<S: Arity, R: Arity> Conclude for Concluding<'_, S, R> {
     }
 
     fn attempt(&mut self) -> Result<Claim, ClaimError> {
-        let is_last = self.step == ConcludeStep::LastAttempt;
-        if is_last && self.survivor.context.is_mutant(Mutant::NoLastLook) {
+        if self.is_last && self.survivor.context.is_mutant(Mutant::NoLastLook) {
             return Err(ClaimError::NotReady);
         }
         self.side.claim(&self.survivor.context.memory)
