@@ -3,7 +3,7 @@
 use bytemuck::Zeroable;
 
 use super::Scenario;
-use super::state::{GlobalState, MAX_PROCESSES, MAX_SLOTS, POSITIONS, Place, WORDS, is_word};
+use super::state::{GlobalState, Location, MAX_PROCESSES, MAX_SLOTS, POSITIONS, WORDS, is_word};
 use crate::members::MemberId;
 use crate::ring::slot::{Geometry, SlotState, SlotWord};
 
@@ -87,7 +87,7 @@ impl Codec {
         }
     }
 
-    pub(super) fn pack(self, place: Place, value: u64) -> u16 {
+    pub(super) fn pack(self, place: Location, value: u64) -> u16 {
         if is_word(place) {
             self.pack_word(place - WORDS, SlotWord(value))
         } else if place < POSITIONS {
@@ -97,7 +97,7 @@ impl Codec {
         }
     }
 
-    pub(super) fn unpack(self, place: Place, packed: u16) -> u64 {
+    pub(super) fn unpack(self, place: Location, packed: u16) -> u64 {
         if is_word(place) {
             self.unpack_word(place - WORDS, packed).0
         } else if place < POSITIONS {

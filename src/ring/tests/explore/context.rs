@@ -97,10 +97,7 @@ impl Liveness for Survivor<'_> {
     }
 
     fn unlock(&self, id: MemberId) {
-        ask(
-            LOCKS + self.context.codec.process(id),
-            PackedAccess::Unlock,
-        );
+        ask(LOCKS + self.context.codec.process(id), PackedAccess::Unlock);
     }
 
     fn is_alive(&self, id: MemberId) -> bool {
@@ -113,8 +110,8 @@ impl Liveness for Survivor<'_> {
         if remembers && self.found_dead.get() & bit != 0 {
             return false;
         }
-        let alive = survey_of(process)
-            .unwrap_or_else(|| ask(LOCKS + process, PackedAccess::Probe) != 0);
+        let alive =
+            survey_of(process).unwrap_or_else(|| ask(LOCKS + process, PackedAccess::Probe) != 0);
         if remembers && !alive {
             self.found_dead.set(self.found_dead.get() | bit);
         }
@@ -139,5 +136,5 @@ impl Recover for Survivor<'_> {
         }
     }
 
-    fn wake_all(&self) {} // nobody sleeps
+    fn wake_all(&self) {} // sleeping is not modelled
 }

@@ -184,7 +184,7 @@ impl Engine {
                     state.is_alive(sender) && !matches!(stage_of(sender), Stage::Enter)
                 }) =>
             {
-                Err("a receiver reports that nobody is left, and a sender is there")
+                Err("a receiver reports that no sender is left, and one is there")
             }
             _ => Ok(()),
         }
@@ -201,10 +201,9 @@ impl Engine {
     ) {
         transitions.clear();
         let scenario = self.scenario();
-        let is_dead = |process: usize| {
-            state.entries[process] & DIRTY != 0 && !state.is_alive(process)
-        };
-        let anybody_died = (0..scenario.plans.len()).any(is_dead);
+        let is_dead =
+            |process: usize| state.entries[process] & DIRTY != 0 && !state.is_alive(process);
+        let any_dead = (0..scenario.plans.len()).any(is_dead);
         for (process, plan) in scenario.plans.iter().enumerate() {
             let local = &self.node(state, process).local;
             match local.stage {
@@ -223,9 +222,9 @@ impl Engine {
             let scans = match scenario.scanners {
                 Scanners::Concluding => false,
                 Scanners::Receivers => plan.reception.is_some(),
-                Scanners::Everybody => true,
+                Scanners::All => true,
             };
-            if scans && anybody_died && local.is_between_calls() {
+            if scans && any_dead && local.is_between_calls() {
                 transitions.push((process, Transition::Scan));
             }
         }
@@ -238,7 +237,7 @@ impl Engine {
         let (senders, all) = (scenario.senders(), scenario.plans.len());
         let is_gone = |process: usize| stage_of(process) == Stage::Dead;
         if !scenario.successors && (senders..all).all(is_gone) {
-            return true; // nobody is left to receive
+            return true; // no process is left to receive
         }
         let rests = (0..all).all(|process| match &self.node(state, process).local {
             local if local.stage == Stage::Done => true,
@@ -247,14 +246,14 @@ impl Engine {
                 debug_assert!(local.stage != Stage::Dead);
                 false
             }
-            // It has reported that nobody is left, as of now.
+            // It has reported that no sender is left, as of now.
             local if scenario.detaches => {
                 let end = End::Disconnected(state.epochs[0].into());
                 local.is_between_calls() && local.concluded == Some(end)
             }
             local => local.is_between_calls(),
         });
-        // Where nobody comes after the report of the end, it was judged then.
+        // Without successors, what was left was judged when the end was reported.
         let judged = scenario.closes() && !scenario.successors && state.kills > 0;
         let held = |word: &u16| word & 7 != 0;
         rests && (judged || ledger::is_drained(state) && !state.words.iter().any(held))

@@ -5,14 +5,14 @@ use super::context::Context;
 use super::mutants::Mutant;
 use super::process::LocalState;
 use super::script::Stage;
-use super::state::{DEAD, DIRTY, ENTRIES, LOCKS, PackedAccess, Place, is_word, place_of};
+use super::state::{DEAD, DIRTY, ENTRIES, LOCKS, Location, PackedAccess, is_word, place_of};
 use crate::members::Presence;
 use crate::ring::end::ConcludeStep;
 use crate::ring::layout::Cell;
 use crate::ring::slot::SlotState;
 
 /// An access that was made, or is about to be.
-type Made = (Place, PackedAccess);
+type Made = (Location, PackedAccess);
 
 /// The state of a packed word that a receiver waits at.
 const CLAIMED: u16 = SlotState::Claimed as u16;
@@ -106,9 +106,9 @@ fn forget_words(history: &mut Vec<u16>, made: &[Made], from: usize) {
     history.resize(from + words, 0);
 }
 
-/// A scan remembers the entries of those whom it found dead, and of the slots which of
-/// the dead proved to be alive; all else is as if it had found nothing: a clean entry,
-/// a word of nobody.
+/// A scan remembers the entries of the members that it found dead, and of the slots
+/// which of those members proved to be alive after all. The rest is as if it had found
+/// nothing: a clean entry, a word without an owner.
 fn forget_scan(context: &Context, history: &[u16], made: &[Made], pending: Made) -> Vec<u16> {
     let mut kept = Vec::new();
     let mut at = 0;

@@ -62,13 +62,18 @@ fn spsc(n: u64) -> Worlds {
         }),
         ("2 batches of 2, 2 kills", pairs()),
         ("the same discarded", pairs().discards()),
-        ("the same delivered twice at most", pairs().max_deliveries(2)),
+        (
+            "the same delivered twice at most",
+            pairs().max_deliveries(2),
+        ),
         ("detaching, 1 kill, successors send", {
             let ring = one(Spsc, n, &[ONE]).receivers(1, LEASE);
             ring.kills_with_successors(1, &[ONE]).detaching()
         }),
         ("abandoned and given back, 2 kills", {
-            mixed.receivers(1, GIVES_BACK).kills_with_successors(2, &[ONE])
+            mixed
+                .receivers(1, GIVES_BACK)
+                .kills_with_successors(2, &[ONE])
         }),
     ]
 }
@@ -97,10 +102,10 @@ fn mpsc(n: u64) -> Worlds {
             let ring = two(Mpsc, n, &[ONE, ONE]).receivers(1, GIVES_BACK);
             ring.kills_with_successors(1, &[])
         }),
-        ("2+1, 1 kill, everybody scans", {
+        ("2+1, 1 kill, all scan", {
             let ring = two(Mpsc, n, &[ONE]).receivers(1, LEASE);
             let ring = ring.kills_with_successors(1, &[ONE]);
-            ring.scanners(Scanners::Everybody)
+            ring.scanners(Scanners::All)
         }),
         ("2+1, fast, closed, 1 kill", {
             let ring = ring(Mpsc, n).sender(&[ONE, ONE]).sender(&[ONE]).closer();
@@ -142,10 +147,6 @@ fn spmc(n: u64) -> Worlds {
         ("1+2, 3 messages, the sender dies twice, successors send", {
             let ring = one(Spmc, n, &[ONE, ONE, ONE]).receivers(2, LEASE);
             ring.kills_with_successors(2, &[ONE]).immortal_receivers()
-        }),
-        ("1+2, detaching, 1 kill", {
-            let ring = one(Spmc, n, &[ONE]).receivers(2, RECV);
-            ring.kills(1).detaching()
         }),
     ]
 }
@@ -216,6 +217,12 @@ fn spmc_keeps_its_promises() {
     for capacity in [1, 2] {
         explore(Spmc, capacity, spmc(capacity));
     }
+    let detaching = one(Spmc, 1, &[ONE]).receivers(2, RECV).kills(1);
+    explore(
+        Spmc,
+        1,
+        vec![("1+2, detaching, 1 kill", detaching.detaching())],
+    );
 }
 
 #[test]
@@ -236,10 +243,13 @@ fn large_worlds_of_many_senders() {
                 let ring = ring.sender(&[ONE, Abandon]).closer();
                 ring.receivers(1, LEASE).kills_with_successors(1, &[])
             }),
-            ("2+1, fast, 2 messages each, closed, 1 kill, successors send", {
-                let ring = two(Mpsc, n, &[ONE, ONE]).closer().receivers(1, LEASE);
-                ring.kills_with_successors(1, &[ONE]).fast()
-            }),
+            (
+                "2+1, fast, 2 messages each, closed, 1 kill, successors send",
+                {
+                    let ring = two(Mpsc, n, &[ONE, ONE]).closer().receivers(1, LEASE);
+                    ring.kills_with_successors(1, &[ONE]).fast()
+                },
+            ),
             ("2+1, 2 messages each, 2 kills, successors", {
                 let ring = two(Mpsc, n, &[ONE, ONE]).receivers(1, LEASE);
                 ring.kills_with_successors(2, &[])
@@ -258,6 +268,12 @@ fn large_worlds_of_many_receivers() {
             ("1+2, closed, 1 kill, successors send", {
                 let ring = messages().closer().receivers(2, LEASE);
                 ring.kills_with_successors(1, &[ONE])
+            }),
+            ("1+2, detaching, 2 kills", {
+                one(Spmc, n, &[ONE])
+                    .receivers(2, LEASE)
+                    .kills(2)
+                    .detaching()
             }),
             ("1+2, 3 messages in batches of 2, 1 kill, successors", {
                 let ring = one(Spmc, n, &[Send(2), ONE]).receivers(2, BATCH);
@@ -306,10 +322,10 @@ fn large_worlds_of_many_on_both_sides() {
             ("1+3, 2 kills", {
                 one(Mpmc, n, &[ONE]).receivers(3, LEASE).kills(2)
             }),
-            ("1+2, 1 kill, successors, everybody scans", {
+            ("1+2, 1 kill, successors, all scan", {
                 let ring = one(Mpmc, n, &[ONE, ONE]).receivers(2, LEASE);
                 let ring = ring.kills_with_successors(1, &[]);
-                ring.scanners(Scanners::Everybody)
+                ring.scanners(Scanners::All)
             }),
             ("1+2, 2 kills, successors", {
                 let ring = one(Mpmc, n, &[ONE]).receivers(2, LEASE);

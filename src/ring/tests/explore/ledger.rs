@@ -6,7 +6,7 @@
 //! write, one of these four meets what it must not.
 
 use super::Scenario;
-use super::state::{GlobalState, MAX_PROCESSES, PackedAccess, Place, WORDS, is_word};
+use super::state::{GlobalState, Location, MAX_PROCESSES, PackedAccess, WORDS, is_word};
 use crate::ring::layout::Cell;
 use crate::ring::slot::SlotState;
 
@@ -60,10 +60,10 @@ const ACKNOWLEDGED: u32 = 4;
 const RECEIVED: u32 = 8;
 /// One more than the redeliveries of the last that was handed out.
 const REDELIVERIES_SHIFT: u32 = 4;
-/// Who has the message, counted from 1.
+/// The process that has the message, counted from 1.
 const HOLDER_SHIFT: u32 = 8;
 /// Bit by process: a receiver that may report the end all the same, for it had
-/// found the message in living hands.
+/// found the holder of the message alive.
 const EXCUSED_SHIFT: u32 = 11;
 
 /// Whose successor has it, should one come, counted from 1.
@@ -75,7 +75,7 @@ fn holder(entry: u32) -> u8 {
     (entry >> HOLDER_SHIFT & 7) as u8
 }
 
-/// With a new holder nobody is excused any more, and nobody inherits.
+/// With a new holder no receiver is excused any more, and no process inherits.
 fn with_holder(entry: u32, holder: u8) -> u32 {
     entry & 0xff | u32::from(holder) << HOLDER_SHIFT
 }
@@ -108,8 +108,8 @@ fn slot(scenario: &Scenario, offset: u8) -> usize {
     (position & (scenario.capacity - 1)) as usize
 }
 
-/// Makes a record; `Err` tells what is wrong with it. `concluding` are those who
-/// are about to report the end (see [`excuses`]).
+/// Makes a record; `Err` tells what is wrong with it. `concluding` are the
+/// receivers about to report the end (see [`excuses`]).
 pub(super) fn enter(
     scenario: &Scenario,
     state: &mut GlobalState,
@@ -122,7 +122,7 @@ pub(super) fn enter(
         Record::Write { offset, message } => {
             let slot = slot(scenario, offset);
             if !matches!(state.holders[slot], 0) && state.holders[slot] != me {
-                return Err("a sender claims a slot that somebody holds");
+                return Err("a sender claims a slot that is held");
             }
             let before = state.payloads[slot];
             if before != payload(offset, message) && before != 0 && !scenario.may_lose() {
@@ -143,7 +143,7 @@ pub(super) fn enter(
         Record::Take { offset } => {
             let slot = slot(scenario, offset);
             if state.holders[slot] != 0 {
-                return Err("a receiver claims a slot that somebody holds");
+                return Err("a receiver claims a slot that is held");
             }
             let message = message_at(scenario, state, offset)?;
             let entry = &mut state.messages[message];
@@ -153,7 +153,10 @@ pub(super) fn enter(
             *entry = with_holder(*entry, me);
             state.holders[slot] = me;
         }
-        Record::Deliver { offset, redeliveries } => {
+        Record::Deliver {
+            offset,
+            redeliveries,
+        } => {
             let message = message_at(scenario, state, offset)?;
             let entry = &mut state.messages[message];
             if scenario.marks_redeliveries() {
@@ -203,17 +206,19 @@ pub(super) fn enter(
     Ok(())
 }
 
-/// A message is in a receiver's hands from the very swap on, and so counts for
-/// those who report the end meanwhile.
+/// A message is held from the very swap on, and so counts for receivers that report
+/// the end meanwhile.
 pub(super) fn claimed(
     scenario: &Scenario,
     state: &mut GlobalState,
     process: usize,
-    place: Place,
+    place: Location,
     access: PackedAccess,
     found: u16,
 ) {
-    let PackedAccess::Swap(from, to) = access else { return };
+    let PackedAccess::Swap(from, to) = access else {
+        return;
+    };
     if is_word(place) && from == found && to >> 7 & 3 == SlotState::Reading as u16 {
         let offset = state.payloads[(place - WORDS) as usize] & 15;
         if let Ok(message) = message_at(scenario, state, offset) {
@@ -249,15 +254,15 @@ pub(super) fn excuses(scenario: &Scenario, concludes: impl Fn(usize) -> bool) ->
     concluding.map(excuse).sum()
 }
 
-/// A receiver does not report the end yet: it has to look anew.
+/// A receiver does not report the end yet: it has to look again.
 pub(super) fn withdraw_excuse(state: &mut GlobalState, process: usize) {
     for entry in &mut state.messages {
         *entry &= !excuse(process);
     }
 }
 
-/// A process dies: nothing is in its hands any more. Those who had found it
-/// alive before they report the end are `excused`.
+/// A process dies, and holds nothing any more. Receivers that had found it alive
+/// before they report the end are `excused`.
 pub(super) fn die(state: &mut GlobalState, process: usize, excused: u32) {
     let me = process as u8 + 1;
     release_messages(state, me, excused | u32::from(me) << SUCCESSOR_SHIFT);
@@ -268,12 +273,12 @@ pub(super) fn die(state: &mut GlobalState, process: usize, excused: u32) {
     }
 }
 
-/// With everybody at rest: are all messages accounted for?
+/// With all processes at rest: are all messages accounted for?
 pub(super) fn is_drained(state: &GlobalState) -> bool {
     missing(state) <= state.cell(Cell::Lost)
 }
 
-/// With everybody at rest and the ring drained: `lost` tells the losses, and at
+/// With all processes at rest and the ring drained: `lost` tells the losses, and at
 /// most one more for each death.
 pub(super) fn over_reports(state: &GlobalState) -> bool {
     state.cell(Cell::Lost) > missing(state) + state.kills

@@ -9,7 +9,7 @@ use super::codec::Codec;
 use super::context::Context;
 use super::process::LocalState;
 use super::script::Stage;
-use super::state::{CELLS, DIRTY, ENTRIES, Place, WORDS, is_entry, is_epoch, is_word, place_of};
+use super::state::{CELLS, DIRTY, ENTRIES, Location, WORDS, is_entry, is_epoch, is_word, place_of};
 use crate::members::MemberId;
 use crate::ring::end::ConcludeStep;
 use crate::ring::layout::Cell;
@@ -66,7 +66,7 @@ pub(super) enum Mutant {
     /// R17: a sender does not look at `closed` after its claim, or `busy`.
     NoLookAtClosed,
     /// R17: a busy sender is not waited for.
-    NobodyIsBusy,
+    NoneIsBusy,
     /// R17: nothing is looked for once no sender is busy.
     NoLastLook,
     /// R19: `Closed` without a scan before it,
@@ -84,7 +84,7 @@ pub(super) enum Mutant {
 /// What becomes of an access.
 pub(super) enum Filtered {
     /// It is made, perhaps changed.
-    Go(Place, Access),
+    Go(Location, Access),
     /// It is not made, and finds this.
     Answer(u64),
 }
@@ -104,7 +104,7 @@ pub(super) struct Filter {
     /// The position of the last word that was swapped.
     swapped: Option<u64>,
     /// An access put off until another has been made.
-    deferred: Option<(Place, Access)>,
+    deferred: Option<(Location, Access)>,
     is_due: bool,
     next: u64,
     /// A receiver has loaded the count of requeues, and now looks at all slots.
@@ -141,7 +141,7 @@ impl Filter {
     }
 
     /// What was put off and is to be done now.
-    pub(super) fn due(&self) -> Option<(Place, Access)> {
+    pub(super) fn due(&self) -> Option<(Location, Access)> {
         self.deferred.filter(|_| self.is_due)
     }
 
@@ -155,12 +155,12 @@ impl Filter {
         self.is_due = false;
     }
 
-    fn defer(&mut self, place: Place, access: Access) -> Filtered {
+    fn defer(&mut self, place: Location, access: Access) -> Filtered {
         self.deferred = Some((place, access));
         Filtered::Answer(0)
     }
 
-    pub(super) fn before(&mut self, place: Place, access: Access) -> Filtered {
+    pub(super) fn before(&mut self, place: Location, access: Access) -> Filtered {
         let go = Filtered::Go(place, access);
         let Some(mutant) = self.mutant else {
             return go;
@@ -234,7 +234,7 @@ impl Filter {
             {
                 Filtered::Answer(0)
             }
-            (Mutant::NobodyIsBusy, Access::Load)
+            (Mutant::NoneIsBusy, Access::Load)
                 if at(Cell::Busy) && self.is_concluding(ConcludeStep::Quiescence) =>
             {
                 Filtered::Answer(0)
@@ -271,7 +271,7 @@ impl Filter {
     }
 
     /// What an access that was made seems to have found.
-    pub(super) fn after(&mut self, place: Place, access: Access, result: u64) -> u64 {
+    pub(super) fn after(&mut self, place: Location, access: Access, result: u64) -> u64 {
         let Some(mutant) = self.mutant else {
             return result;
         };
@@ -332,12 +332,12 @@ impl Filter {
         }
     }
 
-    fn position_of(&self, place: Place, word: SlotWord) -> u64 {
+    fn position_of(&self, place: Location, word: SlotWord) -> u64 {
         let packed = self.codec.pack_word(place - WORDS, word);
         self.codec.position_of(place - WORDS, packed)
     }
 
-    fn without_redeliveries(&self, place: Place, word: SlotWord) -> u64 {
+    fn without_redeliveries(&self, place: Location, word: SlotWord) -> u64 {
         debug_assert!(place < ENTRIES);
         let packed = self.codec.pack_word(place - WORDS, word);
         self.codec.unpack_word(place - WORDS, packed & !(15 << 3)).0

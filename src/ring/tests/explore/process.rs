@@ -10,7 +10,8 @@ use super::ledger::Record;
 use super::mutants::{Filter, Filtered};
 use super::script::Stage;
 use super::state::{
-    DEAD, DIRTY, ENTRIES, LOCKS, PIDS, PackedAccess, Place, is_entry, is_epoch, is_word, place_of,
+    DEAD, DIRTY, ENTRIES, LOCKS, Location, PIDS, PackedAccess, is_entry, is_epoch, is_word,
+    place_of,
 };
 use crate::members::{Attached, Presence};
 use crate::ring::end::{ConcludeStep, End};
@@ -99,7 +100,7 @@ impl LocalState {
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub local: LocalState,
-    pub pending: Option<(Place, PackedAccess)>,
+    pub pending: Option<(Location, PackedAccess)>,
     /// Records of the ledger that are made with the pending access.
     pub fires: Vec<Record>,
     /// Known successors, by result of the access.
@@ -125,7 +126,7 @@ pub(super) enum On {
 }
 
 impl On {
-    fn is(self, place: Place, access: PackedAccess) -> bool {
+    fn is(self, place: Location, access: PackedAccess) -> bool {
         let changes = matches!(access, PackedAccess::Store(_) | PackedAccess::Swap(..));
         match self {
             On::Any => true,
@@ -142,20 +143,20 @@ struct Runner {
     stage: Stage,
     history: Vec<u16>,
     /// What those were the results of, so far.
-    made: Vec<(Place, PackedAccess)>,
-    pending: Option<(Place, PackedAccess)>,
+    made: Vec<(Location, PackedAccess)>,
+    pending: Option<(Location, PackedAccess)>,
     records: Vec<Record>,
     armed: Vec<(On, Record)>,
     fires: Vec<Record>,
     filter: Filter,
-    /// Somebody closes the ring; somebody asks who is there.
+    /// A process closes the ring; senders detach, and receivers ask whether any is left.
     closes: bool,
     detaches: bool,
     /// Bit by process: the table has an entry for it.
     entries: u8,
     /// Attaching: the lock of an id was asked for.
     is_locked: bool,
-    /// Whom the last access surveyed, and whether that is alive.
+    /// The process that the last access surveyed, and whether it is alive.
     surveyed: Option<(u8, bool)>,
 }
 
@@ -192,7 +193,7 @@ impl Runner {
     }
 
     /// The recorded result of an access, or `None` if it is yet to be made.
-    fn perform(&mut self, place: Place, access: PackedAccess) -> Option<u16> {
+    fn perform(&mut self, place: Location, access: PackedAccess) -> Option<u16> {
         self.surveyed = None;
         let Some(result) = self.history.get(self.made.len()) else {
             self.pending = Some((place, access));
@@ -207,7 +208,7 @@ impl Runner {
 
     /// What is found without a step, since it is the same at any time or decides
     /// nothing.
-    fn constant(&self, place: Place, access: Access) -> Option<u64> {
+    fn constant(&self, place: Location, access: Access) -> Option<u64> {
         if is_entry(place) {
             return self.constant_entry(place - ENTRIES, access);
         }
@@ -219,7 +220,7 @@ impl Runner {
                 false => (!self.closes).then_some(0),
             };
         }
-        // Nobody reads this counter, neither the code nor the ledger.
+        // Neither the code nor the ledger reads this counter.
         let is_unread = place == place_of(Cell::Redelivered) && access != Access::Load;
         let is_unasked = is_epoch(place) && !self.detaches;
         (is_unread || is_unasked || place == PIDS).then_some(0)
@@ -234,14 +235,15 @@ impl Runner {
         }
         // Which id is taken is the model's choice: the loads before only sort.
         let sorts = self.stage == Stage::Enter && !self.is_locked;
-        // Nobody else changes the entry of a process once it has taken it.
+        // No other process changes an entry once it is taken.
         let is_own = self.process == process
-            && (self.stage != Stage::Enter || self.made.contains(&(ENTRIES + process, PackedAccess::Load)));
+            && (self.stage != Stage::Enter
+                || self.made.contains(&(ENTRIES + process, PackedAccess::Load)));
         (sorts || is_own).then_some(DIRTY.into())
     }
 
     /// An access of the code under test.
-    fn access(&mut self, place: Place, access: Access) -> Option<u64> {
+    fn access(&mut self, place: Location, access: Access) -> Option<u64> {
         while let Some((place, access)) = self.filter.due() {
             self.perform(place, pack(self.codec, place, access))?;
             self.filter.done();
@@ -269,7 +271,7 @@ impl Runner {
     }
 }
 
-fn pack(codec: Codec, place: Place, access: Access) -> PackedAccess {
+fn pack(codec: Codec, place: Location, access: Access) -> PackedAccess {
     match access {
         Access::Load => PackedAccess::Load,
         Access::Store(value) => PackedAccess::Store(codec.pack(place, value)),
@@ -281,11 +283,11 @@ fn pack(codec: Codec, place: Place, access: Access) -> PackedAccess {
 }
 
 fn watch(name: u64, access: Access) -> Option<u64> {
-    with(|runner| runner.access(name as Place, access))
+    with(|runner| runner.access(name as Location, access))
 }
 
 /// An access that is not to memory.
-pub(super) fn ask(place: Place, access: PackedAccess) -> u16 {
+pub(super) fn ask(place: Location, access: PackedAccess) -> u16 {
     with(|runner| runner.perform(place, access)).unwrap_or_else(|| suspend())
 }
 

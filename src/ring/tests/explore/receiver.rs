@@ -240,7 +240,7 @@ impl<S: Arity, R: Arity> Check for Checking<'_, S, R> {
         self.concluded
     }
 
-    fn wake_all(&mut self) {} // nobody sleeps
+    fn wake_all(&mut self) {} // sleeping is not modelled
 }
 
 impl<S: Arity, R: Arity> Conclude for Checking<'_, S, R> {
@@ -281,7 +281,7 @@ impl<S: Arity, R: Arity> Conclude for Checking<'_, S, R> {
             [senders, _] if context.scenario.detaches => {
                 self.survivor.members().presence_since(*senders, self.peers)
             }
-            _ => (0, Presence::Present), // nobody leaves
+            _ => (0, Presence::Present), // none ever leaves
         })
     }
 }

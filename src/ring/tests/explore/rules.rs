@@ -10,8 +10,8 @@ const LIMIT: usize = 4_000_000;
 
 /// The rules are those that [`Mutant`] names.
 fn table() -> Vec<(Mutant, Scenario)> {
-    use Op::{Abandon, Send};
     use Mutant::*;
+    use Op::{Abandon, Send};
     const ONE: Op = Send(1);
     const BATCH: Reception = Reception { batch: 2, ..LEASE };
     let rows = vec![
@@ -113,7 +113,7 @@ fn table() -> Vec<(Mutant, Scenario)> {
                 .sender(&[ONE, ONE])
                 .receivers(2, LEASE)
                 .kills(1)
-                .scanners(Scanners::Everybody),
+                .scanners(Scanners::All),
         ),
         (
             LookBehindOldHead,
@@ -121,7 +121,7 @@ fn table() -> Vec<(Mutant, Scenario)> {
                 .sender(&[ONE, ONE])
                 .receivers(2, LEASE)
                 .kills(1)
-                .scanners(Scanners::Everybody),
+                .scanners(Scanners::All),
         ),
         (
             SilentRecovery,
@@ -175,7 +175,7 @@ fn table() -> Vec<(Mutant, Scenario)> {
             ring(Spsc, 1).sender(&[ONE]).closer().receivers(1, LEASE),
         ),
         (
-            NobodyIsBusy,
+            NoneIsBusy,
             ring(Spmc, 1).sender(&[ONE]).closer().receivers(1, LEASE),
         ),
         (

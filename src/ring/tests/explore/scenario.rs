@@ -56,12 +56,12 @@ pub(super) struct Scenario {
     pub capacity: u64,
     pub start: u64,
     pub policy: RedeliveryPolicy,
-    /// Senders first, then who closes the ring, then receivers.
+    /// Senders first, then the process that closes the ring, then receivers.
     pub plans: Vec<Plan>,
     pub kills: u8,
     /// The dead are succeeded on their id, at any later time.
     pub successors: bool,
-    /// Who scans while it waits.
+    /// Which processes scan while they wait.
     pub scanners: Scanners,
     /// Slots that one recovery may probe for.
     pub max_probes: usize,
@@ -77,7 +77,7 @@ pub(super) enum Scanners {
     /// None: only before an end is reported, and in attaching.
     Concluding,
     Receivers,
-    Everybody,
+    All,
 }
 
 /// How many of each side there may be.
@@ -237,8 +237,8 @@ impl Scenario {
         ops.any(|op| matches!(op, Op::Close))
     }
 
-    /// The roles whose entries are kept. A side of one is left out where nobody asks
-    /// who is there: a scan has nothing to do for it.
+    /// The roles whose entries are kept. A side of one is left out unless receivers ask
+    /// whether a sender is left: a scan recovers nothing for it.
     pub(super) fn roles(&self) -> Vec<Role> {
         let (first, receivers) = (1, 1 + self.senders() as u16);
         let closers = (0..self.senders()).filter(|process| self.is_closer(*process));

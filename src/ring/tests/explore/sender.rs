@@ -41,7 +41,11 @@ pub(super) fn send<S: SendSide + Snapshot>(survivor: &Survivor, local: &mut Loca
         };
     };
     let process = usize::from(local.process);
-    let first_message = || context.scenario.message(process, local.life, local.op.into());
+    let first_message = || {
+        context
+            .scenario
+            .message(process, local.life, local.op.into())
+    };
     let mut saved = local.side;
     if context.is_mutant(Mutant::HintLeads) && local.stage == Stage::TryFast {
         saved[1] = saved[1].wrapping_add(1);

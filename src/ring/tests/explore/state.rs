@@ -32,31 +32,31 @@ pub(super) const CELLS: [ControlWord; 11] = [
     ControlWord::Redelivered,
 ];
 /// So many of them hold positions.
-pub(super) const POSITIONS: Place = 6;
+pub(super) const POSITIONS: Location = 6;
 
 /// Where an access goes: a control word, a slot word, an entry of the table of
 /// members, an epoch, a process id, or the kernel's table of locks.
-pub(super) type Place = u8;
-pub(super) const WORDS: Place = 16;
-pub(super) const ENTRIES: Place = 24;
-pub(super) const EPOCHS: Place = 32;
-pub(super) const PIDS: Place = 34;
-pub(super) const LOCKS: Place = 40;
+pub(super) type Location = u8;
+pub(super) const WORDS: Location = 16;
+pub(super) const ENTRIES: Location = 24;
+pub(super) const EPOCHS: Location = 32;
+pub(super) const PIDS: Location = 34;
+pub(super) const LOCKS: Location = 40;
 
-pub(super) fn place_of(cell: ControlWord) -> Place {
+pub(super) fn place_of(cell: ControlWord) -> Location {
     let at = CELLS.iter().position(|known| *known == cell);
-    at.expect("every cell is listed") as Place
+    at.expect("every cell is listed") as Location
 }
 
-pub(super) fn is_word(place: Place) -> bool {
+pub(super) fn is_word(place: Location) -> bool {
     (WORDS..ENTRIES).contains(&place)
 }
 
-pub(super) fn is_entry(place: Place) -> bool {
+pub(super) fn is_entry(place: Location) -> bool {
     (ENTRIES..EPOCHS).contains(&place)
 }
 
-pub(super) fn is_epoch(place: Place) -> bool {
+pub(super) fn is_epoch(place: Location) -> bool {
     (EPOCHS..PIDS).contains(&place)
 }
 
@@ -105,7 +105,7 @@ pub(super) struct GlobalState {
     pub entries: [u8; MAX_PROCESSES],
     /// Of each role.
     pub epochs: [u8; 2],
-    /// Who has a slot, by the ledger: a process, counted from 1.
+    /// The process that has a slot, by the ledger, counted from 1.
     pub holders: [u8; MAX_SLOTS],
     pub kills: u8,
     /// Bit by process: its lock is held.
@@ -125,7 +125,7 @@ impl GlobalState {
     }
 
     /// Carries out an access; what was there before.
-    pub(super) fn carry_out(&mut self, place: Place, access: PackedAccess) -> u16 {
+    pub(super) fn carry_out(&mut self, place: Location, access: PackedAccess) -> u16 {
         if is_word(place) {
             let word = &mut self.words[(place - WORDS) as usize];
             return change(u16::MAX, *word, access, |new| *word = new);
@@ -184,7 +184,7 @@ pub(super) struct WatchedMemory {
 
 impl WatchedMemory {
     pub(super) fn new(scenario: &Scenario) -> Self {
-        let from = |first: Place, at: usize| AtomicU64::new(u64::from(first) + at as u64);
+        let from = |first: Location, at: usize| AtomicU64::new(u64::from(first) + at as u64);
         WatchedMemory {
             geometry: Geometry::new(scenario.capacity),
             roles: scenario.roles(),

@@ -49,12 +49,12 @@ impl Engine {
 
     fn describe(&self, state: &GlobalState, process: usize, transition: Transition) -> String {
         let node = self.node(state, process);
-        let who = match self.scenario().plans[process].reception {
+        let name = match self.scenario().plans[process].reception {
             None => format!("sender {process}"),
             Some(_) => format!("receiver {process}"),
         };
         let Some((place, access)) = node.pending.filter(|_| transition == Transition::Step) else {
-            return format!("{who}: {transition:?}");
+            return format!("{name}: {transition:?}");
         };
         let codec = self.context.codec;
         let found = state.clone().carry_out(place, access);
@@ -85,7 +85,7 @@ impl Engine {
         };
         let found = value(found);
         format!(
-            "{who} {:?}: {place}: {did}, found {found}",
+            "{name} {:?}: {place}: {did}, found {found}",
             node.local.stage
         )
     }
