@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Shows what is in a ring: its header, how full it is, and who takes part.
+"""Shows what is in a ring: its header, how full it is, and its members.
 
     python3 examples/read_ring.py PATH [--slots]
 
 It needs nothing but Python's standard library and docs/format.md, which it
 follows. It opens the file for reading only, takes no lock, and reads with
-pread, so that it disturbs nobody and a file that is cut short meanwhile is an
+pread, so that it disturbs no process and a file that is cut short meanwhile is an
 error and no signal. The ring may be in use: the figures are taken one after the
 other and need not agree with each other.
 """
@@ -17,33 +17,34 @@ import stat
 import struct
 import sys
 
-HEADER = struct.Struct("=8s8I11Q")
+HEADER = struct.Struct("=8s6I4Q 6I6Q56s")
 FIELDS = (
-    "magic version byte_order kind wake barrier on_death attempts shape capacity "
-    "message_size message_align stride table_offset table_entries slots_offset "
-    "total_size schema start reserved"
+    # The region's header,
+    "magic version byte_order object object_version barrier reserved "
+    "total_size table_offset table_entries data_offset "
+    # and the ring's.
+    "kind wakeups on_death max_deliveries shape ring_reserved capacity "
+    "message_size message_align stride schema start reserved_bytes"
 ).split()
 MAGIC = b"memring\0"
-VERSION = 2
+VERSION, RING, RING_VERSION = 3, 1, 1
 TABLE, ENTRIES, ENTRY = 0x1000, 1024, 16
 SLOTS = 0x5000
 SENDERS, RECEIVERS = range(1, 512), range(512, 1024)
 KINDS = "spsc", "mpsc", "spmc", "mpmc"
 STATES = "FREE", "CLAIMED", "PUBLISHED", "READING"
 WORDS = {
-    "tail": 0x100,
-    "head": 0x180,
-    "sent": 0x200,
-    "busy": 0x208,
-    "taken": 0x280,
-    "done": 0x288,
-    "credit": 0x300,
-    "requeues": 0x380,
-    "closed": 0x400,
-    "sender changes": 0x408,
-    "receiver changes": 0x410,
-    "lost": 0x580,
-    "redelivered": 0x588,
+    "tail": 0x400,
+    "head": 0x480,
+    "sent": 0x500,
+    "busy": 0x508,
+    "taken": 0x580,
+    "done": 0x588,
+    "credit": 0x600,
+    "requeues": 0x680,
+    "closed": 0x700,
+    "lost": 0x780,
+    "redelivered": 0x788,
 }
 # fcntl.F_OFD_GETLK, which older Pythons do not name.
 F_OFD_GETLK = 36
@@ -51,13 +52,13 @@ F_OFD_GETLK = 36
 FLOCK = struct.Struct("hhqqi0q")
 
 
-class Nonsense(Exception):
+class Invalid(Exception):
     """The file is no ring, or a broken one."""
 
 
 def expect(what, found, expected, good):
     if not good:
-        raise Nonsense(f"{what}: expected {expected}, found {found}")
+        raise Invalid(f"{what}: expected {expected}, found {found}")
 
 
 def power_of_two(number):
@@ -87,7 +88,7 @@ class Ring:
         self.file = os.open(path, flags)
         facts = os.fstat(self.file)
         if not stat.S_ISREG(facts.st_mode):
-            raise Nonsense("expected a regular file")
+            raise Invalid("expected a regular file")
         self.size = facts.st_size
         # Once; from here on the copy counts.
         self.header = self.check(self.read(0, HEADER.size, "header"))
@@ -96,7 +97,7 @@ class Ring:
         found = os.pread(self.file, length, offset)
         if len(found) < length:
             end = offset + len(found)
-            raise Nonsense(f"{what}: the file ends after {end} bytes, expected {offset + length}")
+            raise Invalid(f"{what}: the file ends after {end} bytes, expected {offset + length}")
         return found
 
     def check(self, data):
@@ -106,10 +107,12 @@ class Ring:
         found = header["byte_order"]
         expect("byte order", f"{found:#010x}", f"{order:#010x}, as of this machine", found == order)
         expect("format version", header["version"], VERSION, header["version"] == VERSION)
-        for field, last in [("kind", 3), ("wake", 1), ("barrier", 1), ("on_death", 1), ("shape", 1)]:
+        for field, value in [("object", RING), ("object_version", RING_VERSION)]:
+            expect(field, header[field], value, header[field] == value)
+        for field, last in [("kind", 3), ("wakeups", 1), ("barrier", 1), ("on_death", 1), ("shape", 1)]:
             expect(field, header[field], f"0 to {last}", header[field] <= last)
-        attempts, capacity = header["attempts"], header["capacity"]
-        expect("attempts", attempts, "1 to 15", 1 <= attempts <= 15)
+        deliveries, capacity = header["max_deliveries"], header["capacity"]
+        expect("max_deliveries", deliveries, "1 to 15", 1 <= deliveries <= 15)
         good = power_of_two(capacity) and capacity <= 1 << 31
         expect("capacity", capacity, "a power of two up to 2^31", good)
         size, align = header["message_size"], header["message_align"]
@@ -120,9 +123,11 @@ class Ring:
             ("stride", stride),
             ("table_offset", TABLE),
             ("table_entries", ENTRIES),
-            ("slots_offset", SLOTS),
+            ("data_offset", SLOTS),
             ("total_size", SLOTS + capacity * stride),
             ("reserved", 0),
+            ("ring_reserved", 0),
+            ("reserved_bytes", bytes(56)),
         ]:
             expect(field, header[field], value, header[field] == value)
         total = header["total_size"]
@@ -144,10 +149,11 @@ class Ring:
         kind = self.header["kind"]
         # The receivers' first: they never overtake the senders.
         received = self.cell("head" if kind & 2 else "done")
-        sent = self.cell("tail" if kind & 1 else "sent")
+        sent = self.cell(("sent", "tail", "head", "tail")[kind])
         # Hints lag, and `sent` may: the words of the slots know better.
         sent = self.passed(sent, lambda state, ahead: ahead > 0 or ahead == 0 and state != "FREE")
-        received = self.passed(received, lambda state, ahead: ahead > 0)
+        is_received = lambda state, ahead: ahead > 0 or ahead == 0 and state == "READING"
+        received = self.passed(received, is_received)
         return sent, received
 
     def passed(self, position, is_passed):
@@ -172,28 +178,28 @@ class Ring:
         return min(under_way, self.header["capacity"])
 
     def slots(self):
-        """Index, lap, state, attempt and owner of every slot."""
+        """Index, lap, state, redeliveries and owner of every slot."""
         for index in range(self.header["capacity"]):
             what = f"slot {index}"
             word = self.word(SLOTS + index * self.header["stride"], what)
-            state, attempt, owner = STATES[word >> 14 & 3], word >> 10 & 15, word & 1023
+            state, redeliveries, owner = STATES[word >> 14 & 3], word >> 10 & 15, word & 1023
             holders = {"CLAIMED": SENDERS, "READING": RECEIVERS}.get(state, range(1))
-            good = owner in holders and attempt <= (14 if state in ("PUBLISHED", "READING") else 0)
+            good = owner in holders and redeliveries <= (14 if state in ("PUBLISHED", "READING") else 0)
             expect(what, f"{word:#018x}", "the word of some state", good)
-            yield index, word >> 16, state, attempt, owner
+            yield index, word >> 16, state, redeliveries, owner
 
     def is_held(self, byte):
-        """Does anybody hold a lock on this byte? Asks, and takes nothing."""
+        """Whether a process holds a lock on this byte. Asks, and takes nothing."""
         ask = FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
         answer = fcntl.fcntl(self.file, F_OFD_GETLK, ask)
         return FLOCK.unpack(answer)[0] != fcntl.F_UNLCK
 
-    def participants(self):
-        """Id, process and life of everybody attached, or dead and not cleared up."""
+    def members(self):
+        """Id, process and life of every member, dead ones included that were not reaped."""
         for ident in range(1, ENTRIES):
-            entry = self.word(TABLE + ident * ENTRY, "participant table")
+            entry = self.word(TABLE + ident * ENTRY, "table of members")
             if entry & 1:
-                process = self.word(TABLE + ident * ENTRY + 8, "participant table")
+                process = self.word(TABLE + ident * ENTRY + 8, "table of members")
                 yield ident, process, self.is_held(ident)
 
 
@@ -209,10 +215,10 @@ def show(path, with_slots):
         ("message", message.format(header["message_size"], header["message_align"])),
         ("capacity", f"{header['capacity']} slots of {header['stride']} bytes"),
         ("schema", f"{header['schema']:#x}"),
-        ("wake", ("spin only", "blocking")[header["wake"]]),
+        ("wake-ups", ("spin only", "blocking")[header["wakeups"]]),
         ("barrier", ("fences", "membarrier")[header["barrier"]]),
         ("on death", ("redeliver", "discard")[header["on_death"]]),
-        ("attempts", header["attempts"]),
+        ("deliveries", header["max_deliveries"]),
         ("start", header["start"]),
         ("file", f"{ring.size} bytes"),
         ("in use", "yes" if ring.is_held(0) else "no"),
@@ -223,14 +229,14 @@ def show(path, with_slots):
         ("lost", ring.cell("lost")),
         ("redelivered", ring.cell("redelivered")),
     ]
-    for ident, process, alive in ring.participants():
+    for ident, process, alive in ring.members():
         side = "sender" if ident in SENDERS else "receiver"
         life = "alive" if alive else "dead"
-        rows.append(("participant", f"{ident} {side} process {process} {life}"))
+        rows.append(("member", f"{ident} {side} process {process} {life}"))
     if with_slots:
-        for index, lap, state, attempt, owner in ring.slots():
-            rows.append(("slot", f"{index} lap {lap} {state} attempt {attempt} owner {owner}"))
-    # Only now: nothing is printed of a file that turns out to be nonsense.
+        for index, lap, state, redeliveries, owner in ring.slots():
+            rows.append(("slot", f"{index} lap {lap} {state} redeliveries {redeliveries} owner {owner}"))
+    # Only now: nothing is printed of a file that turns out to be invalid.
     for name, value in rows:
         print(f"{name:12} {value}")
 
@@ -242,7 +248,7 @@ def main(args):
         return 2
     try:
         show(paths[0], "--slots" in args)
-    except Nonsense as error:
+    except Invalid as error:
         print(f"read_ring: {paths[0]}: {error}", file=sys.stderr)
         return 1
     except OSError as error:

@@ -1,16 +1,19 @@
 //! `memring bench`: all contenders are measured, and nothing that happens to a child hangs it.
 
-mod common;
-
 use std::thread::sleep;
 use std::time::Duration;
 
-use common::{Place, children, signal, wait_until_gone};
+use memring_testkit::commands::Place;
+use memring_testkit::processes::{children_of, signal, wait_until_gone};
 use rustix::process::Signal;
+
+fn place() -> Place {
+    Place::of(env!("CARGO_BIN_EXE_memring"))
+}
 
 #[test]
 fn a_quick_run_measures_everybody() {
-    let place = Place::new();
+    let place = place();
     let run = place
         .run(&["bench", "--quick", "--json", "--senders", "2"])
         .succeeded();
@@ -92,7 +95,7 @@ fn a_quick_run_measures_everybody() {
 
 #[test]
 fn the_tables_show_every_contender_and_the_floor() {
-    let place = Place::new();
+    let place = place();
     let run = place.run(&["bench", "--quick"]).succeeded();
     for word in [
         "CPU",
@@ -117,9 +120,7 @@ fn the_tables_show_every_contender_and_the_floor() {
 
 #[test]
 fn a_cpu_that_is_not_there_is_named() {
-    Place::new()
-        .run(&["bench", "--cpus", "0,999"])
-        .failed(&["999"]);
+    place().run(&["bench", "--cpus", "0,999"]).failed(&["999"]);
 }
 
 /// Let a run measure for a moment, so that its children are at work.
@@ -129,10 +130,10 @@ fn a_moment() {
 
 #[test]
 fn a_killed_child_ends_the_run_with_an_error() {
-    let place = Place::new();
+    let place = place();
     for victim in 0..2 {
         let run = place.start(&["bench"]);
-        let children = children(run.pid(), 2);
+        let children = children_of(run.pid(), 2);
         a_moment();
         signal(children[victim], Signal::KILL);
         run.finish().failed(&["process", "died", "9"]);
@@ -142,9 +143,9 @@ fn a_killed_child_ends_the_run_with_an_error() {
 
 #[test]
 fn a_child_that_hangs_ends_the_run_with_an_error() {
-    let place = Place::new();
+    let place = place();
     let run = place.start(&["bench"]);
-    let children = children(run.pid(), 2);
+    let children = children_of(run.pid(), 2);
     a_moment();
     signal(children[1], Signal::STOP);
     run.finish().failed(&["did not answer in time"]);
@@ -155,9 +156,9 @@ fn a_child_that_hangs_ends_the_run_with_an_error() {
 
 #[test]
 fn children_do_not_outlive_a_killed_run() {
-    let place = Place::new();
+    let place = place();
     let mut run = place.start(&["bench"]);
-    let children = children(run.pid(), 2);
+    let children = children_of(run.pid(), 2);
     a_moment();
     // Stopped, they cannot find out by themselves.
     for &child in &children {

@@ -1,26 +1,29 @@
 //! `memring send` and `memring recv`: what goes in comes out.
 
-mod common;
-
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::process::Stdio;
 use std::thread;
 
-use common::{Noise, Place};
+use memring_testkit::commands::Place;
+use memring_testkit::random::Random;
 use sha2::{Digest, Sha256};
+
+fn place() -> Place {
+    Place::of(env!("CARGO_BIN_EXE_memring"))
+}
 
 /// A gibibyte: a second or two.
 const LARGE: usize = 1 << 30;
 
 #[test]
 fn a_large_file_arrives_with_the_same_sha256() {
-    let place = Place::new();
+    let place = place();
     let mut recv = place.start_to(&["recv", "big", "--create"], Stdio::piped());
     let mut send = place.start_with(&["send", "big", "--wait"], Stdio::piped());
     let (mut input, mut output) = (send.stdin(), recv.stdout());
     let feeder = thread::spawn(move || {
-        let (mut noise, mut hash) = (Noise::new(1), Sha256::new());
+        let (mut noise, mut hash) = (Random::of(1), Sha256::new());
         let mut piece = vec![0; 1 << 20];
         noise.fill(&mut piece);
         for index in 0..LARGE >> 20 {
@@ -54,7 +57,7 @@ fn a_large_file_arrives_with_the_same_sha256() {
 
 #[test]
 fn no_line_is_lost_or_doubled_between_three_senders_and_three_receivers() {
-    let place = Place::new();
+    let place = place();
     let create = [
         "recv",
         "q",
@@ -71,11 +74,11 @@ fn no_line_is_lost_or_doubled_between_three_senders_and_three_receivers() {
     }
     let mut lines = Vec::new();
     let mut senders = Vec::new();
-    let mut noise = Noise::new(2);
+    let mut noise = Random::of(2);
     for sender in 0..3 {
         let mut text = String::new();
         for number in 0..20_000 {
-            let filling = "x".repeat(noise.number() as usize % 40);
+            let filling = "x".repeat(noise.below(40) as usize);
             let line = format!("{sender} {number} {filling}");
             text.push_str(&line);
             text.push('\n');
@@ -102,7 +105,7 @@ fn no_line_is_lost_or_doubled_between_three_senders_and_three_receivers() {
 
 #[test]
 fn of_senders_that_end_together_one_closes_the_ring() {
-    let place = Place::new();
+    let place = place();
     for round in 0..20 {
         let name = format!("together{round}");
         let recv = place.start(&["recv", &name, "--lines", "--create", "--kind", "mpsc"]);
@@ -125,7 +128,7 @@ fn of_senders_that_end_together_one_closes_the_ring() {
 
 #[test]
 fn the_ring_stays_open_while_another_sender_is_attached() {
-    let place = Place::new();
+    let place = place();
     let mut recv = place.start(&["recv", "q", "--lines", "--create", "--kind", "mpsc"]);
     let mut patient = place.start_with(&["send", "q", "--lines", "--wait"], Stdio::piped());
     place.wait_for("q", "had a sender", |ring| ring["senders"] == 1);
@@ -141,7 +144,7 @@ fn the_ring_stays_open_while_another_sender_is_attached() {
 
 #[test]
 fn keep_open_leaves_the_ring_to_the_next_sender() {
-    let place = Place::new();
+    let place = place();
     place
         .run_fed(&["send", "q", "--create", "--keep-open"], b"one ")
         .succeeded();
@@ -156,9 +159,9 @@ fn keep_open_leaves_the_ring_to_the_next_sender() {
 
 #[test]
 fn raw_input_comes_out_byte_by_byte_whatever_the_slots() {
-    let place = Place::new();
+    let place = place();
     let mut input = vec![0; 100_003];
-    Noise::new(3).fill(&mut input);
+    Random::of(3).fill(&mut input);
     for (kind, slot) in [
         ("spsc", "1"),
         ("mpsc", "7"),
@@ -185,7 +188,7 @@ fn raw_input_comes_out_byte_by_byte_whatever_the_slots() {
 
 #[test]
 fn lines_may_be_empty_and_the_last_may_lack_its_newline() {
-    let place = Place::new();
+    let place = place();
     let text = "\n\none\r\n\n two \nlast";
     place
         .run_fed(&["send", "q", "--create", "--lines"], text.as_bytes())
@@ -201,7 +204,7 @@ fn lines_may_be_empty_and_the_last_may_lack_its_newline() {
 
 #[test]
 fn a_line_longer_than_a_slot_is_an_error_that_says_which() {
-    let place = Place::new();
+    let place = place();
     let create = ["--create", "--lines", "--slot-size", "10"];
     let send =
         |name, text: &[u8]| place.run_fed(&[&["send", name][..], &create[..]].concat(), text);
@@ -219,7 +222,7 @@ fn a_line_longer_than_a_slot_is_an_error_that_says_which() {
 
 #[test]
 fn wait_waits_for_the_ring_and_no_longer_than_told() {
-    let place = Place::new();
+    let place = place();
     place
         .run(&["recv", "q", "--wait", "--timeout", "0.1"])
         .failed(&["/rings/q", "in time"]);
@@ -233,7 +236,7 @@ fn wait_waits_for_the_ring_and_no_longer_than_told() {
 
 #[test]
 fn wait_waits_for_a_taken_place_too() {
-    let place = Place::new();
+    let place = place();
     let mut first = place.start(&["recv", "q", "--create"]);
     place.wait_for("q", "had a receiver", |ring| ring["receivers"] == 1);
     place.run(&["recv", "q"]).failed(&["attach"]);
@@ -248,7 +251,7 @@ fn wait_waits_for_a_taken_place_too() {
 
 #[test]
 fn a_receiver_without_sender_waits_unless_told_to_end() {
-    let place = Place::new();
+    let place = place();
     let mut patient = place.start(&["recv", "patient", "--create"]);
     let impatient = place.start(&["recv", "impatient", "--create", "--end-on-disconnect"]);
     for name in ["patient", "impatient"] {
@@ -268,7 +271,7 @@ fn a_receiver_without_sender_waits_unless_told_to_end() {
 
 #[test]
 fn what_could_not_be_written_stays_in_the_ring() {
-    let place = Place::new();
+    let place = place();
     place
         .run_fed(&["send", "q", "--create"], b"precious")
         .succeeded();
@@ -285,7 +288,7 @@ fn what_could_not_be_written_stays_in_the_ring() {
 
 #[test]
 fn a_reader_that_hangs_up_is_no_news() {
-    let place = Place::new();
+    let place = place();
     place
         .run_fed(&["send", "q", "--create"], b"unheard")
         .succeeded();
@@ -298,9 +301,9 @@ fn a_reader_that_hangs_up_is_no_news() {
 
 #[test]
 fn a_receiver_killed_while_writing_loses_nothing() {
-    let place = Place::new();
+    let place = place();
     let mut input = vec![0; 600_000];
-    Noise::new(4).fill(&mut input);
+    Random::of(4).fill(&mut input);
     // All of it is there first: a batch that was begun earlier could be small enough to be
     // written whole, and would be acknowledged with every right.
     place
@@ -317,7 +320,7 @@ fn a_receiver_killed_while_writing_loses_nothing() {
 
 #[test]
 fn rings_that_cannot_be_used_are_told_apart() {
-    let place = Place::new();
+    let place = place();
     for command in ["send", "recv"] {
         place
             .run(&[command, "none"])
@@ -348,7 +351,7 @@ fn rings_that_cannot_be_used_are_told_apart() {
 
 #[test]
 fn a_wrong_command_line_ends_with_status_2() {
-    let place = Place::new();
+    let place = place();
     for args in [
         &["send"][..],
         &["send", "q", "--capacity", "8"],

@@ -1,15 +1,17 @@
 //! `memring list`, `memring remove` and the help texts.
 
-mod common;
-
 use std::fs;
 use std::process::Stdio;
 
-use common::Place;
+use memring_testkit::commands::Place;
+
+fn place() -> Place {
+    Place::of(env!("CARGO_BIN_EXE_memring"))
+}
 
 #[test]
 fn list_tells_what_is_there() {
-    let place = Place::new();
+    let place = place();
     assert_eq!(place.run(&["list"]).succeeded().text(), "");
     assert!(place.list().is_empty());
 
@@ -69,7 +71,7 @@ fn list_tells_what_is_there() {
 
 #[test]
 fn names_cannot_write_to_the_terminal() {
-    let place = Place::new();
+    let place = place();
     place.list();
     fs::write(place.rings().join("a\x1b[2J"), "").expect("write");
     let output = place.run(&["list"]).succeeded();
@@ -81,7 +83,7 @@ fn names_cannot_write_to_the_terminal() {
 
 #[test]
 fn remove_spares_a_ring_in_use_unless_forced() {
-    let place = Place::new();
+    let place = place();
     let mut send = place.start_with(&["send", "q", "--create"], Stdio::piped());
     place.wait_for("q", "had a sender", |ring| ring["senders"] == 1);
     place
@@ -96,7 +98,7 @@ fn remove_spares_a_ring_in_use_unless_forced() {
 
 #[test]
 fn remove_takes_what_it_can() {
-    let place = Place::new();
+    let place = place();
     for name in ["a", "b"] {
         place.run(&["send", name, "--create"]).succeeded();
     }
@@ -122,7 +124,7 @@ fn remove_takes_what_it_can() {
 
 #[test]
 fn help_tells_every_option_and_status() {
-    let place = Place::new();
+    let place = place();
     let opening = [
         "--create",
         "--kind",

@@ -1,17 +1,23 @@
 //! `memring torture`: short storms over every kind pass, what must not be is found, and nothing is
 //! left behind, however a run ends.
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{Finished, GUARD, Place, children, signal, wait_until_gone};
+use memring_testkit::commands::Place;
+use memring_testkit::processes::{children_of, signal, wait_until_gone};
+use memring_testkit::programs::Finished;
+use memring_testkit::text::skipped;
+use memring_testkit::time::wait_until;
 use rustix::process::Signal;
 
 const KINDS: [&str; 4] = ["spsc", "mpsc", "spmc", "mpmc"];
+
+fn place() -> Place {
+    Place::of(env!("CARGO_BIN_EXE_memring"))
+}
 
 /// Run a storm with its directory in the place's own.
 fn torture(place: &Place, args: &[&str]) -> Finished {
@@ -31,7 +37,7 @@ fn names(dir: &Path) -> Vec<String> {
 
 #[test]
 fn every_kind_survives_a_short_storm() {
-    let place = Place::new();
+    let place = place();
     let run = torture(&place, &["--kills", "120", "--seed", "5"]).succeeded();
     let lines: Vec<&str> = run.text().lines().collect();
     assert!(lines[0].starts_with("seed 5, 120 kills"), "{}", lines[0]);
@@ -49,7 +55,7 @@ fn every_kind_survives_a_short_storm() {
 
 #[test]
 fn all_messages_and_fates_pass() {
-    let place = Place::new();
+    let place = place();
     for (message, capacity, fate) in [
         ("8", "1", "redeliver"),
         ("64", "2", "discard"),
@@ -100,7 +106,7 @@ fn all_messages_and_fates_pass() {
 
 #[test]
 fn a_seed_is_a_schedule() {
-    let place = Place::new();
+    let place = place();
     let schedule = |args: &[&str]| {
         let run = torture(&place, &[&["--schedule"], args].concat()).succeeded();
         run.text().to_owned()
@@ -121,7 +127,7 @@ fn a_seed_is_a_schedule() {
 
 #[test]
 fn bad_options_are_refused_in_a_line() {
-    let place = Place::new();
+    let place = place();
     torture(&place, &["--capacity", "48"]).failed(&["48", "power of two"]);
     torture(&place, &["--kills", "31"]).failed(&["31", "32 at least"]);
     place
@@ -148,7 +154,7 @@ fn bad_options_are_refused_in_a_line() {
 
 /// A storm with a saboteur: status 1, the breach in a line, and the evidence kept.
 fn found(kind: &str, sabotage: &str, words: &[&str]) {
-    let place = Place::new();
+    let place = place();
     let args = [
         "--kills",
         "20",
@@ -228,10 +234,10 @@ fn is_ignored(signal: Signal) -> bool {
 fn nothing_is_left_of_a_run_that_is_killed() {
     for end in [Signal::KILL, Signal::INT, Signal::TERM] {
         if is_ignored(end) {
-            eprintln!("skipped: {end:?} is ignored here");
+            skipped(format_args!("{end:?} is ignored here"));
             continue;
         }
-        let place = Place::new();
+        let place = place();
         let rings = place.rings();
         let dir = rings.to_str().expect("text");
         // A saboteur that hangs keeps all others where they are.
@@ -246,31 +252,25 @@ fn nothing_is_left_of_a_run_that_is_killed() {
         ];
         let run = place.start(&args);
         // Eight places and the guard.
-        let all = children(run.pid(), 9);
+        let all = children_of(run.pid(), 9);
         sleep(Duration::from_millis(300));
         for &child in &all[1..] {
             // Stopped, they cannot find out by themselves. (Or it has been killed meanwhile.)
-            let _ = rustix::process::Pid::from_raw(child)
+            let _ = rustix::process::Pid::from_raw(child as i32)
                 .map(|pid| rustix::process::kill_process(pid, Signal::STOP));
         }
-        signal(run.pid() as i32, end);
+        signal(run.pid(), end);
         for child in all {
             wait_until_gone(child);
         }
-        let late = Instant::now() + GUARD;
-        while !names(&rings).is_empty() {
-            // With a breach in it, the run has kept it as evidence.
-            let breach = || {
-                let name = names(&rings).pop()?;
-                fs::read_to_string(rings.join(name).join("breach")).ok()
-            };
-            assert!(
-                Instant::now() < late,
-                "left behind: {:?}, {:?}",
-                names(&rings),
-                breach()
-            );
-            sleep(Duration::from_millis(5));
-        }
+        // With a breach in it, the run has kept it as evidence.
+        let breach = || {
+            let name = names(&rings).pop()?;
+            fs::read_to_string(rings.join(name).join("breach")).ok()
+        };
+        wait_until(
+            || names(&rings).is_empty(),
+            || format!("left behind: {:?}, {:?}", names(&rings), breach()),
+        );
     }
 }

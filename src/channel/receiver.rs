@@ -210,13 +210,9 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         }
     }
 
-    /// The slow path of a claim; tells senders of the room that it made.
+    /// The slow path of a claim.
     pub(super) fn claim_slow(&mut self) -> Result<Opened, ClaimError> {
-        let claim = self.side.claim(&self.view);
-        if ReceiveSideOf::<K>::PASSES_GAPS {
-            self.connection.notify(&self.view);
-        }
-        Self::open(&self.view, claim?)
+        Self::open(&self.view, self.side.claim(&self.view)?)
     }
 
     /// Poisons the handle, if `error` says that the ring's memory contradicts itself:
@@ -258,7 +254,8 @@ impl<T: Message + ?Sized, K: Kind> Endpoint for Receiver<T, K> {
     #[inline(always)]
     fn try_fast(&mut self) -> Option<Opened> {
         let opened = self.claim_fast();
-        if opened.is_none() {
+        // In a forked child the memory is not there.
+        if opened.is_none() && self.connection.is_usable() {
             self.side.catch_up(&self.view);
         }
         opened

@@ -316,10 +316,11 @@ impl<T: Message + ?Sized, K: Kind> Endpoint for Sender<T, K> {
     /// them.
     #[inline(always)]
     fn try_fast(&mut self) -> Option<u64> {
-        match self.side.may_have_room(&self.view) {
-            true => self.try_slow().ok(),
-            false => None,
+        // In a forked child the memory is not there.
+        if !self.connection.is_usable() || !self.side.may_have_room(&self.view) {
+            return None;
         }
+        self.try_slow().ok()
     }
 
     fn try_slow(&mut self) -> Result<u64, ClaimError> {

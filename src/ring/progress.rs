@@ -27,7 +27,10 @@ pub(crate) fn progress<M: Memory>(memory: &M, kind: RingKind) -> Progress {
     // words, so that the slot words are as far at least.
     let received = memory.cell(received_cell(kind)).load(Ordering::Acquire);
     let sent = first_unused(memory, kind);
-    let received = first_where(memory, received, |_, ahead| ahead <= 0);
+    // What a receiver holds was received.
+    let received = first_where(memory, received, |word, ahead| {
+        ahead < 0 || ahead == 0 && word.state() != SlotState::Reading
+    });
     let under_way = (sent.wrapping_sub(received) as i64).max(0) as u64;
     Progress {
         sent,

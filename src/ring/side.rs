@@ -97,9 +97,6 @@ pub trait SendSide: Sized + Send {
 pub trait ReceiveSide: Sized + Send {
     /// Whether a release acknowledges everything that was claimed.
     const IN_ORDER: bool;
-    /// Whether a claim may pass positions without a message, and so make room that
-    /// senders have to be told of.
-    const PASSES_GAPS: bool;
     /// Starts as `me`, after the last holder of that id.
     fn attach<M: Memory>(
         memory: &M,

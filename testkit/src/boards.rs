@@ -28,7 +28,7 @@ impl Board {
     /// Maps a board that was made before.
     pub fn open(path: &Path) -> Board {
         let file = File::options().read(true).write(true).open(path);
-        Board(Words::map_all(&file.expect("open a board")).expect("map a board"))
+        Board(Words::map_all(file.expect("open a board")).expect("map a board"))
     }
 
     /// Waits until the word at `index` is at least `value`.

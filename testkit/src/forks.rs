@@ -69,18 +69,20 @@ pub fn fork(act: impl FnOnce()) -> Forked {
     })
 }
 
+/// As [`fork`], by a child that has failed unless `act` returns `true`.
+pub fn fork_checked(act: impl FnOnce() -> bool) -> Forked {
+    fork_to_exit(|| i32::from(!act()))
+}
+
 /// As [`fork`], by a child that ends with the status that `act` returns.
 pub fn fork_to_exit(act: impl FnOnce() -> i32) -> Forked {
     Forked(Some(sys::fork(act)))
 }
 
-/// As [`fork`], by the bare system call: no handler runs, those of the allocator included, so
-/// `act` must not allocate unless this process has one thread.
-pub fn bare_fork(act: impl FnOnce()) -> Forked {
-    Forked(Some(sys::bare_fork(|| {
-        act();
-        0
-    })))
+/// As [`fork_checked`], by the bare system call: no handler runs, those of the allocator included,
+/// so `act` must not allocate unless this process has one thread.
+pub fn bare_fork_checked(act: impl FnOnce() -> bool) -> Forked {
+    Forked(Some(sys::bare_fork(|| i32::from(!act()))))
 }
 
 impl Forked {

@@ -1,5 +1,6 @@
 //! Limits against hanging, and the clock that processes share.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -45,4 +46,17 @@ pub fn wait_until(mut is_so: impl FnMut() -> bool, otherwise: impl FnOnce() -> S
         assert!(Instant::now() < late, "{}", otherwise());
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Waits until `word` is at least `value`; whether it was so within [`LONG`].
+pub fn await_at_least(word: &AtomicU32, value: u32) -> bool {
+    let late = Instant::now() + LONG;
+    // Acquire pairs with whatever the test stored the value with.
+    while word.load(Ordering::Acquire) < value {
+        if Instant::now() > late {
+            return false;
+        }
+        thread::yield_now();
+    }
+    true
 }

@@ -8,11 +8,11 @@
 use std::ops::Deref;
 use std::os::fd::AsFd;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::fstat;
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
 /// The first words of a file, mapped by every process that shares them: all zero at first.
 pub struct Words {
@@ -76,4 +76,14 @@ impl Drop for Words {
         // use: the only failures are a range that is none, and a full table of mappings.
         let _ = unsafe { munmap(self.base.as_ptr().cast(), length) };
     }
+}
+
+/// A word that this process shares with the children that it forks; never freed.
+pub fn shared_word() -> &'static AtomicU32 {
+    let access = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: a null hint without MAP_FIXED: as in `map`.
+    let page = unsafe { mmap_anonymous(ptr::null_mut(), 4096, access, MapFlags::SHARED) };
+    let word = page.expect("map shared memory").cast::<AtomicU32>();
+    // SAFETY: mapped for good, aligned to a page, and zero is a valid value.
+    unsafe { &*word }
 }

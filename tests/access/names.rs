@@ -227,7 +227,7 @@ fn removal() {
         std::fs::write(path.join("text"), "Dear diary, today").unwrap();
         std::fs::write(path.join("empty"), "").unwrap();
         for name in ["text", "empty"] {
-            says(&remove(name).unwrap_err(), &[name, "not a memring segment"]);
+            says(&remove(name).unwrap_err(), &[name, "not a memring file"]);
             assert!(path.join(name).exists());
         }
         std::fs::create_dir(path.join("directory")).unwrap();
@@ -270,7 +270,7 @@ fn a_header_that_was_overwritten_does_not_keep_a_ring_from_removal() {
     with_directory(|path| {
         create("x").unwrap();
         let mut bytes = std::fs::read(path.join("x")).unwrap();
-        bytes[8..128].fill(0xee);
+        bytes[8..192].fill(0xee);
         std::fs::write(path.join("x"), bytes).unwrap();
         assert!(Ring::<u64, Spsc>::open("x").is_err());
         remove("x").unwrap();

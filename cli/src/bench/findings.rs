@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::control::Stretch;
 use super::plan::Cell;
 use super::report::Trips;
-use memring_bench_kit::placement::ONE_CORE;
+use memring_testkit::placement::ONE_CORE;
 
 /// Where the two CPUs were during a measurement, as the floor before and after it shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 
 use super::link::{Link, Rx, Tx};
-use memring_bench_kit::Words;
+use memring_testkit::Words;
 
 /// The length of the mapping: one page.
 const LENGTH: usize = 4096;

@@ -1,17 +1,17 @@
 //! `memring bench`: how fast rings are between processes on this machine.
 //!
-//! `plan` says what is measured, `crew` holds the child processes that measure, `control` is what
+//! `plan` says what is measured, `processes` holds the child processes that measure, `control` is what
 //! they are told and answer, and `runner` is what they do; `link` is what a contender must be able
 //! to do, `rings`, `streams` and `floor` are the contenders; `check` is the message and its
 //! verification; `findings` is what was measured, and `report` what it adds up to.
 
 mod check;
 mod control;
-mod crew;
 mod findings;
 mod floor;
 mod link;
 mod plan;
+mod processes;
 mod report;
 mod rings;
 mod runner;
@@ -25,10 +25,10 @@ use clap::Args as ClapArgs;
 
 use check::Total;
 use control::{Outcome, Role, Stretch, Task};
-use crew::Crew;
 use findings::{Findings, Sample, Where};
-use memring_bench_kit::placement::{Placement, Topology};
+use memring_testkit::placement::{Placement, Topology};
 use plan::{Cell, FLOOR, Measure, Scale, plan};
+use processes::Processes;
 use report::{Report, RoundTrip, Throughput, Trips};
 
 use crate::progress;
@@ -137,7 +137,7 @@ fn measure_all(scale: Scale, most: (u16, u16), placement: Placement) -> Result<R
     // Senders are the even members, receivers the odd ones.
     let processes = 2 * usize::from(most.0.max(most.1));
     let mut bench = Bench {
-        crew: Crew::start(processes, &placement.cpus)?,
+        processes: Processes::start(processes, &placement.cpus)?,
         scale,
         one_cpu: placement.topology == Topology::OneCpu,
         checked: 0,
@@ -203,7 +203,7 @@ fn measure_all(scale: Scale, most: (u16, u16), placement: Placement) -> Result<R
 
 /// A run under way.
 struct Bench {
-    crew: Crew,
+    processes: Processes,
     scale: Scale,
     one_cpu: bool,
     checked: u64,
@@ -286,7 +286,7 @@ impl Bench {
         let mut received = Total::default();
         let mut stretch = Stretch::default();
         let mut sample = None;
-        for (index, outcome) in self.crew.run(work)?.into_iter().enumerate() {
+        for (index, outcome) in self.processes.run(work)?.into_iter().enumerate() {
             match outcome {
                 // Senders come first, in the order of their numbers.
                 Outcome::Sent(count) => sent = sent.plus(Total::sent(index as u16, count)),

@@ -10,7 +10,7 @@ use super::link::{Contender, Size, Wait};
 use super::plan::{Measure, Scale};
 use super::rings;
 use crate::format::{grouped, millions, three, time, volume};
-use memring_bench_kit::placement::{ONE_CORE, Placement, Topology};
+use memring_testkit::placement::{ONE_CORE, Placement, Topology};
 
 /// All that a run found.
 #[derive(Debug, Serialize)]

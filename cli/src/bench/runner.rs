@@ -11,7 +11,8 @@ use super::check::{Ledger, message};
 use super::control::{Control, Order, Outcome, Reply, Role, Stretch, Task};
 use super::findings::histogram;
 use super::link::{Link, Rx, Tx, Visit, visit};
-use memring_bench_kit::process::{now, tie_to_parent};
+use memring_testkit::processes::tie_to_parent;
+use memring_testkit::time::now;
 
 /// Messages between two looks at the clock: it must not weigh on messages of two nanoseconds.
 const STRIDE: u64 = 256;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use super::ledger::{BASE, BEGUN, CHUNK, Count, DONE, FINAL, HIGHEST, Hands, Ledger, OWNER};
-use memring_bench_kit::process::now;
+use memring_testkit::time::now;
 
 /// What a message says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
 
-use memring_bench_kit::Words;
+use memring_testkit::Words;
 
 /// Messages between two audits.
 pub const CELLS: usize = CHUNKS * CHUNK;

@@ -1,6 +1,6 @@
 //! `memring torture`: does the contract hold on this machine when processes are killed?
 //!
-//! `plan` says who is struck and how, out of the numbers of `random`; `crew` holds the processes
+//! `plan` says who is struck and how, out of the numbers of `random`; `processes` holds the processes
 //! and strikes them, `storm` lets that go on over a ring and brings it to rest. `peer` is the life
 //! of a process, `send` and `receive` what it does, `load` the messages. `ledger` is the memory in
 //! which all is written down, `account` how, and `check` holds the contract against it. `home` is
@@ -8,12 +8,12 @@
 
 mod account;
 mod check;
-mod crew;
 mod home;
 mod ledger;
 mod load;
 mod peer;
 mod plan;
+mod processes;
 mod random;
 mod receive;
 mod report;
@@ -287,7 +287,7 @@ impl Args {
 
 fn write_schedule(out: &mut impl Write, terms: &Terms) -> io::Result<()> {
     let mut plan = Plan::new(*terms);
-    for (place, traffic) in plan.crew.iter().enumerate() {
+    for (place, traffic) in plan.processes.iter().enumerate() {
         let name = plan::name(terms.senders, place);
         writeln!(out, "{} begin: {name} {traffic}", terms.kind)?;
     }

@@ -17,7 +17,7 @@ use super::load::{Job, Load, Size, dispatch};
 use super::plan::{Traffic, Wait};
 use super::receive::{self, Receiver};
 use super::send::{self, Sender};
-use memring_bench_kit::process::tie_to_parent;
+use memring_testkit::processes::tie_to_parent;
 
 /// How often whoever rests looks whether it is over.
 const REST: Duration = Duration::from_micros(200);
@@ -26,14 +26,14 @@ const REST: Duration = Duration::from_micros(200);
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Order {
     /// Take part.
-    Serve(Box<Post>),
+    Serve(Box<Assignment>),
     /// Outlive the run and remove its directory.
     Guard(PathBuf),
 }
 
 /// A place and who takes it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Post {
+pub struct Assignment {
     /// Where ring and ledger are.
     pub dir: PathBuf,
     /// The ring's kind, by name.
@@ -75,35 +75,35 @@ pub enum Sabotage {
 pub fn serve(order: &str) -> Result<()> {
     match serde_json::from_str(order).context("cannot understand the order")? {
         Order::Guard(dir) => home::guard(&dir),
-        Order::Serve(post) => {
+        Order::Serve(assignment) => {
             tie_to_parent()?;
-            if getppid() != Pid::from_raw(post.parent) {
+            if getppid() != Pid::from_raw(assignment.parent) {
                 bail!("the process that started this one is gone");
             }
-            let kind: RingKind = post.kind.parse()?;
-            dispatch(kind, post.size, &*post)
+            let kind: RingKind = assignment.kind.parse()?;
+            dispatch(kind, assignment.size, &*assignment)
         }
     }
 }
 
-impl Job for &Post {
+impl Job for &Assignment {
     type Out = Result<()>;
 
     fn run<T: Load + ?Sized, K: Kind>(self) -> Result<()> {
         let ledger = Ledger::open(&home::ledger(&self.dir))?;
-        let desk = Desk {
-            post: self,
+        let context = PeerContext {
+            assignment: self,
             ledger: &ledger,
         };
-        desk.stage(Stage::Begun);
+        context.stage(Stage::Begun);
         let outcome = match self.sends {
             true => {
                 let sending = Sending::new(&ledger, self.incarnation);
-                Sender::<T, K>::new(&desk, sending).run()
+                Sender::<T, K>::new(&context, sending).run()
             }
             false => {
                 let receiving = Receiving::new(&ledger, self.place);
-                Receiver::<T, K>::new(&desk, receiving).run()
+                Receiver::<T, K>::new(&context, receiving).run()
             }
         };
         // Whatever it is: the next kill may be faster than an exit status.
@@ -112,22 +112,22 @@ impl Job for &Post {
 }
 
 /// What senders and receivers have at hand.
-pub struct Desk<'p> {
+pub struct PeerContext<'p> {
     /// What they were told.
-    pub post: &'p Post,
+    pub assignment: &'p Assignment,
     /// The run's ledger.
     pub ledger: &'p Ledger,
 }
 
-impl Desk<'_> {
+impl PeerContext<'_> {
     /// Open the ring.
     pub fn open<T: Load + ?Sized, K: Kind>(&self) -> Result<Ring<T, K>> {
-        open(&self.post.dir)
+        open(&self.assignment.dir)
     }
 
     /// How to wait.
     pub fn strategy(&self) -> WaitStrategy {
-        match self.post.traffic.wait {
+        match self.assignment.traffic.wait {
             Wait::Default => WaitStrategy::default(),
             Wait::Park => WaitStrategy::Park,
             Wait::Spin => WaitStrategy::Spin,
@@ -136,9 +136,9 @@ impl Desk<'_> {
 
     /// Say how far this incarnation is.
     pub fn stage(&self, stage: Stage) {
-        let Post {
+        let Assignment {
             place, incarnation, ..
-        } = *self.post;
+        } = *self.assignment;
         self.ledger.set_stage(place, incarnation, stage);
     }
 

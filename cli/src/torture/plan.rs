@@ -147,7 +147,7 @@ pub struct Plan {
     number: u64,
     ended: bool,
     /// How those behave who are there first.
-    pub crew: Vec<Traffic>,
+    pub processes: Vec<Traffic>,
 }
 
 impl Plan {
@@ -157,7 +157,7 @@ impl Plan {
         let kind = RingKind::ALL.iter().position(|kind| *kind == terms.kind);
         let mut random = Random::new(terms.seed ^ ((kind.unwrap_or(0) as u64) << 56));
         Plan {
-            crew: (0..terms.places()).map(|_| traffic(&mut random)).collect(),
+            processes: (0..terms.places()).map(|_| traffic(&mut random)).collect(),
             left: terms.kills.saturating_sub(terms.places() as u64),
             number: 0,
             ended: false,

@@ -8,7 +8,7 @@ use memring::{Kind, RecvError, TryRecvError};
 use super::account::{Receiving, Stamp};
 use super::ledger::{Hands, Phase, Stage, Step};
 use super::load::{self, Load};
-use super::peer::{Desk, linger};
+use super::peer::{PeerContext, linger};
 use super::plan::{Traffic, Verbs};
 use super::random::Random;
 
@@ -19,7 +19,7 @@ const ENOUGH: u8 = 6;
 
 /// A receiving process.
 pub struct Receiver<'p, T: Load + ?Sized, K: Kind> {
-    desk: &'p Desk<'p>,
+    context: &'p PeerContext<'p>,
     receiving: Receiving<'p>,
     random: Random,
     traffic: Traffic,
@@ -33,28 +33,28 @@ type Got = Result<bool>;
 
 impl<'p, T: Load + ?Sized, K: Kind> Receiver<'p, T, K> {
     /// Nothing received yet.
-    pub fn new(desk: &'p Desk<'p>, receiving: Receiving<'p>) -> Self {
+    pub fn new(context: &'p PeerContext<'p>, receiving: Receiving<'p>) -> Self {
         Receiver {
-            random: Random::new(desk.post.traffic.seed),
-            traffic: desk.post.traffic,
+            random: Random::new(context.assignment.traffic.seed),
+            traffic: context.assignment.traffic,
             received: 0,
             batch: Vec::new(),
             kind: std::marker::PhantomData,
-            desk,
+            context,
             receiving,
         }
     }
 
     /// Receive until killed.
     pub fn run(mut self) -> Result<()> {
-        let mut ring = self.desk.open::<T, K>()?;
+        let mut ring = self.context.open::<T, K>()?;
         loop {
-            self.desk.stage(Stage::Attaching);
-            let mut rx = ring.receiver_with(self.desk.strategy())?;
-            self.desk.stage(Stage::Ready);
+            self.context.stage(Stage::Attaching);
+            let mut rx = ring.receiver_with(self.context.strategy())?;
+            self.context.stage(Stage::Ready);
             let term = self.received + u64::from(self.traffic.term);
             while self.received < term {
-                let phase = self.desk.ledger.phase();
+                let phase = self.context.ledger.phase();
                 if phase.step == Step::Go {
                     self.receive(&mut rx, true)?;
                 } else {
@@ -63,26 +63,26 @@ impl<'p, T: Load + ?Sized, K: Kind> Receiver<'p, T, K> {
             }
             drop(rx);
             if self.random.one_in(4) {
-                ring = self.desk.open()?;
+                ring = self.context.open()?;
             }
         }
     }
 
     /// One round on the way to rest.
     fn come_to_rest(&mut self, rx: &mut memring::Receiver<T, K>, phase: Phase) -> Result<()> {
-        let place = self.desk.post.place;
+        let place = self.context.assignment.place;
         if phase.step != Step::Dry {
-            self.desk.ledger.see(place, phase);
+            self.context.ledger.see(place, phase);
             // Leave messages to those who sleep, but not so that senders wait: one that was given
             // back, and that the length does not show, may hold them up as well.
             if rx.len() >= rx.capacity().div_ceil(2) || self.random.one_in(16) {
                 self.receive(rx, false)?;
             }
-            self.desk.rest();
-        } else if self.desk.ledger.has_seen(place, phase) {
-            self.desk.rest();
+            self.context.rest();
+        } else if self.context.ledger.has_seen(place, phase) {
+            self.context.rest();
         } else if !self.receive(rx, false)? {
-            self.desk.ledger.see(place, phase);
+            self.context.ledger.see(place, phase);
         }
         Ok(())
     }

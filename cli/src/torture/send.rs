@@ -8,7 +8,7 @@ use memring::{Kind, SendBatchError, TrySendError};
 use super::account::Sending;
 use super::ledger::{Stage, Step};
 use super::load::Load;
-use super::peer::{Desk, Sabotage, linger};
+use super::peer::{PeerContext, Sabotage, linger};
 use super::plan::{Traffic, Verbs};
 use super::random::Random;
 
@@ -19,7 +19,7 @@ const SABOTAGED: u64 = 100;
 
 /// A sending process.
 pub struct Sender<'p, T: Load + ?Sized, K: Kind> {
-    desk: &'p Desk<'p>,
+    context: &'p PeerContext<'p>,
     sending: Sending<'p>,
     random: Random,
     traffic: Traffic,
@@ -31,30 +31,30 @@ pub struct Sender<'p, T: Load + ?Sized, K: Kind> {
 
 impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
     /// Nothing sent yet.
-    pub fn new(desk: &'p Desk<'p>, sending: Sending<'p>) -> Self {
+    pub fn new(context: &'p PeerContext<'p>, sending: Sending<'p>) -> Self {
         Sender {
-            random: Random::new(desk.post.traffic.seed),
-            traffic: desk.post.traffic,
-            sabotage: desk.post.sabotage,
-            epoch: desk.ledger.phase().epoch,
+            random: Random::new(context.assignment.traffic.seed),
+            traffic: context.assignment.traffic,
+            sabotage: context.assignment.sabotage,
+            epoch: context.ledger.phase().epoch,
             types: std::marker::PhantomData,
-            desk,
+            context,
             sending,
         }
     }
 
     /// Send until killed.
     pub fn run(mut self) -> Result<()> {
-        let mut ring = self.desk.open::<T, K>()?;
+        let mut ring = self.context.open::<T, K>()?;
         loop {
-            self.desk.stage(Stage::Attaching);
-            let mut tx = ring.sender_with(self.desk.strategy())?;
-            self.desk.stage(Stage::Ready);
+            self.context.stage(Stage::Attaching);
+            let mut tx = ring.sender_with(self.context.strategy())?;
+            self.context.stage(Stage::Ready);
             let term = self.sending.number() + u64::from(self.traffic.term);
             while self.sending.number() < term {
                 self.rest(&mut tx)?;
                 if self.sending.room() == 0 {
-                    self.desk.rest(); // until the audit, which is due
+                    self.context.rest(); // until the audit, which is due
                 } else if self.sabotage.is_some() && self.sending.number() >= SABOTAGED {
                     self.misbehave(&mut tx)?;
                 } else {
@@ -63,7 +63,7 @@ impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
             }
             drop(tx);
             if self.random.one_in(4) {
-                ring = self.desk.open()?;
+                ring = self.context.open()?;
             }
         }
     }
@@ -71,7 +71,7 @@ impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
     /// Rest for as long as an audit takes.
     fn rest(&mut self, tx: &mut memring::Sender<T, K>) -> Result<()> {
         loop {
-            let phase = self.desk.ledger.phase();
+            let phase = self.context.ledger.phase();
             if phase.epoch != self.epoch {
                 self.epoch = phase.epoch;
                 self.sending.renew();
@@ -82,15 +82,20 @@ impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
             if phase.step == Step::Nudge && self.sabotage.is_some() {
                 self.misbehave(tx)?; // before anybody dies, at the latest
             }
-            self.desk.ledger.see(self.desk.post.place, phase);
-            if phase.step == Step::Nudge && self.desk.post.nudges && self.sending.room() > 0 {
+            self.context
+                .ledger
+                .see(self.context.assignment.place, phase);
+            if phase.step == Step::Nudge
+                && self.context.assignment.nudges
+                && self.sending.room() > 0
+            {
                 let made = T::make(self.sending.stamp(0));
                 self.sending.begin(1);
                 tx.send(T::lend(&made))
                     .map_err(|error| anyhow!("{error}"))?;
                 self.sending.done(1);
             }
-            self.desk.rest();
+            self.context.rest();
         }
     }
 
@@ -181,7 +186,7 @@ impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
         if self.sending.room() < 2 {
             return self.send(tx);
         }
-        let mut post =
+        let mut send =
             |made: &T::Received| tx.send(T::lend(made)).map_err(|error| anyhow!("{error}"));
         let mut made = T::make(self.sending.stamp(0));
         match self.sabotage.take() {
@@ -192,8 +197,8 @@ impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
             }
             Some(Sabotage::Double) => {
                 self.sending.begin(1);
-                post(&made)?;
-                post(&made)?;
+                send(&made)?;
+                send(&made)?;
                 self.sending.done(1);
             }
             Some(Sabotage::Tear) => {
@@ -201,18 +206,18 @@ impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
                     *byte ^= 1;
                 }
                 self.sending.begin(1);
-                post(&made)?;
+                send(&made)?;
                 self.sending.done(1);
             }
             Some(Sabotage::Swap) => {
                 let next = T::make(self.sending.stamp(1));
                 self.sending.begin(2);
-                post(&next)?;
-                post(&made)?;
+                send(&next)?;
+                send(&made)?;
                 self.sending.done(2);
             }
             Some(Sabotage::Hang) => loop {
-                self.desk.rest();
+                self.context.rest();
             },
         }
         Ok(())

@@ -11,12 +11,12 @@ use memring::{Inspection, Kind, OnDeath, Peer, Ring, RingKind};
 
 use super::account::{Receiving, Sending};
 use super::check::{ATTEMPTS, Circumstances, Figures, Receipts, audit};
-use super::crew::{Crew, Deaths, Muster};
 use super::home;
 use super::ledger::{Ledger, PLACES, Phase, Stage, Step};
 use super::load::{Job, Load, Size, dispatch};
 use super::peer::{self, Sabotage};
 use super::plan::{Await, Blow, Bout, Plan, Strike, Terms};
+use super::processes::{Config, Deaths, Processes};
 use super::report::Row;
 
 /// A storm and its ring.
@@ -47,7 +47,7 @@ pub fn rage(weather: &Weather, dir: &Path, progress: &ProgressBar) -> Result<Res
 fn through(weather: &Weather, dir: &Path, ledger: &Ledger, progress: &ProgressBar) -> Result<Row> {
     let kind = weather.terms.kind;
     let mut plan = Plan::new(weather.terms);
-    let muster = Muster {
+    let config = Config {
         dir: dir.to_path_buf(),
         ledger,
         terms: weather.terms,
@@ -56,7 +56,8 @@ fn through(weather: &Weather, dir: &Path, ledger: &Ledger, progress: &ProgressBa
         sabotage: weather.sabotage,
     };
     let mut storm = Storm {
-        crew: Crew::start(muster, &plan.crew).with_context(|| format!("{kind}, at the begin"))?,
+        processes: Processes::start(config, &plan.processes)
+            .with_context(|| format!("{kind}, at the begin"))?,
         weather,
         dir,
         ledger,
@@ -83,7 +84,7 @@ struct Books {
 }
 
 struct Storm<'s> {
-    crew: Crew<'s>,
+    processes: Processes<'s>,
     weather: &'s Weather,
     dir: &'s Path,
     ledger: &'s Ledger,
@@ -116,20 +117,20 @@ impl Storm<'_> {
             victims,
             heirs,
         } = strike;
-        self.crew.pass(Duration::from_micros(*delay))?;
+        self.processes.pass(Duration::from_micros(*delay))?;
         match *blow {
-            Blow::Stop(time) => self.crew.stop(victims, Duration::from_micros(time)),
+            Blow::Stop(time) => self.processes.stop(victims, Duration::from_micros(time)),
             Blow::Kill(then) => {
-                self.crew.kill(victims)?;
+                self.processes.kill(victims)?;
                 self.progress.inc(victims.len() as u64);
-                self.crew.succeed(victims, heirs)?;
+                self.processes.succeed(victims, heirs)?;
                 let stage = match then {
                     Await::Nothing => return Ok(()),
                     Await::Attaching => Stage::Attaching,
                     Await::Ready => Stage::Ready,
                 };
                 let mut heirs = victims.iter().take(heirs.len());
-                heirs.try_for_each(|&heir| self.crew.await_stage(heir, stage))
+                heirs.try_for_each(|&heir| self.processes.await_stage(heir, stage))
             }
         }
     }
@@ -140,8 +141,8 @@ impl Storm<'_> {
         let places = self.weather.terms.places();
         let epoch = self.epoch;
         let phase = |step| Phase { epoch, step };
-        self.crew.resume_all()?;
-        self.crew.await_all(Stage::Ready)?;
+        self.processes.resume_all()?;
+        self.processes.await_all(Stage::Ready)?;
         self.ledger.forget_clock();
         for (step, who) in [
             (Step::Nudge, 0..places),
@@ -153,7 +154,7 @@ impl Storm<'_> {
                 self.clear_up()?;
             }
             self.ledger.set_phase(phase(step));
-            self.crew.await_phase(who, phase(step))?;
+            self.processes.await_phase(who, phase(step))?;
         }
         self.audit()?;
         self.ledger.empty();
@@ -200,7 +201,7 @@ impl Storm<'_> {
             kills,
             receivers,
             hands,
-        } = std::mem::take(&mut self.crew.deaths);
+        } = std::mem::take(&mut self.processes.deaths);
         let about = Circumstances {
             kills,
             receivers_killed: receivers,
@@ -251,7 +252,7 @@ impl Storm<'_> {
         Ok(Row {
             kind: terms.kind.to_string(),
             kills: self.books.kills,
-            stops: self.crew.stops,
+            stops: self.processes.stops,
             longest: self.ledger.longest(),
             figures: self.books.figures,
         })

@@ -184,7 +184,6 @@ impl<S: Arity> MultiReceiver<S> {
 
 impl<S: Arity> ReceiveSide for MultiReceiver<S> {
     const IN_ORDER: bool = false;
-    const PASSES_GAPS: bool = false; // a claim that is given up frees its slot
 
     fn attach<M: Memory>(
         memory: &M,

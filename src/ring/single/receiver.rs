@@ -76,7 +76,6 @@ impl<S: Arity> SingleReceiver<S> {
 
 impl<S: Arity> ReceiveSide for SingleReceiver<S> {
     const IN_ORDER: bool = true;
-    const PASSES_GAPS: bool = S::MULTI;
 
     /// R9: what the predecessor was handed and never acknowledged is given
     /// back or counted; what it copied out without acknowledging is still there.

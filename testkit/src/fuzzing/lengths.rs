@@ -10,7 +10,8 @@ use memring::{
     Failure, FenceMode, Kind, Mpmc, Mpsc, Receiver, Ring, Sender, Spmc, Spsc, TryRecvError,
 };
 
-use super::writes::{SLOTS, write};
+use super::writes::write;
+use crate::format::SLOTS;
 
 /// The longest limit, well beyond what moves word by word.
 const LONGEST: u16 = 600;

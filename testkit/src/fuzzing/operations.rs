@@ -1,7 +1,7 @@
 //! Sequences of calls on a sound ring, each of which answers what the oracle
 //! says.
 
-use arbitrary::Arbitrary;
+use arbitrary::{Arbitrary, Result, Unstructured};
 use memring::RingKind;
 
 use crate::oracle::{Config, Step, check_any};
@@ -12,7 +12,17 @@ pub struct Input {
     kind: u8,
     payload: u8,
     config: Config,
+    /// From all of the bytes that are left: a `Vec` would end at every other one.
+    #[arbitrary(with = steps)]
     steps: Vec<Step>,
+}
+
+fn steps(bytes: &mut Unstructured<'_>) -> Result<Vec<Step>> {
+    let mut steps = Vec::new();
+    while !bytes.is_empty() {
+        steps.push(bytes.arbitrary()?);
+    }
+    Ok(steps)
 }
 
 /// Carries the steps out.

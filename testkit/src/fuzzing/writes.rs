@@ -5,8 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use arbitrary::Arbitrary;
 
-/// Where the slots begin.
-pub const SLOTS: u64 = 0x5000;
+use crate::format::{CONTROL, HEADERS, SLOTS, TABLE, WORDS, entry};
 
 /// One write to a ring's file.
 #[derive(Arbitrary, Debug)]
@@ -25,7 +24,7 @@ pub enum Patch {
         cell: u8,
         value: i16,
     },
-    /// An entry of the participant table.
+    /// An entry of the table of members.
     Entry {
         id: u16,
         value: u64,
@@ -50,25 +49,23 @@ pub enum Patch {
     },
 }
 
-/// Offsets of the words that tell how far the sides are, and what has happened.
-const CELLS: [u64; 13] = [
-    0x100, 0x180, 0x200, 0x208, 0x280, 0x288, 0x300, 0x380, 0x400, 0x408, 0x410, 0x480, 0x500,
-];
-
 impl Patch {
     /// Writes it to the file of a ring of so many bytes from slot to slot.
     pub fn apply(&self, file: &File, stride: u64) {
         let (offset, value) = match *self {
             Patch::Header { offset, byte } => {
-                write(file, &[byte], u64::from(offset) % 128);
+                write(file, &[byte], u64::from(offset) % HEADERS);
                 return;
             }
-            Patch::Control { word, value } => (0x100 + u64::from(word) % 0xb0 * 8, value),
+            Patch::Control { word, value } => {
+                let words = (TABLE - CONTROL) / 8;
+                (CONTROL + u64::from(word) % words * 8, value)
+            }
             Patch::Progress { cell, value } => {
-                let offset = CELLS[usize::from(cell) % CELLS.len()];
+                let offset = WORDS[usize::from(cell) % WORDS.len()];
                 (offset, i64::from(value) as u64)
             }
-            Patch::Entry { id, value } => (0x1000 + u64::from(id) % 1024 * 16, value),
+            Patch::Entry { id, value } => (entry(id.into()), value),
             Patch::Slot { word, value } => (SLOTS + u64::from(word) % 256 * 8, value),
             Patch::Length { slot, length } => {
                 let offset = SLOTS + u64::from(slot) % 16 * stride + 8;

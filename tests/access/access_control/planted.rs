@@ -83,13 +83,13 @@ const PLANTS: [(&str, Plant, Words, Words); 12] = [
         "a file to read",
         |_, path| file(path, 0o644),
         &["ermission denied"],
-        &["not a memring segment"],
+        &["not a memring file"],
     ),
     (
         "a file to write to",
         |_, path| file(path, 0o666),
         &["belongs to user 65533", "expected 65534", "allow foreign"],
-        &["not a memring segment"],
+        &["not a memring file"],
     ),
     (
         "a ring that is shut",

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use memring::{AttachError, Corruption, Failure, Mpmc, Ring, RingError, SendError, TrySendError};
 
 use memring_testkit::forks::ran_in_own_process;
+use memring_testkit::format::SLOTS;
 use memring_testkit::homes::directory;
 
 type Numbers = Ring<u64, Mpmc>;
 
 /// Where the slots begin, as `docs/format.md` has it.
-const SLOTS: u64 = 0x5000;
 
 #[test]
 fn every_later_call_returns_the_error_that_the_first_returned() {

@@ -9,12 +9,13 @@ use std::sync::LazyLock;
 
 use memring::{Kind, Mpmc, Peer, Ring, Side};
 use memring_testkit::for_each_kind;
+use memring_testkit::format::*;
 use memring_testkit::holders::{Scene, put};
 use memring_testkit::loads::Line;
 use memring_testkit::programs::{Finished, Running};
 use memring_testkit::text::skipped;
 
-use super::samples::{Sample, VERSION};
+use super::samples::Sample;
 
 /// Runs the reader; `None` if there is no Python, which is said once.
 fn read(path: &Path) -> Option<Finished> {
@@ -80,7 +81,7 @@ fn rings_in_use_with_the_living_and_the_dead<K: Kind>() {
     assert_eq!(value("capacity"), "8 slots of 72 bytes");
     assert_eq!(value("schema"), "0xabc");
     assert_eq!(value("start"), (1u64 << 40).to_string());
-    assert_eq!(value("file"), format!("{} bytes", 0x5000 + 8 * 72));
+    assert_eq!(value("file"), format!("{} bytes", SLOTS + 8 * 72));
     assert_eq!((value("in use"), value("closed")), ("yes", "no"));
     for (name, number) in [
         ("sent", stats.sent),
@@ -90,14 +91,11 @@ fn rings_in_use_with_the_living_and_the_dead<K: Kind>() {
         assert_eq!(value(name), number.to_string(), "{name}");
     }
     assert_eq!(stats.sent, 6);
-    let expected: Vec<String> = participants("sender", &stats.senders)
-        .chain(participants("receiver", &stats.receivers))
+    let expected: Vec<String> = members("sender", &stats.senders)
+        .chain(members("receiver", &stats.receivers))
         .collect();
-    assert_eq!(
-        (expected.len(), values(&found, "participant").len()),
-        (2, 2)
-    );
-    assert_eq!(values(&found, "participant"), expected);
+    assert_eq!((expected.len(), values(&found, "member").len()), (2, 2));
+    assert_eq!(values(&found, "member"), expected);
     assert!(expected.iter().all(|line| line.ends_with("alive")));
     let slots = values(&found, "slot");
     assert_eq!(slots.len(), 8);
@@ -115,7 +113,7 @@ fn rings_in_use_with_the_living_and_the_dead<K: Kind>() {
     drop((tx, rx));
     let found = rows(&path).expect("as before");
     assert_eq!(values(&found, "closed"), ["yes"]);
-    assert!(values(&found, "participant").is_empty());
+    assert!(values(&found, "member").is_empty());
 }
 
 for_each_kind!(rings_in_use_with_the_living_and_the_dead);
@@ -133,19 +131,19 @@ fn the_dead_are_told_from_the_living() {
         format!("512 receiver process {dead} dead"),
         format!("513 receiver process {living} alive"),
     ];
-    assert_eq!(values(&found, "participant"), expected);
+    assert_eq!(values(&found, "member"), expected);
     // A stopped one is alive.
     other.stop();
     let found = rows(&path).expect("as before");
-    assert_eq!(values(&found, "participant"), expected);
+    assert_eq!(values(&found, "member"), expected);
     other.resume();
     // Looking has cleared up nothing; whoever attaches does, and takes the place.
     let rx = scene.ring.receiver().expect("attach");
     let found = rows(&path).expect("as before");
     let me = std::process::id();
-    assert!(!values(&found, "participant").contains(&expected[0].as_str()));
+    assert!(!values(&found, "member").contains(&expected[0].as_str()));
     assert!(
-        values(&found, "participant")
+        values(&found, "member")
             .iter()
             .any(|line| line.ends_with(&format!("{me} alive")))
     );
@@ -168,41 +166,56 @@ fn nonsense_ends_in_one_line() {
         return; // the samples are of the other sort
     }
     let long = u64::MAX.to_le_bytes();
-    let cases: [(u64, &[u8], &[&str]); 24] = [
+    let cases: [(u64, &[u8], &[&str]); 27] = [
         (0, b"Memring", &["magic", "expected b'memring"]),
-        (8, &[1], &["format version", "expected 2, found 1"]),
-        (12, &[4, 3, 2, 1], &["byte order", "expected 0x04030201"]),
-        (16, &[4], &["kind", "expected 0 to 3, found 4"]),
-        (20, &[9], &["wake", "found 9"]),
-        (24, &[9], &["barrier", "found 9"]),
-        (28, &[9], &["on_death", "found 9"]),
-        (32, &[0], &["attempts", "expected 1 to 15"]),
-        (36, &[9], &["shape", "found 9"]),
-        (40, &[3], &["capacity", "power of two"]),
-        (40, &long, &["capacity", "power of two"]),
-        (40, &[64], &["total_size"]),
-        (48, &long, &["stride"]),
-        (56, &[3], &["message_align"]),
-        (64, &long, &["stride", "expected 16"]),
-        (72, &[1], &["table_offset", "expected 4096"]),
-        (80, &[1], &["table_entries", "expected 1024"]),
-        (88, &[1], &["slots_offset", "expected 20480"]),
-        (96, &long, &["total_size", "expected 20544"]),
-        (120, &[1], &["reserved"]),
-        (0x400, &[3], &["closed", "expected 0 to 2, found 3"]),
-        // Free, and somebody's; read by a sender; given back too often.
-        (0x5000, &[1, 0], &["slot 0", "0x0000000000010001"]),
-        (0x5010, &[1, 0xc0], &["slot 1", "state"]),
-        (0x5020, &[0, 0xbc], &["slot 2", "state"]),
+        (VERSION, &[1], &["format version", "expected 3, found 1"]),
+        (
+            BYTE_ORDER,
+            &[4, 3, 2, 1],
+            &["byte order", "expected 0x04030201"],
+        ),
+        (OBJECT, &[9], &["object", "expected 1, found 9"]),
+        (
+            OBJECT_VERSION,
+            &[9],
+            &["object_version", "expected 1, found 9"],
+        ),
+        (BARRIER, &[9], &["barrier", "found 9"]),
+        (TABLE_OFFSET, &[1], &["table_offset", "expected 4096"]),
+        (TABLE_ENTRIES, &[1], &["table_entries", "expected 1024"]),
+        (DATA_OFFSET, &[1], &["data_offset", "expected 20480"]),
+        (TOTAL_SIZE, &long, &["total_size", "expected 20544"]),
+        (RESERVED, &[1], &["reserved"]),
+        (KIND, &[4], &["kind", "expected 0 to 3, found 4"]),
+        (WAKEUPS, &[9], &["wakeups", "found 9"]),
+        (ON_DEATH, &[9], &["on_death", "found 9"]),
+        (
+            MAX_DELIVERIES,
+            &[0],
+            &["max_deliveries", "expected 1 to 15"],
+        ),
+        (SHAPE, &[9], &["shape", "found 9"]),
+        (CAPACITY, &[3], &["capacity", "power of two"]),
+        (CAPACITY, &long, &["capacity", "power of two"]),
+        (CAPACITY, &[64], &["total_size"]),
+        (MESSAGE_SIZE, &long, &["stride"]),
+        (MESSAGE_ALIGN, &[3], &["message_align"]),
+        (STRIDE, &long, &["stride", "expected 16"]),
+        (RESERVED_WORDS, &[1], &["reserved"]),
+        (CLOSED, &[3], &["closed", "expected 0 to 2, found 3"]),
+        // Free, and held; read by a sender; given back too often.
+        (SLOTS, &[1, 0], &["slot 0", "0x0000000000010001"]),
+        (SLOTS + 16, &[1, 0xc0], &["slot 1", "state"]),
+        (SLOTS + 32, &[0, 0xbc], &["slot 2", "state"]),
     ];
     for (offset, bytes, words) in cases {
-        let sample = Sample::of("numbers", VERSION);
+        let sample = Sample::of("numbers", FORMAT);
         let file = File::options().write(true).open(sample.path()).unwrap();
         file.write_all_at(bytes, offset).unwrap();
         refused(&sample.path(), words);
     }
-    for length in [0, 127, 128, 0x5000, 0x503f] {
-        let sample = Sample::of("numbers", VERSION);
+    for length in [0, HEADERS - 1, HEADERS, SLOTS, SLOTS + 63] {
+        let sample = Sample::of("numbers", FORMAT);
         let file = File::options().write(true).open(sample.path()).unwrap();
         file.set_len(length).unwrap();
         refused(&sample.path(), &[&length.to_string(), "expected"]);
@@ -211,7 +224,7 @@ fn nonsense_ends_in_one_line() {
 
 #[test]
 fn other_things_end_in_one_line() {
-    let sample = Sample::of("numbers", VERSION);
+    let sample = Sample::of("numbers", FORMAT);
     let directory = sample.path().parent().unwrap().to_owned();
     refused(&directory.join("none"), &["No such file"]);
     refused(&directory, &["expected a regular file"]);

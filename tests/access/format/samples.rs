@@ -18,13 +18,14 @@ use memring::{
     FenceMode, Kind, Message, MessageKind, Mismatch, Mpmc, OnDeath, Ring, RingError, RingKind,
     Spmc, Spsc, TryRecvError, Wakeups,
 };
+use memring_testkit::format::{self, FORMAT};
 use memring_testkit::homes::directory;
 use tempfile::TempDir;
 
-/// The version that this crate speaks.
-pub const VERSION: u32 = 2;
 /// Where the slots begin.
-const SLOTS: usize = 0x5000;
+const SLOTS: usize = format::SLOTS as usize;
+/// Bytes of the headers.
+const HEADERS: usize = format::HEADERS as usize;
 
 fn path(name: &str, version: u32) -> PathBuf {
     let samples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/access/format/samples");
@@ -61,7 +62,7 @@ impl Sample {
             Ok(ring) => Some(ring),
             Err(RingError::Mismatch { mismatch, .. }) => {
                 match mismatch {
-                    Mismatch::Version { found, .. } if version != VERSION => {
+                    Mismatch::Version { found, .. } if version != FORMAT => {
                         assert_eq!(found, version);
                     }
                     Mismatch::ByteOrder { .. } if cfg!(target_endian = "big") => {}
@@ -121,7 +122,7 @@ fn make_blocks(name: &str) {
 
 #[test]
 fn numbers_open_for_ever() {
-    for version in 1..=VERSION {
+    for version in 1..=FORMAT {
         numbers_of(version);
     }
 }
@@ -159,7 +160,7 @@ fn numbers_of(version: u32) {
 
 #[test]
 fn bytes_open_for_ever() {
-    for version in 1..=VERSION {
+    for version in 1..=FORMAT {
         bytes_of(version);
     }
 }
@@ -188,7 +189,7 @@ fn bytes_of(version: u32) {
 /// There since version 2.
 #[test]
 fn blocks_open_for_ever() {
-    for version in 2..=VERSION {
+    for version in 2..=FORMAT {
         let sample = Sample::of("blocks", version);
         let Some(ring) = sample.open::<[u64; 8], Spmc>(version, 0) else {
             continue;
@@ -221,14 +222,14 @@ fn the_same_calls_make_the_same_bytes() {
         let fresh = place.path().join(name);
         make(fresh.to_str().unwrap());
         let made = fs::read(&fresh).unwrap();
-        let sample = path(name, VERSION);
+        let sample = path(name, FORMAT);
         if std::env::var_os("MEMRING_WRITE_SAMPLES").is_some() {
             fs::write(&sample, &made).unwrap();
             println!("written: {}", sample.display());
         }
         let kept = fs::read(&sample).unwrap();
         assert_eq!(made.len(), kept.len(), "{name}");
-        assert_eq!(made[..128], kept[..128], "header of {name}");
+        assert_eq!(made[..HEADERS], kept[..HEADERS], "header of {name}");
         assert_eq!(made[SLOTS..], kept[SLOTS..], "slots of {name}");
     }
 }

@@ -4,31 +4,10 @@ use memring::{Mismatch, Mpmc, Mpsc, Ring, Spmc, Spsc};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+use memring_testkit::format::*;
 use memring_testkit::text::says;
 
 use super::{Place, refused};
-
-// Offsets of the header's fields, as `docs/format.md` has them.
-const VERSION: u64 = 8;
-const BYTE_ORDER: u64 = 12;
-const KIND: u64 = 16;
-const WAKE: u64 = 20;
-const BARRIER: u64 = 24;
-const ON_DEATH: u64 = 28;
-const ATTEMPTS: u64 = 32;
-const SHAPE: u64 = 36;
-const CAPACITY: u64 = 40;
-const MESSAGE_SIZE: u64 = 48;
-const MESSAGE_ALIGN: u64 = 56;
-const STRIDE: u64 = 64;
-const TABLE_OFFSET: u64 = 72;
-const TABLE_ENTRIES: u64 = 80;
-const SLOTS_OFFSET: u64 = 88;
-const TOTAL_SIZE: u64 = 96;
-const SCHEMA: u64 = 104;
-const START: u64 = 112;
-const RESERVED: u64 = 120;
-const HEADER: u64 = 128;
 
 fn ring() -> Place {
     Place::with::<u64, Spsc>()
@@ -54,7 +33,7 @@ fn a_file_that_is_no_ring() {
     std::fs::write(&place.path, [b'x'; 1 << 16]).unwrap();
     let mismatch = refused::<u64, Spsc>(&place);
     assert!(matches!(mismatch, Mismatch::Magic { found, .. } if found == [b'x'; 8]));
-    says(&mismatch, &["not a memring", "expected", "found"]);
+    says(&mismatch, &["not a memring file", "magic number"]);
     // Also if it is short, and even if it is empty.
     std::fs::write(&place.path, "Dear diary,").unwrap();
     let mismatch = refused::<u64, Spsc>(&place);
@@ -62,7 +41,7 @@ fn a_file_that_is_no_ring() {
     std::fs::write(&place.path, "").unwrap();
     let mismatch = refused::<u64, Spsc>(&place);
     let expected = Mismatch::TooShort {
-        expected: HEADER,
+        expected: HEADERS,
         found: 0,
     };
     assert_eq!(mismatch, expected);
@@ -70,19 +49,19 @@ fn a_file_that_is_no_ring() {
 
 #[test]
 fn a_file_that_ends_too_soon() {
-    for length in [8, 64, HEADER - 1] {
+    for length in [8, 64, HEADERS - 1] {
         let place = ring();
         place.resize(length);
         let mismatch = refused::<u64, Spsc>(&place);
         let expected = Mismatch::TooShort {
-            expected: HEADER,
+            expected: HEADERS,
             found: length,
         };
         assert_eq!(mismatch, expected);
     }
     let place = ring();
     let whole = std::fs::metadata(&place.path).unwrap().len();
-    for length in [HEADER, 0x5000, whole - 1] {
+    for length in [HEADERS, SLOTS, whole - 1] {
         place.resize(length);
         let mismatch = refused::<u64, Spsc>(&place);
         let expected = Mismatch::TooShort {
@@ -106,16 +85,16 @@ fn a_file_that_is_longer_is_fine() {
 
 #[test]
 fn another_version_of_the_format() {
-    for version in [0, 1, 3, u32::MAX] {
+    for version in [0, 1, 2, 4, u32::MAX] {
         let mismatch = with_u32(VERSION, version);
         let expected = Mismatch::Version {
-            expected: 2,
+            expected: FORMAT,
             found: version,
         };
         assert_eq!(mismatch, expected);
         says(
             &mismatch,
-            &["version 2", &format!("version {version}"), "same format"],
+            &["version 3", &format!("version {version}"), "same format"],
         );
     }
 }
@@ -126,20 +105,46 @@ fn two_versions_side_by_side() {
     let newer = place.beside("newer");
     // All but magic, version and byte order may mean something else there.
     std::fs::copy(&place.path, &newer.path).unwrap();
-    newer.patch(VERSION, &3u32.to_ne_bytes());
-    newer.patch(KIND, &[0xff; 112]);
+    newer.patch(VERSION, &4u32.to_ne_bytes());
+    newer.patch(OBJECT, &[0xff; 176]);
     let mut sender = Ring::<u64, Spsc>::open(place.name())
         .unwrap()
         .sender()
         .unwrap();
     let mismatch = refused::<u64, Spsc>(&newer);
-    assert!(matches!(mismatch, Mismatch::Version { found: 3, .. }));
+    assert!(matches!(mismatch, Mismatch::Version { found: 4, .. }));
     let error = memring::inspect(newer.name()).unwrap_err();
-    says(&error, &["version 3", "newer"]);
+    says(&error, &["version 4", "newer"]);
     sender.send(1).unwrap();
     // It can be removed, being a ring.
     memring::remove(newer.name()).unwrap();
     assert!(!newer.path.exists());
+}
+
+#[test]
+fn another_object() {
+    for object in [0, 2, u32::MAX] {
+        let mismatch = with_u32(OBJECT, object);
+        let expected = Mismatch::Object {
+            expected: "a ring",
+            found: object,
+        };
+        assert_eq!(mismatch, expected);
+        says(&mismatch, &[&format!("kind {object}"), "expected a ring"]);
+    }
+    for version in [0, 2, u32::MAX] {
+        let mismatch = with_u32(OBJECT_VERSION, version);
+        let expected = Mismatch::ObjectVersion {
+            object: "a ring",
+            expected: 1,
+            found: version,
+        };
+        assert_eq!(mismatch, expected);
+        says(
+            &mismatch,
+            &["a ring", &format!("version {version}"), "version 1"],
+        );
+    }
 }
 
 #[test]
@@ -258,11 +263,13 @@ fn a_capacity_that_does_not_fit_the_file() {
 fn damaged_fields() {
     for (offset, field) in [
         (KIND, "kind"),
-        (WAKE, "wake"),
+        (WAKEUPS, "wake-ups"),
         (BARRIER, "barrier"),
         (ON_DEATH, "receiver-death policy"),
-        (ATTEMPTS, "limit of deliveries"),
+        (MAX_DELIVERIES, "limit of deliveries"),
         (SHAPE, "message shape"),
+        (RESERVED, "reserved"),
+        (RING_RESERVED, "reserved"),
     ] {
         for value in [99, u32::MAX] {
             let mismatch = with_u32(offset, value);
@@ -274,16 +281,15 @@ fn damaged_fields() {
         }
     }
     assert!(matches!(
-        with_u32(ATTEMPTS, 0),
+        with_u32(MAX_DELIVERIES, 0),
         Mismatch::Field { found: 0, .. }
     ));
     for (offset, field) in [
         (STRIDE, "stride"),
         (TABLE_OFFSET, "table offset"),
         (TABLE_ENTRIES, "table entries"),
-        (SLOTS_OFFSET, "slots offset"),
-        (TOTAL_SIZE, "total size"),
-        (RESERVED, "reserved"),
+        (DATA_OFFSET, "data offset"),
+        (RESERVED_WORDS, "reserved"),
     ] {
         for value in [99, u64::MAX] {
             let mismatch = with_u64(offset, value);
@@ -293,6 +299,10 @@ fn damaged_fields() {
             );
             assert!(matches!(mismatch, Mismatch::Field { field: found, .. } if found == field));
         }
+    }
+    for value in [0, SLOTS - 1, u64::MAX, SLOTS, SLOTS + 8] {
+        let mismatch = with_u64(TOTAL_SIZE, value);
+        says(&mismatch, &["total size", &value.to_string(), "damaged"]);
     }
     for value in [3, 1 << 13, u64::MAX] {
         let mismatch = with_u64(MESSAGE_ALIGN, value);
@@ -356,10 +366,10 @@ fn any_header_opens_or_is_refused() {
     ];
     let bytes = prop_oneof![
         // All of it, some of it, a field with something plausible.
-        proptest::collection::vec(any::<u8>(), 128).prop_map(|bytes| (0, bytes)),
-        (8..120u64, proptest::collection::vec(any::<u8>(), 1..8)),
+        proptest::collection::vec(any::<u8>(), HEADERS as usize).prop_map(|bytes| (0, bytes)),
+        (8..HEADERS - 8, proptest::collection::vec(any::<u8>(), 1..8)),
         (field, 0..70u64).prop_map(|(at, value)| (at, value.to_ne_bytes().to_vec())),
-        ((2..16u64).prop_map(|at| at * 8), any::<u64>())
+        ((2..HEADERS / 8).prop_map(|at| at * 8), any::<u64>())
             .prop_map(|(at, value)| (at, value.to_ne_bytes().to_vec())),
     ];
     let patches = proptest::collection::vec(bytes, 1..4);

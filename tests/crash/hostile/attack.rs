@@ -9,17 +9,13 @@ use std::time::{Duration, Instant};
 
 use memring_testkit::Words;
 use memring_testkit::children::Args;
+use memring_testkit::format;
 use memring_testkit::random::Random;
 
 /// Words before the slots.
-const SLOTS: usize = 0x5000 / 8;
-/// Words of the header.
-const HEADER: usize = 16;
-/// The words that mean something: progress, ends, comings and goings, events.
-const CELLS: [usize; 15] = [
-    0x100, 0x180, 0x200, 0x208, 0x280, 0x288, 0x300, 0x380, 0x400, 0x408, 0x410, 0x480, 0x500,
-    0x580, 0x588,
-];
+const SLOTS: usize = format::SLOTS as usize / 8;
+/// Words of the headers.
+const HEADER: usize = format::HEADERS as usize / 8;
 
 /// Which ring to attack, and how: what the victims write to the attacker.
 pub struct Orders {
@@ -177,8 +173,8 @@ impl Attack<'_> {
         match self.random.below(8) {
             0..4 => self.slot(),
             4 => self.slot() + 1,
-            5 => 0x1000 / 8 + self.random.below(2048) as usize,
-            _ => self.random.pick(&CELLS) / 8,
+            5 => format::TABLE as usize / 8 + self.random.below(2048) as usize,
+            _ => self.random.pick(&format::WORDS) as usize / 8,
         }
     }
 
@@ -234,7 +230,7 @@ impl Attack<'_> {
     }
 
     fn progress(&mut self) {
-        let at = self.random.pick(&CELLS) / 8;
+        let at = self.random.pick(&format::WORDS) as usize / 8;
         let near = self.random.below(4 * self.capacity + 1);
         let now = self.words[at].load(Ordering::Relaxed);
         let value = now.wrapping_add(near).wrapping_sub(2 * self.capacity);
@@ -246,13 +242,13 @@ impl Attack<'_> {
         let ids = [1, 2, 511, 512, 513, 1023, self.random.below(1024)];
         let id = self.random.pick(&ids) as usize;
         let value = self.random.below(4);
-        self.write(0x1000 / 8 + 2 * id, value);
+        self.write(format::entry(id as u64) as usize / 8, value);
     }
 
     /// All are there, and all have held every slot.
     fn everybody(&mut self) {
         for id in 0..1024 {
-            self.write(0x1000 / 8 + 2 * id, 3);
+            self.write(format::entry(id as u64) as usize / 8, 3);
         }
         for index in 0..self.capacity as usize {
             let at = SLOTS + index * self.stride;
@@ -264,7 +260,8 @@ impl Attack<'_> {
 
     /// The ring is closed, or is not; everybody is gone, or is back.
     fn end(&mut self) {
-        let at = self.random.pick(&[0x400, 0x408, 0x410]) / 8;
+        let [senders, receivers] = format::EPOCHS;
+        let at = self.random.pick(&[format::CLOSED, senders, receivers]) as usize / 8;
         let value = self.random.below(4);
         self.write(at, value);
     }
@@ -285,10 +282,11 @@ impl Attack<'_> {
             for index in 0..self.capacity.min(8) as usize {
                 self.words[SLOTS + index * self.stride].store(lap << 16 | state, Ordering::Relaxed);
             }
-            self.words[0x408 / 8].fetch_add(1, Ordering::Relaxed);
-            self.words[0x410 / 8].fetch_add(1, Ordering::Relaxed);
+            for epoch in format::EPOCHS {
+                self.words[epoch as usize / 8].fetch_add(1, Ordering::Relaxed);
+            }
             if closed {
-                self.words[0x400 / 8].store(1, Ordering::Relaxed);
+                self.words[format::CLOSED as usize / 8].store(1, Ordering::Relaxed);
             }
             self.writes += 1;
         }
@@ -316,15 +314,15 @@ impl Attack<'_> {
         for (at, value) in self.header.iter().enumerate() {
             self.words[at].store(*value, Ordering::Relaxed);
         }
-        for cell in CELLS {
-            self.words[cell / 8].store(0, Ordering::Relaxed);
+        for word in format::WORDS {
+            self.words[word as usize / 8].store(0, Ordering::Relaxed);
         }
         for index in 0..self.capacity as usize {
             self.words[SLOTS + index * self.stride].store(0, Ordering::Relaxed);
         }
         if self.random.below(4) == 0 {
             for id in 0..1024 {
-                self.words[0x1000 / 8 + 2 * id].store(0, Ordering::Relaxed);
+                self.words[format::entry(id as u64) as usize / 8].store(0, Ordering::Relaxed);
             }
         }
         self.writes += 1;

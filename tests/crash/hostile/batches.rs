@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use memring::{FenceMode, Ring, Spmc, Spsc};
-use memring_testkit::Words;
+use memring_testkit::{Words, format};
 
-const SLOTS: usize = 0x5000 / 8;
-const HEAD: usize = 0x180 / 8;
+const SLOTS: usize = format::SLOTS as usize / 8;
+const HEAD: usize = format::HEAD as usize / 8;
 
 /// Slots: enough for the peer to be ahead of a receiver that has come round.
 const CAPACITY: usize = 64;

@@ -22,8 +22,8 @@ fn a_seed_is_a_schedule() {
     for kind in RingKind::ALL {
         assert_eq!(bouts(kind, 7), bouts(kind, 7));
         assert_eq!(
-            Plan::new(terms(kind, 7)).crew,
-            Plan::new(terms(kind, 7)).crew
+            Plan::new(terms(kind, 7)).processes,
+            Plan::new(terms(kind, 7)).processes
         );
         assert_ne!(bouts(kind, 7), bouts(kind, 8));
     }

@@ -1,0 +1,1 @@
+//! Nothing but the bench, which is in `benches/`.

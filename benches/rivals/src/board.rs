@@ -1,0 +1,114 @@
+//! What the workers of one measurement share beside the queue: who is ready, and who is done.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use memring_testkit::Words;
+
+/// Words between two that different workers write: two cache lines.
+const APART: usize = 16;
+const READY: usize = 0;
+const DONE: usize = 1;
+const SENT: usize = 2;
+const STAMP: usize = 3;
+const LEFT: usize = 4;
+const RECEIVED: usize = 5;
+/// Receivers that there is room for.
+const MOST: usize = 16;
+/// Nobody needs so long, however busy the machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The board.
+pub struct Board {
+    words: Words,
+}
+
+impl Board {
+    /// Make one in this directory.
+    pub fn make(place: &Path) -> Result<()> {
+        let path = place.join("board");
+        let file = File::create_new(&path).context("cannot make the board")?;
+        Ok(file.set_len(((RECEIVED + MOST) * APART * 8) as u64)?)
+    }
+
+    /// Open the one of this directory.
+    pub fn open(place: &Path) -> Result<Self> {
+        let mut options = File::options();
+        let file = options.read(true).write(true).open(place.join("board"))?;
+        Ok(Board {
+            words: Words::map(file, (RECEIVED + MOST) * APART)?,
+        })
+    }
+
+    fn word(&self, at: usize) -> &AtomicU64 {
+        &self.words[at * APART]
+    }
+
+    /// Wait until all workers are there.
+    pub fn gather(&self, workers: usize) -> Result<()> {
+        self.meet(READY, workers)
+    }
+
+    /// Wait until all workers are done: what a sender has sent need not survive it.
+    pub fn part(&self, workers: usize) -> Result<()> {
+        self.meet(LEFT, workers)
+    }
+
+    fn meet(&self, at: usize, workers: usize) -> Result<()> {
+        // Pairs with the Acquire loads of the others.
+        self.word(at).fetch_add(1, Ordering::AcqRel);
+        let begun = Instant::now();
+        let mut looks = 0_u32;
+        while self.word(at).load(Ordering::Acquire) < workers as u64 {
+            looks += 1;
+            if looks > 2000 {
+                thread::sleep(Duration::from_micros(50));
+            } else {
+                thread::yield_now();
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!("the others did not come");
+            }
+        }
+        Ok(())
+    }
+
+    /// A sender is done. The last of them waits until all was received, and is told so.
+    pub fn done(&self, sent: u64, senders: usize, receivers: usize) -> Result<bool> {
+        self.word(SENT).fetch_add(sent, Ordering::AcqRel);
+        if self.word(DONE).fetch_add(1, Ordering::AcqRel) + 1 < senders as u64 {
+            return Ok(false);
+        }
+        let begun = Instant::now();
+        if senders + receivers > 2 {
+            // Not every queue keeps the order of different senders: an end that overtakes would
+            // leave messages behind.
+            let received = || -> u64 {
+                let counts = (0..receivers).map(|at| self.received(at).load(Ordering::Acquire));
+                counts.sum()
+            };
+            while received() < self.word(SENT).load(Ordering::Acquire) {
+                thread::yield_now();
+                if begun.elapsed() > PATIENCE {
+                    let sent = self.word(SENT).load(Ordering::Acquire);
+                    bail!("{} of {sent} messages were received", received());
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Where a receiver says how many it has received.
+    pub fn received(&self, receiver: usize) -> &AtomicU64 {
+        self.word(RECEIVED + receiver)
+    }
+
+    /// Where a sender leaves the time at which it sent.
+    pub fn stamp(&self) -> &AtomicU64 {
+        self.word(STAMP)
+    }
+}

@@ -1,0 +1,115 @@
+//! Measures memring and its rivals in one run: between processes where a rival can cross them,
+//! between threads where it cannot.
+//!
+//! `task` says what is measured, `contestant` what a contestant must be able to do, `contestants` who
+//! they are; `worker` is what each process or thread does, `message` what goes through and how it is
+//! checked, `board` what the workers share; `driver` measures one thing once, `run` everything in
+//! turns; `findings` is what came of it, `targets` what was wanted, `report` and `pictures` show it.
+
+mod board;
+mod contestant;
+mod contestants;
+mod driver;
+mod findings;
+mod machine;
+mod message;
+mod pictures;
+mod report;
+mod run;
+mod targets;
+mod task;
+mod worker;
+
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use memring_testkit::processes::tie_to_parent;
+
+use task::Task;
+
+/// Measure memring and its rivals in one run
+#[derive(Parser)]
+#[command(name = "memring-rivals", version, max_term_width = 80)]
+pub struct Args {
+    /// Two minutes at most: fewer rounds, shorter measurements
+    #[arg(long)]
+    quick: bool,
+
+    /// Only these contestants: names, or what names begin with up to a '-'
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    only: Vec<String>,
+
+    /// Only these quantities, likewise
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    measure: Vec<String>,
+
+    /// Rounds, in each of which everything is measured once [default: 7, quick: 3]
+    #[arg(long)]
+    rounds: Option<usize>,
+
+    /// Milliseconds of one measurement [default: 100, quick: 30]
+    #[arg(long)]
+    millis: Option<u64>,
+
+    /// Messages after which a measurement ends sooner
+    #[arg(long, default_value_t = u64::MAX, hide_default_value = true)]
+    messages: u64,
+
+    /// CPUs to run on [default: distinct cores first]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    cpus: Vec<usize>,
+
+    /// Write what was measured to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Write BENCHMARKS.md and its pictures, from what was measured
+    #[arg(long)]
+    report: bool,
+
+    /// Where the report goes
+    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../.."), hide_default_value = true)]
+    out: PathBuf,
+
+    /// Measure nothing: take what an earlier run wrote by --json
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+
+    /// Print who takes part in what, and do nothing else
+    #[arg(long)]
+    list: bool,
+}
+
+fn main() -> ExitCode {
+    let mut words = env::args().skip(1);
+    let done = match words.next() {
+        Some(first) if first == driver::WORK => work(words.next()),
+        _ => run::run(&Args::parse()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("memring-rivals: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work(task: Option<String>) -> Result<()> {
+    tie_to_parent()?;
+    let task: Task = serde_json::from_str(&task.context("no task was given")?)?;
+    let contestant =
+        contestants::named(&task.contestant).context("there is nobody of this name")?;
+    // A thread that fails must not leave others waiting for it.
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("{panic}");
+        std::process::exit(1);
+    }));
+    let outcomes = contestant.play(&task)?;
+    println!("{}", serde_json::to_string(&outcomes)?);
+    // What others left in queues need not be cleared away.
+    std::process::exit(0)
+}

@@ -1,0 +1,307 @@
+//! The report: tables of what a run found, for a terminal and as BENCHMARKS.md.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::contestant::Home;
+use crate::contestants;
+use crate::findings::{Cores, Findings, Row, Spread};
+use crate::pictures;
+use crate::targets::{Verdict, is_ours, is_rival, losses, prices, targets};
+use crate::task::{Quantity, Wait, Way};
+
+const TEMPLATE: &str = include_str!("../template.md");
+/// The versions of all crates.
+const LOCK: &str = include_str!("../../../Cargo.lock");
+
+/// The rivals' packages.
+const PACKAGES: [&str; 15] = [
+    "crossbeam-channel",
+    "crossbeam-queue",
+    "disruptor",
+    "flume",
+    "gil",
+    "heapless",
+    "iceoryx2",
+    "ipc-channel",
+    "ipmpsc",
+    "kanal",
+    "ringbuf",
+    "ringfire",
+    "rtrb",
+    "shmem-ipc",
+    "thingbuf",
+];
+
+/// Three digits, whatever the size.
+fn digits(value: f64) -> String {
+    match value {
+        value if value >= 100.0 => format!("{value:.0}"),
+        value if value >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+/// A figure with its unit.
+pub fn figure(quantity: Quantity, value: f64) -> String {
+    match (quantity.is_rate(), value) {
+        (true, value) => format!("{} M/s", digits(value / 1e6)),
+        (false, value) if value >= 1e6 => format!("{} ms", digits(value / 1e6)),
+        (false, value) if value >= 1e4 => format!("{} us", digits(value / 1e3)),
+        (false, value) => format!("{value:.0} ns"),
+    }
+}
+
+/// What a quantity is, for people.
+fn title(quantity: Quantity) -> String {
+    match quantity {
+        Quantity::Spsc(size, Way::Single) => format!("One to one, {size} B, one message a call"),
+        Quantity::Spsc(size, Way::Batch) => format!("One to one, {size} B, batches of 32"),
+        Quantity::Spsc(size, Way::InPlace) => format!("One to one, {size} B, in place"),
+        Quantity::Mpmc(senders, receivers) => {
+            format!("{senders} senders, {receivers} receivers, 8 B")
+        }
+        Quantity::Trip(size, Wait::Spin) => format!("Round trip, {size} B, by polling"),
+        Quantity::Trip(size, Wait::Park) => format!("Round trip, {size} B, polling, then sleeping"),
+        Quantity::Sleep(1) => "Round trip, 8 B, by sleeping, both on one CPU".into(),
+        Quantity::Sleep(_) => "Round trip, 8 B, by sleeping".into(),
+        Quantity::Wake => "Waking a receiver that sleeps".into(),
+        Quantity::Idle => "Processor time of a receiver that waits".into(),
+        Quantity::Attach => "Opening and attaching".into(),
+    }
+}
+
+fn home(home: Home) -> char {
+    match home {
+        Home::Threads => 't',
+        Home::Processes => 'p',
+    }
+}
+
+/// Lines of one quantity: name, home, median, least, most, ratio to memring, rounds.
+fn lines(findings: &Findings, quantity: Quantity, cores: Cores) -> Vec<[String; 7]> {
+    let ranking = findings.ranking(quantity, cores);
+    let ours = ranking.iter().find(|(row, _)| is_ours(row));
+    let ours = ours.map(|(_, spread)| spread.median);
+    let line = |(row, spread): &(&Row, Spread)| {
+        let ratio = ours.map(|ours| match quantity.is_rate() {
+            true => ours / spread.median,
+            false => spread.median / ours,
+        });
+        [
+            row.contestant.clone(),
+            home(row.home).into(),
+            figure(quantity, spread.median),
+            figure(quantity, spread.min),
+            figure(quantity, spread.max),
+            ratio.map_or("-".into(), |ratio| format!("{ratio:.2}")),
+            spread.count.to_string(),
+        ]
+    };
+    ranking.iter().map(line).collect()
+}
+
+/// For a terminal.
+pub fn plain(findings: &Findings) -> String {
+    let mut out = String::new();
+    for quantity in Quantity::all() {
+        for cores in Cores::ALL {
+            let lines = lines(findings, quantity, cores);
+            if lines.is_empty() {
+                continue;
+            }
+            let _ = writeln!(out, "\n{quantity}, {}", cores.describe());
+            for [name, home, median, min, max, ratio, count] in lines {
+                let _ = writeln!(
+                    out,
+                    "  {name:18} {home} {median:>10}  {min:>10} .. {max:>10}  x{ratio:<6} ({count})"
+                );
+            }
+        }
+    }
+    let _ = writeln!(
+        out,
+        "\n{} rounds in {:.0} s",
+        findings.rounds, findings.seconds
+    );
+    for row in findings.rows.iter().filter(|row| row.failure.is_some()) {
+        let failure = row.failure.as_deref().unwrap_or_default();
+        let _ = writeln!(out, "failed: {failure}");
+    }
+    out
+}
+
+fn table(head: &[&str], lines: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut out = format!("| {} |\n|{}", head.join(" | "), "---|".repeat(head.len()));
+    for line in lines {
+        let _ = write!(out, "\n| {} |", line.join(" | "));
+    }
+    out
+}
+
+fn machine(findings: &Findings) -> String {
+    let machine = &findings.machine;
+    let cores = findings.main_cores();
+    let looks = findings.rows.iter().flat_map(|row| &row.samples);
+    let looks = looks.filter(|sample| sample.cores() == cores);
+    let mut floors: Vec<f64> = looks.flat_map(|sample| sample.floor).collect();
+    floors.sort_by(f64::total_cmp);
+    let middle = floors.get(floors.len() / 2).copied().unwrap_or(f64::NAN);
+    let whole: usize = findings.rows.iter().map(|row| row.samples.len()).sum();
+    let kind = if machine.is_virtual {
+        "a virtual machine"
+    } else {
+        "no virtual machine"
+    };
+    format!(
+        "The run: `memring-rivals {}`, rounds: {}, minutes: {:.0}, on CPUs {:?} of {} of\n\
+         {kind}; {}; Linux {}; {}.\n\
+         {} of {whole} measurements were taken {}; these count below.\n\
+         The floor there, between measurements: {middle:.0} ns.",
+        findings.command,
+        findings.rounds,
+        (findings.seconds / 60.0).max(1.0),
+        machine.used,
+        machine.cpus,
+        machine.processor,
+        machine.kernel,
+        machine.rustc,
+        findings.count(cores),
+        cores.describe(),
+    )
+}
+
+fn tables(findings: &Findings) -> String {
+    let mut out = Vec::new();
+    for quantity in Quantity::all() {
+        let lines = lines(findings, quantity, findings.main_cores());
+        if lines.is_empty() {
+            continue;
+        }
+        let head = ["", "", "median", "least", "most", "memring is better by"];
+        let lines = lines.into_iter().map(|line| line[..6].to_vec());
+        let (title, table) = (title(quantity), table(&head, lines));
+        out.push(format!("### {title}\n\n`--measure {quantity}`\n\n{table}"));
+    }
+    out.join("\n\n")
+}
+
+fn losses_table(findings: &Findings, cores: Cores) -> String {
+    let losses = losses(findings, cores);
+    if losses.is_empty() {
+        return "Nowhere in this run.".into();
+    }
+    let lines = losses.iter().map(|loss| {
+        vec![
+            title(loss.quantity),
+            format!("{} {}", loss.theirs.0, figure(loss.quantity, loss.theirs.1)),
+            format!("{} {}", loss.ours.0, figure(loss.quantity, loss.ours.1)),
+            format!("{:.2}", loss.factor),
+        ]
+    });
+    table(
+        &[
+            "",
+            "the best rival",
+            "the best of memring",
+            "the rival is better by",
+        ],
+        lines,
+    )
+}
+
+fn elsewhere(findings: &Findings) -> String {
+    let mut lines = Vec::new();
+    for cores in Cores::ALL {
+        if cores == findings.main_cores() {
+            continue;
+        }
+        for quantity in Quantity::all() {
+            let ranking = findings.ranking(quantity, cores);
+            let ours = ranking.iter().find(|(row, _)| is_ours(row));
+            let theirs = ranking.iter().find(|(row, _)| is_rival(row));
+            if let (Some((ours, mine)), Some((theirs, other))) = (ours, theirs) {
+                lines.push(vec![
+                    title(quantity),
+                    cores.describe().into(),
+                    format!("{} {}", ours.contestant, figure(quantity, mine.median)),
+                    format!("{} {}", theirs.contestant, figure(quantity, other.median)),
+                ]);
+            }
+        }
+    }
+    match lines.is_empty() {
+        true => "Nothing.".into(),
+        false => table(&["", "where", "memring", "the best rival"], lines),
+    }
+}
+
+fn contestants() -> String {
+    let lines = contestants::ALL.iter().map(|contestant| {
+        let home = match contestant.home() {
+            Home::Threads => "threads",
+            Home::Processes => "processes",
+        };
+        vec![
+            contestant.name().into(),
+            home.into(),
+            contestant.how().into(),
+        ]
+    });
+    let table = table(&["", "between", "driven by"], lines);
+    let versions = PACKAGES.map(|package| format!("{package} {}", version(package)));
+    format!("{table}\n\nVersions: {}.", versions.join(", "))
+}
+
+/// The version of a package that this workspace is built with.
+fn version(package: &str) -> &'static str {
+    let begin = format!("name = \"{package}\"\nversion = \"");
+    // Of several versions, the newest stands last, and is the one that is used here.
+    let found = LOCK.rsplit_once(&begin).map(|(_, rest)| rest);
+    found.and_then(|rest| rest.split('"').next()).unwrap_or("?")
+}
+
+/// The whole document.
+fn document(findings: &Findings) -> Result<String> {
+    let verdicts = targets(findings).into_iter().map(|target| {
+        let verdict = match target.verdict {
+            Verdict::Met => "met",
+            Verdict::Missed => "**missed**",
+            Verdict::Unknown => "not measured",
+        };
+        vec![target.what, target.wanted, target.found, verdict.into()]
+    });
+    let verdicts = table(&["", "wanted", "found", ""], verdicts);
+    let prices = prices(findings)
+        .into_iter()
+        .map(|(what, quantity, ratio)| vec![what.into(), title(quantity), format!("{ratio:.2}")]);
+    let parts = [
+        ("{machine}", machine(findings)),
+        ("{targets}", verdicts),
+        ("{losses}", losses_table(findings, findings.main_cores())),
+        ("{tables}", tables(findings)),
+        ("{prices}", table(&["", "where", "ratio"], prices)),
+        ("{elsewhere}", elsewhere(findings)),
+        ("{contestants}", contestants()),
+    ];
+    let mut text = TEMPLATE.to_owned();
+    for (place, part) in parts {
+        if !text.contains(place) {
+            bail!("the template has no place for {place}");
+        }
+        text = text.replace(place, &part);
+    }
+    Ok(text)
+}
+
+/// Write BENCHMARKS.md and its pictures below `root`.
+pub fn write(findings: &Findings, root: &Path) -> Result<()> {
+    let pictures = root.join("docs/img");
+    fs::create_dir_all(&pictures).context("cannot make a place for the pictures")?;
+    pictures::draw(findings, &pictures)?;
+    let path = root.join("BENCHMARKS.md");
+    fs::write(&path, document(findings)?).with_context(|| format!("cannot write {path:?}"))
+}

@@ -1,0 +1,161 @@
+//! A run: everything in turns, round by round, with the floor before and after each.
+
+use std::env;
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use memring_testkit::placement::Placement;
+
+use crate::Args;
+use crate::contestant::{Contestant, Home};
+use crate::contestants::{self, glance};
+use crate::driver::{Figure, Place, measure};
+use crate::findings::{Findings, Row, Sample};
+use crate::machine::Machine;
+use crate::report;
+use crate::task::Quantity;
+
+/// A look at the floor.
+const GLANCE: Duration = Duration::from_millis(3);
+
+fn chosen(names: &[String], name: &str) -> bool {
+    let begins = |part: &String| {
+        let rest = name.strip_prefix(part.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
+    names.is_empty() || names.iter().any(begins)
+}
+
+/// Run `memring-rivals`.
+pub fn run(args: &Args) -> Result<()> {
+    if let Some(path) = &args.from {
+        let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+        return show(args, &serde_json::from_reader(BufReader::new(file))?);
+    }
+    let mut cells: Vec<(&dyn Contestant, Row)> = Vec::new();
+    for quantity in Quantity::all() {
+        for &contestant in contestants::ALL {
+            let wanted = chosen(&args.measure, &quantity.to_string());
+            if wanted && chosen(&args.only, contestant.name()) && contestant.does(quantity) {
+                cells.push((contestant, row(contestant, quantity)));
+            }
+        }
+    }
+    if cells.is_empty() {
+        bail!("nobody of these names takes part in that; see --list");
+    }
+    if args.list {
+        list();
+        return Ok(());
+    }
+    let placement = Placement::choose(&args.cpus)?;
+    let rounds = args.rounds.unwrap_or(if args.quick { 3 } else { 7 });
+    let mut place = Place::make()?;
+    let begun = Instant::now();
+    let mut floor = glance(&placement.cpus, GLANCE)?;
+    for round in 0..rounds {
+        for (contestant, row) in &mut cells {
+            if row.failure.is_some() {
+                continue;
+            }
+            let quantity = row.quantity;
+            let millis = millis(args, quantity);
+            if quantity == Quantity::Idle && round > 0 {
+                continue; // long, and always the same
+            }
+            let cpus = &placement.cpus;
+            let found = measure(
+                *contestant,
+                quantity,
+                millis,
+                args.messages,
+                cpus,
+                &mut place,
+            );
+            let before = std::mem::replace(&mut floor, glance(cpus, GLANCE)?);
+            match found {
+                Ok(Figure { value, times }) => row.samples.push(Sample {
+                    value,
+                    times,
+                    floor: [before, floor],
+                }),
+                Err(error) => {
+                    eprintln!("memring-rivals: {error:#}");
+                    row.failure = Some(format!("{error:#}"));
+                }
+            }
+        }
+    }
+    let findings = Findings {
+        machine: Machine::of(&placement.cpus),
+        command: env::args().skip(1).collect::<Vec<_>>().join(" "),
+        rounds,
+        millis: usual(args),
+        idle_millis: idle(args),
+        seconds: begun.elapsed().as_secs_f64(),
+        rows: cells.into_iter().map(|(_, row)| row).collect(),
+    };
+    if let Some(path) = &args.json {
+        serde_json::to_writer_pretty(BufWriter::new(File::create(path)?), &findings)?;
+    }
+    show(args, &findings)?;
+    if findings.rows.iter().any(|row| row.failure.is_some()) {
+        bail!("not everything could be measured");
+    }
+    Ok(())
+}
+
+/// Print the tables, and write the report if it is asked for.
+fn show(args: &Args, findings: &Findings) -> Result<()> {
+    print!("{}", report::plain(findings));
+    match args.report {
+        true => report::write(findings, &args.out),
+        false => Ok(()),
+    }
+}
+
+/// Milliseconds of most measurements.
+fn usual(args: &Args) -> u64 {
+    args.millis.unwrap_or(if args.quick { 30 } else { 100 })
+}
+
+/// Milliseconds for which receivers wait for nothing.
+fn idle(args: &Args) -> u64 {
+    if args.quick { 1_000 } else { 10_000 }
+}
+
+fn row(contestant: &dyn Contestant, quantity: Quantity) -> Row {
+    Row {
+        contestant: contestant.name().to_owned(),
+        home: contestant.home(),
+        how: contestant.how().to_owned(),
+        quantity,
+        samples: Vec::new(),
+        failure: None,
+    }
+}
+
+fn millis(args: &Args, quantity: Quantity) -> u64 {
+    let usual = usual(args);
+    match quantity {
+        Quantity::Idle => idle(args),
+        Quantity::Attach => usual / 4,
+        _ => usual,
+    }
+}
+
+fn list() {
+    for contestant in contestants::ALL {
+        let home = match contestant.home() {
+            Home::Threads => "threads",
+            Home::Processes => "processes",
+        };
+        println!("{} ({home}): {}", contestant.name(), contestant.how());
+        let quantities = Quantity::all().into_iter();
+        let done = quantities.filter(|quantity| contestant.does(*quantity));
+        let names: Vec<String> = done.map(|quantity| quantity.to_string()).collect();
+        println!("    {}", names.join(" "));
+    }
+}

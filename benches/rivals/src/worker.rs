@@ -1,0 +1,378 @@
+//! What a worker does: the one place where messages are sent, received, echoed and timed, whoever
+//! carries them.
+
+use std::hint;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use hdrhistogram::Histogram;
+use memring_testkit::time::now;
+use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::board::{Board, PATIENCE};
+use crate::contestant::{Rx, Tx};
+use crate::message::{Check, Exact, Rising, Source};
+use crate::task::{BATCH, Outcome, PERCENTILES, Quantity, Task, Way};
+
+/// Messages between two looks at the clock.
+const STRIDE: u64 = 256;
+/// Round trips before the first that is timed.
+const WARM_UP: u64 = 10;
+/// Looks of a waiting end before it yields at each look.
+const LOOKS: u32 = 128;
+/// What a receiver is left to fall asleep.
+const NAP: Duration = Duration::from_micros(400);
+
+/// How everybody waits who has no blocking calls: some looks, then a yield at each look.
+#[derive(Default)]
+pub struct Pause {
+    looks: u32,
+    since: Option<Instant>,
+}
+
+impl Pause {
+    /// Between two looks.
+    #[inline(always)]
+    pub fn wait(&mut self) {
+        self.looks = self.looks.wrapping_add(1);
+        if self.looks < LOOKS {
+            hint::spin_loop();
+        } else {
+            self.rest();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn rest(&mut self) {
+        thread::yield_now();
+        if self.looks.is_multiple_of(1 << 14) {
+            let since = *self.since.get_or_insert_with(Instant::now);
+            assert!(since.elapsed() < PATIENCE, "nothing moves any more");
+        }
+        self.looks = self.looks.max(LOOKS);
+    }
+}
+
+/// Look until there is something, waiting as everybody does.
+#[inline(always)]
+pub fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    if let Some(found) = look() {
+        return found;
+    }
+    let mut pause = Pause::default();
+    loop {
+        pause.wait();
+        if let Some(found) = look() {
+            return found;
+        }
+    }
+}
+
+/// What a worker holds.
+pub enum End<T, R> {
+    /// A sender.
+    Tx(T),
+    /// A receiver.
+    Rx(R),
+    /// Both, and begins.
+    Ping(T, R),
+    /// Both, and answers.
+    Echo(T, R),
+}
+
+/// Run on the CPU of this worker from now on.
+pub fn pin(task: &Task, worker: usize) -> Result<()> {
+    let cpu = task.quantity.cpu(worker, &task.cpus);
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    sched_setaffinity(None, &set).with_context(|| format!("cannot run on CPU {cpu}"))
+}
+
+/// Do what this worker is for. `STREAM`: it is about a stream of one sender and one receiver.
+pub fn take<const N: usize, const STREAM: bool>(
+    mut end: End<impl Tx<N>, impl Rx<N>>,
+    worker: usize,
+    task: &Task,
+    board: &Board,
+) -> Result<Outcome> {
+    let workers = task.quantity.workers();
+    board.gather(workers)?;
+    let outcome = perform::<N, STREAM>(&mut end, worker, task, board)?;
+    board.part(workers)?;
+    Ok(outcome)
+}
+
+fn perform<const N: usize, const STREAM: bool>(
+    end: &mut End<impl Tx<N>, impl Rx<N>>,
+    worker: usize,
+    task: &Task,
+    board: &Board,
+) -> Result<Outcome> {
+    let quantity = task.quantity;
+    if STREAM {
+        return match (end, quantity) {
+            (End::Tx(tx), Quantity::Spsc(_, way)) => send(tx, worker, way, task, board),
+            (End::Rx(rx), Quantity::Spsc(_, way)) => receive(rx, Exact::default(), 0, way, board),
+            _ => bail!("{quantity} is no stream"),
+        };
+    }
+    let (senders, _) = quantity.ends();
+    match (end, quantity) {
+        (End::Tx(tx), Quantity::Wake | Quantity::Idle) => call(tx, task, board),
+        (End::Rx(rx), Quantity::Wake) => be_woken(rx, board),
+        (End::Rx(rx), Quantity::Idle) => idle(rx),
+        (End::Tx(tx), _) => send(tx, worker, Way::Single, task, board),
+        (End::Rx(rx), _) if quantity.workers() == 2 => {
+            receive(rx, Exact::default(), 0, Way::Single, board)
+        }
+        (End::Rx(rx), _) => {
+            let check = Rising::new(senders);
+            receive(rx, check, worker - senders, Way::Single, board)
+        }
+        (End::Ping(tx, rx), _) => ping(tx, rx, task),
+        (End::Echo(tx, rx), _) => echo(tx, rx),
+    }
+}
+
+fn send<const N: usize>(
+    tx: &mut impl Tx<N>,
+    sender: usize,
+    way: Way,
+    task: &Task,
+    board: &Board,
+) -> Result<Outcome> {
+    let mut source = Source::new(sender);
+    let end = now() + task.millis * 1_000_000;
+    while now() < end && source.count() < task.most {
+        let stop = source.count() + STRIDE;
+        while source.count() < stop {
+            match way {
+                Way::Single => tx.send(&mut source),
+                Way::Batch => tx.send_batch(&mut source, BATCH),
+                Way::InPlace => tx.send_in_place(&mut source),
+            }
+        }
+    }
+    let (senders, receivers) = task.quantity.ends();
+    if board.done(source.count(), senders, receivers)? {
+        for _ in 0..receivers {
+            tx.send(&mut Source::stop());
+        }
+    }
+    Ok(Outcome::Sent(source.count()))
+}
+
+fn receive<const N: usize, C: Check>(
+    rx: &mut impl Rx<N>,
+    mut check: C,
+    receiver: usize,
+    way: Way,
+    board: &Board,
+) -> Result<Outcome> {
+    let received = board.received(receiver);
+    let mut timer = Timer::default();
+    while !check.ended() {
+        match way {
+            Way::Single => rx.recv(&mut check),
+            Way::Batch => rx.recv_batch(&mut check, BATCH),
+            Way::InPlace => rx.recv_in_place(&mut check, BATCH),
+        }
+        timer.at(check.count());
+        // Read by the last sender when all have sent: see `Board::done`.
+        received.store(check.count(), Ordering::Release);
+    }
+    good(&check)?;
+    Ok(Outcome::Received {
+        count: check.count(),
+        timed: timer.count,
+        from: timer.from,
+        to: timer.to,
+    })
+}
+
+fn good(check: &impl Check) -> Result<()> {
+    match check.verdict() {
+        Ok(()) => Ok(()),
+        Err(wrong) => bail!("mismatch after {} messages: {wrong}", check.count()),
+    }
+}
+
+/// Times the receiving from the first message to the last full stride: neither the wait for the
+/// first message nor the finding out that there are no more is in it.
+#[derive(Default)]
+struct Timer {
+    due: u64,
+    before: u64,
+    count: u64,
+    from: u64,
+    to: u64,
+}
+
+impl Timer {
+    #[inline(always)]
+    fn at(&mut self, count: u64) {
+        if count >= self.due {
+            self.look(count);
+        }
+    }
+
+    #[cold]
+    fn look(&mut self, count: u64) {
+        let now = now();
+        if self.due == 0 {
+            (self.before, self.from) = (count, now);
+        }
+        self.due = count + STRIDE;
+        (self.to, self.count) = (now, count - self.before);
+    }
+}
+
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are in order")
+}
+
+fn times(histogram: &Histogram<u64>) -> Outcome {
+    let at = PERCENTILES.map(|percentile| histogram.value_at_percentile(percentile) as f64);
+    Outcome::Times {
+        middle: middle(histogram),
+        at: at.to_vec(),
+    }
+}
+
+/// The mean of the middle half.
+fn middle(histogram: &Histogram<u64>) -> f64 {
+    let (first, last) = (histogram.len() / 4, histogram.len() - histogram.len() / 4);
+    let (mut passed, mut sum) = (0, 0);
+    for step in histogram.iter_recorded() {
+        let next = passed + step.count_at_value();
+        let within = next.clamp(first, last) - passed.clamp(first, last);
+        sum += within * step.value_iterated_to();
+        passed = next;
+    }
+    sum as f64 / (last - first).max(1) as f64
+}
+
+/// A round trip is the time from one message sent to the next one sent. The clock is read, and
+/// the time entered, while the message is under way: neither adds to what is measured.
+fn ping<const N: usize>(tx: &mut impl Tx<N>, rx: &mut impl Rx<N>, task: &Task) -> Result<Outcome> {
+    let mut times_taken = histogram();
+    let (mut source, mut check) = (Source::new(0), Exact::default());
+    let end = now() + task.millis * 1_000_000;
+    tx.send(&mut source);
+    let mut sent = now();
+    loop {
+        rx.recv(&mut check);
+        if sent >= end || source.count() >= task.most || check.ended() {
+            break;
+        }
+        tx.send(&mut source);
+        let next = now();
+        if source.count() > WARM_UP {
+            times_taken.saturating_record(next - sent);
+        }
+        sent = next;
+    }
+    tx.send(&mut Source::stop());
+    good(&check)?;
+    if check.count() != source.count() {
+        bail!("{} messages came back of {}", check.count(), source.count());
+    }
+    Ok(times(&times_taken))
+}
+
+fn echo<const N: usize>(tx: &mut impl Tx<N>, rx: &mut impl Rx<N>) -> Result<Outcome> {
+    let (mut source, mut check) = (Source::new(0), Exact::default());
+    loop {
+        rx.recv(&mut check);
+        if check.ended() {
+            break;
+        }
+        tx.send(&mut source);
+    }
+    good(&check)?;
+    Ok(Outcome::Done)
+}
+
+/// Send now and then, to somebody who sleeps by then.
+fn call<const N: usize>(tx: &mut impl Tx<N>, task: &Task, board: &Board) -> Result<Outcome> {
+    let mut source = Source::new(0);
+    let end = now() + task.millis * 1_000_000;
+    if task.quantity == Quantity::Idle {
+        thread::sleep(Duration::from_millis(task.millis));
+    }
+    while now() < end && source.count() < task.most {
+        thread::sleep(NAP);
+        // Read by the receiver after the message, which orders it.
+        board.stamp().store(now(), Ordering::Release);
+        tx.send(&mut source);
+    }
+    thread::sleep(NAP);
+    tx.send(&mut Source::stop());
+    Ok(Outcome::Sent(source.count()))
+}
+
+fn be_woken<const N: usize>(rx: &mut impl Rx<N>, board: &Board) -> Result<Outcome> {
+    let mut taken = histogram();
+    let mut check = Exact::default();
+    loop {
+        rx.recv(&mut check);
+        let awake = now();
+        if check.ended() {
+            break;
+        }
+        let stamp = board.stamp().load(Ordering::Acquire);
+        taken.saturating_record(awake.saturating_sub(stamp));
+    }
+    good(&check)?;
+    Ok(times(&taken))
+}
+
+/// Processor time of this thread for a message that is long in coming.
+fn idle<const N: usize>(rx: &mut impl Rx<N>) -> Result<Outcome> {
+    let spent = || {
+        let time = clock_gettime(ClockId::ThreadCPUTime);
+        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    };
+    let mut check = Exact::default();
+    let before = spent();
+    while !check.ended() {
+        rx.recv(&mut check);
+    }
+    good(&check)?;
+    let spent = (spent() - before) as f64;
+    Ok(Outcome::Times {
+        middle: spent,
+        at: vec![spent; PERCENTILES.len()],
+    })
+}
+
+/// Open and attach again and again.
+pub fn attach<R>(task: &Task, mut open: impl FnMut() -> Result<R>) -> Result<Outcome> {
+    let mut taken = histogram();
+    let end = now() + task.millis * 1_000_000;
+    while now() < end && taken.len() < task.most {
+        let before = now();
+        let opened = open()?;
+        taken.saturating_record(now() - before);
+        drop(opened);
+    }
+    Ok(times(&taken))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_half_is_what_counts() {
+        let mut histogram = histogram();
+        for time in [1, 100, 110, 120, 130, 140, 150, 1_000_000] {
+            histogram.saturating_record(time);
+        }
+        assert_eq!(middle(&histogram), (110 + 120 + 130 + 140) as f64 / 4.0);
+    }
+}

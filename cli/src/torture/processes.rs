@@ -1,0 +1,324 @@
+//! The processes of the storm, as their parent holds them: started, struck, succeeded, and killed
+//! whatever happens.
+
+use std::env;
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{self, Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::home;
+use super::ledger::{Hands, Ledger, Phase, Stage};
+use super::load::Size;
+use super::peer::{Assignment, Order, Sabotage};
+use super::plan::{Terms, Traffic, name};
+use memring_testkit::time::now;
+
+/// Between two looks at what is waited for.
+const LOOK: Duration = Duration::from_micros(50);
+/// Between two looks at those who are not struck.
+const PATROL: Duration = Duration::from_millis(20);
+/// The number of SIGKILL.
+const KILLED: i32 = 9;
+
+/// What the processes needs to know.
+pub struct Config<'l> {
+    /// The run's directory.
+    pub dir: PathBuf,
+    /// The run's ledger.
+    pub ledger: &'l Ledger,
+    /// Who is there.
+    pub terms: Terms,
+    /// What messages are like.
+    pub size: Size,
+    /// Whoever is not where he should be after this long hangs.
+    pub patience: Duration,
+    /// What the first sender does that it must not.
+    pub sabotage: Option<Sabotage>,
+}
+
+/// The processes. Dropped: all are dead and gone.
+pub struct Processes<'l> {
+    config: Config<'l>,
+    program: PathBuf,
+    places: Vec<Place>,
+    incarnations: u32,
+    patrolled: Instant,
+    /// Kills, of receivers among them, and what these had in their hands: since the last audit.
+    pub deaths: Deaths,
+    /// Stops, of all time.
+    pub stops: u64,
+}
+
+/// What kills have done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Deaths {
+    /// All.
+    pub kills: u64,
+    /// Those of receivers.
+    pub receivers: u64,
+    /// What these had in their hands.
+    pub hands: Hands,
+}
+
+struct Place {
+    /// Nobody at the very end.
+    child: Option<Child>,
+    incarnation: u32,
+    /// Until when it is stopped.
+    stopped: Option<Instant>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // Fails only if it is dead already.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl<'l> Processes<'l> {
+    /// Start everybody, and wait until they have attached.
+    pub fn start(config: Config<'l>, processes: &[Traffic]) -> Result<Self> {
+        let mut all = Processes {
+            program: env::current_exe().context("cannot find this program's own file")?,
+            config,
+            places: Vec::new(),
+            incarnations: 0,
+            patrolled: Instant::now(),
+            deaths: Deaths::default(),
+            stops: 0,
+        };
+        for (place, traffic) in processes.iter().enumerate() {
+            let sabotage = all.config.sabotage.filter(|_| place == 0);
+            let started = all.spawn(place, *traffic, sabotage)?;
+            all.places.push(started);
+        }
+        all.await_all(Stage::Ready)?;
+        Ok(all)
+    }
+
+    fn spawn(
+        &mut self,
+        place: usize,
+        traffic: Traffic,
+        sabotage: Option<Sabotage>,
+    ) -> Result<Place> {
+        let config = &self.config;
+        let incarnation = self.incarnations;
+        self.incarnations += 1;
+        config.ledger.set_hands(place, Hands::default());
+        let order = Order::Serve(Box::new(Assignment {
+            dir: config.dir.clone(),
+            kind: config.terms.kind.to_string(),
+            size: config.size,
+            sends: place < config.terms.senders,
+            place,
+            incarnation,
+            nudges: place == 0,
+            traffic,
+            sabotage,
+            parent: process::id() as i32,
+        }));
+        let said = home::said(&config.dir);
+        let said = File::options().create(true).append(true).open(&said);
+        let child = Command::new(&self.program)
+            .arg("torture-peer")
+            .arg(serde_json::to_string(&order)?)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(said.context("cannot make a file for errors")?)
+            .spawn()
+            .with_context(|| format!("cannot start {}", self.program.display()))?;
+        Ok(Place {
+            child: Some(child),
+            incarnation,
+            stopped: None,
+        })
+    }
+
+    /// Kill these, all before anybody can be succeeded.
+    pub fn kill(&mut self, victims: &[usize]) -> Result<()> {
+        if self.places.iter().all(|place| place.stopped.is_none()) {
+            self.config.ledger.start_clock(now());
+        }
+        for &victim in victims {
+            self.signal(victim, Signal::KILL)?;
+        }
+        for &victim in victims {
+            let place = &mut self.places[victim];
+            let Some(mut child) = place.child.take() else {
+                continue;
+            };
+            let status = child.wait().context("cannot wait for a process")?;
+            if status.signal() != Some(KILLED) {
+                return Err(self.ended(victim, child.id(), &status.to_string()));
+            }
+            place.stopped = None;
+            self.deaths.kills += 1;
+            if victim >= self.config.terms.senders {
+                let hands = self.config.ledger.hands(victim);
+                self.deaths.receivers += 1;
+                self.deaths.hands.received += hands.received;
+                self.deaths.hands.leased += hands.leased;
+                self.deaths.hands.releasing += hands.releasing;
+            }
+        }
+        Ok(())
+    }
+
+    /// Start those who take the places of the killed.
+    pub fn succeed(&mut self, victims: &[usize], heirs: &[Traffic]) -> Result<()> {
+        for (&victim, heir) in victims.iter().zip(heirs) {
+            self.places[victim] = self.spawn(victim, *heir, None)?;
+        }
+        Ok(())
+    }
+
+    /// Stop these until then.
+    pub fn stop(&mut self, victims: &[usize], time: Duration) -> Result<()> {
+        self.config.ledger.forget_clock();
+        let until = Instant::now() + time;
+        for &victim in victims {
+            self.signal(victim, Signal::STOP)?;
+            let stopped = &mut self.places[victim].stopped;
+            *stopped = (*stopped).max(Some(until));
+            self.stops += 1;
+        }
+        Ok(())
+    }
+
+    /// Let those go on whose time has come.
+    fn resume_due(&mut self, now: Instant) -> Result<()> {
+        for place in 0..self.places.len() {
+            if self.places[place].stopped.is_some_and(|until| until <= now) {
+                self.signal(place, Signal::CONT)?;
+                self.places[place].stopped = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Let everybody go on.
+    pub fn resume_all(&mut self) -> Result<()> {
+        for place in &mut self.places {
+            place.stopped = place.stopped.map(|_| self.patrolled);
+        }
+        self.resume_due(Instant::now())
+    }
+
+    fn signal(&self, place: usize, signal: Signal) -> Result<()> {
+        let Some(child) = &self.places[place].child else {
+            return Ok(());
+        };
+        let pid = Pid::from_raw(child.id() as i32).context("a process without a number")?;
+        kill_process(pid, signal).context("cannot signal a process")
+    }
+
+    /// Let the storm go on for so long.
+    pub fn pass(&mut self, time: Duration) -> Result<()> {
+        let end = Instant::now() + time;
+        loop {
+            let now = Instant::now();
+            self.resume_due(now)?;
+            self.patrol_if_due(now)?;
+            let due = self.places.iter().filter_map(|place| place.stopped);
+            match due.chain([end]).min() {
+                _ if now >= end => return Ok(()),
+                Some(next) => sleep(next.saturating_duration_since(now).min(PATROL)),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Wait until the process at this place is so far.
+    pub fn await_stage(&mut self, place: usize, stage: Stage) -> Result<()> {
+        let incarnation = self.places[place].incarnation;
+        self.wait(place, "attached", |ledger| {
+            ledger.has_reached(place, incarnation, stage)
+        })
+    }
+
+    /// Wait until everybody is so far.
+    pub fn await_all(&mut self, stage: Stage) -> Result<()> {
+        (0..self.places.len()).try_for_each(|place| self.await_stage(place, stage))
+    }
+
+    /// Wait until those at these places have seen to this phase.
+    pub fn await_phase(&mut self, places: std::ops::Range<usize>, phase: Phase) -> Result<()> {
+        for place in places {
+            self.wait(place, "come to rest", |ledger| {
+                ledger.has_seen(place, phase)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, place: usize, what: &str, is_so: impl Fn(&Ledger) -> bool) -> Result<()> {
+        let mut before = Instant::now();
+        let mut waited = Duration::ZERO;
+        while !is_so(self.config.ledger) {
+            let now = Instant::now();
+            self.resume_due(now)?;
+            self.patrol_if_due(now)?;
+            // Ctrl-Z stops all of us: that is no waiting.
+            waited += (now - before).min(PATROL);
+            before = now;
+            if waited >= self.config.patience {
+                bail!(
+                    "{} has not {what} within {} s: it hangs",
+                    self.who(place),
+                    self.config.patience.as_secs_f64()
+                );
+            }
+            sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    /// Has anybody seen what must not be, or ended by himself?
+    fn patrol_if_due(&mut self, now: Instant) -> Result<()> {
+        if now.saturating_duration_since(self.patrolled) < PATROL {
+            return Ok(());
+        }
+        self.patrolled = now;
+        for place in 0..self.places.len() {
+            let Some(child) = &mut self.places[place].child else {
+                continue;
+            };
+            if let Some(status) = child.try_wait().context("cannot look at a process")? {
+                let pid = child.id();
+                self.places[place].child = None;
+                return Err(self.ended(place, pid, &status.to_string()));
+            }
+        }
+        match self.config.ledger.accusation() {
+            Some(accusation) => Err(anyhow!("{accusation}")),
+            None => Ok(()),
+        }
+    }
+
+    /// A process that ended by itself.
+    fn ended(&self, place: usize, pid: u32, status: &str) -> anyhow::Error {
+        let said = fs::read_to_string(home::said(&self.config.dir)).unwrap_or_default();
+        let said = said.lines().next().unwrap_or("and said nothing");
+        let name = name(self.config.terms.senders, place);
+        match self.config.ledger.accusation() {
+            Some(accusation) => anyhow!("{accusation} (told by {name})"),
+            None => anyhow!("{name} (process {pid}) ended by itself, {status}: {said}"),
+        }
+    }
+
+    fn who(&self, place: usize) -> String {
+        let pid = self.places[place].child.as_ref().map_or(0, Child::id);
+        let name = name(self.config.terms.senders, place);
+        format!("{name} (process {pid})")
+    }
+}
