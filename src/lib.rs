@@ -75,6 +75,8 @@ compile_error!("memring needs Linux on a 64-bit machine: there is no other backe
 mod error;
 mod members;
 mod message;
+#[cfg(all(test, loom))]
+mod models;
 mod ring;
 mod shm;
 mod sys;

@@ -7,12 +7,11 @@ use std::time::Duration;
 use super::segment::Segment;
 use super::stats;
 use crate::error::{AttachError, Holder, Side};
-use crate::members::{Admits, Attached, MemberId, Presence, Recover, Scan, Table};
+use crate::members::{Admits, Attached, MemberId, Presence, Recover, Scan};
 use crate::ring::config::Wakeups;
 use crate::ring::end::{self, End};
 use crate::ring::memory::Memory;
 use crate::ring::{Held, recover};
-use crate::sys::atomic::Ordering;
 use crate::sys::clock::MonotonicTime;
 use crate::sys::failpoints::failpoint;
 use crate::wait::parker::Parker;
@@ -202,27 +201,13 @@ impl Connection {
         stats::holder(&self.segment, self.side)
     }
 
-    /// The presence of the other side; remembered until its epoch changes. Deaths are found
-    /// by scans, which count as goings.
-    fn peers(&mut self) -> (u64, Presence) {
-        let other = self.side.other().role();
-        // Acquire: pairs with the increment in `Members::count_change`.
-        let epoch = self.segment.epoch(other).load(Ordering::Acquire);
-        match self.peers {
-            Some(known) if known.0 == epoch => known,
-            _ => *self.peers.insert(self.segment.members().presence(other)),
-        }
-    }
-
-    /// Why waiting may be in vain.
+    /// Why waiting may be in vain. Who is on the other side is remembered until its
+    /// epoch changes; deaths are found by scans, which count as goings.
     pub(crate) fn end_in_sight(&mut self) -> Option<End> {
-        if end::is_closed(&self.segment.block()) {
-            return Some(End::Closed);
-        }
-        match self.peers() {
-            (epoch, Presence::Gone) => Some(End::Disconnected(epoch)),
-            _ => None,
-        }
+        let (segment, other) = (&self.segment, self.side.other().role());
+        end::end_in_sight(&segment.block(), || {
+            segment.members().presence_since(other, &mut self.peers)
+        })
     }
 
     /// Whether the one endpoint of a single other side is alive.

@@ -13,6 +13,7 @@ use crate::error::{
     AttachError, Corruption, Failure, RecvError, RecvTimeoutError, Side, TryRecvError,
 };
 use crate::message::Message;
+use crate::ring::end;
 use crate::ring::kind::{Kind, Sides};
 use crate::ring::memory::View;
 use crate::ring::payload::Payload;
@@ -275,8 +276,10 @@ impl<T: Message + ?Sized, K: Kind> Endpoint for Receiver<T, K> {
             || !<<K as Sides>::Senders as Arity>::MULTI && !self.connection.is_only_peer_alive()
     }
 
+    /// Another receiver has the end to report, if this one took the last message.
     fn leaves_work(&self) -> bool {
-        <K::Receivers as Arity>::MULTI && self.side.has_message(&self.view)
+        <K::Receivers as Arity>::MULTI
+            && (self.side.has_message(&self.view) || end::is_closed(&self.view))
     }
 }
 

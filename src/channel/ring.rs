@@ -166,8 +166,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// [`Failure::Forked`], [`Failure::Corrupted`].
     pub fn close(&self) -> Result<(), Failure> {
         self.segment.region.check()?;
-        end::close(&self.segment.block());
-        self.segment.wake_all();
+        end::close(&self.segment.block(), || self.segment.wake_all());
         Ok(())
     }
 

@@ -12,8 +12,9 @@ use super::waiting::{self, Endpoint, Wait, WaitError};
 use super::{SendSideOf, outcome};
 use crate::error::{AttachError, Failure, SendError, SendTimeoutError, Side, TrySendError};
 use crate::message::Message;
+use crate::ring::end;
 use crate::ring::kind::Kind;
-use crate::ring::memory::View;
+use crate::ring::memory::{Memory, View};
 use crate::ring::{Arity, ClaimError, SendSide};
 use crate::sys::failpoints::failpoint;
 use crate::wait::WaitStrategy;
@@ -294,7 +295,9 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         {
             self.side.abandon(&self.view, position);
             self.side.end(&self.view);
-            if <K::Senders as Arity>::MULTI {
+            // Receivers wait at a claim, and at the end for a single sender as well.
+            self.view.fences().light();
+            if <K::Senders as Arity>::MULTI || end::is_closed(&self.view) {
                 self.connection.wake_all();
             }
         }

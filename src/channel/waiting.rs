@@ -5,7 +5,7 @@ use super::endpoint::Connection;
 use crate::error::{Failure, Holder};
 use crate::members::Scan;
 use crate::ring::ClaimError;
-use crate::ring::end::{Conclude, Conclusion, End, conclude};
+use crate::ring::end::{self, Check, Conclude, Conclusion, End};
 use crate::sys::clock::MonotonicTime;
 use crate::wait::parker::Parker;
 use crate::wait::{Operation, Poll, block};
@@ -88,44 +88,10 @@ pub(crate) fn claim<E: Endpoint>(endpoint: &mut E, wait: Wait) -> Result<E::Clai
 
 /// Tries the slow path, and finds out what it means if that finds nothing.
 fn check<E: Endpoint>(endpoint: &mut E) -> Poll<E::Claimed, WaitError> {
-    let error = match endpoint.try_slow() {
-        Ok(claimed) => return Poll::Ready(claimed),
-        Err(error) => error,
+    let conclusion = match end::check(endpoint) {
+        Ok(conclusion) => conclusion,
+        Err(failure) => return Poll::Ended(WaitError::Failed(failure)),
     };
-    let connection = endpoint.connection();
-    connection.blocker = error.blocker();
-    if let Err(failure) = connection.segment.region.check() {
-        return Poll::Ended(WaitError::Failed(failure));
-    }
-    match error {
-        ClaimError::Corrupted(found) => {
-            // No sequence of operations leads here: the handle refuses all work.
-            Poll::Ended(WaitError::Failed(connection.segment.region.poison(found)))
-        }
-        ClaimError::Closed => {
-            // A claim may have been given up: an endpoint that waits at it looks again.
-            connection.wake_all();
-            Poll::Ended(WaitError::Closed)
-        }
-        ClaimError::Contended => Poll::Pending,
-        ClaimError::NotReady | ClaimError::Held(_) => {
-            connection.scan_if_due();
-            match connection.end_in_sight() {
-                None => Poll::Pending,
-                Some(End::Closed) if E::SENDS => Poll::Ended(WaitError::Closed),
-                Some(end) if error == ClaimError::NotReady && connection.concluded == Some(end) => {
-                    Poll::Ended(end.into())
-                }
-                Some(end) => make_sure(endpoint, end),
-            }
-        }
-    }
-}
-
-/// Makes sure of `end`.
-#[cold]
-fn make_sure<E: Endpoint>(endpoint: &mut E, end: End) -> Poll<E::Claimed, WaitError> {
-    let conclusion = conclude(endpoint, end);
     let connection = endpoint.connection();
     match conclusion {
         Conclusion::Found(claimed) => Poll::Ready(claimed),
@@ -133,11 +99,9 @@ fn make_sure<E: Endpoint>(endpoint: &mut E, end: End) -> Poll<E::Claimed, WaitEr
             connection.blocker = blocker;
             Poll::Pending
         }
-        Conclusion::Ended(end) => {
-            connection.concluded = Some(end);
-            Poll::Ended(end.into())
-        }
+        Conclusion::Ended(end) => Poll::Ended(end.into()),
         Conclusion::Corrupted(found) => {
+            // No sequence of operations leads here: the handle refuses all work.
             Poll::Ended(WaitError::Failed(connection.segment.region.poison(found)))
         }
     }
@@ -173,6 +137,28 @@ impl<E: Endpoint> Conclude for E {
 
     fn end_in_sight(&mut self) -> Option<End> {
         self.connection().end_in_sight()
+    }
+}
+
+impl<E: Endpoint> Check for E {
+    type Failure = Failure;
+    const SENDS: bool = <E as Endpoint>::SENDS;
+
+    fn go_on(&mut self, error: ClaimError) -> Result<(), Failure> {
+        let connection = self.connection();
+        connection.segment.region.check()?;
+        if matches!(error, ClaimError::NotReady | ClaimError::Held(_)) {
+            connection.scan_if_due();
+        }
+        Ok(())
+    }
+
+    fn concluded(&mut self) -> &mut Option<End> {
+        &mut self.connection().concluded
+    }
+
+    fn wake_all(&mut self) {
+        self.connection().wake_all();
     }
 }
 

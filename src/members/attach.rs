@@ -17,7 +17,7 @@ pub(crate) enum Admits {
 }
 
 /// An id in use by this process.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Attached {
     pub id: MemberId,
     role: Role,
@@ -61,8 +61,9 @@ impl<T: Table, L: Liveness, R: Recover> Members<'_, T, L, R> {
         }
         self.table.pid(id).store(pid.into(), Ordering::Relaxed);
         failpoint!(PidEntered);
-        // Release: pairs with the Acquire loads in `dirty`.
-        entry.store(taken, Ordering::Release);
+        // Release: pairs with the Acquire loads in `dirty`. Acquire: after the swap of
+        // a scan that cleans what the last holder left.
+        entry.swap(taken, Ordering::AcqRel);
         failpoint!(EntryTaken);
         self.count_change(role);
         failpoint!(ArrivalCounted);

@@ -1,7 +1,7 @@
 //! Ids of members, and sets of them.
 
 /// An index into an object's table of members; 0 is no member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MemberId(pub u16);
 
 /// Ids in all, with that of no member.

@@ -16,15 +16,15 @@
 
 mod attach;
 mod id;
+#[cfg(all(test, loom))]
+pub(crate) mod models;
 mod reap;
 mod table;
 
 pub(crate) use attach::{Admits, Attached, Refusal};
 pub use id::MemberId;
 pub(crate) use id::{IDS, MemberSet};
-#[cfg(test)]
-pub(crate) use reap::MAX_PROBES_OF_A_RECOVERY;
-pub(crate) use reap::Scan;
+pub(crate) use reap::{MAX_PROBES_OF_A_RECOVERY, Scan};
 pub use table::Peer;
 pub(crate) use table::{Presence, Role, Table};
 
@@ -43,7 +43,11 @@ pub(crate) trait Liveness {
 
 /// What an object does for members that died.
 pub(crate) trait Recover {
-    /// Recovers everything that the members of `dead` hold. `is_dead` is
+    /// The most probes of one recovery; what is left is the next scan's.
+    fn max_probes(&self) -> usize {
+        MAX_PROBES_OF_A_RECOVERY
+    }
+    /// Recovers everything in the hands of the members of `dead`. `is_dead` is
     /// asked after each load of a word that names one of them, before the change
     /// (R14); a member that turns out alive is taken out of `dead`. What remains in
     /// `dead` holds nothing any more.

@@ -10,7 +10,7 @@ use crate::sys::failpoints::failpoint;
 pub(crate) const MAX_PROBES_OF_A_RECOVERY: usize = 1 << 14;
 
 /// Whether a scan came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use]
 pub(crate) enum Scan {
     /// Whatever the members held that it found dead is recovered.
@@ -60,10 +60,11 @@ impl<T: Table, L: Liveness, R: Recover> Members<'_, T, L, R> {
         }
         // Probed again for each slot: a successor may have taken the id meanwhile.
         // What is not found out counts as alive, so that its entry stays dirty.
+        let max_probes = self.recover.max_probes();
         let mut probes = 0;
         self.recover.recover(&mut ids, |id| {
             probes += 1;
-            probes <= MAX_PROBES_OF_A_RECOVERY && !self.liveness.is_alive(id)
+            probes <= max_probes && !self.liveness.is_alive(id)
         });
         for (id, entry) in dead {
             if !ids.contains(*id) {
@@ -78,7 +79,7 @@ impl<T: Table, L: Liveness, R: Recover> Members<'_, T, L, R> {
             failpoint!(EntryReaped);
         }
         self.recover.wake_all();
-        match probes <= MAX_PROBES_OF_A_RECOVERY {
+        match probes <= max_probes {
             true => Scan::Complete,
             false => Scan::Partial,
         }

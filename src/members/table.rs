@@ -13,7 +13,7 @@ pub(super) const GENERATION: u64 = 2;
 
 /// Members of one sort, which share a range of ids and a count of changes. An
 /// object whose members are all alike has one role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Role {
     /// Which of the object's roles, from 0.
     pub index: usize,
@@ -42,7 +42,7 @@ pub(crate) trait Table {
 }
 
 /// What can be said of the members of one role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Presence {
     /// No member has attached yet.
     Never,
@@ -91,6 +91,20 @@ impl<T: Table, L: Liveness, R: Recover> Members<'_, T, L, R> {
             Presence::Gone
         };
         (epoch, presence)
+    }
+
+    /// [`Members::presence`]; as it was `known`, unless the epoch has changed since.
+    pub(crate) fn presence_since(
+        &self,
+        role: Role,
+        known: &mut Option<(u64, Presence)>,
+    ) -> (u64, Presence) {
+        // Acquire: pairs with the increment in `count_change`.
+        let epoch = self.table.epoch(role).load(Ordering::Acquire);
+        match *known {
+            Some(known) if known.0 == epoch => known,
+            _ => *known.insert(self.presence(role)),
+        }
     }
 
     /// The members of `role`, dead or alive.

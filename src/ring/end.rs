@@ -1,16 +1,18 @@
 //! The end of a ring: closing it, and making sure that it has ended before that is
 //! reported (R17, R19).
 
+use core::ops::ControlFlow::{self, Break, Continue};
+
 use super::layout::{CLOSED, CLOSED_AND_FENCED, Cell};
 use super::memory::Memory;
 use super::side::{ClaimError, Held};
 use crate::error::Corruption;
-use crate::members::Scan;
+use crate::members::{Presence, Scan};
 use crate::sys::atomic::Ordering;
 use crate::sys::failpoints::failpoint;
 
 /// Why no message, or no room, may ever come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum End {
     /// The ring is closed.
     Closed,
@@ -18,8 +20,8 @@ pub(crate) enum End {
     Disconnected(u64),
 }
 
-/// Closes the ring; it stays closed. The caller wakes all waiters.
-pub(crate) fn close<M: Memory>(memory: &M) {
+/// Closes the ring; it stays closed. Then every waiting endpoint looks again.
+pub(crate) fn close<M: Memory>(memory: &M, wake_all: impl FnOnce()) {
     // Only the first closes: R17 takes back no second stage. SeqCst: comes before
     // the count that wakes the sleepers. A failure means that it was closed before.
     let _ =
@@ -27,12 +29,30 @@ pub(crate) fn close<M: Memory>(memory: &M) {
             .cell(Cell::Closed)
             .compare_exchange(0, CLOSED, Ordering::SeqCst, Ordering::Relaxed);
     failpoint!(ClosedSet);
+    wake_all();
 }
 
 /// Whether the ring is closed; there may still be messages in it.
 pub(crate) fn is_closed<M: Memory>(memory: &M) -> bool {
     // Acquire: pairs with the swap in `close`.
     memory.cell(Cell::Closed).load(Ordering::Acquire) != 0
+}
+
+/// Why waiting may be in vain; `peers` tells of the other side.
+pub(crate) fn end_in_sight<M: Memory>(
+    memory: &M,
+    peers: impl FnOnce() -> (u64, Presence),
+) -> Option<End> {
+    // A sender that found no room has left its operation; now the look at `closed`. Of
+    // it and a receiver that waits for it to be quiescent, one sees the other.
+    memory.fences().light();
+    if is_closed(memory) {
+        return Some(End::Closed);
+    }
+    match peers() {
+        (epoch, Presence::Gone) => Some(End::Disconnected(epoch)),
+        _ => None,
+    }
 }
 
 /// Makes every send visible that began before `end` came in sight: a send that
@@ -74,6 +94,21 @@ pub(crate) trait Conclude {
     fn end_in_sight(&mut self) -> Option<End>;
 }
 
+/// What an endpoint does that checks in full.
+pub(crate) trait Check: Conclude {
+    /// Why it can be of no use any more.
+    type Failure;
+    /// Senders end at once when the ring is closed; receivers drain it first.
+    const SENDS: bool;
+    /// After an attempt that failed: whether the endpoint is of use still. Looks for
+    /// dead members now and then.
+    fn go_on(&mut self, error: ClaimError) -> Result<(), Self::Failure>;
+    /// The end that was concluded last, so as not to make sure of it again.
+    fn concluded(&mut self) -> &mut Option<End>;
+    /// Has every waiting endpoint look again.
+    fn wake_all(&mut self);
+}
+
 /// What making sure of an end came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Conclusion<R> {
@@ -87,29 +122,116 @@ pub(crate) enum Conclusion<R> {
     Corrupted(Corruption),
 }
 
+/// The steps of [`conclude`], in order. A model may stop between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ConcludeStep {
+    /// What began before the end came in sight is made visible,
+    Fence,
+    /// and what dead members held is given back.
+    Scan,
+    /// A message, or room, may be there after all.
+    Attempt(Scan),
+    /// The other side may have something under way that no word shows,
+    Quiescence,
+    /// and the last of it may have ended between the attempt and that look.
+    LastAttempt,
+    /// A member may have come, or died, meanwhile.
+    Confirm,
+}
+
+impl ConcludeStep {
+    /// Takes this step: what follows, or what it all came to.
+    pub(crate) fn take<C: Check>(
+        self,
+        endpoint: &mut C,
+        end: End,
+    ) -> ControlFlow<Conclusion<C::Output>, ConcludeStep> {
+        let next = match self {
+            ConcludeStep::Fence => {
+                endpoint.fence(end);
+                ConcludeStep::Scan
+            }
+            ConcludeStep::Scan => ConcludeStep::Attempt(endpoint.scan_all()),
+            ConcludeStep::Attempt(scan) => match (endpoint.attempt(), scan) {
+                (Ok(output), _) => return Break(Conclusion::Found(output)),
+                (Err(ClaimError::NotReady), Scan::Complete) => ConcludeStep::Quiescence,
+                (Err(ClaimError::Corrupted(found)), _) => {
+                    return Break(Conclusion::Corrupted(found));
+                }
+                (Err(ClaimError::Closed), _) => return Break(report(endpoint, End::Closed)),
+                (Err(other), _) => return Break(Conclusion::NotYet(other.blocker())),
+            },
+            ConcludeStep::Quiescence => match endpoint.is_quiescent() {
+                true => ConcludeStep::LastAttempt,
+                false => return Break(Conclusion::NotYet(None)),
+            },
+            ConcludeStep::LastAttempt => match endpoint.attempt() {
+                Ok(output) => return Break(Conclusion::Found(output)),
+                Err(ClaimError::Corrupted(found)) => return Break(Conclusion::Corrupted(found)),
+                Err(_) => ConcludeStep::Confirm,
+            },
+            ConcludeStep::Confirm => {
+                return Break(match endpoint.end_in_sight() == Some(end) {
+                    true => report(endpoint, end),
+                    false => Conclusion::NotYet(None),
+                });
+            }
+        };
+        Continue(next)
+    }
+}
+
 /// Makes sure of `end` before it is reported: receivers drain first, what the dead
 /// held is given back first, and a send that had begun comes to its end.
-pub(crate) fn conclude<C: Conclude>(endpoint: &mut C, end: End) -> Conclusion<C::Output> {
-    endpoint.fence(end);
-    let scan = endpoint.scan_all();
-    match endpoint.attempt() {
-        Ok(output) => return Conclusion::Found(output),
-        Err(ClaimError::NotReady) => {}
-        Err(ClaimError::Corrupted(found)) => return Conclusion::Corrupted(found),
-        Err(ClaimError::Closed) => return Conclusion::Ended(End::Closed),
-        Err(other) => return Conclusion::NotYet(other.blocker()),
+fn conclude<C: Check>(endpoint: &mut C, end: End) -> Conclusion<C::Output> {
+    let mut step = ConcludeStep::Fence;
+    loop {
+        match step.take(endpoint, end) {
+            Continue(next) => step = next,
+            Break(conclusion) => return conclusion,
+        }
     }
-    if scan == Scan::Partial || !endpoint.is_quiescent() {
-        return Conclusion::NotYet(None);
-    }
-    // Between that look and this one, the last send may have ended.
-    match endpoint.attempt() {
-        Ok(output) => return Conclusion::Found(output),
-        Err(ClaimError::Corrupted(found)) => return Conclusion::Corrupted(found),
-        Err(_) => {}
-    }
-    if endpoint.end_in_sight() != Some(end) {
-        return Conclusion::NotYet(None); // a member has come, or died, meanwhile
+}
+
+/// An endpoint that finds the ring closed wakes all: one that sleeps may wait for
+/// what this one had begun, or may not have been woken by what came last.
+fn report<C: Check>(endpoint: &mut C, end: End) -> Conclusion<C::Output> {
+    *endpoint.concluded() = Some(end);
+    if end == End::Closed {
+        endpoint.wake_all();
     }
     Conclusion::Ended(end)
+}
+
+/// What an attempt means that failed; or else there is an end to be made sure of.
+pub(crate) fn interpret<C: Check>(
+    endpoint: &mut C,
+    error: ClaimError,
+) -> ControlFlow<Conclusion<C::Output>, End> {
+    Break(match error {
+        ClaimError::Corrupted(found) => Conclusion::Corrupted(found),
+        ClaimError::Closed => report(endpoint, End::Closed),
+        ClaimError::Contended => Conclusion::NotYet(None),
+        ClaimError::NotReady | ClaimError::Held(_) => match endpoint.end_in_sight() {
+            None => Conclusion::NotYet(error.blocker()),
+            Some(End::Closed) if C::SENDS => report(endpoint, End::Closed),
+            Some(end) if error == ClaimError::NotReady && *endpoint.concluded() == Some(end) => {
+                Conclusion::Ended(end)
+            }
+            Some(end) => return Continue(end),
+        },
+    })
+}
+
+/// Tries an operation in full, and finds out what it means if that finds nothing.
+pub(crate) fn check<C: Check>(endpoint: &mut C) -> Result<Conclusion<C::Output>, C::Failure> {
+    let error = match endpoint.attempt() {
+        Ok(output) => return Ok(Conclusion::Found(output)),
+        Err(error) => error,
+    };
+    endpoint.go_on(error)?;
+    Ok(match interpret(endpoint, error) {
+        Continue(end) => conclude(endpoint, end),
+        Break(conclusion) => conclusion,
+    })
 }

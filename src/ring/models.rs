@@ -1,20 +1,18 @@
 //! loom models of the ring protocols, on rings of one or two slots.
 //!
-//! The endpoints under test are the real ones, over a [`Memory`] of loom's
+//! The sides under test are the real ones, over a [`Memory`] of loom's
 //! atomics. Each message is a loom cell, so an access to it that the slot words
 //! do not order is reported as a race: this is what checks Release and Acquire.
-//! See `wait::models` for what loom explores and what it does not know.
+//! See [`models`](crate::models) for what loom explores.
 //!
 //! - `membarrier` is modelled as a fence, and only by the models of `close` and
 //!   of sleep, whose races hang on it. All others run without any fence.
 //! - Death is modelled as an early return: [`Mortal`] ends a thread before its
-//!   n-th step in shared memory, for every n that matters. That a lock is free, which only
-//!   the kernel can say, is an atomic that the thread sets as it ends.
+//!   n-th step in shared memory, for every n that matters. That a lock is free, which
+//!   only the kernel can say, is an atomic that the thread sets as it ends.
 //!
-//! Threads do not spin: each tries a few times, and when all have ended, one
+//! Threads do not spin: each tries a few times, or sleeps, and when all have ended, one
 //! endpoint receives what is left. What was sent must then have been received.
-//!
-//! Each model names the faults that were put into the code once, to see it fail.
 
 #![expect(
     clippy::arc_with_non_send_sync,
@@ -23,31 +21,36 @@
 
 mod close;
 mod death;
-mod heir;
+mod endpoint;
+mod members;
 mod sleep;
 mod stream;
+mod successor;
 
-use std::cell::{Cell as StdCell, RefCell};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::cell::RefCell;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use loom::cell::Cell as LoomCell;
 use loom::sync::atomic::AtomicBool;
 
 use super::memory::Memory;
-use super::recover::{self, MemberSet};
-use super::slot::{Geometry, MemberId};
-use super::{Claim, ClaimError, Held, ReceiveSide, RedeliveryPolicy, SendSide, start_at};
-use crate::ring::layout::{Bell, Cell};
+use super::recover::{self, RedeliveryPolicy};
+use super::slot::Geometry;
+use super::{Claim, ClaimError, Held, ReceiveSide, SendSide, start_at};
+use crate::error::Side;
+use crate::members::{Liveness, MemberId, MemberSet};
+use crate::models::{self, Steps};
+use crate::ring::layout::Cell;
 use crate::sys::atomic::{AtomicU32, AtomicU64, Fences, Ordering};
 
-const TERMS: RedeliveryPolicy = RedeliveryPolicy {
+const POLICY: RedeliveryPolicy = RedeliveryPolicy {
     redeliver: true,
-    attempts: 8,
+    max_deliveries: 8,
 };
 
 /// Control words of a segment, in the order in which the ring keeps them.
-const CELLS: [Cell; 13] = [
+const CELLS: [Cell; 11] = [
     Cell::Tail,
     Cell::Head,
     Cell::Sent,
@@ -57,8 +60,6 @@ const CELLS: [Cell; 13] = [
     Cell::Credit,
     Cell::Requeues,
     Cell::Closed,
-    Cell::SenderChanges,
-    Cell::ReceiverChanges,
     Cell::Lost,
     Cell::Redelivered,
 ];
@@ -70,7 +71,7 @@ struct LoomMemory {
     words: Vec<AtomicU64>,
     payloads: Vec<LoomCell<u64>>,
     cells: [AtomicU64; CELLS.len()],
-    bells: [AtomicU32; 2],
+    wait_words: [AtomicU32; 2],
     turns: Vec<AtomicU64>,
     loaded_and_stored: LoadedAndStored,
 }
@@ -80,9 +81,9 @@ struct LoomMemory {
 enum LoadedAndStored {
     /// None, on a ring of one sender and one receiver.
     Nothing,
-    /// Slot words, hints and bells.
+    /// Slot words, hints and wait words.
     Slots,
-    /// And progress, which an heir loads.
+    /// And progress, which a successor loads.
     Progress,
 }
 use LoadedAndStored::{Nothing, Progress, Slots as SlotWords};
@@ -96,7 +97,7 @@ impl LoomMemory {
             words: (0..capacity).map(|_| AtomicU64::new(0)).collect(),
             payloads: (0..capacity).map(|_| LoomCell::new(0)).collect(),
             cells: CELLS.map(|_| AtomicU64::new(0)),
-            bells: [AtomicU32::new(0), AtomicU32::new(0)],
+            wait_words: [AtomicU32::new(0), AtomicU32::new(0)],
             turns: (0..capacity + 5).map(|_| AtomicU64::new(0)).collect(),
             loaded_and_stored: twice,
         };
@@ -145,10 +146,10 @@ impl Memory for LoomMemory {
         &self.cells[at.expect("every cell is listed")]
     }
 
-    fn bell(&self, bell: Bell) -> &AtomicU32 {
-        let index = (bell == Bell::Senders) as usize;
+    fn wait_word(&self, side: Side) -> &AtomicU32 {
+        let index = side.role().index;
         self.turn(3 + index, SlotWords);
-        &self.bells[index]
+        &self.wait_words[index]
     }
 }
 
@@ -163,30 +164,24 @@ impl Slots for LoomMemory {
     }
 }
 
-/// What unwinds a thread that dies; no panic, so nothing is printed.
-struct Death;
-
 /// The memory as a thread sees it that is killed before its n-th access.
 ///
 /// The protocols ask for each word before they access it, so a thread dies
 /// between any two of its steps. (Where they ask once for a load and a
 /// compare-and-swap, death in between is as good as death before the load.)
-struct Mortal {
-    memory: Arc<LoomMemory>,
-    steps: StdCell<u32>,
+struct Mortal<'a> {
+    memory: &'a LoomMemory,
+    steps: &'a Steps,
 }
 
-impl Mortal {
+impl Mortal<'_> {
     fn step(&self) -> &LoomMemory {
-        match self.steps.get() {
-            0 => resume_unwind(Box::new(Death)),
-            left => self.steps.set(left - 1),
-        }
-        &self.memory
+        self.steps.step();
+        self.memory
     }
 }
 
-impl Memory for Mortal {
+impl Memory for Mortal<'_> {
     fn geometry(&self) -> Geometry {
         self.memory.geometry
     }
@@ -203,12 +198,12 @@ impl Memory for Mortal {
         self.step().cell(cell)
     }
 
-    fn bell(&self, bell: Bell) -> &AtomicU32 {
-        self.step().bell(bell)
+    fn wait_word(&self, side: Side) -> &AtomicU32 {
+        self.step().wait_word(side)
     }
 }
 
-impl Slots for Mortal {
+impl Slots for Mortal<'_> {
     fn payload(&self, position: u64) -> &LoomCell<u64> {
         self.step().payload(position)
     }
@@ -216,19 +211,12 @@ impl Slots for Mortal {
 
 /// Runs `life` until it ends or has made `steps` steps; says whether it was
 /// killed. The caller then frees its lock, as the kernel would: see [`Lock`].
-fn live(memory: &Arc<LoomMemory>, steps: u32, life: impl FnOnce(&Mortal)) -> bool {
-    let mortal = Mortal {
-        memory: Arc::clone(memory),
-        steps: StdCell::new(steps),
-    };
-    match catch_unwind(AssertUnwindSafe(|| life(&mortal))) {
-        Ok(()) => false,
-        Err(cause) if cause.is::<Death>() => true,
-        Err(cause) => resume_unwind(cause),
-    }
+fn live(memory: &LoomMemory, steps: u32, life: impl FnOnce(&Mortal<'_>)) -> bool {
+    models::live(steps, |steps| life(&Mortal { memory, steps }))
 }
 
-/// The lock byte of somebody who will die, as others probe it.
+/// The lock byte of the one member that will die, as others probe it. All others
+/// are alive.
 ///
 /// Release and Acquire: the kernel frees a dead process's locks after its last
 /// store, and a probe takes the same kernel lock.
@@ -250,26 +238,35 @@ impl Lock {
         self.held.store(false, Ordering::Release);
     }
 
-    fn is_free(&self) -> bool {
-        !self.held.load(Ordering::Acquire)
+    /// What an endpoint does about a slot in its way.
+    fn reclaim(&self, memory: &impl Memory, held: Held) {
+        recover::reclaim(memory, self, held, POLICY);
     }
 
-    /// What an endpoint does about a slot in its way: probe the owner that it
-    /// has seen there, then repair (R14). Everybody else is alive.
-    fn clear(&self, memory: &impl Memory, held: Held) {
-        if held.word.owner() == self.owner && self.is_free() {
-            recover::recover_slot(memory, held, TERMS);
-        }
-    }
-
-    /// What a patrol does about an owner whom it has found dead.
-    fn sweep(&self, memory: &impl Memory) {
-        let mut owners = MemberSet::only(self.owner);
-        recover::recover_held(memory, &mut owners, TERMS, |_| self.is_free());
+    /// What a scan does about the member that it has found dead.
+    fn recover(&self, memory: &impl Memory) {
+        let mut dead = MemberSet::only(self.owner);
+        recover::recover_held(memory, &mut dead, POLICY, |id| !self.is_alive(id));
     }
 }
 
-/// Any operation: what no sequence of operations can produce is an error.
+impl Liveness for Lock {
+    type Error = Infallible;
+
+    fn try_lock(&self, _id: MemberId) -> Result<bool, Infallible> {
+        unreachable!("no member attaches")
+    }
+
+    fn unlock(&self, _id: MemberId) {
+        unreachable!("no member detaches")
+    }
+
+    fn is_alive(&self, id: MemberId) -> bool {
+        id != self.owner || self.held.load(Ordering::Acquire)
+    }
+}
+
+/// What no sequence of operations can produce is a failure of the model.
 fn possible<T>(result: Result<T, ClaimError>) -> Result<T, ClaimError> {
     if let Err(ClaimError::Corrupted(found)) = result {
         panic!("impossible: {found:?}");
@@ -282,7 +279,7 @@ fn sender<S: SendSide>(memory: &impl Memory, id: u16) -> S {
 }
 
 fn receiver<R: ReceiveSide>(memory: &impl Memory, id: u16) -> R {
-    R::attach(memory, MemberId(id), TERMS).expect("progress in order")
+    R::attach(memory, MemberId(id), POLICY).expect("progress in order")
 }
 
 /// A receiver that has looked behind the head before, and will again only if
@@ -325,8 +322,8 @@ fn send_all<M: Slots>(
         return;
     }
     for &message in messages {
-        let quickly = side.try_claim_fast(memory).map(Ok);
-        let Ok(position) = quickly.unwrap_or_else(|| possible(side.claim(memory))) else {
+        let fast = side.try_claim_fast(memory).map(Ok);
+        let Ok(position) = fast.unwrap_or_else(|| possible(side.claim(memory))) else {
             break;
         };
         memory.payload(position).set(message);
@@ -344,8 +341,8 @@ fn receive<M: Slots>(memory: &M, side: &mut impl ReceiveSide) -> Result<(u64, u8
     Ok((message, claim.redeliveries))
 }
 
-/// As [`send`], if nothing stands in the way.
-fn send_quickly<M: Slots>(memory: &M, side: &mut impl SendSide, message: u64) -> bool {
+/// As [`send`], by the fast path or not at all.
+fn send_fast<M: Slots>(memory: &M, side: &mut impl SendSide, message: u64) -> bool {
     let Some(position) = side.try_claim_fast(memory) else {
         return false;
     };
@@ -355,8 +352,8 @@ fn send_quickly<M: Slots>(memory: &M, side: &mut impl SendSide, message: u64) ->
     true
 }
 
-/// As [`receive`], if nothing stands in the way; else goes on to where it may.
-fn receive_quickly<M: Slots>(memory: &M, side: &mut impl ReceiveSide) -> Option<(u64, u8)> {
+/// As [`receive`], by the fast path; else goes on to where others are.
+fn receive_fast<M: Slots>(memory: &M, side: &mut impl ReceiveSide) -> Option<(u64, u8)> {
     let Some(claim) = side.try_claim_fast(memory) else {
         side.catch_up(memory);
         return None;
@@ -366,7 +363,7 @@ fn receive_quickly<M: Slots>(memory: &M, side: &mut impl ReceiveSide) -> Option<
     Some((message, claim.redeliveries))
 }
 
-/// Everything that is left, once nobody else is at work.
+/// Everything that is left, once no other thread is at work.
 fn receive_rest<M: Slots>(memory: &M, side: &mut impl ReceiveSide) -> Vec<(u64, u8)> {
     std::iter::from_fn(|| receive(memory, side).ok()).collect()
 }
@@ -377,7 +374,7 @@ fn in_order(part: &[u64], whole: &[u64]) -> bool {
     part.iter().all(|x| whole.any(|y| x == y))
 }
 
-/// What was received by everybody, against what was sent: `certain` messages
+/// What all received, against what was sent: `certain` messages
 /// exactly once each, `doubtful` ones at most once, nothing else.
 fn settle_up(mut received: Vec<u64>, certain: &[u64], doubtful: &[u64]) {
     received.sort_unstable();
@@ -403,7 +400,7 @@ struct Lease {
     acknowledged: Option<u64>,
 }
 
-fn lease(memory: &Mortal, side: &mut impl ReceiveSide, noted: &RefCell<Vec<Lease>>) {
+fn lease(memory: &Mortal<'_>, side: &mut impl ReceiveSide, noted: &RefCell<Vec<Lease>>) {
     let Ok(claim) = possible(side.claim(memory)) else {
         return;
     };

@@ -11,7 +11,7 @@
 
 mod receiver;
 mod sender;
-#[cfg(any())]
+#[cfg(all(test, not(loom)))]
 mod snapshot;
 
 pub use receiver::MultiReceiver;

@@ -9,7 +9,7 @@ use crate::error::Corruption;
 use crate::members::MemberId;
 
 /// A slot that an endpoint holds, as it was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Held {
     /// A position of that slot.
     pub position: u64,

@@ -5,7 +5,7 @@
 
 mod receiver;
 mod sender;
-#[cfg(any())]
+#[cfg(all(test, not(loom)))]
 mod snapshot;
 
 pub use receiver::SingleReceiver;

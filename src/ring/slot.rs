@@ -37,7 +37,7 @@ const STATE_MASK: u64 = 0b11 << STATE_SHIFT;
 pub(crate) const MAX_DELIVERIES: u8 = (1 << REDELIVERIES_BITS) - 1;
 
 /// One value of a slot word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SlotWord(pub u64);
 
 impl SlotWord {

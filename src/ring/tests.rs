@@ -7,7 +7,6 @@
 //! `scribbled` does so from another thread meanwhile; `streams` runs by the rules
 //! between threads. In `lies` each word changes just before it is looked at.
 
-#[cfg(any())]
 pub(super) mod explore;
 mod hostile;
 mod lies;

@@ -1,19 +1,14 @@
-//! loom models of the sleeping handshake (W1 to W3), and what models need.
+//! loom models of the sleeping handshake (W1 to W3) and of the loop that waits: the
+//! real [`block`], over an [`Operation`] that parks at once.
 //!
-//! loom runs a model through every interleaving, and every value that a load
-//! may return, up to the bound that the model names (none: all of them). What
-//! it does not know is modelled:
+//! What loom does not know is modelled:
 //!
 //! - `membarrier` by a fence on both sides ([`Fences::Full`]);
 //! - a futex by a queue ([`Futex`]), without time-outs and without
 //!   spurious returns: a wake-up that is lost is a deadlock, which loom reports.
 //!   The cap of a sleep (W4) would hide it.
 //!
-//! loom takes `SeqCst` accesses for `AcqRel` ones (fences it takes for what
-//! they are): it allows more than the language does, so what holds here rests
-//! on the fences alone. It keeps the last seven values of an atomic.
-//!
-//! Each model names the faults that were put into the code once, to see it fail.
+//! See [`models`](crate::models) for the rest.
 
 #![expect(
     clippy::arc_with_non_send_sync,
@@ -21,93 +16,26 @@
 )]
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool as Flag, AtomicUsize as Count, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool as Flag, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use loom::sync::atomic::{AtomicBool, AtomicU64};
 use loom::thread;
 
-use super::event::{Event, Park};
+use super::{Operation, Park, Poll, WaitStrategy, WaitWord, block};
+use crate::models::{explore, spawn};
 use crate::sys::atomic::{AtomicU32, Fences, Ordering, fence};
 
-/// Explores a model, with at most `preemptions` forced switches, or all.
-pub(crate) fn explore(
-    name: &str,
-    preemptions: Option<usize>,
-    model: impl Fn() + Sync + Send + 'static,
-) {
-    let runs = Arc::new(Count::new(0));
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = preemptions.or(builder.preemption_bound);
-    let counted = Arc::clone(&runs);
-    let start = std::time::Instant::now();
-    builder.check(move || {
-        counted.fetch_add(1, Relaxed);
-        model();
-    });
-    let runs = runs.load(Relaxed);
-    println!("{name}: {runs} executions in {:?}", start.elapsed());
-}
-
-/// Something that a model must be able to reach, or it shows nothing.
-#[derive(Clone)]
-pub(crate) struct Witness(Arc<Flag>, &'static str);
-
-impl Witness {
-    pub(crate) fn of(what: &'static str) -> Self {
-        Witness(Arc::new(Flag::new(false)), what)
-    }
-
-    pub(crate) fn note_if(&self, reached: bool) {
-        self.0.fetch_or(reached, Relaxed);
-    }
-
-    pub(crate) fn check(&self) {
-        assert!(self.0.load(Relaxed), "never reached: {}", self.1);
-    }
-}
-
-/// A thread whose result can be waited for. (loom's own `join` prints.)
-pub(crate) struct Task<T> {
-    done: Arc<AtomicBool>,
-    result: Arc<Mutex<Option<T>>>,
-}
-
-pub(crate) fn spawn<T: 'static>(work: impl FnOnce() -> T + 'static) -> Task<T> {
-    let task = Task {
-        done: Arc::new(AtomicBool::new(false)),
-        result: Arc::new(Mutex::new(None)),
-    };
-    let (done, result) = (Arc::clone(&task.done), Arc::clone(&task.result));
-    let parent = thread::current();
-    thread::spawn(move || {
-        let value = work();
-        *result.lock().unwrap() = Some(value);
-        done.store(true, Ordering::Release);
-        parent.unpark();
-    });
-    task
-}
-
-impl<T> Task<T> {
-    /// Waits for the end: everything that the thread did happened before.
-    pub(crate) fn join(self) -> T {
-        while !self.done.load(Ordering::Acquire) {
-            thread::park();
-        }
-        self.result.lock().unwrap().take().unwrap()
-    }
-}
-
-/// A futex: compares and blocks in one step, wakes who is asleep, no others.
+/// A futex: compares and blocks in one step, wakes threads that are asleep, no others.
 ///
 /// loom switches threads before an operation on an atomic and nowhere else, so
 /// what follows the read-modify-write of the word is one step with it. That
 /// operation changes nothing; it stands for the kernel's lock, under which the
 /// word is compared: it reads the newest value, and orders sleep and wake.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Futex {
-    queue: Mutex<VecDeque<Sleeper>>,
+    queue: Arc<Mutex<VecDeque<Sleeper>>>,
 }
 
 struct Sleeper {
@@ -117,7 +45,12 @@ struct Sleeper {
 }
 
 impl Park for Futex {
-    type Deadline = ();
+    /// Nothing ends by time.
+    type Time = ();
+
+    fn now(&self) {}
+
+    fn after(&self, (): (), _duration: Duration) {}
 
     /// `membarrier`, modelled as a fence.
     fn heavy(&self) {
@@ -160,7 +93,7 @@ impl Park for Futex {
 /// What sleepers wait for: a number of messages, of which each takes one at a
 /// time. Stands for a ring without being one.
 struct Shop {
-    event: AtomicU32,
+    word: AtomicU32,
     messages: AtomicU64,
     closed: AtomicBool,
     futex: Futex,
@@ -169,22 +102,26 @@ struct Shop {
 impl Shop {
     fn new() -> Arc<Self> {
         Arc::new(Shop {
-            event: AtomicU32::new(0),
+            word: AtomicU32::new(0),
             messages: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             futex: Futex::default(),
         })
     }
 
+    fn notify_one(&self) {
+        WaitWord(&self.word).notify_one(Fences::Full, &self.futex);
+    }
+
     fn publish(&self) {
         self.messages.fetch_add(1, Ordering::Release);
-        WaitWord(&self.event).notify_one(Fences::Full, &self.futex);
+        self.notify_one();
     }
 
     fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.futex.heavy();
-        WaitWord(&self.event).notify_all(&self.futex);
+        WaitWord(&self.word).notify_all(&self.futex);
     }
 
     fn take(&self) -> bool {
@@ -199,35 +136,102 @@ impl Shop {
         }
         false
     }
+}
 
-    /// Takes a message, asleep as long as there is none; `false` once closed.
-    fn wait(&self) -> bool {
-        self.wait_as(false, &mut false)
+/// The shop is closed.
+#[derive(Debug, PartialEq, Eq)]
+struct Closed;
+
+/// One of those that wait at a shop.
+struct Customer<'a> {
+    shop: &'a Shop,
+    is_alone: bool,
+    registered: bool,
+    /// Wakes the next after a sleep, if it leaves messages.
+    passes_on: bool,
+}
+
+impl<'a> Customer<'a> {
+    fn at(shop: &'a Shop) -> Self {
+        Customer {
+            shop,
+            is_alone: false,
+            registered: false,
+            passes_on: false,
+        }
     }
 
-    fn wait_as(&self, alone: bool, stands: &mut bool) -> bool {
-        loop {
-            let announced = WaitWord(&self.event).register(&self.futex, alone, stands);
-            if self.take() {
-                return true;
-            }
-            if self.closed.load(Ordering::Acquire) {
-                return false;
-            }
-            self.futex.sleep(&self.event, announced, ());
+    /// Takes a message, asleep as long as there is none.
+    fn wait(&mut self) -> Result<(), Closed> {
+        block(self, WaitStrategy::Park.spins(), None)
+    }
+}
+
+impl Operation for Customer<'_> {
+    type Output = ();
+    type Error = Closed;
+    type Park = Futex;
+
+    fn look(&mut self) -> Option<()> {
+        unreachable!("parks at once")
+    }
+
+    fn check(&mut self) -> Poll<(), Closed> {
+        if self.shop.take() {
+            Poll::Ready(())
+        } else if self.shop.closed.load(Ordering::Acquire) {
+            Poll::Ended(Closed)
+        } else {
+            Poll::Pending
         }
+    }
+
+    fn register(&mut self) -> u32 {
+        let word = WaitWord(&self.shop.word);
+        word.register(&self.shop.futex, self.is_alone, &mut self.registered)
+    }
+
+    fn reclaim(&mut self) -> bool {
+        false
+    }
+
+    fn is_blocked(&mut self) -> bool {
+        false
+    }
+
+    fn sleep(&mut self, registered: u32, (): ()) -> bool {
+        self.shop.futex.sleep(&self.shop.word, registered, ())
+    }
+
+    fn after_sleep(&mut self) {}
+
+    fn pass_on(&mut self) {
+        if self.passes_on && self.shop.messages.load(Ordering::Acquire) > 0 {
+            self.shop.notify_one();
+        }
+    }
+
+    fn timed_out(&mut self) -> Closed {
+        unreachable!("there is no deadline")
+    }
+
+    fn park(&mut self) -> Futex {
+        self.shop.futex.clone()
     }
 }
 
 /// Publishes `messages` messages to one sleeper.
-fn one_to_one(name: &str, messages: usize, alone: bool, bound: Option<usize>) {
+fn one_to_one(name: &str, messages: usize, is_alone: bool, bound: Option<usize>) {
     explore(name, bound, move || {
         let shop = Shop::new();
         let other = Arc::clone(&shop);
         let notifier = spawn(move || (0..messages).for_each(|_| other.publish()));
-        let mut stands = false;
+        let mut customer = Customer {
+            is_alone,
+            ..Customer::at(&shop)
+        };
         for _ in 0..messages {
-            assert!(shop.wait_as(alone, &mut stands));
+            assert_eq!(customer.wait(), Ok(()));
         }
         notifier.join();
     });
@@ -235,9 +239,9 @@ fn one_to_one(name: &str, messages: usize, alone: bool, bound: Option<usize>) {
 
 /// One message: exhaustive. Two: three preemptions.
 ///
-/// Seen to fail: no fence in `notify_one`; no barrier in `prepare`; a notifier
-/// that leaves the word as it is (W1); a model that slept on what the
-/// word was after the second look (W2).
+/// Seen to fail: no fence in `notify_one`; no barrier in `register`; a notifier
+/// that leaves the word as it is (W1); `block` that does not check again once it
+/// has registered, or that sleeps on what a second registration returned (W2).
 #[test]
 fn models_sleep_one_to_one() {
     one_to_one("one sleeper, one message", 1, false, None);
@@ -254,16 +258,20 @@ fn models_sleep_alone() {
     one_to_one("alone, two messages", 2, true, Some(3));
     explore("alone, two notifiers", Some(2), || {
         let shop = Shop::new();
-        let other = Arc::clone(&shop);
-        let notifier = spawn(move || other.publish());
-        let third = Arc::clone(&shop);
-        let another = spawn(move || third.publish());
-        let mut stands = false;
+        let notifiers = [(); 2].map(|()| {
+            let shop = Arc::clone(&shop);
+            spawn(move || shop.publish())
+        });
+        let mut customer = Customer {
+            is_alone: true,
+            ..Customer::at(&shop)
+        };
         for _ in 0..2 {
-            assert!(shop.wait_as(true, &mut stands));
+            assert_eq!(customer.wait(), Ok(()));
         }
-        notifier.join();
-        another.join();
+        for notifier in notifiers {
+            notifier.join();
+        }
     });
 }
 
@@ -272,12 +280,12 @@ fn close_on(name: &str, sleepers: usize, bound: Option<usize>) {
         let shop = Shop::new();
         let asleep = |_| {
             let shop = Arc::clone(&shop);
-            spawn(move || shop.wait())
+            spawn(move || Customer::at(&shop).wait())
         };
         let sleepers: Vec<_> = (0..sleepers).map(asleep).collect();
         shop.close();
         for sleeper in sleepers {
-            assert!(!sleeper.join());
+            assert_eq!(sleeper.join(), Err(Closed));
         }
     });
 }
@@ -291,9 +299,10 @@ fn models_sleep_close() {
     close_on("two sleepers, closed", 2, Some(3));
 }
 
-/// Waits until all `total` messages are taken; who takes the last one closes.
+/// Waits until all `total` messages are taken; the one that takes the last closes.
 fn drain(shop: &Shop, taken: &AtomicU64, total: u64) {
-    while shop.wait() {
+    let mut customer = Customer::at(shop);
+    while customer.wait() == Ok(()) {
         if taken.fetch_add(1, Ordering::AcqRel) + 1 == total {
             shop.close();
         }
@@ -323,8 +332,8 @@ fn models_sleep_two_to_two() {
     });
 }
 
-/// Two sleepers who take one message each and do not come back, and one
-/// notifier or two: a message wakes a sleeper, whoever is being woken by another.
+/// Two sleepers that take one message each and do not come back, and one
+/// notifier or two: a message wakes a sleeper even while the other is being woken.
 /// Three preemptions and two.
 ///
 /// Seen to fail: a notifier that takes the bit away before it wakes, and sets it
@@ -340,7 +349,7 @@ fn models_sleep_one_each() {
             let shop = Shop::new();
             let sleepers = [(); 2].map(|()| {
                 let shop = Arc::clone(&shop);
-                spawn(move || shop.wait())
+                spawn(move || Customer::at(&shop).wait())
             });
             let other = Arc::clone(&shop);
             let notifier = (notifiers == 2).then(|| spawn(move || other.publish()));
@@ -349,8 +358,34 @@ fn models_sleep_one_each() {
                 notifier.join();
             }
             for sleeper in sleepers {
-                assert!(sleeper.join());
+                assert_eq!(sleeper.join(), Ok(()));
             }
         });
     }
+}
+
+/// Two messages that are announced once, to two sleepers that take one each (W3).
+/// Two preemptions.
+///
+/// Seen to fail: `block` that passes nothing on.
+#[test]
+fn models_sleep_passed_on() {
+    explore("two messages announced once", Some(2), || {
+        let shop = Shop::new();
+        let sleepers = [(); 2].map(|()| {
+            let shop = Arc::clone(&shop);
+            spawn(move || {
+                let mut customer = Customer {
+                    passes_on: true,
+                    ..Customer::at(&shop)
+                };
+                customer.wait()
+            })
+        });
+        shop.messages.fetch_add(2, Ordering::Release);
+        shop.notify_one();
+        for sleeper in sleepers {
+            assert_eq!(sleeper.join(), Ok(()));
+        }
+    });
 }

@@ -29,7 +29,10 @@ fn sender_is_refused<K: Kind>(sender: &mut Sender<u64, K>) {
     );
     let error = sender.send_batch([1]).unwrap_err();
     assert_eq!((error.sent, error.cause), (0, SendError::Failed(1, forked)));
-    says(&error, &["forked child", "open the ring again in the child"]);
+    says(
+        &error,
+        &["forked child", "open the ring again in the child"],
+    );
     assert!(matches!(
         sender.try_reserve(),
         Err(TrySendError::Failed((), Failure::Forked))

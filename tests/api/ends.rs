@@ -336,7 +336,10 @@ fn what_errors_say() {
         &["empty", "all senders have gone"],
     );
     says(&RecvTimeoutError::Timeout(None), &["empty", "deadline"]);
-    says(&Failure::Forked, &["forked child", "open the ring again in the child"]);
+    says(
+        &Failure::Forked,
+        &["forked child", "open the ring again in the child"],
+    );
     // Whatever the message is, it need not be shown.
     struct Secret;
     assert_eq!(format!("{:?}", TrySendError::Full(Secret)), "Full");

@@ -1,54 +1,17 @@
 //! Closing: a receiver that reports the end has missed no message whose send
-//! said `Ok` (R17).
+//! returned `Ok` (R17). The looks are the real decisions of `ring::end`.
 
+use super::endpoint::{Connection, Receive};
 use super::*;
-use crate::ring::layout::{CLOSED, CLOSED_AND_FENCED};
+use crate::models::{Witness, explore, spawn};
+use crate::ring::end::{self, End};
 use crate::ring::{Arity, Multi, Single};
-use crate::sys::atomic::fence;
-use crate::wait::models::{Witness, explore, spawn};
+use crate::wait::Poll;
+use crate::wait::models::Futex;
 
-/// As `Ring::close`.
+/// Closes a ring at which no endpoint sleeps.
 fn close(memory: &LoomMemory) {
-    let closed = memory.cell(Cell::Closed);
-    let _ = closed.compare_exchange(0, CLOSED, Ordering::SeqCst, Ordering::Relaxed);
-}
-
-/// As `Port::fence_end`: one receiver's barrier serves all.
-fn fence_end(memory: &LoomMemory) {
-    let closed = memory.cell(Cell::Closed);
-    if closed.load(Ordering::Acquire) != CLOSED_AND_FENCED {
-        fence(Ordering::SeqCst);
-        closed.store(CLOSED_AND_FENCED, Ordering::Release);
-    }
-}
-
-/// One look of a receiver, made sure of as `channel::waiting` does.
-enum Look {
-    Message(u64),
-    Nothing,
-    End,
-}
-
-fn look<S: SendSide>(memory: &LoomMemory, side: &mut impl ReceiveSide) -> Look {
-    if let Ok((message, _)) = receive(memory, side) {
-        return Look::Message(message);
-    }
-    if memory.cell(Cell::Closed).load(Ordering::Acquire) == 0 {
-        return Look::Nothing;
-    }
-    fence_end(memory);
-    match receive(memory, side) {
-        Ok((message, _)) => return Look::Message(message),
-        Err(ClaimError::NotReady) => {}
-        Err(_) => return Look::Nothing,
-    }
-    if !S::is_quiescent(memory) {
-        return Look::Nothing;
-    }
-    match receive(memory, side) {
-        Ok((message, _)) => Look::Message(message),
-        Err(_) => Look::End,
-    }
+    end::close(memory, || {});
 }
 
 fn check<S: Arity, R: Arity>(name: &str, third: bool, bound: Option<usize>) {
@@ -83,14 +46,16 @@ fn check<S: Arity, R: Arity>(name: &str, third: bool, bound: Option<usize>) {
             close(&memory);
         }
         let (mut received, mut end) = (Vec::new(), false);
+        let park = Futex::default();
+        let mut connection = Connection::alone(&memory, &park);
         for _ in 0..3 {
-            match look::<S::Sender<R>>(&memory, &mut side) {
-                Look::Message(message) => {
+            match connection.check(Receive::<R, S>(&mut side)) {
+                Poll::Ready(message) => {
                     assert!(!end);
                     received.push(message);
                 }
-                Look::Nothing => {}
-                Look::End => end = true,
+                Poll::Pending => {}
+                Poll::Ended(found) => end = found == End::Closed,
             }
         }
         let sent = sender.join();
@@ -112,7 +77,7 @@ fn check<S: Arity, R: Arity>(name: &str, third: bool, bound: Option<usize>) {
 
 /// The receiver closes. Exhaustive for SPSC, three preemptions for SPMC.
 ///
-/// Seen to fail: no fence between `busy` and the look at `closed`; `quiescent`
+/// Seen to fail: no fence between `busy` and the look at `closed`; `is_quiescent`
 /// always true; `busy = 0` stored Relaxed.
 #[test]
 fn models_close_single() {
@@ -160,18 +125,18 @@ fn models_close_seen_by_two() {
         let looks = |id: u16, times: u32| {
             let memory = Arc::clone(&memory);
             move || {
-                type Receiving = <Multi as Arity>::Receiver<Single>;
-                type Sending = <Single as Arity>::Sender<Multi>;
-                let mut side = receiver::<Receiving>(&*memory, id);
+                let mut side = receiver::<<Multi as Arity>::Receiver<Single>>(&*memory, id);
                 let (mut received, mut end) = (0, false);
+                let park = Futex::default();
+                let mut connection = Connection::one_of_many(&memory, &park);
                 for _ in 0..times {
-                    match look::<Sending>(&memory, &mut side) {
-                        Look::Message(message) => {
+                    match connection.check(Receive::<Multi, Single>(&mut side)) {
+                        Poll::Ready(message) => {
                             assert!(!end && message == 11);
                             received += 1;
                         }
-                        Look::Nothing => {}
-                        Look::End => end = true,
+                        Poll::Pending => {}
+                        Poll::Ended(found) => end = found == End::Closed,
                     }
                 }
                 (received, end)

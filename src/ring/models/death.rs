@@ -1,20 +1,21 @@
-//! Endpoints of a side of many that die at every step, and those who survive
-//! them and repair their slots.
+//! Endpoints of a side of many that die at every step, and survivors that recover
+//! their slots.
 
 use super::*;
+use crate::models::{Witness, explore, spawn};
 use crate::ring::multi::{MultiReceiver, MultiSender};
 use crate::ring::single::SingleSender;
 use crate::ring::{Arity, Multi, Single};
-use crate::wait::models::{Witness, explore, spawn};
+use std::cell::Cell as StdCell;
 
 /// Lives of a sender of many: from its claim on, each step of one send.
 const SENDER_LIVES: std::ops::RangeInclusive<u32> = 4..=8;
 /// Lives of a receiver of many: from its claim on, each step of one receipt.
 const RECEIVER_LIVES: std::ops::RangeInclusive<u32> = 7..=10;
-/// Lives of one who repairs.
-const REPAIRER_LIVES: std::ops::RangeInclusive<u32> = 1..=5;
+/// Lives of a survivor that recovers.
+const SURVIVOR_LIVES: std::ops::RangeInclusive<u32> = 1..=5;
 
-/// A sender of many that sends 99, if it lives, and whether it said `Ok`.
+/// A sender of many that sends 99, if it lives; says whether that returned `Ok`.
 fn doomed_sender<R: Arity>(memory: &Arc<LoomMemory>, steps: u32, lock: &Lock) -> bool {
     let sent = StdCell::new(false);
     live(memory, steps, |memory| {
@@ -25,20 +26,20 @@ fn doomed_sender<R: Arity>(memory: &Arc<LoomMemory>, steps: u32, lock: &Lock) ->
     sent.get()
 }
 
-/// Sends, and repairs what a dead sender left in the way.
+/// Sends, and recovers what a dead sender left in the way.
 fn send_past<S: SendSide>(memory: &LoomMemory, id: u16, lock: &Lock, message: u64) -> bool {
     let mut side = sender::<S>(memory, id);
     for _ in 0..2 {
         match send(memory, &mut side, message) {
             Ok(()) => return true,
-            Err(ClaimError::Held(held)) => lock.clear(memory, held),
+            Err(ClaimError::Held(held)) => lock.reclaim(memory, held),
             Err(_) => {}
         }
     }
     false
 }
 
-/// Receives, and repairs what a dead sender left in the way.
+/// Receives, and recovers what a dead sender left in the way.
 fn receive_past<R: ReceiveSide>(
     memory: &LoomMemory,
     side: &mut R,
@@ -49,19 +50,18 @@ fn receive_past<R: ReceiveSide>(
     for _ in 0..tries {
         match receive(memory, side) {
             Ok(message) => received.push(message),
-            Err(ClaimError::Held(held)) => lock.clear(memory, held),
+            Err(ClaimError::Held(held)) => lock.reclaim(memory, held),
             Err(_) => {}
         }
     }
     received
 }
 
-/// A sender dies beside a living one and a receiver, both of whom repair.
+/// A sender dies beside a living one and a receiver, both of which recover.
 ///
-/// Seen to fail: `repair` that frees the slot for the same lap; a model that
-/// repaired without asking who the owner is (it robbed the living sender); the
-/// compare-and-swap of repair Relaxed (the heir of the slot races with what the
-/// dead one wrote).
+/// Seen to fail: `recover_slot` that frees the slot for the same lap; `reclaim` that
+/// does not probe (it robs the living sender); the compare-and-swap of a recovery
+/// Relaxed (the next holder of the slot races with what the dead one wrote).
 #[test]
 fn models_dead_sender_of_many() {
     for steps in SENDER_LIVES {
@@ -92,15 +92,15 @@ fn models_dead_sender_of_many() {
     }
 }
 
-/// A dead sender's claim, in the way of two senders and a receiver: two repair
+/// A dead sender's claim, in the way of two senders and a receiver: two recover
 /// it, and one of them, or the third, has the slot by then (R14).
 ///
-/// Seen to fail: a plain store for the compare-and-swap of repair.
+/// Seen to fail: a plain store for the compare-and-swap of a recovery.
 #[test]
-fn models_two_repair_while_a_third_claims() {
+fn models_two_recover_while_a_third_claims() {
     let all = Witness::of("both survivors and the claimer sent");
     let noted = all.clone();
-    explore("two repair, a third claims", Some(2), move || {
+    explore("two recover, a third claims", Some(2), move || {
         let memory = LoomMemory::new(1, 0, Fences::Membarrier, SlotWords);
         let lock = Lock::held_by(9);
         // Killed between its claim and its publication.
@@ -133,19 +133,19 @@ fn doomed_receiver<S: Arity>(memory: &Arc<LoomMemory>, steps: u32, lock: &Lock) 
     noted.into_inner().first().copied().unwrap_or_default()
 }
 
-/// Sweeps what the dead one held, then receives.
-fn sweep_and_receive<S: Arity>(
+/// Recovers what the dead one held, then receives.
+fn recover_and_receive<S: Arity>(
     memory: &LoomMemory,
     side: &mut MultiReceiver<S>,
     lock: &Lock,
 ) -> Vec<(u64, u8)> {
-    if lock.is_free() {
-        lock.sweep(memory);
+    if !lock.is_alive(lock.owner) {
+        lock.recover(memory);
     }
     receive(memory, side).into_iter().collect()
 }
 
-/// A receiver dies beside two that sweep and receive; what it held is received
+/// A receiver dies beside two that recover and receive; what it held is received
 /// again once, marked, and what it acknowledged is not.
 ///
 /// Seen to fail: no requeue announced (R12); the attempt not raised.
@@ -166,16 +166,16 @@ fn models_dead_receiver_of_many() {
             let [mut mine, mut theirs] = sides;
             let other = {
                 let (memory, lock) = (Arc::clone(&memory), lock.clone());
-                spawn(move || (sweep_and_receive(&memory, &mut theirs, &lock), theirs))
+                spawn(move || (recover_and_receive(&memory, &mut theirs, &lock), theirs))
             };
-            let mut received = sweep_and_receive(&memory, &mut mine, &lock);
+            let mut received = recover_and_receive(&memory, &mut mine, &lock);
             let doomed = doomed.join();
             let (theirs, mut side) = other.join();
             received.extend(theirs);
-            received.extend(sweep_and_receive(&memory, &mut side, &lock));
+            received.extend(recover_and_receive(&memory, &mut side, &lock));
             match doomed.acknowledged {
                 Some(_) => assert_eq!(received, []),
-                // In the hands of the dead: again, marked. Or it never was.
+                // It was in its hands: again, marked. Or it never was.
                 None if doomed.handed_out.is_some() => assert_eq!(received, [(11, 1)]),
                 None => assert!(received == [(11, 0)] || received == [(11, 1)]),
             }
@@ -187,13 +187,13 @@ fn models_dead_receiver_of_many() {
     }
 }
 
-/// The message of a dead receiver: a sender repairs the slot that is in its way
-/// while one receiver sweeps it and another receives. Counted once.
+/// The message of a dead receiver: a sender recovers the slot that is in its way
+/// while one receiver does the same in a scan and another receives. Counted once.
 ///
-/// Seen to fail: a plain store for the compare-and-swap of repair.
+/// Seen to fail: a plain store for the compare-and-swap of a recovery.
 #[test]
 fn models_redelivery_by_two() {
-    explore("two repair a dead receiver's slot", Some(2), || {
+    explore("two recover a dead receiver's slot", Some(2), || {
         let memory = LoomMemory::new(1, 0, Fences::Membarrier, SlotWords);
         let lock = Lock::held_by(700);
         let mut mine = seasoned::<MultiReceiver<Single>>(&memory, 512);
@@ -202,12 +202,12 @@ fn models_redelivery_by_two() {
         assert_eq!(send(&*memory, &mut single, 11), Ok(()));
         let doomed = doomed_receiver::<Single>(&memory, 9, &lock);
         assert!(doomed.handed_out.is_some() && doomed.acknowledged.is_none());
-        // One survivor finds the slot in its way, the other sweeps.
+        // One survivor finds the slot in its way, the other scans.
         let blocked = {
             let (memory, lock) = (Arc::clone(&memory), lock.clone());
             spawn(move || {
                 if let Err(ClaimError::Held(held)) = send(&*memory, &mut single, 12) {
-                    lock.clear(&*memory, held);
+                    lock.reclaim(&*memory, held);
                 }
             })
         };
@@ -215,7 +215,7 @@ fn models_redelivery_by_two() {
             let memory = Arc::clone(&memory);
             spawn(move || (receive(&*memory, &mut theirs), theirs))
         };
-        let mut received = sweep_and_receive(&memory, &mut mine, &lock);
+        let mut received = recover_and_receive(&memory, &mut mine, &lock);
         blocked.join();
         let (theirs, mut side) = other.join();
         received.extend(theirs);
@@ -227,47 +227,51 @@ fn models_redelivery_by_two() {
     });
 }
 
-/// Only the sender in whose way it is repairs the slot; a receiver that has
+/// Only the sender that it blocks recovers the slot; a receiver that has
 /// looked behind the head before must look there again (R12).
 ///
-/// Seen to fail: `repair` that announces nothing; the count of requeues raised
-/// or loaded Relaxed (the count is seen, the message is not, and nobody looks
+/// Seen to fail: `recover_slot` that announces nothing; the count of requeues raised
+/// or loaded Relaxed (the count is seen, the message is not, and no receiver looks
 /// again).
 #[test]
 fn models_redelivery_by_a_sender() {
     let found = Witness::of("redelivered while the threads ran");
     let noted = found.clone();
-    explore("a sender repairs a dead receiver's slot", None, move || {
-        let memory = LoomMemory::new(1, 0, Fences::Membarrier, SlotWords);
-        let lock = Lock::held_by(700);
-        let mut side = seasoned::<MultiReceiver<Single>>(&memory, 512);
-        let mut single = sender::<SingleSender<Multi>>(&*memory, 1);
-        assert_eq!(send(&*memory, &mut single, 11), Ok(()));
-        doomed_receiver::<Single>(&memory, 9, &lock);
-        let blocked = {
-            let memory = Arc::clone(&memory);
-            spawn(move || {
-                if let Err(ClaimError::Held(held)) = send(&*memory, &mut single, 12) {
-                    lock.clear(&*memory, held);
-                }
-            })
-        };
-        let mut received: Vec<_> = receive(&*memory, &mut side).into_iter().collect();
-        noted.note_if(!received.is_empty());
-        blocked.join();
-        received.extend(receive_rest(&*memory, &mut side));
-        assert_eq!(received, [(11, 1)]);
-    });
+    explore(
+        "a sender recovers a dead receiver's slot",
+        None,
+        move || {
+            let memory = LoomMemory::new(1, 0, Fences::Membarrier, SlotWords);
+            let lock = Lock::held_by(700);
+            let mut side = seasoned::<MultiReceiver<Single>>(&memory, 512);
+            let mut single = sender::<SingleSender<Multi>>(&*memory, 1);
+            assert_eq!(send(&*memory, &mut single, 11), Ok(()));
+            doomed_receiver::<Single>(&memory, 9, &lock);
+            let blocked = {
+                let memory = Arc::clone(&memory);
+                spawn(move || {
+                    if let Err(ClaimError::Held(held)) = send(&*memory, &mut single, 12) {
+                        lock.reclaim(&*memory, held);
+                    }
+                })
+            };
+            let mut received: Vec<_> = receive(&*memory, &mut side).into_iter().collect();
+            noted.note_if(!received.is_empty());
+            blocked.join();
+            received.extend(receive_rest(&*memory, &mut side));
+            assert_eq!(received, [(11, 1)]);
+        },
+    );
     found.check();
 }
 
-/// One who sweeps dies at some step; another sweeps after it (R13).
+/// A survivor dies at some step of a recovery; another goes on after it (R13).
 ///
-/// Seen to fail: a sweep that announces only what it has found itself.
+/// Seen to fail: a recovery that announces only what it has found itself.
 #[test]
-fn models_dead_repairer() {
-    for steps in REPAIRER_LIVES {
-        let name = format!("repairer dies after {steps} steps");
+fn models_dead_survivor() {
+    for steps in SURVIVOR_LIVES {
+        let name = format!("survivor dies after {steps} steps");
         explore(&name, None, move || {
             let memory = LoomMemory::new(1, 0, Fences::Membarrier, SlotWords);
             let lock = Lock::held_by(700);
@@ -275,16 +279,16 @@ fn models_dead_repairer() {
             let mut single = sender::<SingleSender<Multi>>(&*memory, 1);
             assert_eq!(send(&*memory, &mut single, 11), Ok(()));
             doomed_receiver::<Single>(&memory, 9, &lock);
-            let repairer = {
+            let first = {
                 let (memory, lock) = (Arc::clone(&memory), lock.clone());
                 spawn(move || {
                     live(&memory, steps, |memory| {
-                        lock.sweep(memory);
+                        lock.recover(memory);
                     });
                 })
             };
-            let mut received = sweep_and_receive(&memory, &mut side, &lock);
-            repairer.join();
+            let mut received = recover_and_receive(&memory, &mut side, &lock);
+            first.join();
             received.extend(receive_rest(&*memory, &mut side));
             assert_eq!(received, [(11, 1)]);
         });

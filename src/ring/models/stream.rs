@@ -2,10 +2,10 @@
 //! order; claims that are given up.
 
 use super::*;
+use crate::models::{Witness, explore, spawn};
 use crate::ring::{Arity, Multi, Single};
-use crate::wait::models::{Witness, explore, spawn};
 
-/// One model: who sends what over how many slots, and how often all try.
+/// One model: what is sent over how many slots, and how often all try.
 #[derive(Clone, Copy)]
 struct Stream {
     capacity: u64,
@@ -15,8 +15,8 @@ struct Stream {
     tries: usize,
     /// Preemptions at most; `None` is exhaustive.
     bound: Option<usize>,
-    /// All make a quick attempt first, as calls for one message do.
-    quick: bool,
+    /// All try the fast path first, as calls for one message do.
+    fast: bool,
 }
 
 fn check<S: Arity, R: Arity>(name: &str, stream: Stream) {
@@ -33,15 +33,14 @@ fn try_send_all<S: SendSide>(
     mut side: S,
     messages: &[u64],
     tries: usize,
-    quick: bool,
+    fast: bool,
 ) -> Vec<u64> {
     let mut sent = Vec::new();
     for _ in 0..tries {
         let Some(next) = messages.get(sent.len()) else {
             break;
         };
-        if quick && send_quickly(memory, &mut side, *next) || send(memory, &mut side, *next).is_ok()
-        {
+        if fast && send_fast(memory, &mut side, *next) || send(memory, &mut side, *next).is_ok() {
             sent.push(*next);
         }
     }
@@ -52,12 +51,12 @@ fn try_receive<R: ReceiveSide>(
     memory: &LoomMemory,
     side: &mut R,
     tries: usize,
-    quick: bool,
+    fast: bool,
 ) -> Vec<u64> {
     (0..tries)
         .filter_map(|_| {
-            let quickly = quick.then(|| receive_quickly(memory, side)).flatten();
-            quickly.or_else(|| receive(memory, side).ok())
+            let received = fast.then(|| receive_fast(memory, side)).flatten();
+            received.or_else(|| receive(memory, side).ok())
         })
         .map(|(message, attempt)| {
             assert_eq!(attempt, 0);
@@ -83,17 +82,17 @@ fn run<S: Arity, R: Arity>(stream: Stream) -> bool {
         .map(|(id, messages)| {
             let side = sender::<S::Sender<R>>(&*memory, id);
             let memory = Arc::clone(&memory);
-            spawn(move || try_send_all(&memory, side, messages, tries, stream.quick))
+            spawn(move || try_send_all(&memory, side, messages, tries, stream.fast))
         })
         .collect();
     let others: Vec<_> = sides
         .into_iter()
         .map(|mut side| {
             let memory = Arc::clone(&memory);
-            spawn(move || try_receive(&memory, &mut side, tries, stream.quick))
+            spawn(move || try_receive(&memory, &mut side, tries, stream.fast))
         })
         .collect();
-    let mut received = vec![try_receive(&memory, &mut side, tries, stream.quick)];
+    let mut received = vec![try_receive(&memory, &mut side, tries, stream.fast)];
     let sent: Vec<_> = senders.into_iter().map(|sender| sender.join()).collect();
     received.extend(others.into_iter().map(|other| other.join()));
 
@@ -129,7 +128,7 @@ fn models_spsc() {
             receivers: 1,
             tries: 3,
             bound: None,
-            quick: false,
+            fast: false,
         },
     );
 }
@@ -147,7 +146,7 @@ fn models_spsc_two_slots() {
             receivers: 1,
             tries: 3,
             bound: None,
-            quick: false,
+            fast: false,
         },
     );
 }
@@ -166,7 +165,7 @@ fn models_spmc() {
             receivers: 2,
             tries: 2,
             bound: Some(3),
-            quick: false,
+            fast: false,
         },
     );
 }
@@ -183,7 +182,7 @@ fn models_spmc_two_slots() {
             receivers: 2,
             tries: 2,
             bound: Some(2),
-            quick: false,
+            fast: false,
         },
     );
 }
@@ -202,7 +201,7 @@ fn models_mpsc() {
             receivers: 1,
             tries: 2,
             bound: Some(3),
-            quick: false,
+            fast: false,
         },
     );
 }
@@ -219,7 +218,7 @@ fn models_mpsc_two_slots() {
             receivers: 1,
             tries: 3,
             bound: Some(2),
-            quick: false,
+            fast: false,
         },
     );
 }
@@ -237,7 +236,7 @@ fn models_mpmc() {
             receivers: 1,
             tries: 2,
             bound: Some(2),
-            quick: false,
+            fast: false,
         },
     );
 }
@@ -254,16 +253,16 @@ fn models_mpmc_two_slots() {
             receivers: 2,
             tries: 1,
             bound: Some(2),
-            quick: false,
+            fast: false,
         },
     );
 }
 
 /// Exhaustive. Seen to fail: a look of the receiver that is Relaxed.
 #[test]
-fn models_quick_spsc() {
+fn models_fast_spsc() {
     check::<Single, Single>(
-        "quick, spsc, 1 slot",
+        "fast path, spsc, 1 slot",
         Stream {
             capacity: 1,
             start: 0,
@@ -271,16 +270,16 @@ fn models_quick_spsc() {
             receivers: 1,
             tries: 3,
             bound: None,
-            quick: true,
+            fast: true,
         },
     );
 }
 
 /// Three preemptions. Seen to fail: credit loaded Relaxed.
 #[test]
-fn models_quick_mpsc() {
+fn models_fast_mpsc() {
     check::<Multi, Single>(
-        "quick, mpsc, 1 slot",
+        "fast path, mpsc, 1 slot",
         Stream {
             capacity: 1,
             start: 0,
@@ -288,16 +287,16 @@ fn models_quick_mpsc() {
             receivers: 1,
             tries: 3,
             bound: Some(3),
-            quick: true,
+            fast: true,
         },
     );
 }
 
 /// Three preemptions. Seen to fail: publication Relaxed.
 #[test]
-fn models_quick_spmc() {
+fn models_fast_spmc() {
     check::<Single, Multi>(
-        "quick, spmc, 1 slot",
+        "fast path, spmc, 1 slot",
         Stream {
             capacity: 1,
             start: 0,
@@ -305,16 +304,18 @@ fn models_quick_spmc() {
             receivers: 1,
             tries: 3,
             bound: Some(3),
-            quick: true,
+            fast: true,
         },
     );
 }
 
-/// Three preemptions; positions wrap in the midst of it. Seen to fail: the swap of a quick claim Relaxed.
+/// Three preemptions; positions wrap in the midst of it.
+///
+/// Seen to fail: the swap of a fast claim Relaxed.
 #[test]
-fn models_quick_mpmc() {
+fn models_fast_mpmc() {
     check::<Multi, Multi>(
-        "quick, mpmc, 1 slot",
+        "fast path, mpmc, 1 slot",
         Stream {
             capacity: 1,
             start: u64::MAX,
@@ -322,7 +323,7 @@ fn models_quick_mpmc() {
             receivers: 1,
             tries: 3,
             bound: Some(3),
-            quick: true,
+            fast: true,
         },
     );
 }

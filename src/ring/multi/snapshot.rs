@@ -4,7 +4,7 @@
 use core::marker::PhantomData;
 
 use super::{MultiReceiver, MultiSender};
-use crate::ring::slot::MemberId;
+use crate::members::MemberId;
 use crate::ring::tests::explore::{Saved, Snapshot};
 
 impl<R> Snapshot for MultiSender<R> {
@@ -28,8 +28,8 @@ impl<S> Snapshot for MultiReceiver<S> {
         let looked = u64::from(self.requeues.is_some());
         let requeues = self.requeues.unwrap_or(0);
         let is_behind = u64::from(self.is_behind);
-        let hint_dirty = u64::from(self.hint_dirty);
         let me = self.me.0.into();
+        let hint_dirty = u64::from(self.hint_dirty);
         [me, looked, requeues, self.next, is_behind, hint_dirty]
     }
 

@@ -22,25 +22,16 @@ impl<R> Snapshot for SingleSender<R> {
 
 impl<S> Snapshot for SingleReceiver<S> {
     fn save(&self) -> Saved {
-        let made_room = u64::from(self.made_room);
-        [
-            self.next,
-            self.done,
-            self.claimed,
-            made_room,
-            self.credited,
-            self.stride,
-        ]
+        let interval = self.credit_interval;
+        [self.next, self.done, self.credited, interval, 0, 0]
     }
 
-    fn load([next, done, claimed, made_room, credited, stride]: Saved) -> Self {
+    fn load([next, done, credited, credit_interval, ..]: Saved) -> Self {
         SingleReceiver {
             next,
             done,
-            claimed,
-            made_room: made_room != 0,
             credited,
-            stride,
+            credit_interval,
             senders: PhantomData,
         }
     }

@@ -78,6 +78,13 @@ impl AtomicU64 {
         }
     }
 
+    /// What was there is nothing to a watcher, for no caller asks.
+    #[inline]
+    pub(crate) fn swap(&self, value: u64, order: Ordering) -> u64 {
+        self.watched(Access::Store(value))
+            .unwrap_or_else(|| self.0.swap(value, order))
+    }
+
     #[inline]
     pub(crate) fn compare_exchange(
         &self,

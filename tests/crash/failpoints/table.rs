@@ -45,6 +45,17 @@ const SLEEPING: [Failpoint; 6] = [
     AllCounted,
 ];
 
+/// A single sender's operations, whatever the receivers.
+const SINGLE_SENDER: &[Failpoint] = &[
+    SentRecovered,
+    BusyReset,
+    BusySet,
+    Written,
+    Published,
+    BusyCleared,
+    MessageAnnounced,
+];
+
 /// Traffic in both directions: what it passes, on the side in question.
 pub fn of_traffic(program: Program, kind: RingKind) -> Vec<Failpoint> {
     let own: &[Failpoint] = match program {
@@ -57,16 +68,8 @@ pub fn of_traffic(program: Program, kind: RingKind) -> Vec<Failpoint> {
             MessageAnnounced,
             Cloned,
         ],
-        Program::Send => &[
-            SentRecovered,
-            BusyReset,
-            BusySet,
-            Written,
-            Published,
-            SentMoved,
-            BusyCleared,
-            MessageAnnounced,
-        ],
+        Program::Send if kind.has_many_receivers() => SINGLE_SENDER,
+        Program::Send => &[SINGLE_SENDER, &[SentMoved]].concat(),
         Program::Receive if kind.has_many_receivers() => &[
             Taken,
             HeadMoved,

@@ -1,15 +1,16 @@
 //! The worlds that are explored in every run, and larger ones on demand:
 //! `cargo test --release -p memring --lib explore -- --ignored --nocapture`.
 //!
-//! A world is told by who is in it and how many may die. Where heirs are named,
-//! each of the dead has one, on the same id, at any later time; a sender's heir
+//! A world is told by its processes and how many may die. Where successors are named,
+//! each of the dead has one, on the same id, at any later time; a sender's successor
 //! sends what is told. Without, the survivors have to do.
 
 use super::engine::Engine;
-use super::{Errand, Kind, LEASE, Mpmc, Mpsc, Patrols, RECV, Reception, Setup, Spmc, Spsc, ring};
-use Errand::{Abandon, Send};
+use super::scenario::{LEASE, Mpmc, Mpsc, RECV, Shape, Spmc, Spsc, ring};
+use super::{Op, Reception, Scanners, Scenario};
+use Op::{Abandon, Send};
 
-const ONE: Errand = Send(1);
+const ONE: Op = Send(1);
 const BATCH: Reception = Reception { batch: 2, ..LEASE };
 const GIVES_BACK: Reception = Reception {
     requeues: 1,
@@ -18,28 +19,28 @@ const GIVES_BACK: Reception = Reception {
 /// So many states at most, to stay within the memory of a small machine.
 const LIMIT: usize = 40_000_000;
 
-type Worlds = Vec<(&'static str, Setup)>;
+type Worlds = Vec<(&'static str, Scenario)>;
 
 /// A ring with two senders that do these, one each.
-fn two(kind: Kind, capacity: u64, errands: &[Errand]) -> Setup {
-    ring(kind, capacity).sender(errands).sender(errands)
+fn two(shape: Shape, capacity: u64, ops: &[Op]) -> Scenario {
+    ring(shape, capacity).sender(ops).sender(ops)
 }
 
-fn one(kind: Kind, capacity: u64, errands: &[Errand]) -> Setup {
-    ring(kind, capacity).sender(errands)
+fn one(shape: Shape, capacity: u64, ops: &[Op]) -> Scenario {
+    ring(shape, capacity).sender(ops)
 }
 
-fn explore(kind: Kind, capacity: u64, worlds: Worlds) {
-    for (name, setup) in worlds {
-        let report = Engine::new(setup).run(LIMIT);
+fn explore(shape: Shape, capacity: u64, worlds: Worlds) {
+    for (name, scenario) in worlds {
+        let report = Engine::new(scenario).run(LIMIT);
         let (states, seconds) = (report.states, report.took.as_secs_f32());
         let (finals, edges, locals) = (report.finals, report.edges, report.locals);
         println!(
-            "{kind:?} of {capacity}, {name}: {states} states, {edges} edges, \
+            "{shape:?} of {capacity}, {name}: {states} states, {edges} edges, \
              {finals} final, {locals} local, {seconds:.1} s"
         );
         if let Some((what, trace)) = report.failure {
-            panic!("{kind:?} of {capacity}, {name}: {what}\n{trace}");
+            panic!("{shape:?} of {capacity}, {name}: {what}\n{trace}");
         }
     }
 }
@@ -48,22 +49,31 @@ fn spsc(n: u64) -> Worlds {
     let three = || one(Spsc, n, &[ONE, ONE, ONE]).closer();
     let pairs = || {
         let ring = one(Spsc, n, &[Send(2), Send(2)]).closer();
-        ring.receivers(1, BATCH).kills_with_heirs(2, &[])
+        ring.receivers(1, BATCH).kills_with_successors(2, &[])
     };
     let mixed = one(Spsc, n, &[ONE, Abandon, ONE]).closer();
     vec![
-        ("3 messages, 2 kills, heirs send", {
-            three().receivers(1, LEASE).kills_with_heirs(2, &[ONE])
+        ("3 messages, 2 kills, successors send", {
+            three().receivers(1, LEASE).kills_with_successors(2, &[ONE])
         }),
         ("the same by recv, over the wrap", {
-            let ring = three().receivers(1, RECV).kills_with_heirs(2, &[ONE]);
+            let ring = three().receivers(1, RECV).kills_with_successors(2, &[ONE]);
             ring.over_the_wrap()
         }),
         ("2 batches of 2, 2 kills", pairs()),
         ("the same discarded", pairs().discards()),
-        ("the same in 2 hands at most", pairs().max_deliveries(2)),
+        (
+            "the same delivered twice at most",
+            pairs().max_deliveries(2),
+        ),
+        ("detaching, 1 kill, successors send", {
+            let ring = one(Spsc, n, &[ONE]).receivers(1, LEASE);
+            ring.kills_with_successors(1, &[ONE]).detaching()
+        }),
         ("abandoned and given back, 2 kills", {
-            mixed.receivers(1, GIVES_BACK).kills_with_heirs(2, &[ONE])
+            mixed
+                .receivers(1, GIVES_BACK)
+                .kills_with_successors(2, &[ONE])
         }),
     ]
 }
@@ -71,16 +81,16 @@ fn spsc(n: u64) -> Worlds {
 fn mpsc(n: u64) -> Worlds {
     let batches = || {
         let ring = two(Mpsc, n, &[Send(2)]).receivers(1, BATCH);
-        ring.kills_with_heirs(1, &[])
+        ring.kills_with_successors(1, &[])
     };
     vec![
-        ("2+1, closed, 1 kill, heirs send", {
+        ("2+1, closed, 1 kill, successors send", {
             let ring = two(Mpsc, n, &[ONE]).closer().receivers(1, LEASE);
-            ring.kills_with_heirs(1, &[ONE])
+            ring.kills_with_successors(1, &[ONE])
         }),
-        ("2+1, 2 kills, heirs", {
+        ("2+1, 2 kills, successors", {
             let ring = two(Mpsc, n, &[ONE]).receivers(1, LEASE);
-            ring.kills_with_heirs(2, &[]).over_the_wrap()
+            ring.kills_with_successors(2, &[]).over_the_wrap()
         }),
         ("2+1, 2 messages each, both senders die", {
             let ring = two(Mpsc, n, &[ONE, ONE]).receivers(1, LEASE);
@@ -90,22 +100,22 @@ fn mpsc(n: u64) -> Worlds {
         ("the same discarded", batches().discards()),
         ("2+1, 2 messages each, given back, 1 kill", {
             let ring = two(Mpsc, n, &[ONE, ONE]).receivers(1, GIVES_BACK);
-            ring.kills_with_heirs(1, &[])
+            ring.kills_with_successors(1, &[])
         }),
-        ("2+1, 1 kill, everybody patrols", {
+        ("2+1, 1 kill, all scan", {
             let ring = two(Mpsc, n, &[ONE]).receivers(1, LEASE);
-            let ring = ring.kills_with_heirs(1, &[ONE]);
-            ring.patrols(Patrols::Everybody)
+            let ring = ring.kills_with_successors(1, &[ONE]);
+            ring.scanners(Scanners::All)
         }),
-        ("2+1, bets, closed, 1 kill", {
+        ("2+1, fast, closed, 1 kill", {
             let ring = ring(Mpsc, n).sender(&[ONE, ONE]).sender(&[ONE]).closer();
-            ring.receivers(1, LEASE).kills(1).bets()
+            ring.receivers(1, LEASE).kills(1).fast()
         }),
-        ("2+1, bets, abandoned and given back, 1 kill", {
+        ("2+1, fast, abandoned and given back, 1 kill", {
             let ring = ring(Mpsc, n).sender(&[ONE, Abandon, ONE]).sender(&[ONE]);
             ring.receivers(1, GIVES_BACK)
-                .kills_with_heirs(1, &[])
-                .bets()
+                .kills_with_successors(1, &[])
+                .fast()
         }),
     ]
 }
@@ -116,9 +126,9 @@ fn spmc(n: u64) -> Worlds {
         ("1+2, closed, 2 kills", {
             closed().receivers(2, LEASE).kills(2)
         }),
-        ("1+2, recv, 1 kill, heirs", {
+        ("1+2, recv, 1 kill, successors", {
             let ring = one(Spmc, n, &[ONE]).receivers(2, RECV);
-            ring.kills_with_heirs(1, &[ONE]).over_the_wrap()
+            ring.kills_with_successors(1, &[ONE]).over_the_wrap()
         }),
         ("1+2, closed, given back, 1 kill", {
             let ring = one(Spmc, n, &[ONE]).closer();
@@ -127,12 +137,16 @@ fn spmc(n: u64) -> Worlds {
         ("1+3, 2 kills", {
             one(Spmc, n, &[ONE]).receivers(3, LEASE).kills(2)
         }),
-        ("1+2, closed, 1 kill, patrols only before the end", {
+        ("1+2, closed, 1 kill, scans only before the end", {
             let ring = closed().receivers(2, LEASE).kills(1);
-            ring.patrols(Patrols::AtTheEnd)
+            ring.scanners(Scanners::Concluding)
         }),
-        ("1+2, bets, closed, 1 kill", {
-            closed().receivers(2, RECV).kills(1).bets()
+        ("1+2, fast, closed, 1 kill", {
+            closed().receivers(2, RECV).kills(1).fast()
+        }),
+        ("1+2, 3 messages, the sender dies twice, successors send", {
+            let ring = one(Spmc, n, &[ONE, ONE, ONE]).receivers(2, LEASE);
+            ring.kills_with_successors(2, &[ONE]).immortal_receivers()
         }),
     ]
 }
@@ -140,13 +154,13 @@ fn spmc(n: u64) -> Worlds {
 fn mpmc(n: u64) -> Worlds {
     let closed = || one(Mpmc, n, &[ONE]).closer();
     vec![
-        ("1+2, closed, 1 kill, patrols only before the end", {
+        ("1+2, closed, 1 kill, scans only before the end", {
             let ring = closed().receivers(2, LEASE).kills(1);
-            ring.patrols(Patrols::AtTheEnd)
+            ring.scanners(Scanners::Concluding)
         }),
-        ("2+1, 1 kill, heirs send", {
+        ("2+1, 1 kill, successors send", {
             let ring = two(Mpmc, n, &[ONE]).receivers(1, LEASE);
-            ring.kills_with_heirs(1, &[ONE]).over_the_wrap()
+            ring.kills_with_successors(1, &[ONE]).over_the_wrap()
         }),
         ("2+2, 1 kill", {
             two(Mpmc, n, &[ONE]).receivers(2, LEASE).kills(1)
@@ -158,24 +172,28 @@ fn mpmc(n: u64) -> Worlds {
             let ring = one(Mpmc, n, &[ONE, ONE]).receivers(2, LEASE);
             ring.kills(2).discards()
         }),
-        ("1+2, 1 kill, heirs", {
+        ("1+2, 1 kill, successors", {
             let ring = one(Mpmc, n, &[ONE]).receivers(2, LEASE);
-            ring.kills_with_heirs(1, &[])
+            ring.kills_with_successors(1, &[])
         }),
-        ("2+1, bets, 1 kill, heirs send", {
+        ("2+1, fast, 1 kill, successors send", {
             let ring = two(Mpmc, n, &[ONE]).receivers(1, RECV);
-            ring.kills_with_heirs(1, &[ONE]).bets().over_the_wrap()
+            ring.kills_with_successors(1, &[ONE]).fast().over_the_wrap()
         }),
-        ("1+2, bets, abandoned, 1 kill", {
+        ("1+2, fast, abandoned, 1 kill", {
             let ring = one(Mpmc, n, &[ONE, Abandon, ONE]);
-            ring.receivers(2, RECV).kills(1).bets()
+            ring.receivers(2, RECV).kills(1).fast()
         }),
-        ("1+2, bets, batches of 2, 1 kill", {
+        ("1+2, fast, batches of 2, 1 kill", {
             let ring = one(Mpmc, n, &[ONE, ONE]);
-            ring.receivers(2, BATCH).kills(1).bets()
+            ring.receivers(2, BATCH).kills(1).fast()
         }),
-        ("2+2, bets", {
-            two(Mpmc, n, &[ONE]).receivers(2, RECV).bets()
+        ("1+1, detaching, 1 kill, successors send", {
+            let ring = one(Mpmc, n, &[ONE]).receivers(1, LEASE);
+            ring.kills_with_successors(1, &[ONE]).detaching()
+        }),
+        ("2+2, fast", {
+            two(Mpmc, n, &[ONE]).receivers(2, RECV).fast()
         }),
     ]
 }
@@ -199,6 +217,12 @@ fn spmc_keeps_its_promises() {
     for capacity in [1, 2] {
         explore(Spmc, capacity, spmc(capacity));
     }
+    let detaching = one(Spmc, 1, &[ONE]).receivers(2, RECV).kills(1);
+    explore(
+        Spmc,
+        1,
+        vec![("1+2, detaching, 1 kill", detaching.detaching())],
+    );
 }
 
 #[test]
@@ -214,18 +238,21 @@ fn large_worlds_of_many_senders() {
     explore(Mpsc, 4, mpsc(4));
     for n in [1, 2] {
         let worlds = vec![
-            ("2+1, abandoned, closed, 1 kill, heirs", {
+            ("2+1, abandoned, closed, 1 kill, successors", {
                 let ring = ring(Mpsc, n).sender(&[Abandon, ONE]);
                 let ring = ring.sender(&[ONE, Abandon]).closer();
-                ring.receivers(1, LEASE).kills_with_heirs(1, &[])
+                ring.receivers(1, LEASE).kills_with_successors(1, &[])
             }),
-            ("2+1, bets, 2 messages each, closed, 1 kill, heirs send", {
-                let ring = two(Mpsc, n, &[ONE, ONE]).closer().receivers(1, LEASE);
-                ring.kills_with_heirs(1, &[ONE]).bets()
-            }),
-            ("2+1, 2 messages each, 2 kills, heirs", {
+            (
+                "2+1, fast, 2 messages each, closed, 1 kill, successors send",
+                {
+                    let ring = two(Mpsc, n, &[ONE, ONE]).closer().receivers(1, LEASE);
+                    ring.kills_with_successors(1, &[ONE]).fast()
+                },
+            ),
+            ("2+1, 2 messages each, 2 kills, successors", {
                 let ring = two(Mpsc, n, &[ONE, ONE]).receivers(1, LEASE);
-                ring.kills_with_heirs(2, &[])
+                ring.kills_with_successors(2, &[])
             }),
         ];
         explore(Mpsc, n, worlds);
@@ -238,21 +265,27 @@ fn large_worlds_of_many_receivers() {
     for n in [1, 2] {
         let messages = || one(Spmc, n, &[ONE, ONE]);
         let worlds = vec![
-            ("1+2, closed, 1 kill, heirs send", {
+            ("1+2, closed, 1 kill, successors send", {
                 let ring = messages().closer().receivers(2, LEASE);
-                ring.kills_with_heirs(1, &[ONE])
+                ring.kills_with_successors(1, &[ONE])
             }),
-            ("1+2, 3 messages in batches of 2, 1 kill, heirs", {
+            ("1+2, detaching, 2 kills", {
+                one(Spmc, n, &[ONE])
+                    .receivers(2, LEASE)
+                    .kills(2)
+                    .detaching()
+            }),
+            ("1+2, 3 messages in batches of 2, 1 kill, successors", {
                 let ring = one(Spmc, n, &[Send(2), ONE]).receivers(2, BATCH);
-                ring.kills_with_heirs(1, &[])
+                ring.kills_with_successors(1, &[])
             }),
-            ("1+2, in 2 hands at most, 2 kills, heirs", {
+            ("1+2, delivered twice at most, 2 kills, successors", {
                 let ring = one(Spmc, n, &[ONE]).receivers(2, LEASE);
-                ring.kills_with_heirs(2, &[]).max_deliveries(2)
+                ring.kills_with_successors(2, &[]).max_deliveries(2)
             }),
-            ("1+2, discarded, 2 kills, heirs", {
+            ("1+2, discarded, 2 kills, successors", {
                 let ring = messages().receivers(2, LEASE);
-                ring.kills_with_heirs(2, &[]).discards()
+                ring.kills_with_successors(2, &[]).discards()
             }),
             ("1+2, closed, all given back, 1 kill", {
                 messages().closer().receivers(2, GIVES_BACK).kills(1)
@@ -267,9 +300,9 @@ fn large_worlds_of_many_receivers() {
 fn large_worlds_of_many_on_both_sides() {
     for n in [1, 2] {
         let worlds = vec![
-            ("1+2, closed, 1 kill, heirs", {
+            ("1+2, closed, 1 kill, successors", {
                 let ring = one(Mpmc, n, &[ONE, ONE]).closer().receivers(2, LEASE);
-                ring.kills_with_heirs(1, &[])
+                ring.kills_with_successors(1, &[])
             }),
             ("2+2, 2 messages each, 1 kill", {
                 let ring = two(Mpmc, n, &[ONE, ONE]).receivers(2, LEASE);
@@ -282,21 +315,21 @@ fn large_worlds_of_many_on_both_sides() {
                 let ring = two(Mpmc, n, &[ONE]).closer();
                 ring.receivers(2, LEASE).kills(1)
             }),
-            ("2+2, 1 kill, heirs", {
+            ("2+2, 1 kill, successors", {
                 let ring = two(Mpmc, n, &[ONE]).receivers(2, LEASE);
-                ring.kills_with_heirs(1, &[])
+                ring.kills_with_successors(1, &[])
             }),
             ("1+3, 2 kills", {
                 one(Mpmc, n, &[ONE]).receivers(3, LEASE).kills(2)
             }),
-            ("1+2, 1 kill, heirs, everybody patrols", {
+            ("1+2, 1 kill, successors, all scan", {
                 let ring = one(Mpmc, n, &[ONE, ONE]).receivers(2, LEASE);
-                let ring = ring.kills_with_heirs(1, &[]);
-                ring.patrols(Patrols::Everybody)
+                let ring = ring.kills_with_successors(1, &[]);
+                ring.scanners(Scanners::All)
             }),
-            ("1+2, 2 kills, heirs", {
+            ("1+2, 2 kills, successors", {
                 let ring = one(Mpmc, n, &[ONE]).receivers(2, LEASE);
-                ring.kills_with_heirs(2, &[])
+                ring.kills_with_successors(2, &[])
             }),
         ];
         explore(Mpmc, n, worlds);

@@ -5,14 +5,14 @@
 //! again with the acknowledgement. Where a write overlaps a read or another
 //! write, one of these four meets what it must not.
 
-use super::Setup;
-use super::state::{Act, MAX_PROCESSES, Place, State, WORDS, is_word};
+use super::Scenario;
+use super::state::{GlobalState, Location, MAX_PROCESSES, PackedAccess, WORDS, is_word};
 use crate::ring::layout::Cell;
-use crate::ring::slot::State as SlotState;
+use crate::ring::slot::SlotState;
 
-/// An entry of the ledger.
+/// What is entered in the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Event {
+pub(super) enum Record {
     /// The sender begins to write a message (or still writes it).
     Write {
         offset: u8,
@@ -32,7 +32,7 @@ pub(super) enum Event {
     /// The user has it.
     Deliver {
         offset: u8,
-        attempt: u8,
+        redeliveries: u8,
     },
     /// It was still there at the end, and is acknowledged.
     Acknowledge {
@@ -44,8 +44,12 @@ pub(super) enum Event {
     },
     /// Nor is any message: all were given back.
     GaveBack,
-    /// The receiver reports the end of the ring.
+    /// The receiver reports the end of the ring,
     Closed,
+    /// or that no sender is left, which it made sure of only if it was not so before.
+    Disconnected {
+        again: bool,
+    },
     Wrong(&'static str),
 }
 
@@ -54,16 +58,16 @@ const OK: u32 = 2;
 const ACKNOWLEDGED: u32 = 4;
 /// Was received without a mark.
 const RECEIVED: u32 = 8;
-/// One more than the last attempt handed out.
-const ATTEMPT_SHIFT: u32 = 4;
-/// Who has the message, counted from 1.
+/// One more than the redeliveries of the last that was handed out.
+const REDELIVERIES_SHIFT: u32 = 4;
+/// The process that has the message, counted from 1.
 const HOLDER_SHIFT: u32 = 8;
 /// Bit by process: a receiver that may report the end all the same, for it had
-/// found the message in living hands.
+/// found the holder of the message alive.
 const EXCUSED_SHIFT: u32 = 11;
 
-/// Whose heir has it, should one come, counted from 1.
-const HEIR_SHIFT: u32 = 16;
+/// Whose successor has it, should one come, counted from 1.
+const SUCCESSOR_SHIFT: u32 = 16;
 
 const _: () = assert!(EXCUSED_SHIFT as usize + MAX_PROCESSES <= 17);
 
@@ -71,7 +75,7 @@ fn holder(entry: u32) -> u8 {
     (entry >> HOLDER_SHIFT & 7) as u8
 }
 
-/// With a new holder nobody is excused any more, and nobody inherits.
+/// With a new holder no receiver is excused any more, and no process inherits.
 fn with_holder(entry: u32, holder: u8) -> u32 {
     entry & 0xff | u32::from(holder) << HOLDER_SHIFT
 }
@@ -87,8 +91,8 @@ fn payload(offset: u8, message: u8) -> u8 {
 }
 
 /// The message in the slot of `offset`, if it is the one published there.
-fn message_at(setup: &Setup, state: &State, offset: u8) -> Result<usize, &'static str> {
-    let found = state.payloads[slot(setup, offset)];
+fn message_at(scenario: &Scenario, state: &GlobalState, offset: u8) -> Result<usize, &'static str> {
+    let found = state.payloads[slot(scenario, offset)];
     let message = (found >> 4).wrapping_sub(1) as usize;
     if found & 15 != offset {
         return Err("the payload is that of another position");
@@ -99,29 +103,29 @@ fn message_at(setup: &Setup, state: &State, offset: u8) -> Result<usize, &'stati
     Ok(message)
 }
 
-fn slot(setup: &Setup, offset: u8) -> usize {
-    let position = setup.start.wrapping_add(offset.into());
-    (position & (setup.capacity - 1)) as usize
+fn slot(scenario: &Scenario, offset: u8) -> usize {
+    let position = scenario.start.wrapping_add(offset.into());
+    (position & (scenario.capacity - 1)) as usize
 }
 
-/// Makes an entry; `Err` tells what is wrong with it. `concluding` are those who
-/// are about to report the end (see [`excuses`]).
+/// Makes a record; `Err` tells what is wrong with it. `concluding` are the
+/// receivers about to report the end (see [`excuses`]).
 pub(super) fn enter(
-    setup: &Setup,
-    state: &mut State,
+    scenario: &Scenario,
+    state: &mut GlobalState,
     process: usize,
-    event: Event,
+    record: Record,
     concluding: u32,
 ) -> Result<(), &'static str> {
     let me = process as u8 + 1;
-    match event {
-        Event::Write { offset, message } => {
-            let slot = slot(setup, offset);
+    match record {
+        Record::Write { offset, message } => {
+            let slot = slot(scenario, offset);
             if !matches!(state.holders[slot], 0) && state.holders[slot] != me {
-                return Err("a sender claims a slot that somebody holds");
+                return Err("a sender claims a slot that is held");
             }
             let before = state.payloads[slot];
-            if before != payload(offset, message) && before != 0 && !setup.may_lose() {
+            if before != payload(offset, message) && before != 0 && !scenario.may_lose() {
                 let entry = state.messages[(before >> 4) as usize - 1];
                 if entry & PUBLISHED != 0 && entry & ACKNOWLEDGED == 0 {
                     return Err("a message is written over before it was received");
@@ -130,18 +134,18 @@ pub(super) fn enter(
             state.holders[slot] = me;
             state.payloads[slot] = payload(offset, message);
         }
-        Event::Publish(message) => state.messages[message as usize] |= PUBLISHED,
-        Event::Ok { first, count } => {
+        Record::Publish(message) => state.messages[message as usize] |= PUBLISHED,
+        Record::Ok { first, count } => {
             for entry in &mut state.messages[first as usize..][..count as usize] {
                 *entry |= OK;
             }
         }
-        Event::Take { offset } => {
-            let slot = slot(setup, offset);
+        Record::Take { offset } => {
+            let slot = slot(scenario, offset);
             if state.holders[slot] != 0 {
-                return Err("a receiver claims a slot that somebody holds");
+                return Err("a receiver claims a slot that is held");
             }
-            let message = message_at(setup, state, offset)?;
+            let message = message_at(scenario, state, offset)?;
             let entry = &mut state.messages[message];
             if *entry & ACKNOWLEDGED != 0 {
                 return Err("a message is received after it was acknowledged");
@@ -149,41 +153,45 @@ pub(super) fn enter(
             *entry = with_holder(*entry, me);
             state.holders[slot] = me;
         }
-        Event::Deliver { offset, attempt } => {
-            let message = message_at(setup, state, offset)?;
+        Record::Deliver {
+            offset,
+            redeliveries,
+        } => {
+            let message = message_at(scenario, state, offset)?;
             let entry = &mut state.messages[message];
-            if setup.marks_attempts() {
-                if attempt == 0 && *entry & RECEIVED != 0 {
+            if scenario.marks_redeliveries() {
+                if redeliveries == 0 && *entry & RECEIVED != 0 {
                     return Err("a message is received twice without a mark");
                 }
-                let least = *entry >> ATTEMPT_SHIFT & 15;
-                if u32::from(attempt) < least {
-                    return Err("an attempt that does not grow");
+                let least = *entry >> REDELIVERIES_SHIFT & 15;
+                if u32::from(redeliveries) < least {
+                    return Err("redeliveries that do not grow");
                 }
-                *entry &= !(15 << ATTEMPT_SHIFT);
-                *entry |= (u32::from(attempt) + 1) << ATTEMPT_SHIFT;
+                *entry &= !(15 << REDELIVERIES_SHIFT);
+                *entry |= (u32::from(redeliveries) + 1) << REDELIVERIES_SHIFT;
             }
-            if attempt == 0 {
+            if redeliveries == 0 {
                 *entry |= RECEIVED;
             }
         }
-        Event::Acknowledge { offset } => {
-            let message = message_at(setup, state, offset)?;
+        Record::Acknowledge { offset } => {
+            let message = message_at(scenario, state, offset)?;
             let entry = &mut state.messages[message];
-            if holder(*entry) != me || state.holders[slot(setup, offset)] != me {
+            if holder(*entry) != me || state.holders[slot(scenario, offset)] != me {
                 return Err("a message changed hands while it was held");
             }
             *entry = with_holder(*entry, 0) | ACKNOWLEDGED;
-            state.holders[slot(setup, offset)] = 0;
+            state.holders[slot(scenario, offset)] = 0;
         }
-        Event::LetGo { offset } => {
-            let holder = &mut state.holders[slot(setup, offset)];
+        Record::LetGo { offset } => {
+            let holder = &mut state.holders[slot(scenario, offset)];
             if *holder == me {
                 *holder = 0;
             }
         }
-        Event::GaveBack => release_messages(state, me, concluding),
-        Event::Closed => {
+        Record::GaveBack => release_messages(state, me, concluding),
+        Record::Disconnected { again: true } => {}
+        Record::Closed | Record::Disconnected { again: false } => {
             let left = |entry: &&u32| {
                 let (sent, received) = (**entry & OK != 0, **entry & ACKNOWLEDGED != 0);
                 sent && !received && holder(**entry) == 0 && **entry & excuse(process) == 0
@@ -193,69 +201,71 @@ pub(super) fn enter(
                 return Err("a receiver reports the end, and a message is left");
             }
         }
-        Event::Wrong(what) => return Err(what),
+        Record::Wrong(what) => return Err(what),
     }
     Ok(())
 }
 
-/// A message is in a receiver's hands from the very swap on, and so counts for
-/// those who report the end meanwhile.
+/// A message is held from the very swap on, and so counts for receivers that report
+/// the end meanwhile.
 pub(super) fn claimed(
-    setup: &Setup,
-    state: &mut State,
+    scenario: &Scenario,
+    state: &mut GlobalState,
     process: usize,
-    place: Place,
-    act: Act,
+    place: Location,
+    access: PackedAccess,
     found: u16,
 ) {
-    let Act::Swap(from, to) = act else { return };
+    let PackedAccess::Swap(from, to) = access else {
+        return;
+    };
     if is_word(place) && from == found && to >> 7 & 3 == SlotState::Reading as u16 {
         let offset = state.payloads[(place - WORDS) as usize] & 15;
-        if let Ok(message) = message_at(setup, state, offset) {
+        if let Ok(message) = message_at(scenario, state, offset) {
             let entry = &mut state.messages[message];
             *entry = with_holder(*entry, process as u8 + 1);
         }
     }
 }
 
-/// What a dead receiver had in hand is in its heir's hands, as others see it,
-/// from the moment when the heir has the lock until it has swept.
-pub(super) fn inherit(state: &mut State, heir: usize) {
-    let me = heir as u8 + 1;
+/// What a dead receiver had in hand is in its successor's hands, as others see it,
+/// from the moment when that has the lock until it has recovered it.
+pub(super) fn inherit(state: &mut GlobalState, successor: usize) {
+    let me = successor as u8 + 1;
     for entry in &mut state.messages {
-        if *entry >> HEIR_SHIFT == u32::from(me) {
+        if *entry >> SUCCESSOR_SHIFT == u32::from(me) {
             *entry = with_holder(*entry, me);
         }
     }
 }
 
-fn release_messages(state: &mut State, me: u8, remark: u32) {
+fn release_messages(state: &mut GlobalState, me: u8, excused: u32) {
     for entry in &mut state.messages {
         if holder(*entry) == me {
-            *entry = with_holder(*entry, 0) | remark;
+            *entry = with_holder(*entry, 0) | excused;
         }
     }
 }
 
 /// The receivers that `concludes` says.
-pub(super) fn excuses(setup: &Setup, concludes: impl Fn(usize) -> bool) -> u32 {
-    let all = 1..setup.roles.len();
+pub(super) fn excuses(scenario: &Scenario, concludes: impl Fn(usize) -> bool) -> u32 {
+    let all = 1..scenario.plans.len();
     let concluding = all.filter(|process| concludes(*process));
     concluding.map(excuse).sum()
 }
 
-/// A receiver does not report the end yet: it has to look anew.
-pub(super) fn withdraw_excuse(state: &mut State, process: usize) {
+/// A receiver does not report the end yet: it has to look again.
+pub(super) fn withdraw_excuse(state: &mut GlobalState, process: usize) {
     for entry in &mut state.messages {
         *entry &= !excuse(process);
     }
 }
 
-/// A process dies: nothing is in its hands any more. Those who had found it
-/// alive before they report the end are `excused`.
-pub(super) fn bury(state: &mut State, process: usize, excused: u32) {
+/// A process dies, and holds nothing any more. Receivers that had found it alive
+/// before they report the end are `excused`.
+pub(super) fn die(state: &mut GlobalState, process: usize, excused: u32) {
     let me = process as u8 + 1;
-    release_messages(state, me, excused | u32::from(me) << HEIR_SHIFT);
+    release_messages(state, me, excused | u32::from(me) << SUCCESSOR_SHIFT);
     for holder in &mut state.holders {
         if *holder == me {
             *holder = 0;
@@ -263,27 +273,18 @@ pub(super) fn bury(state: &mut State, process: usize, excused: u32) {
     }
 }
 
-/// With everybody at rest: are all messages accounted for?
-pub(super) fn is_drained(state: &State) -> bool {
+/// With all processes at rest: are all messages accounted for?
+pub(super) fn is_drained(state: &GlobalState) -> bool {
     missing(state) <= state.cell(Cell::Lost)
 }
 
-/// With everybody at rest and the ring drained: `lost` tells the losses, and at
+/// With all processes at rest and the ring drained: `lost` tells the losses, and at
 /// most one more for each death.
-pub(super) fn over_reports(state: &State) -> bool {
+pub(super) fn over_reports(state: &GlobalState) -> bool {
     state.cell(Cell::Lost) > missing(state) + state.kills
 }
 
-fn missing(state: &State) -> u8 {
+fn missing(state: &GlobalState) -> u8 {
     let missing = |entry: &&u32| **entry & PUBLISHED != 0 && **entry & ACKNOWLEDGED == 0;
     state.messages.iter().filter(missing).count() as u8
-}
-
-impl Setup {
-    /// May a message be dropped at all, within these bounds?
-    fn may_lose(&self) -> bool {
-        let given_back = self.roles.iter().filter_map(|role| role.reception);
-        let requeues: u8 = given_back.map(|reception| reception.requeues).sum();
-        !self.terms.redeliver || self.terms.attempts <= self.kills + requeues
-    }
 }

@@ -1,14 +1,19 @@
 //! The rules taken out, one at a time: each must then be found broken.
 //!
 //! The code under test knows nothing of this. A mutant changes what an access
-//! does or what it finds ([`Filter`]), or a step of [`script`](super::script).
+//! does or what it finds ([`Filter`]), or what the code is told by the traits that
+//! the model implements (in [`context`](super::context) and
+//! [`receiver`](super::receiver)).
 
-use super::Setup;
-use super::process::Local;
-use super::script::{Cast, Stage};
-use super::state::{CELLS, Codec, ENTRIES, Place, WORDS, is_word, place_of};
+use super::codec::Codec;
+use super::context::Context;
+use super::process::LocalState;
+use super::script::Stage;
+use super::state::{CELLS, DIRTY, ENTRIES, Location, WORDS, is_entry, is_epoch, is_word, place_of};
+use crate::members::MemberId;
+use crate::ring::end::ConcludeStep;
 use crate::ring::layout::Cell;
-use crate::ring::slot::{Geometry, MemberId, SlotState, SlotWord, before};
+use crate::ring::slot::{Geometry, SlotState, SlotWord, before};
 use crate::sys::atomic::watched::Access;
 
 /// A rule that is not kept.
@@ -18,25 +23,25 @@ pub(super) enum Mutant {
     ClaimUnasked,
     /// R4: a sender's own hint leads.
     HintLeads,
-    /// R6: an heir trusts `sent` alone.
+    /// R6: a successor trusts `sent` alone.
     TrustSent,
     /// R4: a sender whose claim fails goes on without another look.
     OnAfterFailure,
     /// R6: `sent` before the word.
     SentBeforeWord,
-    /// R6: `sent` only at the end of a batch, however long.
+    /// `sent` only at the end of a batch, however long: this one does no harm.
     SentAtTheEnd,
     /// R7: a claim is passed over.
     SkipClaims,
     /// R8: `credit` before `done`.
     CreditBeforeDone,
-    /// R8, R9: an heir starts at `credit`.
+    /// R8, R9: a successor starts at `credit`.
     ResumeFromCredit,
     /// R10: an abandoned claim is free for the same lap.
     AbandonForSameLap,
     /// R11: a later word is waited at.
     WaitAtLaterWords,
-    /// R12: nobody is told of what lies behind the head.
+    /// R12: requeues are not counted.
     NoAnnouncement,
     /// R12: the head is put back instead.
     PutHeadBack,
@@ -46,45 +51,40 @@ pub(super) enum Mutant {
     CountAfterLook,
     /// R12: only what lies behind the head that was seen is looked for.
     LookBehindOldHead,
-    /// R13: a sweep that finds nothing announces nothing.
-    SilentSweep,
-    /// R13, M2: an id is used before it is swept.
-    UseBeforeSweep,
-    /// M2: an entry is marked clean by whom an heir kept from sweeping.
-    CleanBesideHeir,
-    /// R14: the dead are remembered, not probed anew.
+    /// R13: a recovery that finds nothing announces nothing.
+    SilentRecovery,
+    /// R13, M2: an id is used before what was held on it is recovered.
+    UseBeforeRecovery,
+    /// M2: an entry is marked clean by a survivor that a successor kept from recovering.
+    CleanBesideSuccessor,
+    /// R14: the dead are remembered, not probed again.
     RememberTheDead,
     /// R15: a loss is counted after it happened.
     CountAfterLoss,
-    /// R16: the attempt does not grow. (The ledger then asks nothing of it.)
-    ForgetAttempts,
+    /// R16: redeliveries do not grow. (The ledger then asks nothing of them.)
+    ForgetRedeliveries,
     /// R17: a sender does not look at `closed` after its claim, or `busy`.
     NoLookAtClosed,
     /// R17: a busy sender is not waited for.
-    NobodyIsBusy,
+    NoneIsBusy,
     /// R17: nothing is looked for once no sender is busy.
     NoLastLook,
-    /// R19: `Closed` without a patrol before it.
-    NoPatrolAtTheEnd,
-}
-
-impl Mutant {
-    /// Does it hang on the swaps that were made in a stage?
-    pub(super) fn minds_swaps(self) -> bool {
-        matches!(self, Mutant::PutHeadBack | Mutant::SilentSweep)
-    }
-}
-
-impl Setup {
-    pub(super) fn marks_attempts(&self) -> bool {
-        self.mutant != Some(Mutant::ForgetAttempts)
-    }
+    /// R19: `Closed` without a scan before it,
+    NoScanAtTheEnd,
+    /// or after one that did not come to its end.
+    PartialIsComplete,
+    /// M5: a death is not counted,
+    DeathUncounted,
+    /// or only after the entry was marked clean,
+    CleanBeforeDeath,
+    /// and so a departure.
+    CleanBeforeDeparture,
 }
 
 /// What becomes of an access.
 pub(super) enum Filtered {
     /// It is made, perhaps changed.
-    Go(Place, Access),
+    Go(Location, Access),
     /// It is not made, and finds this.
     Answer(u64),
 }
@@ -104,7 +104,7 @@ pub(super) struct Filter {
     /// The position of the last word that was swapped.
     swapped: Option<u64>,
     /// An access put off until another has been made.
-    deferred: Option<(Place, Access)>,
+    deferred: Option<(Location, Access)>,
     is_due: bool,
     next: u64,
     /// A receiver has loaded the count of requeues, and now looks at all slots.
@@ -116,18 +116,18 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    pub(super) fn new(cast: &Cast, local: &Local) -> Self {
-        let setup = &cast.setup;
-        let is_sender = (local.role as usize) < setup.senders();
+    pub(super) fn new(context: &Context, local: &LocalState) -> Self {
+        let scenario = &context.scenario;
+        let is_sender = scenario.is_sender(local.process);
         let next = local.side[0];
-        let single_receiver = !is_sender && !setup.many_receivers;
+        let single_receiver = !is_sender && !scenario.many_receivers;
         Filter {
-            mutant: setup.mutant,
-            geometry: cast.codec.geometry,
-            codec: cast.codec,
+            mutant: scenario.mutant,
+            geometry: context.codec.geometry,
+            codec: context.codec,
             stage: local.stage,
             is_sender,
-            many_senders: setup.many_senders,
+            many_senders: scenario.many_senders,
             loaded: [0; CELLS.len()],
             expected: single_receiver.then_some(next),
             swapped: None,
@@ -141,7 +141,7 @@ impl Filter {
     }
 
     /// What was put off and is to be done now.
-    pub(super) fn due(&self) -> Option<(Place, Access)> {
+    pub(super) fn due(&self) -> Option<(Location, Access)> {
         self.deferred.filter(|_| self.is_due)
     }
 
@@ -155,12 +155,12 @@ impl Filter {
         self.is_due = false;
     }
 
-    fn defer(&mut self, place: Place, access: Access) -> Filtered {
+    fn defer(&mut self, place: Location, access: Access) -> Filtered {
         self.deferred = Some((place, access));
         Filtered::Answer(0)
     }
 
-    pub(super) fn before(&mut self, place: Place, access: Access) -> Filtered {
+    pub(super) fn before(&mut self, place: Location, access: Access) -> Filtered {
         let go = Filtered::Go(place, access);
         let Some(mutant) = self.mutant else {
             return go;
@@ -168,7 +168,7 @@ impl Filter {
         let at = |cell: Cell| place == place_of(cell);
         match (mutant, access) {
             (Mutant::ClaimUnasked, Access::Load)
-                if matches!(self.stage, Stage::Bet | Stage::Claim)
+                if matches!(self.stage, Stage::TryFast | Stage::Claim)
                     && (at(Cell::Credit) || at(Cell::Done)) =>
             {
                 // Many: far ahead of any position. Single: all is acknowledged.
@@ -219,32 +219,59 @@ impl Filter {
                 Some(position) => Filtered::Go(place_of(Cell::Head), Access::Store(position)),
                 None => Filtered::Answer(0),
             },
-            (Mutant::SilentSweep, Access::Add(_))
+            (Mutant::SilentRecovery, Access::Add(_))
                 if at(Cell::Requeues) && self.swapped.is_none() =>
             {
                 Filtered::Answer(0)
             }
-            (Mutant::ForgetAttempts, Access::Swap(from, to)) if is_word(place) => {
-                let kept = self.without_attempt(place, SlotWord(to));
+            (Mutant::ForgetRedeliveries, Access::Swap(from, to)) if is_word(place) => {
+                let kept = self.without_redeliveries(place, SlotWord(to));
                 Filtered::Go(place, Access::Swap(from, kept))
             }
             (Mutant::NoLookAtClosed, Access::Load)
                 if at(Cell::Closed)
-                    && matches!(self.stage, Stage::Begin | Stage::Bet | Stage::Claim) =>
+                    && matches!(self.stage, Stage::Begin | Stage::TryFast | Stage::Claim) =>
             {
                 Filtered::Answer(0)
             }
-            (Mutant::NobodyIsBusy, Access::Load)
-                if at(Cell::Busy) && self.stage == Stage::Quiescent =>
+            (Mutant::NoneIsBusy, Access::Load)
+                if at(Cell::Busy) && self.is_concluding(ConcludeStep::Quiescence) =>
             {
                 Filtered::Answer(0)
+            }
+            (Mutant::DeathUncounted, Access::Add(_)) if is_epoch(place) && self.scans() => {
+                Filtered::Answer(0)
+            }
+            (Mutant::CleanBeforeDeath, Access::Add(_)) if is_epoch(place) && self.scans() => {
+                self.defer(place, access)
+            }
+            (Mutant::CleanBeforeDeparture, Access::Add(_))
+                if is_epoch(place) && self.stage == Stage::Detach =>
+            {
+                self.defer(place, access)
             }
             _ => go,
         }
     }
 
+    fn is_concluding(&self, step: ConcludeStep) -> bool {
+        matches!(self.stage, Stage::Conclude(at, _) if at == step)
+    }
+
+    fn scans(&self) -> bool {
+        self.stage == Stage::Scan || self.is_concluding(ConcludeStep::Scan)
+    }
+
+    fn receives(&self) -> bool {
+        use ConcludeStep::{Attempt, LastAttempt};
+        matches!(
+            self.stage,
+            Stage::Take | Stage::TakeMore | Stage::Conclude(Attempt(_) | LastAttempt, _)
+        )
+    }
+
     /// What an access that was made seems to have found.
-    pub(super) fn after(&mut self, place: Place, access: Access, result: u64) -> u64 {
+    pub(super) fn after(&mut self, place: Location, access: Access, result: u64) -> u64 {
         let Some(mutant) = self.mutant else {
             return result;
         };
@@ -257,6 +284,9 @@ impl Filter {
             self.looks_behind = false;
         }
         self.looks_behind |= place == place_of(Cell::Requeues);
+        if mutant == Mutant::UseBeforeRecovery && self.stage == Stage::Enter && is_entry(place) {
+            return result & !u64::from(DIRTY);
+        }
         if !is_word(place) {
             return result;
         }
@@ -269,7 +299,7 @@ impl Filter {
             }
             return result;
         }
-        let receives = matches!(self.stage, Stage::Take(_) | Stage::TakeMore);
+        let receives = self.receives();
         let behind = self.looks_behind && receives;
         let expected = self.expected.take();
         match mutant {
@@ -302,12 +332,12 @@ impl Filter {
         }
     }
 
-    fn position_of(&self, place: Place, word: SlotWord) -> u64 {
+    fn position_of(&self, place: Location, word: SlotWord) -> u64 {
         let packed = self.codec.pack_word(place - WORDS, word);
         self.codec.position_of(place - WORDS, packed)
     }
 
-    fn without_attempt(&self, place: Place, word: SlotWord) -> u64 {
+    fn without_redeliveries(&self, place: Location, word: SlotWord) -> u64 {
         debug_assert!(place < ENTRIES);
         let packed = self.codec.pack_word(place - WORDS, word);
         self.codec.unpack_word(place - WORDS, packed & !(15 << 3)).0

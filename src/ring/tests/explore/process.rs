@@ -3,65 +3,106 @@
 use std::cell::RefCell;
 
 use super::Saved;
-use super::ledger::Event;
-use super::mutants::{Filter, Filtered, Mutant};
-use super::script::{Cast, Look, Stage};
-use super::state::{Act, Codec, Place, is_word, place_of};
-use crate::ring::layout::Cell;
-use crate::ring::slot::State;
+use super::codec::Codec;
+use super::context::Context;
+use super::history;
+use super::ledger::Record;
+use super::mutants::{Filter, Filtered};
+use super::script::Stage;
+use super::state::{
+    DEAD, DIRTY, ENTRIES, LOCKS, Location, PIDS, PackedAccess, is_entry, is_epoch, is_word,
+    place_of,
+};
+use crate::members::{Attached, Presence};
+use crate::ring::end::{ConcludeStep, End};
+use crate::ring::layout::{CLOSED, Cell};
 use crate::sys::atomic::watched::{Access, suspend, watched_by};
 
 /// Where a process is: all that decides what it does next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Local {
-    pub role: u8,
-    /// So many died in this role before.
+pub(super) struct LocalState {
+    pub process: u8,
+    /// So many of this id died before.
     pub life: u8,
     pub stage: Stage,
-    /// The errand that the sender is at, and messages sent of it.
-    pub errand: u8,
+    /// The operation that the sender is at, and messages sent of it.
+    pub op: u8,
     pub sent: u8,
     /// Leases that the receiver has yet to give back.
     pub requeues: u8,
     /// Those once found dead (only in a mutant is this remembered).
-    pub remembered: u8,
+    pub found_dead: u8,
     /// The receiver's look at its own hint is behind it.
-    pub has_bet: bool,
+    pub tried_fast: bool,
     /// The endpoint, as of the beginning of the stage.
     pub side: Saved,
-    /// Position and attempt of what the receiver has in hand.
+    /// Position and redeliveries of what the receiver has in hand.
     pub held: Vec<(u64, u8)>,
+    /// What a sender that will detach knows of its entry.
+    pub attached: Option<Attached>,
+    /// The other side, as of an epoch, and the end that was reported last.
+    pub peers: Option<(u64, Presence)>,
+    pub concluded: Option<End>,
     /// Results of the accesses made in this stage.
     pub history: Vec<u16>,
 }
 
-impl Local {
+impl LocalState {
+    /// A process that is not there yet.
+    pub(super) fn absent(process: u8, life: u8) -> Self {
+        LocalState {
+            process,
+            life,
+            stage: Stage::Dead,
+            op: 0,
+            sent: 0,
+            requeues: 0,
+            found_dead: 0,
+            tried_fast: false,
+            side: [0; 6],
+            held: Vec::new(),
+            attached: None,
+            peers: None,
+            concluded: None,
+            history: Vec::new(),
+        }
+    }
+
     /// Is the receiver about to report the end?
     pub(super) fn concludes(&self) -> bool {
-        self.has_looked_at(0) || matches!(self.stage, Stage::Patrol { .. })
+        matches!(self.stage, Stage::Conclude(step, _) if step != ConcludeStep::Fence)
     }
 
     /// Is it, and has it looked whether `process` is alive?
-    pub(super) fn has_looked_at(&self, process: u8) -> bool {
-        match self.stage {
-            Stage::Patrol { from } => from > process,
-            Stage::Bury { dead, patrol, .. } | Stage::MarkClean { dead, patrol, .. } => {
-                patrol && dead >= process
-            }
-            Stage::Take(look) => look != Look::First,
-            Stage::Quiescent => true,
-            _ => false,
+    pub(super) fn has_looked_at(&self, context: &Context, process: u8) -> bool {
+        if let Stage::Conclude(ConcludeStep::Scan, _) = self.stage {
+            // A scan begins with a survey of each that has an entry.
+            let others = (0..process).filter(|other| *other != self.process);
+            let entries = others.filter(|other| context.scenario.has_entry(*other));
+            return self.history.len() > entries.count();
         }
+        self.concludes()
+    }
+
+    /// At the top of a call, with nothing in hand?
+    pub(super) fn is_between_calls(&self) -> bool {
+        let top = match self.stage {
+            Stage::Begin | Stage::TryFast | Stage::TryFastTake => true,
+            Stage::Take => !self.tried_fast,
+            Stage::Claim => self.sent == 0,
+            _ => false,
+        };
+        top && self.history.is_empty()
     }
 }
 
 /// What a process waits to do, and what its local state says of it.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
-    pub local: Local,
-    pub pending: Option<(Place, Act)>,
-    /// Entries of the ledger that are made with the pending access.
-    pub fires: Vec<Event>,
+    pub local: LocalState,
+    pub pending: Option<(Location, PackedAccess)>,
+    /// Records of the ledger that are made with the pending access.
+    pub fires: Vec<Record>,
     /// Known successors, by result of the access.
     pub next: Vec<Next>,
 }
@@ -70,10 +111,10 @@ pub(super) struct Node {
 pub(super) struct Next {
     pub result: u16,
     pub to: u32,
-    pub events: Vec<Event>,
+    pub records: Vec<Record>,
 }
 
-/// Which access an entry of the ledger waits for.
+/// Which access a record of the ledger waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum On {
     /// The next.
@@ -85,8 +126,8 @@ pub(super) enum On {
 }
 
 impl On {
-    fn is(self, place: Place, act: Act) -> bool {
-        let changes = matches!(act, Act::Store(_) | Act::Swap(..));
+    fn is(self, place: Location, access: PackedAccess) -> bool {
+        let changes = matches!(access, PackedAccess::Store(_) | PackedAccess::Swap(..));
         match self {
             On::Any => true,
             On::SlotWord => changes && is_word(place),
@@ -98,19 +139,26 @@ impl On {
 /// The run of one stage.
 struct Runner {
     codec: Codec,
+    process: u8,
+    stage: Stage,
     history: Vec<u16>,
     /// What those were the results of, so far.
-    made: Vec<(Place, Act)>,
-    pending: Option<(Place, Act)>,
-    events: Vec<Event>,
-    armed: Vec<(On, Event)>,
-    fires: Vec<Event>,
+    made: Vec<(Location, PackedAccess)>,
+    pending: Option<(Location, PackedAccess)>,
+    records: Vec<Record>,
+    armed: Vec<(On, Record)>,
+    fires: Vec<Record>,
     filter: Filter,
+    /// A process closes the ring; senders detach, and receivers ask whether any is left.
     closes: bool,
+    detaches: bool,
+    /// Bit by process: the table has an entry for it.
+    entries: u8,
+    /// Attaching: the lock of an id was asked for.
+    is_locked: bool,
+    /// The process that the last access surveyed, and whether it is alive.
+    surveyed: Option<(u8, bool)>,
 }
-
-/// The state of a packed word that a receiver waits at.
-const CLAIMED: u16 = SlotState::Claimed as u16;
 
 thread_local! {
     static RUNNER: RefCell<Option<Runner>> = const { RefCell::new(None) };
@@ -121,35 +169,90 @@ fn with<T>(body: impl FnOnce(&mut Runner) -> T) -> T {
 }
 
 impl Runner {
+    fn new(context: &Context, local: &LocalState) -> Self {
+        let scenario = &context.scenario;
+        let processes = 0..scenario.plans.len() as u8;
+        let entries = processes.filter(|process| scenario.has_entry(*process));
+        Runner {
+            codec: context.codec,
+            process: local.process,
+            stage: local.stage,
+            history: local.history.clone(),
+            made: Vec::new(),
+            pending: None,
+            records: Vec::new(),
+            armed: Vec::new(),
+            fires: Vec::new(),
+            filter: Filter::new(context, local),
+            closes: scenario.closes(),
+            detaches: scenario.detaches,
+            entries: entries.fold(0, |all, process| all | 1 << process),
+            is_locked: false,
+            surveyed: None,
+        }
+    }
+
     /// The recorded result of an access, or `None` if it is yet to be made.
-    fn perform(&mut self, place: Place, act: Act) -> Option<u16> {
+    fn perform(&mut self, place: Location, access: PackedAccess) -> Option<u16> {
+        self.surveyed = None;
         let Some(result) = self.history.get(self.made.len()) else {
-            self.pending = Some((place, act));
-            let ripe = self.armed.iter().filter(|(on, _)| on.is(place, act));
-            self.fires = ripe.map(|(_, event)| *event).collect();
+            self.pending = Some((place, access));
+            let ripe = self.armed.iter().filter(|(on, _)| on.is(place, access));
+            self.fires = ripe.map(|(_, record)| *record).collect();
             return None;
         };
-        self.made.push((place, act));
-        self.armed.retain(|(on, _)| !on.is(place, act));
+        self.made.push((place, access));
+        self.armed.retain(|(on, _)| !on.is(place, access));
         Some(*result)
     }
 
-    /// What is found without a step, since it is the same at any time.
-    fn constant(&self, place: Place, access: Access) -> Option<u64> {
-        let never_closed = place == place_of(Cell::Closed) && !self.closes;
-        // Nobody reads this counter, neither the code nor the ledger.
-        let unread = place == place_of(Cell::Redelivered) && access != Access::Load;
-        (never_closed || unread).then_some(0)
+    /// What is found without a step, since it is the same at any time or decides
+    /// nothing.
+    fn constant(&self, place: Location, access: Access) -> Option<u64> {
+        if is_entry(place) {
+            return self.constant_entry(place - ENTRIES, access);
+        }
+        if place == place_of(Cell::Closed) && access == Access::Load {
+            // Once it is, it stays so.
+            let is_closed = self.stage == Stage::Conclude(ConcludeStep::Confirm, End::Closed);
+            return match is_closed {
+                true => Some(CLOSED),
+                false => (!self.closes).then_some(0),
+            };
+        }
+        // Neither the code nor the ledger reads this counter.
+        let is_unread = place == place_of(Cell::Redelivered) && access != Access::Load;
+        let is_unasked = is_epoch(place) && !self.detaches;
+        (is_unread || is_unasked || place == PIDS).then_some(0)
+    }
+
+    fn constant_entry(&self, process: u8, access: Access) -> Option<u64> {
+        if self.entries & 1 << process == 0 {
+            return Some(0);
+        }
+        if access != Access::Load {
+            return None;
+        }
+        // Which id is taken is the model's choice: the loads before only sort.
+        let sorts = self.stage == Stage::Enter && !self.is_locked;
+        // No other process changes an entry once it is taken.
+        let is_own = self.process == process
+            && (self.stage != Stage::Enter
+                || self.made.contains(&(ENTRIES + process, PackedAccess::Load)));
+        (sorts || is_own).then_some(DIRTY.into())
     }
 
     /// An access of the code under test.
-    fn access(&mut self, place: Place, access: Access) -> Option<u64> {
+    fn access(&mut self, place: Location, access: Access) -> Option<u64> {
         while let Some((place, access)) = self.filter.due() {
             self.perform(place, pack(self.codec, place, access))?;
             self.filter.done();
         }
         if let Some(constant) = self.constant(place, access) {
             return Some(constant);
+        }
+        if is_entry(place) && access == Access::Load && place != ENTRIES + self.process {
+            return self.survey(place - ENTRIES);
         }
         let (place, access) = match self.filter.before(place, access) {
             Filtered::Answer(value) => return Some(value),
@@ -159,24 +262,44 @@ impl Runner {
         let result = self.codec.unpack(place, result);
         Some(self.filter.after(place, access, result))
     }
+
+    /// A look at an entry, and whether its holder is alive, in one step.
+    fn survey(&mut self, process: u8) -> Option<u64> {
+        let found = self.perform(LOCKS + process, PackedAccess::Survey)?;
+        self.surveyed = Some((process, found & DEAD == 0));
+        Some(found as u8 as u64)
+    }
 }
 
-fn pack(codec: Codec, place: Place, access: Access) -> Act {
+fn pack(codec: Codec, place: Location, access: Access) -> PackedAccess {
     match access {
-        Access::Load => Act::Load,
-        Access::Store(value) => Act::Store(codec.pack(place, value)),
-        Access::Swap(from, to) => Act::Swap(codec.pack(place, from), codec.pack(place, to)),
-        Access::Add(by) => Act::Add(codec.pack(place, by)),
+        Access::Load => PackedAccess::Load,
+        Access::Store(value) => PackedAccess::Store(codec.pack(place, value)),
+        Access::Swap(from, to) => {
+            PackedAccess::Swap(codec.pack(place, from), codec.pack(place, to))
+        }
+        Access::Add(by) => PackedAccess::Add(codec.pack(place, by)),
     }
 }
 
 fn watch(name: u64, access: Access) -> Option<u64> {
-    with(|runner| runner.access(name as Place, access))
+    with(|runner| runner.access(name as Location, access))
 }
 
-/// An access that is not to the ring's memory.
-pub(super) fn ask(place: Place, act: Act) -> u16 {
-    with(|runner| runner.perform(place, act)).unwrap_or_else(|| suspend())
+/// An access that is not to memory.
+pub(super) fn ask(place: Location, access: PackedAccess) -> u16 {
+    with(|runner| runner.perform(place, access)).unwrap_or_else(|| suspend())
+}
+
+/// The process takes the lock of its own id, which is free for it.
+pub(super) fn ask_for_lock() {
+    with(|runner| runner.is_locked = true);
+}
+
+/// Whether `process` is alive, if the last access was a survey of it.
+pub(super) fn survey_of(process: u8) -> Option<bool> {
+    let surveyed = with(|runner| runner.surveyed.take());
+    surveyed.and_then(|(of, alive)| (of == process).then_some(alive))
 }
 
 /// Makes accesses that a mutant put off.
@@ -193,23 +316,23 @@ pub(super) fn flush() {
 }
 
 /// Enters something in the ledger, with the access that was made last.
-pub(super) fn note(event: Event) {
+pub(super) fn note(record: Record) {
     with(|runner| {
         if runner.made.len() == runner.history.len() {
-            runner.events.push(event);
+            runner.records.push(record);
         }
     });
 }
 
 /// Enters something in the ledger with an access that is yet to be made.
-pub(super) fn note_with(on: On, event: Event) {
-    with(|runner| runner.armed.push((on, event)));
+pub(super) fn note_with(on: On, record: Record) {
+    with(|runner| runner.armed.push((on, record)));
 }
 
 /// Runs on from `local`, whose history ends with the result of its last access,
 /// up to the next access. Says what is to be entered in the ledger meanwhile.
-pub(super) fn advance(cast: &Cast, mut local: Local) -> (Node, Vec<Event>) {
-    let mut events = Vec::new();
+pub(super) fn advance(context: &Context, mut local: LocalState) -> (Node, Vec<Record>) {
+    let mut records = Vec::new();
     loop {
         if matches!(local.stage, Stage::Done | Stage::Dead) {
             let node = Node {
@@ -218,37 +341,26 @@ pub(super) fn advance(cast: &Cast, mut local: Local) -> (Node, Vec<Event>) {
                 fires: Vec::new(),
                 next: Vec::new(),
             };
-            return (node, events);
+            return (node, records);
         }
         let mut next = local.clone();
-        let runner = Runner {
-            codec: cast.codec,
-            history: local.history.clone(),
-            made: Vec::new(),
-            pending: None,
-            events: Vec::new(),
-            armed: Vec::new(),
-            fires: Vec::new(),
-            filter: Filter::new(cast, &local),
-            closes: cast.closes,
-        };
-        RUNNER.set(Some(runner));
-        let ended = watched_by(watch, || (cast.play)(cast, &mut next));
+        RUNNER.set(Some(Runner::new(context, &local)));
+        let ended = watched_by(watch, || (context.run_stage)(context, &mut next));
         let runner = RUNNER.take().expect("set above");
-        events.extend(runner.events);
+        records.extend(runner.records);
         assert!(
             runner.made.len() == runner.history.len(),
             "a stage forgot a step"
         );
         if ended.is_none() {
             let pending = runner.pending.expect("it was suspended");
-            let (position, whole) = (cast.places.last_position(), local.history.len());
-            forget(cast, &mut local, &runner.made, pending);
-            if local.history.len() != whole {
+            let (position, whole) = (context.memory.last_position(), local.history.clone());
+            history::forget(context, &mut local, &runner.made, pending);
+            if local.history != whole {
                 // It still leads to the same place.
-                let (again, _) = advance(cast, local.clone());
-                assert_eq!(again.pending, Some(pending));
-                assert_eq!(cast.places.last_position(), position);
+                let (again, _) = advance(context, local.clone());
+                assert_eq!(again.pending, Some(pending), "{:?}", local);
+                assert_eq!(context.memory.last_position(), position);
             }
             let node = Node {
                 local,
@@ -256,79 +368,9 @@ pub(super) fn advance(cast: &Cast, mut local: Local) -> (Node, Vec<Event>) {
                 fires: runner.fires,
                 next: Vec::new(),
             };
-            return (node, events);
+            return (node, records);
         }
         next.history.clear();
         local = next;
     }
-}
-
-/// Drops from a history what the code does not remember itself, so that local
-/// states that differ in nothing else are one. The history stays one that leads
-/// to the same place with the same variables:
-///
-/// - a sender that looks at a word for a claim knows only its position, as if
-///   the hint had led there at once; so does a receiver;
-/// - a claim of a sender knows that credit sufficed, not how much there was;
-/// - a look behind the head and a sweep know nothing of the slots that they
-///   passed (0 is a word that neither wants).
-fn forget(cast: &Cast, local: &mut Local, made: &[(Place, Act)], pending: (Place, Act)) {
-    let position = cast.places.last_position();
-    let offset = |position: u64| u16::from(cast.codec.offset(position));
-    let loads_of = |cell: Cell| (place_of(cell), Act::Load);
-    let looks_at_word = is_word(pending.0) && pending.1 == Act::Load;
-    let history = &mut local.history;
-    match local.stage {
-        Stage::Claim if made.first() == Some(&loads_of(Cell::Tail)) => {
-            if looks_at_word {
-                *history = vec![offset(position)];
-            } else if matches!(pending.1, Act::Swap(..)) && made.len() > 2 {
-                history.truncate(2);
-                let capacity = cast.codec.geometry.capacity();
-                history.push(offset(position.wrapping_sub(capacity).wrapping_add(1)));
-            }
-        }
-        Stage::Take(_) | Stage::TakeMore if looks_at_word => {
-            let last = |wanted| made.iter().rposition(|access| *access == wanted);
-            let Some(head) = last(loads_of(Cell::Head)) else {
-                return; // a single receiver
-            };
-            match last(loads_of(Cell::Requeues)) {
-                Some(requeues) if requeues > head => {
-                    forget_words(history, made, requeues + 1);
-                    if head + 1 < requeues && history[head + 1] >> 7 & 3 != CLAIMED {
-                        // Nothing was there, whatever it was: say free.
-                        let from = cast.codec.position(history[head] as u8);
-                        let free = cast.codec.geometry.free(from).0;
-                        history[head + 1] = cast.codec.pack(made[head + 1].0, free);
-                    }
-                }
-                looked => {
-                    history.truncate(head);
-                    if let Some(requeues) = looked {
-                        history[0] = 0;
-                        forget_words(history, made, requeues + 1);
-                    }
-                    history.push(offset(position));
-                }
-            }
-        }
-        Stage::Bury { .. } | Stage::SweepOwn { .. }
-            if looks_at_word && !cast.setup.mutant.is_some_and(Mutant::minds_swaps) =>
-        {
-            *history = vec![0; cast.codec.geometry.index(position) as usize];
-        }
-        _ => {}
-    }
-}
-
-/// Leaves of a history from `from` on only so many words that were passed.
-fn forget_words(history: &mut Vec<u16>, made: &[(Place, Act)], from: usize) {
-    let until = history.len();
-    let loads = made[from..until]
-        .iter()
-        .filter(|(_, act)| *act == Act::Load);
-    let words = loads.count();
-    history.truncate(from);
-    history.resize(from + words, 0);
 }

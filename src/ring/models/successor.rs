@@ -1,16 +1,16 @@
-//! Single endpoints that die at every step, and the heirs of their role.
+//! Single endpoints that die at every step, and the successors on their id.
 
 use super::*;
+use crate::models::{explore, spawn};
 use crate::ring::single::{SingleReceiver, SingleSender};
 use crate::ring::{Arity, Multi, Single};
-use crate::wait::models::{explore, spawn};
 
-/// The single sender dies at some step, from attaching on; its heir sends on. The
-/// dead had as many messages as half of the ring holds, the heir has two.
+/// The single sender dies at some step, from attaching on; its successor sends on. The
+/// predecessor had as many messages as half of the ring holds, the successor has two.
 fn succeed_sender<R: Arity>(steps: u32, capacity: u64, batch: bool) {
     const MESSAGES: [u64; 4] = [11, 12, 13, 14];
-    let (dead, heirs) = MESSAGES.split_at(capacity as usize / 2);
-    let heirs = &heirs[..2];
+    let (first, then) = MESSAGES.split_at(capacity as usize / 2);
+    let then = &then[..2];
     let name = format!("single sender dies after {steps} steps, batch: {batch}");
     let bound = R::MULTI.then_some(3);
     explore(&name, bound, move || {
@@ -22,12 +22,12 @@ fn succeed_sender<R: Arity>(steps: u32, capacity: u64, batch: bool) {
                 let sent = RefCell::new(Vec::new());
                 live(&memory, steps, |memory| {
                     let mut side = sender::<SingleSender<R>>(memory, 1);
-                    send_all(memory, &mut side, dead, batch, &sent);
+                    send_all(memory, &mut side, first, batch, &sent);
                 });
-                // The lock goes from the dead to the heir, and with it the
-                // order of their steps: as good as one thread.
-                let mut heir = sender::<SingleSender<R>>(&*memory, 1);
-                send_all(&*memory, &mut heir, heirs, batch, &sent);
+                // The lock goes from one to the other, and with it the order of
+                // their steps: as good as one thread.
+                let mut successor = sender::<SingleSender<R>>(&*memory, 1);
+                send_all(&*memory, &mut successor, then, batch, &sent);
                 sent.into_inner()
             })
         };
@@ -37,7 +37,7 @@ fn succeed_sender<R: Arity>(steps: u32, capacity: u64, batch: bool) {
         received.extend(receive_rest(&*memory, &mut side));
         let received = only_messages(&received);
         assert!(in_order(&received, &MESSAGES), "{received:?}");
-        settle_up(received, &sent, dead);
+        settle_up(received, &sent, first);
     });
 }
 
@@ -63,7 +63,7 @@ fn models_single_sender_succeeded_in_a_batch() {
     }
 }
 
-/// A single receiver dies at some step; its heir receives what is left.
+/// A single receiver dies at some step; its successor receives what is left.
 fn succeed_receiver<S: Arity>(steps: u32) {
     let name = format!("single receiver dies after {steps} steps");
     explore(&name, Some(3), move || {
@@ -79,9 +79,9 @@ fn succeed_receiver<S: Arity>(steps: u32) {
                     lease(memory, &mut side, &noted);
                     lease(memory, &mut side, &noted);
                 });
-                let mut heir = receiver::<SingleReceiver<S>>(&*memory, 512);
-                let first = receive(&*memory, &mut heir).ok();
-                (noted.into_inner(), first, heir)
+                let mut successor = receiver::<SingleReceiver<S>>(&*memory, 512);
+                let first = receive(&*memory, &mut successor).ok();
+                (noted.into_inner(), first, successor)
             })
         };
         let mut sent = vec![11];
@@ -90,9 +90,9 @@ fn succeed_receiver<S: Arity>(steps: u32) {
                 sent.push(message);
             }
         }
-        let (leases, first, mut heir) = receivers.join();
+        let (leases, first, mut successor) = receivers.join();
         let mut received: Vec<_> = first.into_iter().collect();
-        received.extend(receive_rest(&*memory, &mut heir));
+        received.extend(receive_rest(&*memory, &mut successor));
         let acknowledged = leases.iter().filter_map(|lease| lease.acknowledged);
         let all: Vec<u64> = acknowledged
             .chain(received.iter().map(|(message, _)| *message))

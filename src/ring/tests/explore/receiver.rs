@@ -1,0 +1,287 @@
+//! A receiver's calls, up to the end of the ring.
+
+use std::ops::ControlFlow::{Break, Continue};
+
+use super::context::Survivor;
+use super::ledger::Record;
+use super::mutants::Mutant;
+use super::process::{LocalState, On, note, note_with};
+use super::script::{Stage, call_again};
+use super::{Saved, Snapshot};
+use crate::members::{Liveness, MemberId, Presence, Scan, Table};
+use crate::ring::end::{self, Check, Conclude, ConcludeStep, Conclusion, End};
+use crate::ring::layout::Cell;
+use crate::ring::memory::Memory;
+use crate::ring::recover::RedeliveryPolicy;
+use crate::ring::{Arity, Claim, ClaimError, ReceiveSide, SendSide};
+use crate::sys::atomic::Ordering;
+
+pub(super) fn receive<S: Arity, R: Arity>(survivor: &Survivor, local: &mut LocalState) -> Stage
+where
+    R::Receiver<S>: Snapshot,
+    S::Sender<R>: Snapshot,
+{
+    let context = survivor.context;
+    let (memory, codec) = (&context.memory, context.codec);
+    let reception = context.scenario.plans[local.process as usize].reception;
+    let reception = reception.expect("a receiver");
+    let tries_fast = context.tries_fast(local.process);
+    let mut side = <R::Receiver<S>>::load(local.side);
+    let next = match local.stage {
+        Stage::Take if !local.tried_fast && !reception.leases && tries_fast => Stage::TryFastTake,
+        Stage::TryFastTake => match side.try_claim_fast(memory) {
+            Some(claim) => taken(survivor, local, claim),
+            None => Stage::CatchUp,
+        },
+        Stage::CatchUp => {
+            side.catch_up(memory);
+            local.tried_fast = true;
+            Stage::Take
+        }
+        Stage::Take => {
+            local.tried_fast = false;
+            match side.claim(memory) {
+                Ok(claim) => taken(survivor, local, claim),
+                Err(ClaimError::Corrupted(corruption)) => wrong(corruption.what),
+                Err(error) => {
+                    if context.is_mutant(Mutant::CountAfterLook) {
+                        side = count_after_look(survivor, side.save());
+                    }
+                    match error {
+                        ClaimError::Contended => Stage::Take,
+                        error => Stage::Missed(error.blocker()),
+                    }
+                }
+            }
+        }
+        Stage::TakeMore => {
+            let fast = tries_fast.then(|| side.try_claim_fast(memory)).flatten();
+            match fast.map_or_else(|| side.claim(memory), Ok) {
+                Ok(claim) => taken(survivor, local, claim),
+                Err(ClaimError::Corrupted(corruption)) => wrong(corruption.what),
+                Err(_) => Stage::HandOut,
+            }
+        }
+        Stage::HandOut => {
+            side.hand_out(memory);
+            for &(position, redeliveries) in &local.held {
+                let offset = codec.offset(position);
+                note(Record::Deliver {
+                    offset,
+                    redeliveries,
+                });
+            }
+            if local.requeues > 0 {
+                local.requeues -= 1;
+                Stage::Requeue
+            } else {
+                Stage::Release
+            }
+        }
+        Stage::Release => {
+            // On a side of one, a release is for all that was claimed.
+            let released = match <R::Receiver<S>>::IN_ORDER {
+                true => local.held.len(),
+                false => 1,
+            };
+            let released: Vec<_> = local.held.drain(..released).collect();
+            for &(position, redeliveries) in &released {
+                let offset = codec.offset(position);
+                if !reception.leases {
+                    let deliver = Record::Deliver {
+                        offset,
+                        redeliveries,
+                    };
+                    note_with(On::Acknowledgement, deliver);
+                }
+                note_with(On::Acknowledgement, Record::Acknowledge { offset });
+            }
+            let last = released.last().expect("something is held");
+            side.release(memory, claim_of(*last));
+            match local.held.is_empty() {
+                true => Stage::Take,
+                false => Stage::Release,
+            }
+        }
+        Stage::Requeue => {
+            let policy = RedeliveryPolicy {
+                redeliver: true,
+                ..context.scenario.policy
+            };
+            let held = std::mem::take(&mut local.held);
+            for &(position, _) in &held {
+                let offset = codec.offset(position);
+                note_with(On::Any, Record::LetGo { offset });
+            }
+            side.requeue(memory, held.into_iter().map(claim_of), policy);
+            note(Record::GaveBack);
+            Stage::Take
+        }
+        Stage::Missed(blocker) => {
+            let error = blocker.map_or(ClaimError::NotReady, ClaimError::Held);
+            let before = local.concluded;
+            let mut checking = Checking::<S, R>::new(survivor, &mut side, local);
+            match end::interpret(&mut checking, error) {
+                Continue(end) => Stage::Conclude(ConcludeStep::Fence, end),
+                Break(Conclusion::Ended(end)) => report(end, before == Some(end)),
+                Break(conclusion) => concluded(survivor, local, conclusion),
+            }
+        }
+        Stage::Conclude(step, end) => {
+            let mut checking = Checking::<S, R>::new(survivor, &mut side, local);
+            checking.is_last = step == ConcludeStep::LastAttempt;
+            match step.take(&mut checking, end) {
+                Continue(step) => Stage::Conclude(step, end),
+                Break(conclusion) => concluded(survivor, local, conclusion),
+            }
+        }
+        _ => unreachable!("not a receiver's"),
+    };
+    local.side = context.remembered(local.process, side.save());
+    next
+}
+
+/// The receiver has claimed a message.
+fn taken(survivor: &Survivor, local: &mut LocalState, claim: Claim) -> Stage {
+    let context = survivor.context;
+    let offset = context.codec.offset(claim.position);
+    note(Record::Take { offset });
+    local.held.push((claim.position, claim.redeliveries));
+    let reception = context.scenario.plans[local.process as usize].reception;
+    match reception.expect("a receiver") {
+        reception if !reception.leases => Stage::Release,
+        reception if local.held.len() < reception.batch => Stage::TakeMore,
+        _ => Stage::HandOut,
+    }
+}
+
+/// A check has come to this.
+fn concluded(survivor: &Survivor, local: &mut LocalState, conclusion: Conclusion<Claim>) -> Stage {
+    match conclusion {
+        Conclusion::Found(claim) => taken(survivor, local, claim),
+        Conclusion::NotYet(Some(blocker)) => Stage::Reclaim(blocker),
+        Conclusion::NotYet(None) => Stage::Take,
+        Conclusion::Ended(end) => report(end, false),
+        Conclusion::Corrupted(corruption) => wrong(corruption.what),
+    }
+}
+
+fn claim_of((position, redeliveries): (u64, u8)) -> Claim {
+    Claim {
+        position,
+        redeliveries,
+    }
+}
+
+/// The call returns that it is the end; after `Disconnected` another call may follow.
+fn report(end: End, again: bool) -> Stage {
+    match end {
+        End::Closed => {
+            note(Record::Closed);
+            Stage::Done
+        }
+        End::Disconnected(_) => {
+            note(Record::Disconnected { again });
+            call_again(false)
+        }
+    }
+}
+
+fn wrong(what: &'static str) -> Stage {
+    note(Record::Wrong(what));
+    Stage::Done
+}
+
+/// R12 broken: the count of requeues is remembered as of after the look.
+fn count_after_look<R: Snapshot>(survivor: &Survivor, mut saved: Saved) -> R {
+    if survivor.context.scenario.many_receivers {
+        let requeues = survivor.context.memory.cell(Cell::Requeues);
+        (saved[1], saved[2]) = (1, requeues.load(Ordering::Acquire));
+    }
+    R::load(saved)
+}
+
+/// A receiver that makes sure of an end.
+struct Checking<'a, S: Arity, R: Arity> {
+    survivor: &'a Survivor<'a>,
+    side: &'a mut R::Receiver<S>,
+    /// The next attempt is the last.
+    is_last: bool,
+    peers: &'a mut Option<(u64, Presence)>,
+    concluded: &'a mut Option<End>,
+}
+
+impl<'a, S: Arity, R: Arity> Checking<'a, S, R> {
+    fn new(
+        survivor: &'a Survivor<'a>,
+        side: &'a mut R::Receiver<S>,
+        local: &'a mut LocalState,
+    ) -> Self {
+        Checking {
+            survivor,
+            side,
+            is_last: false,
+            peers: &mut local.peers,
+            concluded: &mut local.concluded,
+        }
+    }
+}
+
+impl<S: Arity, R: Arity> Check for Checking<'_, S, R> {
+    type Failure = ();
+    const SENDS: bool = false;
+
+    /// Scans are what waiting processes begin at any time.
+    fn go_on(&mut self, _error: ClaimError) -> Result<(), ()> {
+        Ok(())
+    }
+
+    fn concluded(&mut self) -> &mut Option<End> {
+        self.concluded
+    }
+
+    fn wake_all(&mut self) {} // sleeping is not modelled
+}
+
+impl<S: Arity, R: Arity> Conclude for Checking<'_, S, R> {
+    type Output = Claim;
+
+    fn fence(&mut self, end: End) {
+        end::fence_end(&self.survivor.context.memory, end, || {}, || {});
+    }
+
+    fn scan_all(&mut self) -> Scan {
+        let context = self.survivor.context;
+        if context.is_mutant(Mutant::NoScanAtTheEnd) {
+            return Scan::Complete;
+        }
+        let scan = self.survivor.members().scan(&mut 0, usize::MAX);
+        match context.is_mutant(Mutant::PartialIsComplete) {
+            true => Scan::Complete,
+            false => scan,
+        }
+    }
+
+    fn attempt(&mut self) -> Result<Claim, ClaimError> {
+        if self.is_last && self.survivor.context.is_mutant(Mutant::NoLastLook) {
+            return Err(ClaimError::NotReady);
+        }
+        self.side.claim(&self.survivor.context.memory)
+    }
+
+    fn is_quiescent(&mut self) -> bool {
+        let only_sender = MemberId(1);
+        <S::Sender<R>>::is_quiescent(&self.survivor.context.memory)
+            || !self.survivor.is_alive(only_sender)
+    }
+
+    fn end_in_sight(&mut self) -> Option<End> {
+        let context = self.survivor.context;
+        end::end_in_sight(&context.memory, || match context.memory.roles() {
+            [senders, _] if context.scenario.detaches => {
+                self.survivor.members().presence_since(*senders, self.peers)
+            }
+            _ => (0, Presence::Present), // none ever leaves
+        })
+    }
+}
