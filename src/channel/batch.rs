@@ -4,7 +4,7 @@ use super::outcome;
 use super::receiver::{Opened, Receiver};
 use super::sender::Sender;
 use super::waiting::{Wait, WaitError};
-use crate::error::{RecvError, SendBatchError, TryRecvError, TrySendBatchError};
+use crate::error::{RecvError, SendBatchError, Side, TryRecvError, TrySendBatchError};
 use crate::message::Message;
 use crate::ring::kind::Kind;
 use crate::ring::memory::{Memory, View};
@@ -125,7 +125,7 @@ impl<T: Message + ?Sized, K: Kind> Drop for SendBatch<'_, T, K> {
         side.end_batch(view);
         *self.sent += self.count;
         if self.count > 0 {
-            connection.notify(view);
+            connection.notify(view, Side::Receiver);
             failpoint!(MessageAnnounced);
         }
     }
@@ -208,7 +208,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         if let Some(claim) = batch.due {
             self.side.release(&view, claim);
         }
-        self.connection.notify(&self.view);
+        self.connection.notify(&self.view, Side::Sender);
         failpoint!(RoomAnnounced);
         if let Some(error) = end {
             self.refuse(error);

@@ -123,12 +123,13 @@ impl Connection {
         self.segment.region.is_mapped()
     }
 
-    /// Wakes one sleeper of the other side, if there is one. Call after publishing or
-    /// releasing.
+    /// Wakes one sleeper of `sleepers`, the other side, if there is one. Call after
+    /// publishing or releasing. (A constant for the compiler, which `self.side` is not.)
     #[inline(always)]
-    pub(crate) fn notify(&self, memory: &impl Memory) {
+    pub(crate) fn notify(&self, memory: &impl Memory, sleepers: Side) {
+        debug_assert!(sleepers == self.side.other());
         if self.blocking {
-            WaitWord(memory.wait_word(self.side.other())).notify_one(memory.fences(), &self.parker);
+            WaitWord(memory.wait_word(sleepers)).notify_one(memory.fences(), &self.parker);
         }
     }
 

@@ -78,8 +78,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// senders have gone; [`TryRecvError::Failed`].
     #[inline]
     pub fn try_recv(&mut self) -> Result<T::Received, TryRecvError> {
-        self.receive(Wait::Not, T::decode)
-            .map_err(outcome::try_recv)
+        self.receive(Wait::Not, T::decode, outcome::try_recv)
     }
 
     /// Receives a message, waiting for one as long as it takes.
@@ -93,8 +92,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// (call again to wait for another); [`RecvError::Failed`].
     #[inline]
     pub fn recv(&mut self) -> Result<T::Received, RecvError> {
-        self.receive(Wait::Forever, T::decode)
-            .map_err(outcome::recv)
+        self.receive(Wait::Forever, T::decode, outcome::recv)
     }
 
     /// As [`Receiver::recv`], for at most `timeout`.
@@ -103,8 +101,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// [`RecvTimeoutError::Timeout`] if there was no message in time; else as
     /// [`Receiver::recv`].
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T::Received, RecvTimeoutError> {
-        self.receive(Wait::at_most(timeout), T::decode)
-            .map_err(outcome::recv_timeout)
+        self.receive(Wait::at_most(timeout), T::decode, outcome::recv_timeout)
     }
 
     /// As [`Receiver::recv`], until `deadline` at the latest.
@@ -112,8 +109,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// # Errors
     /// As [`Receiver::recv_timeout`].
     pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T::Received, RecvTimeoutError> {
-        self.receive(Wait::until(deadline), T::decode)
-            .map_err(outcome::recv_timeout)
+        self.receive(Wait::until(deadline), T::decode, outcome::recv_timeout)
     }
 
     /// Closes the ring for good; see [`Ring::close`].
@@ -155,22 +151,44 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         self.ring.stats()
     }
 
-    /// Claim, read, release, notify: the path of one message, whatever the verb.
+    /// Claim, read, release, notify: the path of one message, whatever the verb. The
+    /// fast path has no call in it.
     #[inline(always)]
-    pub(super) fn receive<R>(
+    pub(super) fn receive<R, E>(
         &mut self,
         wait: Wait,
         read: impl FnOnce(&Payload, usize) -> R,
-    ) -> Result<R, WaitError> {
-        let opened = self.claim(wait)?;
+        error: impl FnOnce(WaitError) -> E,
+    ) -> Result<R, E> {
+        match self.claim_fast() {
+            Some(opened) => Ok(self.acknowledge(opened, read)),
+            None => self.receive_slow(wait, read, error),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn receive_slow<R, E>(
+        &mut self,
+        wait: Wait,
+        read: impl FnOnce(&Payload, usize) -> R,
+        error: impl FnOnce(WaitError) -> E,
+    ) -> Result<R, E> {
+        let opened = waiting::claim(self, wait).map_err(error)?;
+        Ok(self.acknowledge(opened, read))
+    }
+
+    /// Reads a message and releases it.
+    #[inline(always)]
+    fn acknowledge<R>(&mut self, opened: Opened, read: impl FnOnce(&Payload, usize) -> R) -> R {
         let result = read(&opened.payload, opened.length);
         failpoint!(Read);
         // A copy, which stores to shared memory cannot change: it stays in registers.
         let view = self.view;
         self.side.release(&view, opened.claim);
-        self.connection.notify(&view);
+        self.connection.notify(&view, Side::Sender);
         failpoint!(RoomAnnounced);
-        Ok(result)
+        result
     }
 
     /// Claims a message: the fast path, or else the slow one, which waits.
@@ -186,7 +204,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// there is nothing to undo.
     #[inline(always)]
     fn claim_fast(&mut self) -> Option<Opened> {
-        let view = self.view; // a copy, as in `receive`
+        let view = self.view; // a copy, as in `acknowledge`
         if !self.connection.is_usable() || !self.leased.is_empty() {
             return None;
         }
@@ -290,8 +308,7 @@ impl<K: Kind> Receiver<[u8], K> {
     /// # Errors
     /// As [`Receiver::try_recv`]; `buffer` is as it was then.
     pub fn try_recv_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize, TryRecvError> {
-        self.receive_into(Wait::Not, buffer)
-            .map_err(outcome::try_recv)
+        self.receive_into(Wait::Not, buffer, outcome::try_recv)
     }
 
     /// As [`Receiver::recv`], into `buffer`, which is cleared first and whose
@@ -300,16 +317,21 @@ impl<K: Kind> Receiver<[u8], K> {
     /// # Errors
     /// As [`Receiver::recv`]; `buffer` is as it was then.
     pub fn recv_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize, RecvError> {
-        self.receive_into(Wait::Forever, buffer)
-            .map_err(outcome::recv)
+        self.receive_into(Wait::Forever, buffer, outcome::recv)
     }
 
-    fn receive_into(&mut self, wait: Wait, buffer: &mut Vec<u8>) -> Result<usize, WaitError> {
-        self.receive(wait, |payload, length| {
+    fn receive_into<E>(
+        &mut self,
+        wait: Wait,
+        buffer: &mut Vec<u8>,
+        error: impl FnOnce(WaitError) -> E,
+    ) -> Result<usize, E> {
+        let read = |payload: &Payload, length| {
             buffer.resize(length, 0);
             payload.load(buffer);
             length
-        })
+        };
+        self.receive(wait, read, error)
     }
 }
 

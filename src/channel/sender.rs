@@ -108,9 +108,27 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         self.send_within(message, Wait::until(deadline), outcome::send_timeout)
     }
 
-    /// Claim, write, publish, notify: the path of one message, whatever the verb.
+    /// Claim, write, publish, notify: the path of one message, whatever the verb. The
+    /// fast path has no call in it.
     #[inline(always)]
     fn send_within<'m, E>(
+        &mut self,
+        message: T::Sent<'m>,
+        wait: Wait,
+        error: impl FnOnce(WaitError, T::Sent<'m>) -> E,
+    ) -> Result<(), E> {
+        if self.check_length(&message).is_ok()
+            && let Some(position) = self.claim_fast()
+        {
+            self.write(position, &message);
+            return Ok(());
+        }
+        self.send_slow(message, wait, error)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_slow<'m, E>(
         &mut self,
         message: T::Sent<'m>,
         wait: Wait,
@@ -119,18 +137,23 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         if let Err(failure) = self.check_length(&message) {
             return Err(error(WaitError::Failed(failure), message));
         }
-        match self.claim(wait) {
+        match waiting::claim(self, wait) {
             Ok(position) => {
-                // A copy, which stores to shared memory cannot change: it stays in
-                // registers.
-                let view = self.view;
-                view.payload(position).store(T::encode(&message));
-                failpoint!(Written);
-                self.publish(&view, position);
+                self.write(position, &message);
                 Ok(())
             }
             Err(outcome) => Err(error(outcome, message)),
         }
+    }
+
+    /// Sends the message at `position`, which is claimed.
+    #[inline(always)]
+    fn write(&mut self, position: u64, message: &T::Sent<'_>) {
+        // A copy, which stores to shared memory cannot change: it stays in registers.
+        let view = self.view;
+        view.payload(position).store(T::encode(message));
+        failpoint!(Written);
+        self.publish(&view, position);
     }
 
     /// Claims a slot to write a message in place, if there is room now.
@@ -183,13 +206,12 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         wait: Wait,
         error: impl FnOnce(WaitError, ()) -> E,
     ) -> Result<Grant<'_, T, K>, E> {
-        match self.claim(wait) {
-            Ok(position) => {
-                self.granted = Some(position);
-                Ok(Grant::new(self, position))
-            }
-            Err(outcome) => Err(error(outcome, ())),
-        }
+        let position = match self.claim_fast() {
+            Some(position) => position,
+            None => waiting::claim(self, wait).map_err(|outcome| error(outcome, ()))?,
+        };
+        self.granted = Some(position);
+        Ok(Grant::new(self, position))
     }
 
     /// Closes the ring for good; see [`Ring::close`].
@@ -242,21 +264,11 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         Ok(())
     }
 
-    /// Enters an operation and claims a position: the fast path, or else the slow one,
-    /// which waits.
-    #[inline(always)]
-    fn claim(&mut self, wait: Wait) -> Result<u64, WaitError> {
-        match self.claim_fast() {
-            Some(position) => Ok(position),
-            None => waiting::claim(self, wait),
-        }
-    }
-
     /// Claims if nothing stands in the way, without a call. `None`: take the slow path;
     /// there is nothing to undo.
     #[inline(always)]
     fn claim_fast(&mut self) -> Option<u64> {
-        let view = self.view; // a copy, as in `send_within`
+        let view = self.view; // a copy, as in `write`
         if !self.connection.is_usable() || self.granted.is_some() {
             return None;
         }
@@ -282,7 +294,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     pub(super) fn publish(&mut self, view: &View<T>, position: u64) {
         self.side.publish(view, position);
         self.side.end(view);
-        self.connection.notify(view);
+        self.connection.notify(view, Side::Receiver);
         failpoint!(MessageAnnounced);
     }
 

@@ -107,6 +107,7 @@ pub(crate) const ROLES: [Role; 2] = [SENDERS, RECEIVERS];
 
 impl Side {
     /// The role of the endpoints of this side.
+    #[inline(always)]
     pub(crate) const fn role(self) -> Role {
         match self {
             Side::Sender => SENDERS,
@@ -114,6 +115,7 @@ impl Side {
         }
     }
 
+    #[inline]
     pub(crate) fn other(self) -> Side {
         match self {
             Side::Sender => Side::Receiver,

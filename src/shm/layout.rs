@@ -70,6 +70,7 @@ pub(crate) const fn epoch_offset(role: usize) -> usize {
 }
 
 /// Where the word is that members of the role of this index sleep on.
+#[inline(always)]
 pub(crate) const fn wait_word_offset(role: usize) -> usize {
     assert!(role < MAX_ROLES);
     0x180 + 128 * role

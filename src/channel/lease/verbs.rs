@@ -7,7 +7,7 @@ use super::{Lease, LeaseBatch};
 use crate::channel::receiver::Receiver;
 use crate::channel::waiting::{Wait, WaitError};
 use crate::channel::{ReceiveSideOf, outcome};
-use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
+use crate::error::{RecvError, RecvTimeoutError, Side, TryRecvError};
 use crate::message::Message;
 use crate::ring::kind::Kind;
 use crate::ring::memory::Memory;
@@ -131,7 +131,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
                 self.side.release(&self.view, claim);
             }
         }
-        self.connection.notify(&self.view);
+        self.connection.notify(&self.view, Side::Sender);
         failpoint!(RoomAnnounced);
     }
 
