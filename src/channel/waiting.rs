@@ -157,6 +157,10 @@ impl<E: Endpoint> Check for E {
         &mut self.connection().concluded
     }
 
+    fn light(&mut self) {
+        self.connection().segment.config.fences.light();
+    }
+
     fn wake_all(&mut self) {
         self.connection().wake_all();
     }

@@ -269,7 +269,7 @@ fn dies(
     name: &str,
     steps: u32,
     number: u64,
-    prepare: impl Fn(&World, Attached) + Sync + Send + 'static,
+    prepare: impl Fn(&World, &mut Option<(u64, Presence)>) + Sync + Send + 'static,
     act: impl Fn(Members<'_, Mortal<'_>, Mortal<'_>, Mortal<'_>>, Attached)
     + Copy
     + Sync
@@ -279,12 +279,12 @@ fn dies(
     let name = format!("{name} dies after {steps} steps");
     explore(&name, None, move || {
         let (world, member) = World::with_member();
-        prepare(&world, member);
+        let mut known = None;
+        prepare(&world, &mut known);
         let dying = {
             let world = Arc::clone(&world);
             spawn(move || world.until_death(number, steps, |members| act(members, member)))
         };
-        let mut known = None;
         world.presence(&mut known);
         world.presence(&mut known);
         dying.join();
@@ -323,7 +323,10 @@ fn models_dead_in_scanning() {
             "a scanning survivor",
             steps,
             SURVIVOR,
-            |world, _| world.table.free_locks_of(MEMBER),
+            |world, known| {
+                world.presence(known);
+                world.table.free_locks_of(MEMBER);
+            },
             |members, _| {
                 let _ = members.scan(&mut 0, usize::MAX);
             },

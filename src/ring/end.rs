@@ -43,9 +43,6 @@ pub(crate) fn end_in_sight<M: Memory>(
     memory: &M,
     peers: impl FnOnce() -> (u64, Presence),
 ) -> Option<End> {
-    // A sender that found no room has left its operation; now the look at `closed`. Of
-    // it and a receiver that waits for it to be quiescent, one sees the other.
-    memory.fences().light();
     if is_closed(memory) {
         return Some(End::Closed);
     }
@@ -105,6 +102,8 @@ pub(crate) trait Check: Conclude {
     fn go_on(&mut self, error: ClaimError) -> Result<(), Self::Failure>;
     /// The end that was concluded last, so as not to make sure of it again.
     fn concluded(&mut self) -> &mut Option<End>;
+    /// The light half of the barrier.
+    fn light(&mut self);
     /// Has every waiting endpoint look again.
     fn wake_all(&mut self);
 }
@@ -230,6 +229,11 @@ pub(crate) fn check<C: Check>(endpoint: &mut C) -> Result<Conclusion<C::Output>,
         Err(error) => error,
     };
     endpoint.go_on(error)?;
+    if C::SENDS {
+        // First the end of the operation, then `closed`: of this sender and a receiver
+        // that waits for it to be quiescent, one sees the other.
+        endpoint.light();
+    }
     Ok(match interpret(endpoint, error) {
         Continue(end) => conclude(endpoint, end),
         Break(conclusion) => conclusion,

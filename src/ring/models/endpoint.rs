@@ -200,6 +200,10 @@ impl<V: Verb, P: Peers> Check for Endpoint<'_, '_, V, P> {
         &mut self.connection.concluded
     }
 
+    fn light(&mut self) {
+        self.connection.memory.fences().light();
+    }
+
     fn wake_all(&mut self) {
         wake_all(self.connection.memory, self.connection.park);
     }

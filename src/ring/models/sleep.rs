@@ -141,42 +141,69 @@ fn closed<S: Arity, R: Arity>(name: &str, full: Full, bound: Option<usize>) {
 
 /// Two preemptions.
 ///
-/// Seen to fail: `close` that wakes nobody; `check` that wakes nobody at a closed ring.
-/// With one attempt: `end_in_sight` without its half of the barrier.
+/// Seen to fail: `close` that wakes nobody; `check` of a sender that wakes nobody at a
+/// closed ring.
 #[test]
 fn models_asleep_until_closed() {
     closed::<Single, Single>("asleep until closed, spsc", Full::Waits, Some(2));
     closed::<Multi, Multi>("asleep until closed, mpmc", Full::Waits, Some(2));
-    closed::<Single, Single>("until closed, one attempt, spsc", Full::TriesOnce, Some(3));
 }
 
-/// Two receivers that sleep until the end, while one sender sends a message and a
-/// third party closes the ring. One preemption.
+/// A sender that tries once, and finds no room, has the receiver look again that saw
+/// it at work. Two preemptions.
 ///
-/// Seen to fail: `check` that wakes nobody at a closed ring.
+/// Seen to fail: `check` of a sender that wakes nobody at a closed ring, or that has
+/// no barrier.
 #[test]
-fn models_asleep_until_closed_by_two() {
-    explore("two asleep until closed, spmc", Some(1), || {
+fn models_asleep_until_an_attempt_fails() {
+    closed::<Single, Single>("one attempt, closed, spsc", Full::TriesOnce, Some(2));
+}
+
+/// Receivers are asleep at a ring that was closed while its one sender is at work. Its
+/// last message wakes one of them, and each of them takes what comes first, a message
+/// or the end. One preemption with two, none with three.
+///
+/// Seen to fail: with two, a receiver that passes nothing on at a closed ring; with
+/// three, `check` of a receiver that wakes nobody there.
+fn all_come_to_the_end(name: &str, receivers: u16, bound: usize) {
+    explore(name, Some(bound), move || {
         let memory = LoomMemory::new(1, 0, Fences::Full, SlotWords);
         let park = Futex::default();
-        let receivers = [512, 513].map(|id| {
+        let mut sending = sender::<SingleSender<Multi>>(&*memory, 1);
+        let receivers = (512..512 + receivers).map(|id| {
             let (memory, park) = (Arc::clone(&memory), park.clone());
             let mut side = receiver::<<Multi as Arity>::Receiver<Single>>(&*memory, id);
             spawn(move || {
-                let connection = Connection::one_of_many(&memory, &park);
-                drain::<Multi, Single>(connection, &mut side)
+                let mut connection = Connection::one_of_many(&memory, &park);
+                connection.wait(Receive::<Multi, Single>(&mut side))
             })
         });
-        let mut sending = sender::<SingleSender<Multi>>(&*memory, 1);
-        let sender = {
-            let (memory, park) = (Arc::clone(&memory), park.clone());
-            spawn(move || Connection::alone(&memory, &park).wait(Send(&mut sending, 11)))
-        };
+        let receivers: Vec<_> = receivers.collect();
+        sending.begin(&*memory).expect("open");
+        let position = possible(sending.claim(&*memory)).expect("room");
         close(&memory, &park);
-        let sent = sender.join();
-        let [(mut received, one), (more, other)] = receivers.map(|receiver| receiver.join());
-        received.extend(more);
-        assert_eq!((one, other), (End::Closed, End::Closed));
-        assert_eq!(received.len(), usize::from(sent.is_ok()));
+        while park.sleepers() < receivers.len() {
+            loom::thread::yield_now();
+        }
+        memory.payload(position).set(11);
+        sending.publish(&*memory, position);
+        sending.end(&*memory);
+        Connection::alone(&memory, &park).notify(Side::Receiver);
+        let ends = receivers.into_iter().map(|receiver| receiver.join());
+        let (received, ended): (Vec<_>, Vec<_>) = ends.partition(Result::is_ok);
+        assert_eq!(received, [Ok(11)]);
+        assert!(ended.iter().all(|end| *end == Err(End::Closed)));
     });
+}
+
+/// As [`all_come_to_the_end`].
+#[test]
+fn models_two_asleep_until_closed() {
+    all_come_to_the_end("two asleep until closed, spmc", 2, 1);
+}
+
+/// As [`all_come_to_the_end`].
+#[test]
+fn models_three_asleep_until_closed() {
+    all_come_to_the_end("three asleep until closed, spmc", 3, 0);
 }

@@ -240,6 +240,8 @@ impl<S: Arity, R: Arity> Check for Checking<'_, S, R> {
         self.concluded
     }
 
+    fn light(&mut self) {} // receivers have none
+
     fn wake_all(&mut self) {} // sleeping is not modelled
 }
 
