@@ -1,7 +1,7 @@
 //! Waiting: how long to look, how to sleep and be woken, and the one loop that does it.
 //!
 //! Knows no object and no region: what a caller waits for is an
-//! [`Operation`](block::Operation), the word that it sleeps on a [`WaitWord`].
+//! [`Operation`], the word that it sleeps on a [`WaitWord`].
 
 pub(crate) mod backoff;
 pub(crate) mod block;

@@ -6,7 +6,7 @@
 //! - [`programs`], [`commands`]: programs as a user runs them.
 //! - [`forks`], [`sys`], [`sockets`]: forks without exec, system calls that have no safe form,
 //!   descriptors passed on.
-//! - [`format`]: where things are in a ring's file.
+//! - [`mod@format`]: where things are in a ring's file.
 //! - [`kinds`], [`loads`], [`verbs`]: a body for each kind of ring, message and verb.
 //! - [`ledgers`], [`progress`]: which message was received how often.
 //! - [`holders`]: a process that holds something, to be killed or stopped.
