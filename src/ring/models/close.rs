@@ -77,8 +77,9 @@ fn check<S: Arity, R: Arity>(name: &str, third: bool, bound: Option<usize>) {
 
 /// The receiver closes. Exhaustive for SPSC, three preemptions for SPMC.
 ///
-/// Seen to fail: no fence between `busy` and the look at `closed`; `is_quiescent`
-/// always true; `busy = 0` stored Relaxed.
+/// Seen to fail: `fence_end` without a barrier; no fence between `busy` and the look at
+/// `closed`; `is_quiescent` always true; `busy = 0` stored Relaxed; a conclusion
+/// by the first attempt alone.
 #[test]
 fn models_close_single() {
     check::<Single, Single>("close, spsc", false, None);
@@ -93,7 +94,8 @@ fn models_close_single_by_a_third() {
 
 /// The receiver closes. Three preemptions.
 ///
-/// Seen to fail: no fence between the claim and the look at `closed`; no look.
+/// Seen to fail: `fence_end` without a barrier; no fence between the claim and the look
+/// at `closed`; no look.
 #[test]
 fn models_close_multi() {
     check::<Multi, Single>("close, mpsc", false, Some(3));
