@@ -48,10 +48,10 @@ fn sent<K: Cloning>(case: &Case) -> Duration {
 /// Nobody but the dead one could have woken the sleeper: it had a system call's
 /// time to live.
 fn messages<K: Cloning>() {
-    let own: &[Failpoint] = if K::KIND.has_many_senders() {
-        &[]
-    } else {
-        &[Failpoint::SentMoved, Failpoint::BusyCleared]
+    let own: &[Failpoint] = match (K::KIND.has_many_senders(), K::KIND.has_many_receivers()) {
+        (true, _) => &[],
+        (false, true) => &[Failpoint::BusyCleared],
+        (false, false) => &[Failpoint::SentMoved, Failpoint::BusyCleared],
     };
     let all = [&[Failpoint::Published, Failpoint::WaitWordCounted], own].concat();
     let case = |point| Case { point, nth: 1 };
