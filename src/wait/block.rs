@@ -63,6 +63,7 @@ pub(crate) fn block<O: Operation>(
     let mut looks = Looks::new(spins);
     let mut cap = SleepCap::new();
     let mut has_slept = false;
+    let mut has_reclaimed_late = false;
     let output = loop {
         if let Some(output) = looks.spin(|| operation.look()) {
             break output;
@@ -73,7 +74,13 @@ pub(crate) fn block<O: Operation>(
             Poll::Pending => {}
         }
         if is_late() {
-            return Err(operation.timed_out());
+            // What a dead holder had is worth one more check, and no more: a peer that
+            // forges one after the other must not keep the call.
+            if has_reclaimed_late || !operation.reclaim() {
+                return Err(operation.timed_out());
+            }
+            has_reclaimed_late = true;
+            continue;
         }
         if !looks.are_used_up() {
             continue;

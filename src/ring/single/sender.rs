@@ -59,15 +59,22 @@ impl<R: Arity> SingleSender<R> {
         self.next = position.wrapping_add(1);
     }
 
-    /// R6: never before the words. With many receivers there is no such word: a
-    /// successor walks from `head`.
+    /// R6: never before the words.
     #[inline(always)]
     fn publish_sent<M: Memory>(&self, memory: &M) {
+        if !R::MULTI {
+            self.store_sent(memory);
+            failpoint!(SentMoved);
+        }
+    }
+
+    /// With many receivers there is no such word: a successor walks from `head`.
+    #[inline(always)]
+    fn store_sent<M: Memory>(&self, memory: &M) {
         if !R::MULTI {
             // Release: keeps the order; pairs with the Acquire load in
             // `first_unpublished`.
             memory.cell(Cell::Sent).store(self.next, Ordering::Release);
-            failpoint!(SentMoved);
         }
     }
 
@@ -135,7 +142,7 @@ impl<R: Arity> SendSide for SingleSender<R> {
             limit: next,
             receivers: PhantomData,
         };
-        side.publish_sent(memory);
+        side.store_sent(memory);
         failpoint!(SentRecovered);
         memory.cell(Cell::Busy).store(0, Ordering::Release);
         failpoint!(BusyReset);
