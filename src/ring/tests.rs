@@ -1,7 +1,7 @@
 //! The protocols on a ring on the heap, in one thread, where every step and
 //! every death can be placed by hand.
 //!
-//! [`World`] carries out an operation on the ring and on a ledger, and says so
+//! [`CheckedRing`] carries out an operation on the ring and on a ledger, and says so
 //! when the two disagree. `random` drives it with random steps, `placed` sets up
 //! what chance would rarely meet, `hostile` fills the memory with nonsense, and
 //! `scribbled` does so from another thread meanwhile; `streams` runs by the rules
@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 use super::layout::{Cell, RECEIVERS, SENDERS};
 use super::memory::heap::HeapRing;
 use super::memory::{Memory, View};
-use super::recover::{self, Recovered, RedeliveryPolicy};
-use super::{Arity, Claim, ClaimError, Held, ReceiveSide, SendSide};
+use super::recover::{self, Recovered};
+use super::{Arity, Claim, ClaimError, Held, ReceiveSide, RedeliveryPolicy, SendSide};
 use crate::members::{MemberId, MemberSet};
 use crate::sys::atomic::Ordering;
 
@@ -37,7 +37,7 @@ enum At {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct LedgerEntry {
     value: u64,
     given_back: u8,
     at: At,
@@ -58,7 +58,7 @@ struct Rx<R> {
 
 /// A ring, its endpoints, the dead, and the ledger. Positions in the ledger are
 /// offsets from `start`.
-struct World<S: Arity, R: Arity> {
+struct CheckedRing<S: Arity, R: Arity> {
     ring: HeapRing<u64>,
     start: u64,
     capacity: u64,
@@ -66,7 +66,7 @@ struct World<S: Arity, R: Arity> {
     senders: Vec<Tx<S::Sender<R>>>,
     receivers: Vec<Rx<R::Receiver<S>>>,
     dead: Vec<MemberId>,
-    entries: BTreeMap<u64, Entry>,
+    entries: BTreeMap<u64, LedgerEntry>,
     tail: u64,
     head: u64,
     values: u64,
@@ -76,9 +76,9 @@ struct World<S: Arity, R: Arity> {
     next_ids: (u16, u16),
 }
 
-impl<S: Arity, R: Arity> World<S, R> {
+impl<S: Arity, R: Arity> CheckedRing<S, R> {
     fn new(capacity: u64, start: u64, terms: RedeliveryPolicy) -> Self {
-        let mut world = World {
+        let mut world = CheckedRing {
             ring: HeapRing::new(capacity, 8, start),
             start,
             capacity,
@@ -141,7 +141,7 @@ impl<S: Arity, R: Arity> World<S, R> {
     }
 
     /// What stands where the next message would go.
-    fn in_the_way(&self) -> Option<Entry> {
+    fn in_the_way(&self) -> Option<LedgerEntry> {
         let before = self.tail.checked_sub(self.capacity)?;
         self.entries.get(&before).copied()
     }
@@ -166,7 +166,7 @@ impl<S: Arity, R: Arity> World<S, R> {
                     let given_back = 0;
                     self.entries.insert(
                         self.tail,
-                        Entry {
+                        LedgerEntry {
                             value,
                             given_back,
                             at,
@@ -201,7 +201,7 @@ impl<S: Arity, R: Arity> World<S, R> {
         };
         tx.side.publish(&view, self.start.wrapping_add(offset));
         tx.side.end(&view);
-        let entry = Entry {
+        let entry = LedgerEntry {
             value,
             given_back: 0,
             at: At::Ring,

@@ -123,7 +123,7 @@ fn models_two_recover_while_a_third_claims() {
 }
 
 /// A receiver of many that takes one message and dies at some step.
-fn doomed_receiver<S: Arity>(memory: &Arc<LoomMemory>, steps: u32, lock: &Lock) -> Lease {
+fn doomed_receiver<S: Arity>(memory: &Arc<LoomMemory>, steps: u32, lock: &Lock) -> NotedLease {
     let noted = RefCell::new(Vec::new());
     live(memory, steps, |memory| {
         let mut side = receiver::<MultiReceiver<S>>(memory, lock.owner.0);

@@ -311,7 +311,7 @@ fn progress_that_cannot_be_is_called_so() {
 
 #[test]
 fn a_jump_past_what_is_in_hand_is_called_impossible() {
-    let mut world = World::<Multi, Single>::new(CAPACITY, 0, TERMS);
+    let mut world = CheckedRing::<Multi, Single>::new(CAPACITY, 0, TERMS);
     assert!(world.claim(0));
     world.publish(0);
     assert_eq!(world.take(0, 1, true), 1);

@@ -80,7 +80,7 @@ fn settings() -> impl Strategy<Value = (u64, u64, RedeliveryPolicy)> {
 
 fn run<S: Arity, R: Arity>(setting: (u64, u64, RedeliveryPolicy), steps: &[Step]) {
     let (capacity, start, terms) = setting;
-    let mut world = World::<S, R>::new(capacity, start, terms);
+    let mut world = CheckedRing::<S, R>::new(capacity, start, terms);
     for &step in steps {
         carry_out(&mut world, step);
         world.check_counters();
@@ -88,7 +88,7 @@ fn run<S: Arity, R: Arity>(setting: (u64, u64, RedeliveryPolicy), steps: &[Step]
     world.finish();
 }
 
-fn carry_out<S: Arity, R: Arity>(world: &mut World<S, R>, step: Step) {
+fn carry_out<S: Arity, R: Arity>(world: &mut CheckedRing<S, R>, step: Step) {
     let (senders, receivers) = (world.senders.len(), world.receivers.len());
     match step {
         Step::Send(who) | Step::Claim(who) => {
@@ -143,7 +143,7 @@ fn carry_out<S: Arity, R: Arity>(world: &mut World<S, R>, step: Step) {
 }
 
 /// Sets a hint back, but not before the beginning.
-fn set_back<S: Arity, R: Arity>(world: &World<S, R>, cell: Cell, back: u64) {
+fn set_back<S: Arity, R: Arity>(world: &CheckedRing<S, R>, cell: Cell, back: u64) {
     let now = world.cell(cell);
     let gone = now.wrapping_sub(world.start);
     world.set_cell(cell, now.wrapping_sub(back.min(gone)));
