@@ -3,7 +3,7 @@
 //!
 //! [`CheckedRing`] carries out an operation on the ring and on a ledger, and says so
 //! when the two disagree. `random` drives it with random steps, `placed` sets up
-//! what chance would rarely meet, `hostile` fills the memory with nonsense, and
+//! what chance would rarely meet, `hostile` fills the memory with arbitrary values, and
 //! `scribbled` does so from another thread meanwhile; `streams` runs by the rules
 //! between threads. In `lies` each word changes just before it is looked at.
 
@@ -322,14 +322,14 @@ impl<S: Arity, R: Arity> CheckedRing<S, R> {
                 && matches!(entry.at, At::Claimed(owner) | At::Hands(owner) if owner == held.word.owner())
         });
         let offset = *found.expect("held by the dead").0;
-        let expected = self.bury(offset);
+        let expected = self.reap(offset);
         assert_eq!(done, expected);
         let announced = self.cell(Cell::Requeues) - redelivered;
         assert_eq!(announced, u64::from(done == Recovered::Redelivered));
     }
 
     /// In the ledger: what a dead one had at `offset` is freed.
-    fn bury(&mut self, offset: u64) -> Recovered {
+    fn reap(&mut self, offset: u64) -> Recovered {
         match self.entries[&offset].at {
             At::Claimed(_) => {
                 self.entries.remove(&offset);
@@ -398,7 +398,7 @@ impl<S: Arity, R: Arity> CheckedRing<S, R> {
             for claim in rx.held.iter().rev() {
                 let offset = self.offset(claim.position);
                 if handed_out {
-                    self.bury(offset);
+                    self.reap(offset);
                 } else {
                     self.entries.get_mut(&offset).unwrap().at = At::Ring;
                 }
@@ -410,7 +410,7 @@ impl<S: Arity, R: Arity> CheckedRing<S, R> {
         self.add_receiver();
     }
 
-    fn sweep(&mut self) {
+    fn recover(&mut self) {
         for owner in std::mem::take(&mut self.dead) {
             let of_dead = |at| at == At::Claimed(owner) || at == At::Hands(owner);
             let theirs: Vec<u64> = self
@@ -427,7 +427,7 @@ impl<S: Arity, R: Arity> CheckedRing<S, R> {
             );
             assert_eq!(repaired, theirs.len());
             for offset in theirs {
-                self.bury(offset);
+                self.reap(offset);
             }
         }
     }
@@ -437,7 +437,7 @@ impl<S: Arity, R: Arity> CheckedRing<S, R> {
         assert_eq!(self.cell(Cell::Redelivered), self.redelivered);
     }
 
-    /// Everybody finishes, the dead are swept, and what is there is received:
+    /// Everybody finishes, what the dead held is recovered, and what is there is received:
     /// every message has then been acknowledged once or counted as lost.
     fn finish(mut self) {
         for sender in 0..self.senders.len() {
@@ -446,7 +446,7 @@ impl<S: Arity, R: Arity> CheckedRing<S, R> {
         for receiver in 0..self.receivers.len() {
             self.release(receiver);
         }
-        self.sweep();
+        self.recover();
         while self.take(0, 3, true) > 0 {
             self.release(0);
         }

@@ -148,7 +148,7 @@ pub struct Args {
     sabotage: Option<Sabotage>,
 
     /// Seconds after which a process counts as hanging
-    #[arg(long = "patience", hide = true, default_value_t = 30)]
+    #[arg(long = "hang-timeout", hide = true, default_value_t = 30)]
     hang_after: u64,
 }
 

@@ -63,7 +63,7 @@ fn laps_run_over_the_wrap() {
 }
 
 #[test]
-fn of_two_repairers_one_repairs() {
+fn of_two_that_recover_one_does() {
     let mut world = CheckedRing::<Multi, Multi>::new(4, 0, REDELIVER);
     world.send(0);
     world.take(0, 1, true);
@@ -83,14 +83,14 @@ fn of_two_repairers_one_repairs() {
         recover::recover_slot(&view, held, DISCARD),
         Recovered::Nothing
     );
-    world.bury(0);
+    world.reap(0);
     // What the second counted in advance, it took back.
     world.check_counters();
     world.finish();
 }
 
 #[test]
-fn a_repairer_that_slept_for_a_lap_does_nothing() {
+fn a_recovery_that_slept_for_a_lap_does_nothing() {
     let mut world = CheckedRing::<Multi, Multi>::new(1, 0, REDELIVER);
     world.send(0);
     world.take(0, 1, true);
@@ -111,14 +111,14 @@ fn a_repairer_that_slept_for_a_lap_does_nothing() {
 }
 
 #[test]
-fn a_sweep_stops_when_its_owner_turns_out_alive() {
+fn a_recovery_stops_when_its_owner_turns_out_alive() {
     let mut world = CheckedRing::<Multi, Multi>::new(4, 0, REDELIVER);
     world.send(0);
     world.send(0);
     world.take(0, 2, true);
     let owner = world.receivers[0].id;
     let mut probes = 0;
-    let swept = recover::recover_held(
+    let recovered = recover::recover_held(
         &world.view(),
         &mut MemberSet::only(owner),
         REDELIVER,
@@ -127,13 +127,13 @@ fn a_sweep_stops_when_its_owner_turns_out_alive() {
             probes == 1
         },
     );
-    assert_eq!((swept, probes), (1, 2));
+    assert_eq!((recovered, probes), (1, 2));
     assert_eq!(world.word(0).state(), SlotState::Published);
     assert_eq!(world.word(1).state(), SlotState::Reading);
 }
 
 #[test]
-fn a_sweep_of_many_passes_over_the_one_who_turns_out_alive() {
+fn a_recovery_of_many_passes_over_the_one_who_turns_out_alive() {
     let mut world = CheckedRing::<Multi, Multi>::new(8, 0, REDELIVER);
     world.add_receiver();
     world.add_receiver();
@@ -143,18 +143,18 @@ fn a_sweep_of_many_passes_over_the_one_who_turns_out_alive() {
     for receiver in [0, 1, 2] {
         world.take(receiver, 2, true);
     }
-    let [heir, dead, other] = [0, 1, 2].map(|receiver| world.receivers[receiver].id);
+    let [successor, dead, other] = [0, 1, 2].map(|receiver| world.receivers[receiver].id);
     let mut owners = MemberSet::default();
-    owners.insert(heir);
+    owners.insert(successor);
     owners.insert(dead);
     // Not `other`, who was not found dead.
     let mut asked = Vec::new();
-    let swept = recover::recover_held(&world.view(), &mut owners, REDELIVER, |owner| {
+    let recovered = recover::recover_held(&world.view(), &mut owners, REDELIVER, |owner| {
         asked.push(owner);
         owner == dead
     });
-    assert_eq!((swept, asked), (2, vec![heir, dead, dead]));
-    let is_left = [heir, dead, other].map(|owner| owners.contains(owner));
+    assert_eq!((recovered, asked), (2, vec![successor, dead, dead]));
+    let is_left = [successor, dead, other].map(|owner| owners.contains(owner));
     assert_eq!(is_left, [false, true, false]);
     let states = [0, 1, 2, 3, 4, 5].map(|position| world.word(position).state());
     let (back, held) = (SlotState::Published, SlotState::Reading);
@@ -195,8 +195,8 @@ fn a_fresh_receiver_looks_behind_the_head_first() {
 
 #[test]
 fn a_requeue_counted_before_the_look_is_not_missed() {
-    // The repairer died between its change and its announcement: the sweep
-    // that follows announces, though it finds nothing.
+    // The process that recovered died between its change and its announcement: the
+    // recovery that follows announces, though it finds nothing.
     let mut world = CheckedRing::<Multi, Multi>::new(2, 0, REDELIVER);
     world.send(0);
     world.add_receiver();
@@ -263,7 +263,7 @@ fn room_after_loss<S: Arity, R: Arity>(by_death: bool) {
     world.take(0, 2, true);
     if by_death {
         world.kill_receiver(0, true);
-        world.sweep();
+        world.recover();
     } else {
         world.requeue(0);
     }
@@ -291,7 +291,7 @@ fn discard<S: Arity, R: Arity>() {
     }
     world.take(0, 4, true);
     world.kill_receiver(0, true);
-    world.sweep();
+    world.recover();
     assert_eq!(world.cell(Cell::Lost), 4);
     assert_eq!(world.receive(0), Some(4));
     world.finish();
@@ -420,15 +420,18 @@ fn a_claim_on_a_closed_ring_is_given_up() {
 
 #[test]
 fn a_single_sender_inside_an_operation_shows() {
-    type Side = <Single as Arity>::Sender<Multi>;
+    type Sending = <Single as Arity>::Sender<Multi>;
     let mut world = CheckedRing::<Single, Multi>::new(4, 0, REDELIVER);
     let view = world.view();
-    assert!(Side::is_quiescent(&view));
+    assert!(Sending::is_quiescent(&view));
     assert!(world.claim(0));
-    assert!(!Side::is_quiescent(&view));
+    assert!(!Sending::is_quiescent(&view));
     world.publish(0);
-    assert!(Side::is_quiescent(&view));
+    assert!(Sending::is_quiescent(&view));
     assert!(world.claim(0));
     world.kill_sender(0);
-    assert!(Side::is_quiescent(&view), "the heir is not the dead one");
+    assert!(
+        Sending::is_quiescent(&view),
+        "the successor is not the dead one"
+    );
 }

@@ -22,8 +22,8 @@ enum Step {
     /// Dies between the claim and the hand-out.
     KillInClaim(usize),
     AddReceiver,
-    Sweep,
-    /// Whoever stores a hint may be late with it.
+    Recover,
+    /// An endpoint may store a hint late.
     StaleTail(u64),
     StaleHead(u64),
     /// The single sender died between the word and `sent`.
@@ -48,7 +48,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any.clone().prop_map(Step::KillReceiver),
         1 => any.prop_map(Step::KillInClaim),
         1 => Just(Step::AddReceiver),
-        1 => Just(Step::Sweep),
+        1 => Just(Step::Recover),
         1 => (0..6u64).prop_map(Step::StaleTail),
         1 => (0..6u64).prop_map(Step::StaleHead),
         1 => Just(Step::LateSent),
@@ -125,7 +125,7 @@ fn carry_out<S: Arity, R: Arity>(world: &mut CheckedRing<S, R>, step: Step) {
             world.take(who, 1, false);
             world.kill_receiver(who, false);
         }
-        Step::Sweep => world.sweep(),
+        Step::Recover => world.recover(),
         Step::StaleTail(back) => set_back(world, Cell::Tail, back),
         Step::StaleHead(back) => set_back(world, Cell::Head, back),
         Step::LateSent if !S::MULTI => {
