@@ -8,9 +8,11 @@
 
 mod account;
 mod check;
+mod context;
 mod home;
 mod ledger;
 mod load;
+mod order;
 mod peer;
 mod plan;
 mod processes;
@@ -33,7 +35,7 @@ use memring::{OnDeath, RingKind};
 use crate::progress;
 use home::Home;
 use load::Size;
-use peer::Sabotage;
+use order::Sabotage;
 use plan::{Plan, Terms};
 use report::Report;
 use storm::Weather;
