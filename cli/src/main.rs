@@ -2,6 +2,7 @@
 //! through them to standard output, list them and remove them.
 
 mod bench;
+mod complain;
 mod format;
 mod list;
 mod open;
@@ -11,10 +12,11 @@ mod remove;
 mod send;
 mod torture;
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use complain::complain;
 
 /// Rings in shared memory, from the shell
 #[derive(Parser)]
@@ -87,11 +89,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// One line on standard error. A closed standard error is no failure of ours.
-fn complain(message: &str) {
-    let _ = writeln!(io::stderr(), "memring: {message}");
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use clap::Args as ClapArgs;
 
-use crate::complain;
+use crate::complain::complain;
 
 const AFTER_HELP: &str = "\
 Processes that have a ring open keep it, and its memory, until they let go of

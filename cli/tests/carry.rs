@@ -245,8 +245,10 @@ fn wait_waits_for_a_taken_place_too() {
         .failed(&["attach"]);
     let second = place.start(&["recv", "q", "--wait"]);
     first.kill();
-    place.run_fed(&["send", "q"], b"to the heir").succeeded();
-    assert_eq!(second.finish().succeeded().text(), "to the heir");
+    place
+        .run_fed(&["send", "q"], b"to the successor")
+        .succeeded();
+    assert_eq!(second.finish().succeeded().text(), "to the successor");
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn all_messages_and_fates_pass() {
             assert_eq!(number("kills"), 20);
             assert!(number("stops") > 0);
             assert!(number("sent") > 100, "{row}");
-            let received = number("received") + number("lost") + number("dead_hands");
+            let received = number("received") + number("lost") + number("taken_along");
             assert!(received >= number("sent"), "{row}");
             assert!(
                 number("received") <= number("sent") + number("cut_short"),
@@ -117,7 +117,7 @@ fn a_seed_is_a_schedule() {
     // A kind alone, with its share of the kills, is struck as among the others.
     let alone = schedule(&["--seed", "1", "--kills", "50", "--kind", "spmc"]);
     assert!(one.contains(&alone) && alone.lines().count() > 30);
-    // Whoever changes what a seed means changes this.
+    // A change of what a seed means changes this.
     let first = alone.lines().find(|line| line.contains("kill"));
     let expected = "spmc bout 1: after 969 us kill r3, go on, \
         InPlace Default term 4096 lingering #fbc33ff2727ed1e0";
@@ -165,7 +165,7 @@ fn found(kind: &str, sabotage: &str, words: &[&str]) {
         "--sabotage",
         sabotage,
     ];
-    let run = torture(&place, &[&args[..], &["--patience", "5"]].concat());
+    let run = torture(&place, &[&args[..], &["--hang-timeout", "5"]].concat());
     let all = [&["did not hold", kind, "the seed is 3"], words].concat();
     let run = run.failed(&all);
     let kept = names(&place.rings());
@@ -217,12 +217,12 @@ fn messages_that_change_places_are_found() {
 }
 
 #[test]
-fn whoever_hangs_is_found() {
+fn a_process_that_hangs_is_found() {
     found("mpmc", "hang", &["s0", "it hangs"]);
 }
 
-/// Whoever starts tests in the background, in a shell without job control, has them
-/// ignore Ctrl-C, and with them all that they start.
+/// Tests that a shell without job control starts in the background ignore Ctrl-C, and
+/// so does all that they start.
 fn is_ignored(signal: Signal) -> bool {
     let status = fs::read_to_string("/proc/self/status").expect("a status");
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -35,6 +35,67 @@ pub struct RingBuilder<T: Message + ?Sized, K: Kind> {
     marker: PhantomData<fn(&T, K)>,
 }
 
+impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
+    /// All the options.
+    pub fn builder() -> RingBuilder<T, K> {
+        RingBuilder::new()
+    }
+
+    /// Makes a ring with `capacity` slots, a power of two.
+    ///
+    /// A name without `/` is a file in the default directory (see
+    /// [`directory`](crate::directory)), one with `/` is a path. The file has
+    /// mode 0600; all its memory is allocated now. No opener ever sees a half-made
+    /// ring, and a creator that dies leaves nothing.
+    ///
+    /// # Errors
+    /// [`RingError::AlreadyExists`], [`RingError::InvalidName`],
+    /// [`RingError::InvalidOption`], [`RingError::NoSpace`],
+    /// [`RingError::Directory`], [`RingError::Unsupported`], [`RingError::Os`].
+    pub fn create(name: &str, capacity: usize) -> Result<Self, RingError> {
+        Self::builder().capacity(capacity).create(name)
+    }
+
+    /// Opens a ring that was made before, with whatever capacity.
+    ///
+    /// # Errors
+    /// [`RingError::NotFound`]; [`RingError::Mismatch`] if the file is not a
+    /// ring of this kind, type and schema tag, or not ours; and as
+    /// [`Ring::create`].
+    pub fn open(name: &str) -> Result<Self, RingError> {
+        Self::builder().open(name)
+    }
+
+    /// Opens the ring, or makes it if there is none. However many processes
+    /// race here, all end on the same ring. A valid ring is never replaced, for
+    /// there may be messages in it.
+    ///
+    /// # Errors
+    /// As [`Ring::create`] and [`Ring::open`].
+    pub fn open_or_create(name: &str, capacity: usize) -> Result<Self, RingError> {
+        Self::builder().capacity(capacity).open_or_create(name)
+    }
+
+    /// Makes a ring without a name: a memfd sealed against shrinking and
+    /// growing, for children and for passing over a socket ([`Ring::as_fd`]).
+    ///
+    /// # Errors
+    /// As [`Ring::create`], without those of names.
+    pub fn anonymous(capacity: usize) -> Result<Self, RingError> {
+        Self::builder().capacity(capacity).anonymous()
+    }
+
+    /// Opens the ring behind a descriptor that was inherited or received; it
+    /// is reopened, and `fd` may be closed afterwards.
+    ///
+    /// # Errors
+    /// [`RingError::Mismatch`], also if the memory is a memfd whose giver could
+    /// still shrink it; [`RingError::Os`], also if `/proc` is not mounted.
+    pub fn from_fd(fd: impl AsFd) -> Result<Self, RingError> {
+        Self::builder().from_fd(fd)
+    }
+}
+
 impl<T: Message + ?Sized, K: Kind> Clone for RingBuilder<T, K> {
     fn clone(&self) -> Self {
         RingBuilder { ..*self }

@@ -39,7 +39,7 @@ impl Drop for Membership {
 
 /// One endpoint's connection to its ring.
 #[derive(Clone)]
-pub(crate) struct Connection {
+pub(crate) struct EndpointConnection {
     pub segment: Arc<Segment>,
     membership: Arc<Membership>,
     side: Side,
@@ -62,7 +62,7 @@ pub(crate) struct Connection {
     pub blocker: Option<Held>,
 }
 
-impl Connection {
+impl EndpointConnection {
     /// Takes an id on `side`.
     pub(crate) fn attach(
         segment: &Arc<Segment>,
@@ -70,7 +70,7 @@ impl Connection {
         multi: bool,
         strategy: Option<WaitStrategy>,
         wait_through: bool,
-    ) -> Result<Connection, AttachError> {
+    ) -> Result<EndpointConnection, AttachError> {
         segment.region.check()?;
         let blocking = segment.config.wakeups == Wakeups::Blocking;
         let strategy = match (strategy, blocking) {
@@ -85,7 +85,7 @@ impl Connection {
             segment: Arc::clone(segment),
             attached,
         };
-        Ok(Connection {
+        Ok(EndpointConnection {
             cursor: attached.id.0,
             membership: Arc::new(membership),
             segment: Arc::clone(segment),
@@ -151,7 +151,7 @@ impl Connection {
         end::fence_end(&self.segment.block(), end, heavy, thorough);
     }
 
-    /// Registers a sleep; the caller checks again, then calls [`Connection::sleep`].
+    /// Registers a sleep; the caller checks again, then calls [`EndpointConnection::sleep`].
     pub(crate) fn register(&mut self) -> u32 {
         let block = self.segment.block();
         let word = WaitWord(block.wait_word(self.side));

@@ -2,8 +2,12 @@
 
 #![allow(unsafe_code)]
 
+use std::time::{Duration, Instant};
+
 use super::sender::Sender;
-use crate::error::Failure;
+use super::waiting::{Wait, WaitError};
+use super::{outcome, waiting};
+use crate::error::{Failure, SendError, SendTimeoutError, TrySendError};
 use crate::message::Message;
 use crate::ring::kind::Kind;
 use crate::ring::payload::Payload;
@@ -25,6 +29,66 @@ use crate::sys::failpoints::failpoint;
 pub struct Grant<'s, T: Message + ?Sized, K: Kind> {
     sender: &'s mut Sender<T, K>,
     position: u64,
+}
+
+impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
+    /// Claims a slot to write a message in place, if there is room now.
+    ///
+    /// While the grant lives, its position is this sender's: with many
+    /// senders, receivers wait at it. Dropped without
+    /// [`commit`](Grant::commit), the position is given up.
+    ///
+    /// # Errors
+    /// As [`Sender::try_send`].
+    #[inline]
+    pub fn try_reserve(&mut self) -> Result<Grant<'_, T, K>, TrySendError<()>> {
+        self.reserve_within(Wait::Not, outcome::try_send)
+    }
+
+    /// As [`Sender::try_reserve`], waiting for room as long as it takes.
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    #[inline]
+    pub fn reserve(&mut self) -> Result<Grant<'_, T, K>, SendError<()>> {
+        self.reserve_within(Wait::Forever, outcome::send)
+    }
+
+    /// As [`Sender::reserve`], for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Sender::send_timeout`].
+    pub fn reserve_timeout(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Grant<'_, T, K>, SendTimeoutError<()>> {
+        self.reserve_within(Wait::at_most(timeout), outcome::send_timeout)
+    }
+
+    /// As [`Sender::reserve`], until `deadline` at the latest.
+    ///
+    /// # Errors
+    /// As [`Sender::send_timeout`].
+    pub fn reserve_deadline(
+        &mut self,
+        deadline: Instant,
+    ) -> Result<Grant<'_, T, K>, SendTimeoutError<()>> {
+        self.reserve_within(Wait::until(deadline), outcome::send_timeout)
+    }
+
+    #[inline(always)]
+    fn reserve_within<E>(
+        &mut self,
+        wait: Wait,
+        error: impl FnOnce(WaitError, ()) -> E,
+    ) -> Result<Grant<'_, T, K>, E> {
+        let position = match self.claim_fast() {
+            Some(position) => position,
+            None => waiting::claim(self, wait).map_err(|outcome| error(outcome, ()))?,
+        };
+        self.granted = Some(position);
+        Ok(Grant::new(self, position))
+    }
 }
 
 impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {

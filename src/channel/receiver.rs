@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
-use super::endpoint::Connection;
+use super::endpoint::EndpointConnection;
 use super::ring::Ring;
 use super::stats::Stats;
-use super::waiting::{self, Endpoint, Wait, WaitError};
+use super::waiting::{self, Wait, WaitError, WaitingEndpoint};
 use super::{ReceiveSideOf, SendSideOf, outcome};
 use crate::error::{
     AttachError, Corruption, Failure, RecvError, RecvTimeoutError, Side, TryRecvError,
@@ -17,7 +17,7 @@ use crate::ring::end;
 use crate::ring::kind::{Kind, Sides};
 use crate::ring::memory::View;
 use crate::ring::payload::Payload;
-use crate::ring::{Arity, Claim, ClaimError, ReceiveSide, SendSide};
+use crate::ring::{Claim, ClaimError, Multiplicity, ReceiveSide, SendSide};
 use crate::sys::failpoints::failpoint;
 use crate::wait::WaitStrategy;
 
@@ -31,7 +31,7 @@ pub struct Receiver<T: Message + ?Sized, K: Kind> {
     pub(super) view: View<T>,
     /// Messages handed out as leases that have not come back, with lengths.
     pub(super) leased: Vec<(Claim, usize)>,
-    pub(super) connection: Connection,
+    pub(super) connection: EndpointConnection,
     ring: Ring<T, K>,
 }
 
@@ -42,16 +42,37 @@ pub(crate) struct Opened {
     pub(super) length: usize,
 }
 
+impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
+    /// Attaches a receiver that waits in the default way.
+    ///
+    /// Takes over from a receiver that died: what it had leased is received
+    /// again, marked, or counted as lost, as the ring's maker chose.
+    ///
+    /// # Errors
+    /// As [`Ring::sender`].
+    pub fn receiver(&self) -> Result<Receiver<T, K>, AttachError> {
+        Receiver::attach(self, None)
+    }
+
+    /// As [`Ring::receiver`], with a strategy of waiting.
+    ///
+    /// # Errors
+    /// As [`Ring::sender_with`].
+    pub fn receiver_with(&self, strategy: WaitStrategy) -> Result<Receiver<T, K>, AttachError> {
+        Receiver::attach(self, Some(strategy))
+    }
+}
+
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     pub(super) fn attach(
         ring: &Ring<T, K>,
         strategy: Option<WaitStrategy>,
     ) -> Result<Self, AttachError> {
         let segment = ring.segment();
-        let multi = <K::Receivers as Arity>::MULTI;
+        let multi = <K::Receivers as Multiplicity>::MULTI;
         let wait_through = ring.waits_through();
         let connection =
-            Connection::attach(segment, Side::Receiver, multi, strategy, wait_through)?;
+            EndpointConnection::attach(segment, Side::Receiver, multi, strategy, wait_through)?;
         let view = segment.view();
         let side = ReceiveSide::attach(&view, connection.id(), segment.config.policy())
             .map_err(|found| AttachError::Failed(segment.region.poison(found)))?;
@@ -261,11 +282,11 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     }
 }
 
-impl<T: Message + ?Sized, K: Kind> Endpoint for Receiver<T, K> {
+impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Receiver<T, K> {
     type Claimed = Opened;
     const SENDS: bool = false;
 
-    fn connection(&mut self) -> &mut Connection {
+    fn connection(&mut self) -> &mut EndpointConnection {
         &mut self.connection
     }
 
@@ -291,12 +312,13 @@ impl<T: Message + ?Sized, K: Kind> Endpoint for Receiver<T, K> {
 
     fn is_peer_quiescent(&mut self) -> bool {
         SendSideOf::<K>::is_quiescent(&self.view)
-            || !<<K as Sides>::Senders as Arity>::MULTI && !self.connection.is_only_peer_alive()
+            || !<<K as Sides>::Senders as Multiplicity>::MULTI
+                && !self.connection.is_only_peer_alive()
     }
 
     /// Another receiver has the end to report, if this one took the last message.
     fn leaves_work(&self) -> bool {
-        <K::Receivers as Arity>::MULTI
+        <K::Receivers as Multiplicity>::MULTI
             && (self.side.has_message(&self.view) || end::is_closed(&self.view))
     }
 }

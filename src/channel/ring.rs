@@ -1,21 +1,18 @@
 //! The handle of an open ring.
 
 use std::marker::PhantomData;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::builder::RingBuilder;
 use super::segment::Segment;
 use super::stats::{self, Stats};
-use super::{Receiver, Sender};
-use crate::error::{AttachError, Failure, RingError};
+use crate::error::{Failure, RingError};
 use crate::members::Recover;
 use crate::message::Message;
 use crate::ring::kind::Kind;
 use crate::ring::{end, progress};
 use crate::shm::Warning;
-use crate::wait::WaitStrategy;
 
 /// A ring in shared memory, open in this process.
 ///
@@ -48,65 +45,6 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         self.wait_through
     }
 
-    /// All the options.
-    pub fn builder() -> RingBuilder<T, K> {
-        RingBuilder::new()
-    }
-
-    /// Makes a ring with `capacity` slots, a power of two.
-    ///
-    /// A name without `/` is a file in the default directory (see
-    /// [`directory`](crate::directory)), one with `/` is a path. The file has
-    /// mode 0600; all its memory is allocated now. No opener ever sees a half-made
-    /// ring, and a creator that dies leaves nothing.
-    ///
-    /// # Errors
-    /// [`RingError::AlreadyExists`], [`RingError::InvalidName`],
-    /// [`RingError::InvalidOption`], [`RingError::NoSpace`],
-    /// [`RingError::Directory`], [`RingError::Unsupported`], [`RingError::Os`].
-    pub fn create(name: &str, capacity: usize) -> Result<Self, RingError> {
-        Self::builder().capacity(capacity).create(name)
-    }
-
-    /// Opens a ring that was made before, with whatever capacity.
-    ///
-    /// # Errors
-    /// [`RingError::NotFound`]; [`RingError::Mismatch`] if the file is not a
-    /// ring of this kind, type and schema tag, or not ours; and as
-    /// [`Ring::create`].
-    pub fn open(name: &str) -> Result<Self, RingError> {
-        Self::builder().open(name)
-    }
-
-    /// Opens the ring, or makes it if there is none. However many processes
-    /// race here, all end on the same ring. A valid ring is never replaced, for
-    /// there may be messages in it.
-    ///
-    /// # Errors
-    /// As [`Ring::create`] and [`Ring::open`].
-    pub fn open_or_create(name: &str, capacity: usize) -> Result<Self, RingError> {
-        Self::builder().capacity(capacity).open_or_create(name)
-    }
-
-    /// Makes a ring without a name: a memfd sealed against shrinking and
-    /// growing, for children and for passing over a socket ([`Ring::as_fd`]).
-    ///
-    /// # Errors
-    /// As [`Ring::create`], without those of names.
-    pub fn anonymous(capacity: usize) -> Result<Self, RingError> {
-        Self::builder().capacity(capacity).anonymous()
-    }
-
-    /// Opens the ring behind a descriptor that was inherited or received; it
-    /// is reopened, and `fd` may be closed afterwards.
-    ///
-    /// # Errors
-    /// [`RingError::Mismatch`], also if the memory is a memfd whose giver could
-    /// still shrink it; [`RingError::Os`], also if `/proc` is not mounted.
-    pub fn from_fd(fd: impl AsFd) -> Result<Self, RingError> {
-        Self::builder().from_fd(fd)
-    }
-
     /// A descriptor of the ring's file, to pass on. It holds no locks, so it
     /// says nothing about who is alive. It is close-on-exec: duplicate it into
     /// a child.
@@ -117,46 +55,6 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// called this before or the ring is anonymous: so the child can open it itself.
     pub fn as_fd(&self) -> Result<BorrowedFd<'_>, RingError> {
         self.segment.region.share()
-    }
-
-    /// Attaches a sender that waits in the default way.
-    ///
-    /// Takes over from a sender that died: what it published is in the ring,
-    /// what it was writing never existed.
-    ///
-    /// # Errors
-    /// [`AttachError::Occupied`] if the kind has one sender and one that is alive is
-    /// attached; [`AttachError::TooMany`]; [`AttachError::Failed`];
-    /// [`AttachError::Os`].
-    pub fn sender(&self) -> Result<Sender<T, K>, AttachError> {
-        Sender::attach(self, None)
-    }
-
-    /// As [`Ring::sender`], with a strategy of waiting.
-    ///
-    /// # Errors
-    /// Also [`AttachError::CannotPark`] on a ring of spinners.
-    pub fn sender_with(&self, strategy: WaitStrategy) -> Result<Sender<T, K>, AttachError> {
-        Sender::attach(self, Some(strategy))
-    }
-
-    /// Attaches a receiver that waits in the default way.
-    ///
-    /// Takes over from a receiver that died: what it had leased is received
-    /// again, marked, or counted as lost, as the ring's maker chose.
-    ///
-    /// # Errors
-    /// As [`Ring::sender`].
-    pub fn receiver(&self) -> Result<Receiver<T, K>, AttachError> {
-        Receiver::attach(self, None)
-    }
-
-    /// As [`Ring::receiver`], with a strategy of waiting.
-    ///
-    /// # Errors
-    /// As [`Ring::sender_with`].
-    pub fn receiver_with(&self, strategy: WaitStrategy) -> Result<Receiver<T, K>, AttachError> {
-        Receiver::attach(self, Some(strategy))
     }
 
     /// Closes the ring for good: sends end at once, receivers drain what was
@@ -184,7 +82,8 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         progress::progress(&self.segment.block(), K::KIND).len
     }
 
-    /// Whether [`Ring::len`] is 0; [`Receiver::is_empty`] is exact.
+    /// Whether [`Ring::len`] is 0; [`Receiver::is_empty`](crate::Receiver::is_empty) is
+    /// exact.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

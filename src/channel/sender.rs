@@ -4,18 +4,17 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
-use super::endpoint::Connection;
-use super::grant::Grant;
+use super::endpoint::EndpointConnection;
 use super::ring::Ring;
 use super::stats::Stats;
-use super::waiting::{self, Endpoint, Wait, WaitError};
+use super::waiting::{self, Wait, WaitError, WaitingEndpoint};
 use super::{SendSideOf, outcome};
 use crate::error::{AttachError, Failure, SendError, SendTimeoutError, Side, TrySendError};
 use crate::message::Message;
 use crate::ring::end;
 use crate::ring::kind::Kind;
 use crate::ring::memory::{Memory, View};
-use crate::ring::{Arity, ClaimError, SendSide};
+use crate::ring::{ClaimError, Multiplicity, SendSide};
 use crate::sys::failpoints::failpoint;
 use crate::wait::WaitStrategy;
 
@@ -27,10 +26,33 @@ use crate::wait::WaitStrategy;
 pub struct Sender<T: Message + ?Sized, K: Kind> {
     pub(super) side: CachePadded<SendSideOf<K>>,
     pub(super) view: View<T>,
-    /// A position handed out as a [`Grant`] that has not come back.
+    /// A position handed out as a grant that has not come back.
     pub(super) granted: Option<u64>,
-    pub(super) connection: Connection,
+    pub(super) connection: EndpointConnection,
     ring: Ring<T, K>,
+}
+
+impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
+    /// Attaches a sender that waits in the default way.
+    ///
+    /// Takes over from a sender that died: what it published is in the ring,
+    /// what it was writing never existed.
+    ///
+    /// # Errors
+    /// [`AttachError::Occupied`] if the kind has one sender and one that is alive is
+    /// attached; [`AttachError::TooMany`]; [`AttachError::Failed`];
+    /// [`AttachError::Os`].
+    pub fn sender(&self) -> Result<Sender<T, K>, AttachError> {
+        Sender::attach(self, None)
+    }
+
+    /// As [`Ring::sender`], with a strategy of waiting.
+    ///
+    /// # Errors
+    /// Also [`AttachError::CannotPark`] on a ring of spinners.
+    pub fn sender_with(&self, strategy: WaitStrategy) -> Result<Sender<T, K>, AttachError> {
+        Sender::attach(self, Some(strategy))
+    }
 }
 
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
@@ -39,9 +61,10 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         strategy: Option<WaitStrategy>,
     ) -> Result<Self, AttachError> {
         let segment = ring.segment();
-        let multi = <K::Senders as Arity>::MULTI;
+        let multi = <K::Senders as Multiplicity>::MULTI;
         let wait_through = ring.waits_through();
-        let connection = Connection::attach(segment, Side::Sender, multi, strategy, wait_through)?;
+        let connection =
+            EndpointConnection::attach(segment, Side::Sender, multi, strategy, wait_through)?;
         let view = segment.view();
         let side = SendSide::attach(&view, connection.id())
             .map_err(|found| AttachError::Failed(segment.region.poison(found)))?;
@@ -156,64 +179,6 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         self.publish(&view, position);
     }
 
-    /// Claims a slot to write a message in place, if there is room now.
-    ///
-    /// While the grant lives, its position is this sender's: with many
-    /// senders, receivers wait at it. Dropped without
-    /// [`commit`](Grant::commit), the position is given up.
-    ///
-    /// # Errors
-    /// As [`Sender::try_send`].
-    #[inline]
-    pub fn try_reserve(&mut self) -> Result<Grant<'_, T, K>, TrySendError<()>> {
-        self.reserve_within(Wait::Not, outcome::try_send)
-    }
-
-    /// As [`Sender::try_reserve`], waiting for room as long as it takes.
-    ///
-    /// # Errors
-    /// As [`Sender::send`].
-    #[inline]
-    pub fn reserve(&mut self) -> Result<Grant<'_, T, K>, SendError<()>> {
-        self.reserve_within(Wait::Forever, outcome::send)
-    }
-
-    /// As [`Sender::reserve`], for at most `timeout`.
-    ///
-    /// # Errors
-    /// As [`Sender::send_timeout`].
-    pub fn reserve_timeout(
-        &mut self,
-        timeout: Duration,
-    ) -> Result<Grant<'_, T, K>, SendTimeoutError<()>> {
-        self.reserve_within(Wait::at_most(timeout), outcome::send_timeout)
-    }
-
-    /// As [`Sender::reserve`], until `deadline` at the latest.
-    ///
-    /// # Errors
-    /// As [`Sender::send_timeout`].
-    pub fn reserve_deadline(
-        &mut self,
-        deadline: Instant,
-    ) -> Result<Grant<'_, T, K>, SendTimeoutError<()>> {
-        self.reserve_within(Wait::until(deadline), outcome::send_timeout)
-    }
-
-    #[inline(always)]
-    fn reserve_within<E>(
-        &mut self,
-        wait: Wait,
-        error: impl FnOnce(WaitError, ()) -> E,
-    ) -> Result<Grant<'_, T, K>, E> {
-        let position = match self.claim_fast() {
-            Some(position) => position,
-            None => waiting::claim(self, wait).map_err(|outcome| error(outcome, ()))?,
-        };
-        self.granted = Some(position);
-        Ok(Grant::new(self, position))
-    }
-
     /// Closes the ring for good; see [`Ring::close`].
     ///
     /// # Errors
@@ -267,7 +232,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// Claims if nothing stands in the way, without a call. `None`: take the slow path;
     /// there is nothing to undo.
     #[inline(always)]
-    fn claim_fast(&mut self) -> Option<u64> {
+    pub(super) fn claim_fast(&mut self) -> Option<u64> {
         let view = self.view; // a copy, as in `write`
         if !self.connection.is_usable() || self.granted.is_some() {
             return None;
@@ -309,18 +274,18 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             self.side.end(&self.view);
             // Receivers wait at a claim, and at the end for a single sender as well.
             self.view.fences().light();
-            if <K::Senders as Arity>::MULTI || end::is_closed(&self.view) {
+            if <K::Senders as Multiplicity>::MULTI || end::is_closed(&self.view) {
                 self.connection.wake_all();
             }
         }
     }
 }
 
-impl<T: Message + ?Sized, K: Kind> Endpoint for Sender<T, K> {
+impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Sender<T, K> {
     type Claimed = u64;
     const SENDS: bool = true;
 
-    fn connection(&mut self) -> &mut Connection {
+    fn connection(&mut self) -> &mut EndpointConnection {
         &mut self.connection
     }
 
@@ -349,7 +314,7 @@ impl<T: Message + ?Sized, K: Kind> Endpoint for Sender<T, K> {
     }
 
     fn leaves_work(&self) -> bool {
-        <K::Senders as Arity>::MULTI && self.side.has_room(&self.view)
+        <K::Senders as Multiplicity>::MULTI && self.side.has_room(&self.view)
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a call goes on that found nothing: one full check for calls that do not wait, and
 //! the loop of [`wait`](crate::wait) for those that do.
 
-use super::endpoint::Connection;
+use super::endpoint::EndpointConnection;
 use crate::error::{Failure, Holder};
 use crate::members::Scan;
 use crate::ring::ClaimError;
@@ -51,12 +51,12 @@ pub(crate) enum WaitError {
 }
 
 /// An endpoint, as far as waiting is concerned.
-pub(crate) trait Endpoint {
+pub(crate) trait WaitingEndpoint {
     /// What a claim gives.
     type Claimed;
     /// Senders end at once when the ring is closed; receivers drain it first.
     const SENDS: bool;
-    fn connection(&mut self) -> &mut Connection;
+    fn connection(&mut self) -> &mut EndpointConnection;
     /// The fast path of a claim, or a cheap hint and then a claim.
     fn try_fast(&mut self) -> Option<Self::Claimed>;
     /// The slow path of a claim: what it does not find was not there when it began.
@@ -70,7 +70,10 @@ pub(crate) trait Endpoint {
 /// The slow path behind every verb: claims within `wait`.
 #[cold]
 #[inline(never)]
-pub(crate) fn claim<E: Endpoint>(endpoint: &mut E, wait: Wait) -> Result<E::Claimed, WaitError> {
+pub(crate) fn claim<E: WaitingEndpoint>(
+    endpoint: &mut E,
+    wait: Wait,
+) -> Result<E::Claimed, WaitError> {
     let deadline = match wait {
         Wait::Not => {
             return match check(endpoint) {
@@ -87,7 +90,7 @@ pub(crate) fn claim<E: Endpoint>(endpoint: &mut E, wait: Wait) -> Result<E::Clai
 }
 
 /// Tries the slow path, and finds out what it means if that finds nothing.
-fn check<E: Endpoint>(endpoint: &mut E) -> Poll<E::Claimed, WaitError> {
+fn check<E: WaitingEndpoint>(endpoint: &mut E) -> Poll<E::Claimed, WaitError> {
     let conclusion = match end::check(endpoint) {
         Ok(conclusion) => conclusion,
         Err(failure) => return Poll::Ended(WaitError::Failed(failure)),
@@ -116,7 +119,7 @@ impl From<End> for WaitError {
     }
 }
 
-impl<E: Endpoint> Conclude for E {
+impl<E: WaitingEndpoint> Conclude for E {
     type Output = E::Claimed;
 
     fn fence(&mut self, end: End) {
@@ -140,9 +143,9 @@ impl<E: Endpoint> Conclude for E {
     }
 }
 
-impl<E: Endpoint> Check for E {
+impl<E: WaitingEndpoint> Check for E {
     type Failure = Failure;
-    const SENDS: bool = <E as Endpoint>::SENDS;
+    const SENDS: bool = <E as WaitingEndpoint>::SENDS;
 
     fn go_on(&mut self, error: ClaimError) -> Result<(), Failure> {
         let connection = self.connection();
@@ -166,7 +169,7 @@ impl<E: Endpoint> Check for E {
     }
 }
 
-impl<E: Endpoint> Operation for E {
+impl<E: WaitingEndpoint> Operation for E {
     type Output = E::Claimed;
     type Error = WaitError;
     type Park = Parker;

@@ -24,9 +24,14 @@ mod table;
 pub(crate) use attach::{Admits, Attached, Refusal};
 pub use id::MemberId;
 pub(crate) use id::{IDS, MemberSet};
-pub(crate) use reap::{MAX_PROBES_OF_A_RECOVERY, Scan};
+pub(crate) use reap::Scan;
 pub use table::Peer;
 pub(crate) use table::{Presence, Role, Table};
+
+/// The most probes of one recovery after it has found something to recover: each is
+/// a system call. A peer that says that the dead hold a million slots keeps a
+/// caller for no longer than this.
+pub(crate) const MAX_PROBES_OF_A_RECOVERY: usize = 1 << 14;
 
 /// The lock bytes that tell who is alive.
 pub(crate) trait Liveness {

@@ -4,11 +4,6 @@ use super::table::dirty;
 use super::{Liveness, MemberId, MemberSet, Members, Recover, Role, Table};
 use crate::sys::failpoints::failpoint;
 
-/// The most probes of one recovery after it has found something to recover: each is
-/// a system call. A peer that writes that the dead hold a million slots keeps a
-/// caller for no longer than this.
-pub(crate) const MAX_PROBES_OF_A_RECOVERY: usize = 1 << 14;
-
 /// Whether a scan came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use]

@@ -3,7 +3,7 @@
 
 use super::kind::RingKind;
 use super::layout::{self, MAX_CAPACITY, RING, RING_VERSION, RingHeader, SlotLayout};
-use super::recover::RedeliveryPolicy;
+use super::side::RedeliveryPolicy;
 use super::slot::{Geometry, MAX_DELIVERIES};
 use crate::error::{Mismatch, RingError};
 use crate::shm::Description;

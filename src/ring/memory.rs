@@ -14,7 +14,8 @@ use super::slot::Geometry;
 use crate::error::Side;
 use crate::message::Message;
 use crate::shm::layout::{DATA_OFFSET, LINE, wait_word_offset};
-use crate::sys::atomic::{AtomicU32, AtomicU64, Fences};
+use crate::sys::atomic::{AtomicU32, AtomicU64, Fences, Ordering};
+use crate::sys::failpoints::failpoint;
 
 /// What the protocols need of memory: mapped, on the heap, or loom's.
 pub trait Memory {
@@ -300,12 +301,40 @@ fn fetch<const WRITE: bool>(at: *const u8) {
     let _ = at;
 }
 
+/// Prepares fresh (zero) memory so that it counts from `start`.
+///
+/// A ring that starts at 0 needs nothing: zeroes are `FREE` of lap 0 (R1).
+pub(crate) fn start_at<M: Memory>(memory: &M, start: u64) {
+    if start == 0 {
+        return;
+    }
+    let geometry = memory.geometry();
+    for offset in 0..geometry.capacity() {
+        let position = start.wrapping_add(offset);
+        memory
+            .word(position)
+            .store(geometry.free(position).0, Ordering::Relaxed);
+        failpoint!(StartWritten);
+    }
+    for cell in [
+        Cell::Tail,
+        Cell::Head,
+        Cell::Sent,
+        Cell::Taken,
+        Cell::Done,
+        Cell::Credit,
+    ] {
+        // Release: the words above come first for an endpoint that reads these
+        // hints.
+        memory.cell(cell).store(start, Ordering::Release);
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 pub(crate) mod heap {
     //! A ring on the heap, for tests of the protocols in one process.
 
     use super::*;
-    use crate::sys::atomic::Ordering;
     use std::alloc::{Layout, alloc_zeroed, dealloc};
 
     pub(crate) struct HeapRing<T: Message + ?Sized> {
@@ -334,7 +363,7 @@ pub(crate) mod heap {
                     limit,
                 )
             };
-            super::super::start_at(&view, start);
+            start_at(&view, start);
             HeapRing { view, layout }
         }
 

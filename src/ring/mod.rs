@@ -9,6 +9,7 @@
 //!
 //! The numbered rules (R1 to R21) are those of `docs/protocol.md`.
 
+mod arity;
 #[cfg(not(loom))]
 pub(crate) mod config;
 pub(crate) mod end;
@@ -28,38 +29,8 @@ pub(crate) mod slot;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-pub(crate) use side::{Arity, Claim, ClaimError, Held, Multi, ReceiveSide, SendSide, Single};
-
-use crate::sys::atomic::Ordering;
-use crate::sys::failpoints::failpoint;
-use layout::Cell;
-use memory::Memory;
-
-/// Prepares fresh (zero) memory so that it counts from `start`.
-///
-/// A ring that starts at 0 needs nothing: zeroes are `FREE` of lap 0 (R1).
-pub(crate) fn start_at<M: Memory>(memory: &M, start: u64) {
-    if start == 0 {
-        return;
-    }
-    let geometry = memory.geometry();
-    for offset in 0..geometry.capacity() {
-        let position = start.wrapping_add(offset);
-        memory
-            .word(position)
-            .store(geometry.free(position).0, Ordering::Relaxed);
-        failpoint!(StartWritten);
-    }
-    for cell in [
-        Cell::Tail,
-        Cell::Head,
-        Cell::Sent,
-        Cell::Taken,
-        Cell::Done,
-        Cell::Credit,
-    ] {
-        // Release: the words above come first for an endpoint that reads these
-        // hints.
-        memory.cell(cell).store(start, Ordering::Release);
-    }
-}
+pub(crate) use arity::{Arity, Multi, Single};
+pub(crate) use memory::start_at;
+pub(crate) use side::{
+    Claim, ClaimError, Held, Multiplicity, ReceiveSide, RedeliveryPolicy, SendSide,
+};

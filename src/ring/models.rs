@@ -7,7 +7,7 @@
 //!
 //! - `membarrier` is modelled as a fence, and only by the models of `close` and
 //!   of sleep, whose races hang on it. All others run without any fence.
-//! - Death is modelled as an early return: [`Mortal`] ends a thread before its
+//! - Death is modelled as an early return: [`MortalMemory`] ends a thread before its
 //!   n-th step in shared memory, for every n that matters. That a lock is free, which
 //!   only the kernel can say, is an atomic that the thread sets as it ends.
 //!
@@ -35,9 +35,9 @@ use loom::cell::Cell as LoomCell;
 use loom::sync::atomic::AtomicBool;
 
 use super::memory::Memory;
-use super::recover::{self, RedeliveryPolicy};
+use super::recover;
 use super::slot::Geometry;
-use super::{Claim, ClaimError, Held, ReceiveSide, SendSide, start_at};
+use super::{Claim, ClaimError, Held, ReceiveSide, RedeliveryPolicy, SendSide, start_at};
 use crate::error::Side;
 use crate::members::{Liveness, MemberId, MemberSet};
 use crate::models::{self, Steps};
@@ -169,19 +169,19 @@ impl Slots for LoomMemory {
 /// The protocols ask for each word before they access it, so a thread dies
 /// between any two of its steps. (Where they ask once for a load and a
 /// compare-and-swap, death in between is as good as death before the load.)
-struct Mortal<'a> {
+struct MortalMemory<'a> {
     memory: &'a LoomMemory,
     steps: &'a Steps,
 }
 
-impl Mortal<'_> {
+impl MortalMemory<'_> {
     fn step(&self) -> &LoomMemory {
         self.steps.step();
         self.memory
     }
 }
 
-impl Memory for Mortal<'_> {
+impl Memory for MortalMemory<'_> {
     fn geometry(&self) -> Geometry {
         self.memory.geometry
     }
@@ -203,7 +203,7 @@ impl Memory for Mortal<'_> {
     }
 }
 
-impl Slots for Mortal<'_> {
+impl Slots for MortalMemory<'_> {
     fn payload(&self, position: u64) -> &LoomCell<u64> {
         self.step().payload(position)
     }
@@ -211,8 +211,8 @@ impl Slots for Mortal<'_> {
 
 /// Runs `life` until it ends or has made `steps` steps; says whether it was
 /// killed. The caller then frees its lock, as the kernel would: see [`Lock`].
-fn live(memory: &LoomMemory, steps: u32, life: impl FnOnce(&Mortal<'_>)) -> bool {
-    models::live(steps, |steps| life(&Mortal { memory, steps }))
+fn live(memory: &LoomMemory, steps: u32, life: impl FnOnce(&MortalMemory<'_>)) -> bool {
+    models::live(steps, |steps| life(&MortalMemory { memory, steps }))
 }
 
 /// The lock byte of the one member that will die, as others probe it. All others
@@ -395,18 +395,18 @@ fn only_messages(received: &[(u64, u8)]) -> Vec<u64> {
 
 /// Receives one message as a lease and notes how far it got.
 #[derive(Clone, Copy, Default, Debug)]
-struct Lease {
+struct NotedLease {
     handed_out: Option<u64>,
     acknowledged: Option<u64>,
 }
 
-fn lease(memory: &Mortal<'_>, side: &mut impl ReceiveSide, noted: &RefCell<Vec<Lease>>) {
+fn lease(memory: &MortalMemory<'_>, side: &mut impl ReceiveSide, noted: &RefCell<Vec<NotedLease>>) {
     let Ok(claim) = possible(side.claim(memory)) else {
         return;
     };
     side.hand_out(memory);
     let message = memory.payload(claim.position).get();
-    noted.borrow_mut().push(Lease {
+    noted.borrow_mut().push(NotedLease {
         handed_out: Some(message),
         acknowledged: None,
     });

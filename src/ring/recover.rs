@@ -7,20 +7,11 @@
 
 use super::layout::Cell;
 use super::memory::Memory;
-use super::side::Held;
+use super::side::{Held, RedeliveryPolicy};
 use super::slot::{SlotState, SlotWord};
 use crate::members::{Liveness, MemberId, MemberSet};
 use crate::sys::atomic::Ordering;
 use crate::sys::failpoints::failpoint;
-
-/// What becomes of a message that a receiver held when it died.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RedeliveryPolicy {
-    /// Deliver it again, or discard it.
-    pub redeliver: bool,
-    /// Maximum delivery attempts, 1 to 15.
-    pub max_deliveries: u8,
-}
 
 /// What recovery did to one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,9 +2,7 @@
 //! sender and of a receiver.
 
 use super::memory::Memory;
-use super::recover::RedeliveryPolicy;
 use super::slot::SlotWord;
-use super::{multi, single};
 use crate::error::Corruption;
 use crate::members::MemberId;
 
@@ -49,6 +47,15 @@ pub struct Claim {
     pub position: u64,
     /// How often it was given back before.
     pub redeliveries: u8,
+}
+
+/// What becomes of a message that a receiver held when it died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RedeliveryPolicy {
+    /// Deliver it again, or discard it.
+    pub redeliver: bool,
+    /// Maximum delivery attempts, 1 to 15.
+    pub max_deliveries: u8,
 }
 
 /// The sending half of a ring's algorithm.
@@ -135,26 +142,8 @@ pub trait ReceiveSide: Sized + Send {
     fn has_message<M: Memory>(&self, memory: &M) -> bool;
 }
 
-/// One side of a kind: at most one endpoint, or many.
-pub trait Arity: Sized + Send + Sync + 'static {
+/// How many endpoints one side of a kind admits: one, or many.
+pub trait Multiplicity: Sized + Send + Sync + 'static {
+    /// Many.
     const MULTI: bool;
-    type Sender<R: Arity>: SendSide;
-    type Receiver<S: Arity>: ReceiveSide;
-}
-
-/// At most one endpoint attached at a time.
-pub enum Single {}
-/// Any number of endpoints.
-pub enum Multi {}
-
-impl Arity for Single {
-    const MULTI: bool = false;
-    type Sender<R: Arity> = single::SingleSender<R>;
-    type Receiver<S: Arity> = single::SingleReceiver<S>;
-}
-
-impl Arity for Multi {
-    const MULTI: bool = true;
-    type Sender<R: Arity> = multi::MultiSender<R>;
-    type Receiver<S: Arity> = multi::MultiReceiver<S>;
 }

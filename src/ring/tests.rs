@@ -1,9 +1,9 @@
 //! The protocols on a ring on the heap, in one thread, where every step and
 //! every death can be placed by hand.
 //!
-//! [`World`] carries out an operation on the ring and on a ledger, and says so
+//! [`CheckedRing`] carries out an operation on the ring and on a ledger, and says so
 //! when the two disagree. `random` drives it with random steps, `placed` sets up
-//! what chance would rarely meet, `hostile` fills the memory with nonsense, and
+//! what chance would rarely meet, `hostile` fills the memory with arbitrary values, and
 //! `scribbled` does so from another thread meanwhile; `streams` runs by the rules
 //! between threads. In `lies` each word changes just before it is looked at.
 
@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 use super::layout::{Cell, RECEIVERS, SENDERS};
 use super::memory::heap::HeapRing;
 use super::memory::{Memory, View};
-use super::recover::{self, Recovered, RedeliveryPolicy};
-use super::{Arity, Claim, ClaimError, Held, ReceiveSide, SendSide};
+use super::recover::{self, Recovered};
+use super::{Arity, Claim, ClaimError, Held, ReceiveSide, RedeliveryPolicy, SendSide};
 use crate::members::{MemberId, MemberSet};
 use crate::sys::atomic::Ordering;
 
@@ -37,7 +37,7 @@ enum At {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct LedgerEntry {
     value: u64,
     given_back: u8,
     at: At,
@@ -58,7 +58,7 @@ struct Rx<R> {
 
 /// A ring, its endpoints, the dead, and the ledger. Positions in the ledger are
 /// offsets from `start`.
-struct World<S: Arity, R: Arity> {
+struct CheckedRing<S: Arity, R: Arity> {
     ring: HeapRing<u64>,
     start: u64,
     capacity: u64,
@@ -66,7 +66,7 @@ struct World<S: Arity, R: Arity> {
     senders: Vec<Tx<S::Sender<R>>>,
     receivers: Vec<Rx<R::Receiver<S>>>,
     dead: Vec<MemberId>,
-    entries: BTreeMap<u64, Entry>,
+    entries: BTreeMap<u64, LedgerEntry>,
     tail: u64,
     head: u64,
     values: u64,
@@ -76,9 +76,9 @@ struct World<S: Arity, R: Arity> {
     next_ids: (u16, u16),
 }
 
-impl<S: Arity, R: Arity> World<S, R> {
+impl<S: Arity, R: Arity> CheckedRing<S, R> {
     fn new(capacity: u64, start: u64, terms: RedeliveryPolicy) -> Self {
-        let mut world = World {
+        let mut world = CheckedRing {
             ring: HeapRing::new(capacity, 8, start),
             start,
             capacity,
@@ -141,7 +141,7 @@ impl<S: Arity, R: Arity> World<S, R> {
     }
 
     /// What stands where the next message would go.
-    fn in_the_way(&self) -> Option<Entry> {
+    fn in_the_way(&self) -> Option<LedgerEntry> {
         let before = self.tail.checked_sub(self.capacity)?;
         self.entries.get(&before).copied()
     }
@@ -166,7 +166,7 @@ impl<S: Arity, R: Arity> World<S, R> {
                     let given_back = 0;
                     self.entries.insert(
                         self.tail,
-                        Entry {
+                        LedgerEntry {
                             value,
                             given_back,
                             at,
@@ -201,7 +201,7 @@ impl<S: Arity, R: Arity> World<S, R> {
         };
         tx.side.publish(&view, self.start.wrapping_add(offset));
         tx.side.end(&view);
-        let entry = Entry {
+        let entry = LedgerEntry {
             value,
             given_back: 0,
             at: At::Ring,
@@ -322,14 +322,14 @@ impl<S: Arity, R: Arity> World<S, R> {
                 && matches!(entry.at, At::Claimed(owner) | At::Hands(owner) if owner == held.word.owner())
         });
         let offset = *found.expect("held by the dead").0;
-        let expected = self.bury(offset);
+        let expected = self.reap(offset);
         assert_eq!(done, expected);
         let announced = self.cell(Cell::Requeues) - redelivered;
         assert_eq!(announced, u64::from(done == Recovered::Redelivered));
     }
 
     /// In the ledger: what a dead one had at `offset` is freed.
-    fn bury(&mut self, offset: u64) -> Recovered {
+    fn reap(&mut self, offset: u64) -> Recovered {
         match self.entries[&offset].at {
             At::Claimed(_) => {
                 self.entries.remove(&offset);
@@ -398,7 +398,7 @@ impl<S: Arity, R: Arity> World<S, R> {
             for claim in rx.held.iter().rev() {
                 let offset = self.offset(claim.position);
                 if handed_out {
-                    self.bury(offset);
+                    self.reap(offset);
                 } else {
                     self.entries.get_mut(&offset).unwrap().at = At::Ring;
                 }
@@ -410,7 +410,7 @@ impl<S: Arity, R: Arity> World<S, R> {
         self.add_receiver();
     }
 
-    fn sweep(&mut self) {
+    fn recover(&mut self) {
         for owner in std::mem::take(&mut self.dead) {
             let of_dead = |at| at == At::Claimed(owner) || at == At::Hands(owner);
             let theirs: Vec<u64> = self
@@ -427,7 +427,7 @@ impl<S: Arity, R: Arity> World<S, R> {
             );
             assert_eq!(repaired, theirs.len());
             for offset in theirs {
-                self.bury(offset);
+                self.reap(offset);
             }
         }
     }
@@ -437,7 +437,7 @@ impl<S: Arity, R: Arity> World<S, R> {
         assert_eq!(self.cell(Cell::Redelivered), self.redelivered);
     }
 
-    /// Everybody finishes, the dead are swept, and what is there is received:
+    /// Everybody finishes, what the dead held is recovered, and what is there is received:
     /// every message has then been acknowledged once or counted as lost.
     fn finish(mut self) {
         for sender in 0..self.senders.len() {
@@ -446,7 +446,7 @@ impl<S: Arity, R: Arity> World<S, R> {
         for receiver in 0..self.receivers.len() {
             self.release(receiver);
         }
-        self.sweep();
+        self.recover();
         while self.take(0, 3, true) > 0 {
             self.release(0);
         }

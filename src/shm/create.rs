@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::header::Description;
 use super::name::RegionPath;
 use super::os_error;
-use super::region::{Access, MapOptions, Region};
+use super::region::{MapMode, MapOptions, Region};
 use crate::error::RingError;
 use crate::sys::failpoints::failpoint;
 use crate::sys::file;
@@ -32,7 +32,13 @@ pub(crate) fn named(
     failpoint!(FileMade);
     let fd = locks.as_fd().map_err(os("use"))?;
     fill(fd, description, &path)?;
-    let region = Region::assemble(locks, description, path.clone(), None, Access::Use(options))?;
+    let region = Region::assemble(
+        locks,
+        description,
+        path.clone(),
+        None,
+        MapMode::Use(options),
+    )?;
     prepare(&region);
     // Before the name: a process that meets it finds it in use.
     region.mark_in_use().map_err(os("lock"))?;
@@ -67,7 +73,7 @@ pub(crate) fn anonymous(
     // What is passed on must not carry our locks: an open file description of
     // our own for them.
     let locks = LockFile::open(|| file::reopen(share.as_fd(), true)).map_err(os("reopen"))?;
-    let region = Region::assemble(locks, description, None, Some(share), Access::Use(options))?;
+    let region = Region::assemble(locks, description, None, Some(share), MapMode::Use(options))?;
     prepare(&region);
     region.mark_in_use().map_err(os("lock"))?;
     failpoint!(UsersLocked);

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::header::Description;
 use super::layout::{Header, MAGIC, USERS_BYTE};
 use super::name::RegionPath;
-use super::region::{Access, MapOptions, Region};
+use super::region::{MapMode, MapOptions, Region};
 use super::{mismatch, os_error};
 use crate::error::{Mismatch, RingError};
 use crate::sys::file::{self, FileKind, Metadata};
@@ -43,7 +43,7 @@ pub(crate) fn named<C>(
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(os("look at")(error)),
         }
-        return assemble(locks, metadata.size, path, Access::Use(options), accept);
+        return assemble(locks, metadata.size, path, MapMode::Use(options), accept);
     }
     Err(RingError::Unstable {
         path: at.path.clone(),
@@ -82,7 +82,7 @@ pub(crate) fn from_fd<C>(
     locks.shared(USERS_BYTE).map_err(os("lock"))?;
     // The size as of now: before the seals were seen it might still change.
     let size = file::metadata(own).map_err(os("look at"))?.size;
-    assemble(locks, size, None, Access::Use(options), accept)
+    assemble(locks, size, None, MapMode::Use(options), accept)
 }
 
 /// Opens the region at `at`, to look at it only.
@@ -95,7 +95,7 @@ pub(crate) fn observe<C>(
     let fd = locks.as_fd().map_err(os_error("use", &path))?;
     let metadata = file::metadata(fd).map_err(os_error("look at", &path))?;
     check_file(&metadata, true).map_err(|wrong| mismatch(&path, wrong))?;
-    assemble(locks, metadata.size, path, Access::Observe, accept)
+    assemble(locks, metadata.size, path, MapMode::Observe, accept)
 }
 
 /// Reads and checks the header, then maps what it describes.
@@ -103,7 +103,7 @@ fn assemble<C>(
     locks: LockFile,
     size: u64,
     path: Option<PathBuf>,
-    access: Access,
+    access: MapMode,
     accept: impl FnOnce(&Description) -> Result<C, Mismatch>,
 ) -> Result<(Region, C), RingError> {
     let fd = locks.as_fd().map_err(os_error("use", &path))?;

@@ -43,7 +43,7 @@ pub(crate) struct MapOptions {
 
 /// What a region is mapped for.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Access {
+pub(super) enum MapMode {
     /// To take part.
     Use(MapOptions),
     /// To look at it: mapped for reading.
@@ -78,13 +78,13 @@ impl Region {
         description: &Description,
         path: Option<PathBuf>,
         share: Option<OwnedFd>,
-        access: Access,
+        access: MapMode,
     ) -> Result<Region, RingError> {
         let os = |action| os_error(action, &path);
         let size = usize::try_from(description.size).expect("sizes are checked before");
         let map = match access {
-            Access::Use(_) => Mapping::shared,
-            Access::Observe => Mapping::read_only,
+            MapMode::Use(_) => Mapping::shared,
+            MapMode::Observe => Mapping::read_only,
         };
         let mapping = locks
             .as_fd()
@@ -93,7 +93,7 @@ impl Region {
         debug_assert_eq!(mapping.len(), size, "S1");
         let sentinel = Sentinel::new().map_err(os("make a fork sentinel for"))?;
         let mut warnings = Vec::new();
-        if let Access::Use(options) = access {
+        if let MapMode::Use(options) = access {
             if description.fences == Fences::Membarrier {
                 register_barrier()?;
             }

@@ -7,99 +7,12 @@
 
 #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
 mod armed;
+mod list;
 #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
 pub(crate) use armed::raised_sleep_cap;
 #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
 pub use armed::{Act, arm, raise_sleep_cap, reached, watch};
-
-macro_rules! failpoints {
-    ($($name:ident: $doc:literal,)*) => {
-        /// A place where a process may be killed or stopped.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[repr(u8)]
-        pub enum Failpoint {
-            $(#[doc = $doc] $name,)*
-        }
-
-        #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
-        impl Failpoint {
-            /// All of them.
-            pub const ALL: &'static [Failpoint] = &[$(Failpoint::$name,)*];
-        }
-    };
-}
-
-failpoints! {
-    // Attaching.
-    IdLocked: "The lock byte of an id was taken.",
-    OwnIdRecovered: "What the id's last holder held was recovered.",
-    PidEntered: "The process id is in the table of members.",
-    EntryTaken: "The entry of the table of members says that it is in use.",
-    ArrivalCounted: "The coming was counted.",
-    SentRecovered: "A successor of a single sender has stored where it goes on.",
-    BusyReset: "A successor of a single sender is not inside an operation.",
-    TakenLowered: "A successor of a single receiver has given one message back.",
-    LostCounted: "A message that is about to be dropped was counted.",
-    TakenRecovered: "A successor of a single receiver holds nothing.",
-
-    // Sending.
-    BusySet: "A single sender has entered an operation.",
-    Claimed: "One of many senders has claimed a slot.",
-    TailMoved: "Its hint was stored.",
-    Written: "The payload was written, wholly.",
-    Published: "The message is there.",
-    SentMoved: "A single sender's progress was stored.",
-    BusyCleared: "A single sender has left an operation.",
-    ClaimAbandoned: "A claim was given up.",
-    MessageAnnounced: "Receivers were woken, if any slept.",
-
-    // Receiving.
-    Taken: "One of many receivers has claimed a message.",
-    HeadMoved: "Its hint was stored.",
-    HandedOut: "A single receiver's leases are marked as held.",
-    Read: "A message was copied out.",
-    DoneMoved: "A single receiver has acknowledged, or passed what holds no message.",
-    CreditGiven: "A single receiver has stored credit.",
-    SlotFreed: "One of many receivers has acknowledged.",
-    RoomAnnounced: "Senders were woken, if any slept.",
-
-    // Sleeping and waking.
-    SleepRegistered: "The sleepers' bit was set.",
-    SleepFenced: "The barrier of a sleeper has passed.",
-    Woken: "A sleep has ended.",
-    WaitWordCounted: "A notifier has counted the wait word up, and has woken no waiter yet.",
-    BitCleared: "A notifier has cleared the sleepers' bit, and has woken no waiter yet.",
-    AllCounted: "The wait word was counted up to wake all, and no waiter was woken yet.",
-
-    // Recovery.
-    GivenBackCounted: "A message that is about to be given back was counted.",
-    Repaired: "A slot that a dead member held was recovered.",
-    CountTakenBack: "A survivor that came too late has corrected its count.",
-    RequeueAnnounced: "Receivers can tell that something lies behind the head.",
-    DeadRecovered: "All that a dead member held was recovered.",
-    DeathCounted: "The going of a dead member was counted.",
-    EntryReaped: "The entry of a dead member is clean.",
-
-    // Cloning, closing, detaching.
-    Cloned: "An endpoint was cloned.",
-    ClosedSet: "The ring is closed, and no waiter was woken yet.",
-    ClosedFenced: "Every send that began before the closing can be seen.",
-    IdUnlocked: "The lock byte was given back.",
-    DepartureCounted: "The going was counted.",
-    EntryCleaned: "The entry is clean.",
-    Detached: "All waiters were woken.",
-
-    // Making and removing rings.
-    FileMade: "There is a file without a name, or a memfd.",
-    FileAllocated: "It has its size.",
-    HeaderWritten: "It has its header.",
-    FileSealed: "The memfd is sealed.",
-    StartWritten: "A slot has its first word.",
-    UsersLocked: "The byte of processes that have the ring open is locked.",
-    NamePublished: "The ring has its name.",
-    RemovalLocked: "A remover has the ring's removal to itself.",
-    NameRemoved: "The name is gone.",
-}
+pub use list::Failpoint;
 
 /// Passes a failpoint: a process that was told to ends, or stops, here.
 macro_rules! failpoint {

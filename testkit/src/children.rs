@@ -5,13 +5,12 @@ use std::fmt::{Debug, Display};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 use std::str::FromStr;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getppid, setrlimit};
 
 use crate::boards::Board;
-use crate::homes;
 use crate::processes::{self, state_of, thread_states, tie_to_parent};
 use crate::time::wait_until;
 
@@ -35,13 +34,31 @@ pub struct Child {
 pub type Pairs<'a> = [(&'a str, &'a dyn Display)];
 
 /// Writes into `command` what [`enter`] reads.
-pub(crate) fn describe(command: &mut Command, role: &str, args: &Pairs<'_>, home: &Path) {
+fn describe(command: &mut Command, role: &str, args: &Pairs<'_>, home: &Path) {
     let args: Vec<String> = args.iter().map(|(k, v)| format!("{k}={v}")).collect();
     command
         .env(ROLE, role)
         .env(ARGS, args.join(","))
         .env(HOME, home)
         .env(PARENT, std::process::id().to_string());
+}
+
+/// This very binary, to run one test and nothing else.
+pub(crate) fn this_binary(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this test's own path"));
+    command
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    command
+}
+
+/// This very binary, to play `role` in the test whose place is `home`.
+pub fn command(home: &Path, role: &str, args: &Pairs<'_>) -> Command {
+    let mut command = this_binary("child");
+    command.env("MEMRING_DIR", home.join("rings"));
+    describe(&mut command, role, args, home);
+    command
 }
 
 /// Tells a child that it is the first process of a PID namespace, where its
@@ -191,7 +208,7 @@ impl Args {
 
     /// A child of this child, not yet started.
     pub fn command(&self, role: &str, args: &Pairs<'_>) -> Command {
-        homes::command(&self.home, role, args)
+        command(&self.home, role, args)
     }
 }
 

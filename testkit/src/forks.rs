@@ -9,7 +9,7 @@ use std::thread;
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, geteuid, kill_process, waitpid};
 
-use crate::homes::this_binary;
+use crate::children::this_binary;
 use crate::processes::tie_to_parent;
 use crate::programs::Running;
 use crate::sys;

@@ -3,8 +3,8 @@
 use std::fs::DirBuilder;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 
@@ -89,26 +89,8 @@ impl Home {
 
     /// A child in `role`, not yet started.
     pub fn command(&self, role: &str, args: &Pairs<'_>) -> Command {
-        command(self.directory.path(), role, args)
+        children::command(self.directory.path(), role, args)
     }
-}
-
-/// This very binary, to run one test and nothing else.
-pub(crate) fn this_binary(test: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().expect("this test's own path"));
-    command
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
-    command
-}
-
-/// This very binary, to play `role` in the test whose place is `home`.
-pub fn command(home: &Path, role: &str, args: &Pairs<'_>) -> Command {
-    let mut command = this_binary("child");
-    command.env("MEMRING_DIR", home.join("rings"));
-    children::describe(&mut command, role, args, home);
-    command
 }
 
 /// Ends this process, unless what it returns is dropped in time. A parent that

@@ -99,7 +99,7 @@ fn ring_is_refused<K: Kind>(ring: &Ring<u64, K>) {
     drop(format!("{ring:?}"));
 }
 
-/// What a child inherits is refused and does no harm, and what it opens anew
+/// What a child inherits is refused and does no harm, and what it opens itself
 /// works.
 fn inherited<K: Kind>() {
     if ran_in_own_process() {
@@ -124,7 +124,7 @@ fn inherited<K: Kind>() {
     assert!(stats.senders[0].alive && stats.receivers[0].alive && !stats.closed);
     sender.send(3).unwrap();
     assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [1, 2, 3]);
-    // A child that opens the ring anew talks with its parent.
+    // A child that opens the ring itself talks with its parent.
     drop(sender);
     in_child(|| {
         let mine = Ring::<u64, K>::from_fd(ring.as_fd().unwrap()).unwrap();

@@ -207,7 +207,7 @@ fn comings_and_goings() {
         let sums = receivers.into_iter().map(|thread| thread.join().unwrap());
         sums.sum::<u64>()
     });
-    // Given back to whoever looked before the end was reported.
+    // Given back to a receiver that looked before the end was reported.
     let sums = sums + last.try_iter().sum::<u64>();
     assert_eq!(sums, 2 * 100 * 210);
     assert_eq!(ring.stats().lost, 0);

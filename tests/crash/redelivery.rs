@@ -36,7 +36,7 @@ fn every_death_counts_up_to_the_limit<K: Kind>() {
 for_each_kind!(every_death_counts_up_to_the_limit);
 
 const MESSAGES: u64 = 20;
-/// Whoever holds that one is killed.
+/// A process that holds that one is killed.
 const POISON: u64 = 3;
 
 /// Words of the board: how often the poison was held, by whom last, and how
@@ -61,7 +61,7 @@ pub fn taster<K: Kind>(args: &Args) {
     }
 }
 
-/// A message that kills whoever holds it does so as often as the ring allows,
+/// A message that kills each process that holds it does so as often as the ring allows,
 /// and the messages behind it come through.
 fn a_poisonous_message_stops_nobody_for_ever<K: Kind>() {
     for limit in [1u8, 4] {
@@ -95,7 +95,7 @@ fn a_poisonous_message_stops_nobody_for_ever<K: Kind>() {
             }
         }
         if many {
-            tasters.push(start()); // one of the living finds the last dead
+            tasters.push(start()); // a survivor finds the last dead
         }
         scene.ring.close().expect("close the ring");
         tasters.into_iter().for_each(Child::finish);
@@ -139,8 +139,8 @@ fn giving_back_counts_as_an_attempt<K: Kind>() {
 
 for_each_kind!(giving_back_counts_as_an_attempt);
 
-/// Every message in dead hands is counted, those of several dead too; what the
-/// living give back is not lost, until it dies in somebody's hands.
+/// Every message that a dead member held is counted, those of several dead too; what a
+/// member that is alive gives back is not lost, until one dies that holds it.
 fn what_is_discarded_is_counted_exactly<K: Kind>() {
     let builder = Ring::<Line, K>::builder().capacity(16);
     let scene = Scene::new(builder.on_receiver_death(OnDeath::Discard));

@@ -1,5 +1,11 @@
-//! What the repository promises of itself: the shape of the source, examples that run, a README
-//! that shows real code.
+//! What the repository promises of itself: the shape of the source, its names, examples that
+//! run, documents whose links lead somewhere and a README that shows real code.
 
+mod circles;
 mod examples;
+mod floors;
+mod links;
+mod source;
 mod structure;
+mod types;
+mod words;

@@ -1,45 +1,28 @@
-//! What the shape of the source promises: imports run downwards, `unsafe` is in
-//! a handful of files and argued for, files stay short, lints stay on.
+//! What the shape of the source promises: `unsafe` is in a handful of files and argued
+//! for, files stay short, lints stay on.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
-/// The modules of the crate by floor. A module uses only those on lower floors;
-/// a half floor orders neighbours.
-const FLOORS: [(&str, u32); 14] = [
-    ("primitive", 0),
-    ("error", 0),
-    ("message", 0),
-    ("layout", 10),
-    ("os", 10),
-    ("failpoints", 11),
-    ("ring", 20),
-    ("wait", 20),
-    ("kind", 21), // names the sides of `ring`
-    ("segment", 30),
-    ("participant", 31), // who is attached to a segment
-    ("inspect", 32),     // looks at segments and participants
-    ("channel", 40),
-    ("lib", 60),
-];
+use super::source::{is_test, root, sources};
 
 /// Where `unsafe` may be, and where it is: `docs/trust.md` lists those of the
 /// library by what they need it for.
-const UNSAFE_FILES: [&str; 21] = [
+const UNSAFE_FILES: [&str; 22] = [
     // The library.
     "src/channel/grant.rs",
     "src/channel/lease.rs",
-    "src/os/file.rs",
-    "src/os/fork.rs",
-    "src/os/lock.rs",
-    "src/os/map.rs",
-    "src/os/signal.rs",
+    "src/channel/segment.rs",
     "src/ring/memory.rs",
     "src/ring/payload.rs",
-    "src/segment/mod.rs",
+    "src/shm/region.rs",
+    "src/sys/linux/file.rs",
+    "src/sys/linux/fork.rs",
+    "src/sys/linux/lock.rs",
+    "src/sys/linux/map.rs",
+    "src/sys/linux/signal.rs",
     // Its unit tests.
-    "src/os/fork/tests.rs",
-    "src/os/lock/tests.rs",
+    "src/sys/linux/fork/tests.rs",
+    "src/sys/linux/lock/tests.rs",
     // Others.
     "benches/rivals/src/contestants/iceoryx.rs",
     "benches/rivals/src/contestants/ipc.rs",
@@ -63,32 +46,6 @@ const DIRECTORIES: [&str; 7] = [
 /// Lines of the longest file.
 const LONGEST: usize = 500;
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Every Rust file below `directory`, relative to it, with its text.
-fn sources(directory: &Path) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let mut open = vec![directory.to_path_buf()];
-    while let Some(next) = open.pop() {
-        for entry in fs::read_dir(&next).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                if path.file_name().is_none_or(|name| name != "target") {
-                    open.push(path);
-                }
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(directory).unwrap().to_str().unwrap();
-                found.push((name.to_string(), fs::read_to_string(&path).unwrap()));
-            }
-        }
-    }
-    assert!(!found.is_empty(), "no source below {directory:?}");
-    found.sort();
-    found
-}
-
 /// The text without comments.
 fn code(text: &str) -> String {
     let mut code = String::new();
@@ -97,123 +54,6 @@ fn code(text: &str) -> String {
         code.push('\n');
     }
     code
-}
-
-fn floor(module: &str) -> Option<u32> {
-    FLOORS
-        .iter()
-        .find(|(name, _)| *name == module)
-        .map(|(_, floor)| *floor)
-}
-
-fn is_name(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-/// The first names after `crate::`, or after so many `super::` that they lead
-/// there; also those in braces.
-fn first_names(code: &str, depth: usize) -> Vec<String> {
-    let up = "super::".repeat(depth);
-    let mut names = Vec::new();
-    for prefix in ["crate::", up.as_str()] {
-        for (at, _) in code.match_indices(prefix) {
-            if code[..at].ends_with(|c| is_name(c) || c == '$' || c == ':') {
-                continue; // a part of a longer path
-            }
-            let rest = &code[at + prefix.len()..];
-            let Some(group) = rest.strip_prefix('{') else {
-                names.push(rest.chars().take_while(|c| is_name(*c)).collect());
-                continue;
-            };
-            let mut nested = 0;
-            let mut name = String::new();
-            for c in group.chars() {
-                match c {
-                    '{' => nested += 1,
-                    '}' if nested == 0 => break,
-                    '}' => nested -= 1,
-                    ',' if nested == 0 => names.push(std::mem::take(&mut name)),
-                    c if nested == 0 => name.push(c),
-                    _ => {}
-                }
-            }
-            names.push(name);
-        }
-    }
-    let first = |name: String| name.split("::").next().unwrap_or("").trim().to_string();
-    names.into_iter().map(first).collect()
-}
-
-/// The imports of a file of the crate that do not run downwards.
-fn upward_imports(file: &str, text: &str) -> Vec<String> {
-    let path = file.trim_end_matches(".rs").trim_end_matches("/mod");
-    let module = path.split('/').next().unwrap();
-    let Some(own) = floor(module) else {
-        return vec![format!("{file}: {module} has no floor")];
-    };
-    let depth = path.split('/').count();
-    let mut wrong = Vec::new();
-    for name in first_names(&code(text), depth) {
-        let below = floor(&name).is_some_and(|there| there < own);
-        // `super::*` of a nested module, and the like, lead nowhere above.
-        let nothing = name.is_empty() || (floor(&name).is_none() && !is_module_like(&name, text));
-        if name != module && !below && !nothing {
-            wrong.push(format!("{file} uses {name}"));
-        }
-    }
-    wrong
-}
-
-/// Is `crate::name` in the code? (`super::name` may mean a nested module.)
-fn is_module_like(name: &str, text: &str) -> bool {
-    code(text).contains(&format!("crate::{name}"))
-}
-
-fn is_test(file: &str) -> bool {
-    file.contains("tests") || file.contains("models") || file.ends_with("testing.rs")
-}
-
-#[test]
-fn imports_run_downwards() {
-    for (file, text) in sources(&root().join("src")) {
-        if file == "lib.rs" || is_test(&file) {
-            continue;
-        }
-        let wrong = upward_imports(&file, &text);
-        assert!(wrong.is_empty(), "{wrong:?}");
-    }
-}
-
-#[test]
-fn upward_imports_would_be_seen() {
-    for (file, text) in [
-        ("error.rs", "use crate::layout::MAX;"),
-        ("error.rs", "#[error(\"{}\", crate::layout::MAX)]"),
-        (
-            "ring/multi.rs",
-            "use crate::{\n    primitive::fence,\n    segment::{Terms, open},\n};",
-        ),
-        ("ring/mod.rs", "use super::wait::Event;"),
-        ("ring/multi.rs", "use super::super::channel::Ring;"),
-        ("os/lock.rs", "use crate::Ring;"),
-        ("segment/mod.rs", "use crate::participant;"),
-        ("wait/event.rs", "use crate::ring::Stall;"),
-        ("novel.rs", ""),
-    ] {
-        assert_eq!(upward_imports(file, text).len(), 1, "{file}: {text}");
-    }
-    for (file, text) in [
-        ("error.rs", "// see crate::layout"),
-        ("participant.rs", "use crate::segment::Segment;"),
-        (
-            "ring/multi.rs",
-            "use super::single::X; use crate::layout::{Cell, Bell};",
-        ),
-        ("kind.rs", "mod inner { use super::Arity; }"),
-        ("ring/single.rs", "use crate::ring::Stall;"),
-    ] {
-        assert_eq!(upward_imports(file, text), [""; 0], "{file}: {text}");
-    }
 }
 
 /// Lines of the code on which something unsafe begins.
@@ -331,7 +171,7 @@ fn without_ground(text: &str, known: &[String]) -> Vec<usize> {
 #[test]
 fn every_argument_of_the_library_cites_an_invariant() {
     let known = invariants();
-    for number in ["V1", "V2", "V3", "S1"] {
+    for number in ["V1", "V2", "V3", "S1", "S2"] {
         assert!(known.iter().any(|one| one == number), "{number} is gone");
     }
     for (at, one) in known.iter().enumerate() {

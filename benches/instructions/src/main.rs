@@ -8,7 +8,7 @@
 //! For the paths that must hold none, it also fails at a call that was executed,
 //! and at a panic that the machine code could come to.
 //!
-//! `cargo run --release -p memring-instructions` compares, `-- --record` records anew.
+//! `cargo run --release -p memring-instructions` compares, `-- --record` records again.
 //! It needs `valgrind`, and `objdump` of `binutils`.
 
 mod callgrind;

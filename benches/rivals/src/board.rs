@@ -20,7 +20,7 @@ const RECEIVED: usize = 5;
 /// Receivers that there is room for.
 const MOST: usize = 16;
 /// Nobody needs so long, however busy the machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The board.
 pub struct Board {
@@ -70,7 +70,7 @@ impl Board {
             } else {
                 thread::yield_now();
             }
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > TIMEOUT {
                 bail!("the others did not come");
             }
         }
@@ -93,7 +93,7 @@ impl Board {
             };
             while received() < self.word(SENT).load(Ordering::Acquire) {
                 thread::yield_now();
-                if begun.elapsed() > PATIENCE {
+                if begun.elapsed() > TIMEOUT {
                     let sent = self.word(SENT).load(Ordering::Acquire);
                     bail!("{} of {sent} messages were received", received());
                 }

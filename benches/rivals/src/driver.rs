@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::io::{FdFlags, fcntl_setfd};
 
-use crate::board::{Board, PATIENCE};
+use crate::board::{Board, TIMEOUT};
 use crate::contestant::{Contestant, Home};
 use crate::task::{Outcome, Quantity, Task};
 
@@ -125,7 +125,7 @@ fn measure_at(
         running.push(Worker { child });
     }
     let keep: Vec<_> = made.into_iter().map(|made| made.keep).collect();
-    let limit = PATIENCE + Duration::from_millis(2 * millis);
+    let limit = TIMEOUT + Duration::from_millis(2 * millis);
     let outcomes = gather(&mut running, limit)?;
     drop(keep);
     figure(quantity, &outcomes)
@@ -157,7 +157,8 @@ fn gather(running: &mut [Worker], limit: Duration) -> Result<Vec<Outcome>> {
             if !status.success() {
                 bail!("a process failed ({status}): {}", moaned.trim());
             }
-            outcomes[at] = serde_json::from_str(&said).context("a process spoke nonsense")?;
+            outcomes[at] =
+                serde_json::from_str(&said).context("a process did not print an outcome")?;
         }
         open = still;
         if begun.elapsed() > limit {

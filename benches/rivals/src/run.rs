@@ -10,7 +10,7 @@ use memring_testkit::placement::Placement;
 
 use crate::Args;
 use crate::contestant::{Contestant, Home};
-use crate::contestants::{self, glance};
+use crate::contestants::{self, quick_trip};
 use crate::driver::{Figure, Place, measure};
 use crate::findings::{Findings, Row, Sample};
 use crate::machine::Machine;
@@ -18,7 +18,7 @@ use crate::report;
 use crate::task::Quantity;
 
 /// A look at the floor.
-const GLANCE: Duration = Duration::from_millis(3);
+const QUICK_TRIP: Duration = Duration::from_millis(3);
 
 fn chosen(names: &[String], name: &str) -> bool {
     let begins = |part: &String| {
@@ -54,7 +54,7 @@ pub fn run(args: &Args) -> Result<()> {
     let rounds = args.rounds.unwrap_or(if args.quick { 3 } else { 7 });
     let mut place = Place::make()?;
     let begun = Instant::now();
-    let mut floor = glance(&placement.cpus, GLANCE)?;
+    let mut floor = quick_trip(&placement.cpus, QUICK_TRIP)?;
     for round in 0..rounds {
         for (contestant, row) in &mut cells {
             if row.failure.is_some() {
@@ -74,7 +74,7 @@ pub fn run(args: &Args) -> Result<()> {
                 cpus,
                 &mut place,
             );
-            let before = std::mem::replace(&mut floor, glance(cpus, GLANCE)?);
+            let before = std::mem::replace(&mut floor, quick_trip(cpus, QUICK_TRIP)?);
             match found {
                 Ok(Figure { value, times }) => row.samples.push(Sample {
                     value,

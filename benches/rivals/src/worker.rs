@@ -1,5 +1,5 @@
-//! What a worker does: the one place where messages are sent, received, echoed and timed, whoever
-//! carries them.
+//! What a worker does: the one place where messages are sent, received, echoed and timed, over any
+//! contestant.
 
 use std::hint;
 use std::sync::atomic::Ordering;
@@ -12,7 +12,7 @@ use memring_testkit::time::now;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::board::{Board, PATIENCE};
+use crate::board::{Board, TIMEOUT};
 use crate::contestant::{Rx, Tx};
 use crate::message::{Check, Exact, Rising, Source};
 use crate::task::{BATCH, Outcome, PERCENTILES, Quantity, Task, Way};
@@ -51,7 +51,7 @@ impl Pause {
         thread::yield_now();
         if self.looks.is_multiple_of(1 << 14) {
             let since = *self.since.get_or_insert_with(Instant::now);
-            assert!(since.elapsed() < PATIENCE, "nothing moves any more");
+            assert!(since.elapsed() < TIMEOUT, "nothing moves any more");
         }
         self.looks = self.looks.max(LOOKS);
     }

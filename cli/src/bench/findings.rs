@@ -5,8 +5,39 @@ use serde::Serialize;
 
 use super::control::Interval;
 use super::plan::Cell;
-use super::report::Trips;
 use memring_testkit::placement::ONE_CORE;
+
+/// A histogram's summary, in nanoseconds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Trips {
+    /// Round trips timed.
+    pub trips: u64,
+    /// Half take no longer.
+    pub p50: u64,
+    /// Nine of ten take no longer.
+    pub p90: u64,
+    /// 99 of 100.
+    pub p99: u64,
+    /// 999 of 1000.
+    #[serde(rename = "p99.9")]
+    pub p999: u64,
+    /// The longest.
+    pub max: u64,
+}
+
+impl Trips {
+    /// Sum up a histogram.
+    pub fn of(times: &Histogram<u64>) -> Self {
+        Trips {
+            trips: times.len(),
+            p50: times.value_at_quantile(0.5),
+            p90: times.value_at_quantile(0.9),
+            p99: times.value_at_quantile(0.99),
+            p999: times.value_at_quantile(0.999),
+            max: times.max(),
+        }
+    }
+}
 
 /// Where the two CPUs were during a measurement, as the floor before and after it shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

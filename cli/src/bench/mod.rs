@@ -6,6 +6,7 @@
 //! verification; `findings` is what was measured, and `report` what it adds up to.
 
 mod check;
+mod contenders;
 mod control;
 mod findings;
 mod floor;
@@ -25,11 +26,11 @@ use clap::Args as ClapArgs;
 
 use check::Total;
 use control::{Interval, Outcome, Role, Task};
-use findings::{Findings, Sample, Where};
+use findings::{Findings, Sample, Trips, Where};
 use memring_testkit::placement::{Placement, Topology};
 use plan::{Cell, FLOOR, Measure, Scale, plan};
 use processes::Processes;
-use report::{Report, RoundTrip, Throughput, Trips};
+use report::{Report, RoundTrip, Throughput};
 
 use crate::progress;
 
@@ -254,10 +255,10 @@ impl Bench {
             millis,
         };
         let mut work = Vec::new();
-        let [tx, rx] = link::make(contender, size)?;
+        let [tx, rx] = contenders::make(contender, size)?;
         match measure {
             Measure::RoundTrip => {
-                let [back_tx, back_rx] = link::make(contender, size)?;
+                let [back_tx, back_rx] = contenders::make(contender, size)?;
                 work.push((0, task(Role::Ping), vec![tx, back_rx]));
                 work.push((1, task(Role::Echo), vec![back_tx, rx]));
             }

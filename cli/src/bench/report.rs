@@ -2,10 +2,9 @@
 
 use std::io::{self, Write};
 
-use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::findings::{Findings, Where};
+use super::findings::{Findings, Trips, Where};
 use super::link::{Contender, Size, Wait};
 use super::plan::{Measure, Scale};
 use super::rings;
@@ -84,38 +83,6 @@ pub struct RoundTrip {
     pub trips: Trips,
     /// The median beside the floor's in the same rounds.
     pub per_floor: f64,
-}
-
-/// A histogram's summary, in nanoseconds.
-#[derive(Clone, Debug, Serialize)]
-pub struct Trips {
-    /// Round trips timed.
-    pub trips: u64,
-    /// Half take no longer.
-    pub p50: u64,
-    /// Nine of ten take no longer.
-    pub p90: u64,
-    /// 99 of 100.
-    pub p99: u64,
-    /// 999 of 1000.
-    #[serde(rename = "p99.9")]
-    pub p999: u64,
-    /// The longest.
-    pub max: u64,
-}
-
-impl Trips {
-    /// Sum up a histogram.
-    pub fn of(times: &Histogram<u64>) -> Self {
-        Trips {
-            trips: times.len(),
-            p50: times.value_at_quantile(0.5),
-            p90: times.value_at_quantile(0.9),
-            p99: times.value_at_quantile(0.99),
-            p999: times.value_at_quantile(0.999),
-            max: times.max(),
-        }
-    }
 }
 
 impl Throughput {

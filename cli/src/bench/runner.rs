@@ -8,9 +8,10 @@ use anyhow::{Context, Result, bail};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::check::{Ledger, message};
+use super::contenders::{Visit, visit};
 use super::control::{Control, Interval, Order, Outcome, Reply, Role, Task};
 use super::findings::histogram;
-use super::link::{Link, Rx, Tx, Visit, visit};
+use super::link::{Link, Rx, Tx};
 use memring_testkit::processes::tie_to_parent;
 use memring_testkit::time::now;
 

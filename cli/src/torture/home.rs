@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::peer::Order;
+use super::order::Order;
 
 /// Where the ring is: alone, so that anything else there is seen.
 pub fn rings(dir: &Path) -> PathBuf {

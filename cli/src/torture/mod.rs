@@ -8,9 +8,11 @@
 
 mod account;
 mod check;
+mod context;
 mod home;
 mod ledger;
 mod load;
+mod order;
 mod peer;
 mod plan;
 mod processes;
@@ -33,7 +35,7 @@ use memring::{OnDeath, RingKind};
 use crate::progress;
 use home::Home;
 use load::Size;
-use peer::Sabotage;
+use order::Sabotage;
 use plan::{Plan, Terms};
 use report::Report;
 use storm::Weather;
@@ -148,7 +150,7 @@ pub struct Args {
     sabotage: Option<Sabotage>,
 
     /// Seconds after which a process counts as hanging
-    #[arg(long = "patience", hide = true, default_value_t = 30)]
+    #[arg(long = "hang-timeout", hide = true, default_value_t = 30)]
     hang_after: u64,
 }
 

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::home;
 use super::ledger::{Hands, Ledger, Phase, Stage};
 use super::load::Size;
-use super::peer::{Assignment, Order, Sabotage};
+use super::order::{Assignment, Order, Sabotage};
 use super::plan::{Terms, Traffic, name};
 use memring_testkit::time::now;
 

@@ -6,9 +6,9 @@ use anyhow::{Error, Result, anyhow, bail};
 use memring::{Kind, RecvError, TryRecvError};
 
 use super::account::{Receiving, Stamp};
+use super::context::{PeerContext, linger};
 use super::ledger::{Hands, Phase, Stage, Step};
 use super::load::{self, Load};
-use super::peer::{PeerContext, linger};
 use super::plan::{Traffic, Verbs};
 use super::random::Random;
 

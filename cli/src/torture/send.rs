@@ -6,9 +6,10 @@ use anyhow::{Result, anyhow, bail};
 use memring::{Kind, SendBatchError, TrySendError};
 
 use super::account::Sending;
+use super::context::{PeerContext, linger};
 use super::ledger::{Stage, Step};
 use super::load::Load;
-use super::peer::{PeerContext, Sabotage, linger};
+use super::order::Sabotage;
 use super::plan::{Traffic, Verbs};
 use super::random::Random;
 

@@ -11,13 +11,16 @@ use memring::{Inspection, Kind, OnDeath, Peer, Ring, RingKind};
 
 use super::account::{Receiving, Sending};
 use super::check::{Circumstances, Figures, MAX_DELIVERIES, Receipts, audit};
+use super::context;
 use super::home;
 use super::ledger::{Ledger, PLACES, Phase, Stage, Step};
 use super::load::{Job, Load, Size, dispatch};
-use super::peer::{self, Sabotage};
+use super::order::Sabotage;
 use super::plan::{Await, Blow, Bout, Plan, Strike, Terms};
 use super::processes::{Config, Deaths, Processes};
+use super::receive;
 use super::report::Row;
+use super::send;
 
 /// A storm and its ring.
 #[derive(Clone, Debug)]
@@ -291,7 +294,7 @@ impl Job for Probe<'_> {
     type Out = Result<()>;
 
     fn run<T: Load + ?Sized, K: Kind>(self) -> Result<()> {
-        let ring = peer::open::<T, K>(self.dir)?;
+        let ring = context::open::<T, K>(self.dir)?;
         match K::KIND {
             RingKind::Spsc => {} // both sides have successors
             RingKind::Spmc => drop(ring.receiver()?),
@@ -320,19 +323,19 @@ impl Job for Successor<'_> {
     type Out = Result<()>;
 
     fn run<T: Load + ?Sized, K: Kind>(self) -> Result<()> {
-        let ring = peer::open::<T, K>(self.dir)?;
+        let ring = context::open::<T, K>(self.dir)?;
         // The place of no process; and no incarnation comes near this number.
         let mut receiving = Receiving::new(self.ledger, PLACES - 1);
         let mut sending = Sending::new(self.ledger, u32::MAX - 1);
         let mut rx = ring.receiver()?;
-        peer::drain(&mut rx, &mut receiving)?;
+        receive::drain(&mut rx, &mut receiving)?;
         let mut tx = ring.sender()?;
-        peer::drain(&mut rx, &mut receiving)?;
+        receive::drain(&mut rx, &mut receiving)?;
         let Task::Fill(capacity) = self.job else {
             return Ok(());
         };
-        let room = peer::fill(&mut tx, &mut sending)?;
-        let received = peer::drain(&mut rx, &mut receiving)?;
+        let room = send::fill(&mut tx, &mut sending)?;
+        let received = receive::drain(&mut rx, &mut receiving)?;
         if room != capacity || received != room {
             bail!(
                 "expected room for {capacity} messages in the empty ring, found room for {room}, \

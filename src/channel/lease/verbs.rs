@@ -11,8 +11,7 @@ use crate::error::{RecvError, RecvTimeoutError, Side, TryRecvError};
 use crate::message::Message;
 use crate::ring::kind::Kind;
 use crate::ring::memory::Memory;
-use crate::ring::recover::RedeliveryPolicy;
-use crate::ring::{ClaimError, ReceiveSide};
+use crate::ring::{ClaimError, ReceiveSide, RedeliveryPolicy};
 use crate::sys::failpoints::failpoint;
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {

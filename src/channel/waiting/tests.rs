@@ -89,11 +89,11 @@ struct Scripted<'e, E, F> {
     answer: F,
 }
 
-impl<E: Endpoint, F: FnMut() -> Option<ClaimError>> Endpoint for Scripted<'_, E, F> {
+impl<E: WaitingEndpoint, F: FnMut() -> Option<ClaimError>> WaitingEndpoint for Scripted<'_, E, F> {
     type Claimed = E::Claimed;
     const SENDS: bool = E::SENDS;
 
-    fn connection(&mut self) -> &mut Connection {
+    fn connection(&mut self) -> &mut EndpointConnection {
         self.endpoint.connection()
     }
 
@@ -115,7 +115,7 @@ impl<E: Endpoint, F: FnMut() -> Option<ClaimError>> Endpoint for Scripted<'_, E,
 }
 
 /// How a claim ends that gets each of `answers` in turn, then meets corruption.
-fn claim_with<E: Endpoint>(
+fn claim_with<E: WaitingEndpoint>(
     endpoint: &mut E,
     wait: Wait,
     answers: impl IntoIterator<Item = ClaimError>,

@@ -60,7 +60,7 @@ fn receive_past<R: ReceiveSide>(
 /// A sender dies beside a living one and a receiver, both of which recover.
 ///
 /// Seen to fail: `recover_slot` that frees the slot for the same lap; `reclaim` that
-/// does not probe (it robs the living sender); the compare-and-swap of a recovery
+/// does not probe (it robs a sender that is alive); the compare-and-swap of a recovery
 /// Relaxed (the next holder of the slot races with what the dead one wrote).
 #[test]
 fn models_dead_sender_of_many() {
@@ -123,7 +123,7 @@ fn models_two_recover_while_a_third_claims() {
 }
 
 /// A receiver of many that takes one message and dies at some step.
-fn doomed_receiver<S: Arity>(memory: &Arc<LoomMemory>, steps: u32, lock: &Lock) -> Lease {
+fn doomed_receiver<S: Arity>(memory: &Arc<LoomMemory>, steps: u32, lock: &Lock) -> NotedLease {
     let noted = RefCell::new(Vec::new());
     live(memory, steps, |memory| {
         let mut side = receiver::<MultiReceiver<S>>(memory, lock.owner.0);

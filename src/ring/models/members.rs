@@ -13,15 +13,15 @@ use crate::ring::{Arity, Multi, Single};
 use crate::wait::models::Futex;
 
 /// A ring whose members are all of one role: those of the side that is modelled.
-struct World {
+struct RingWorld {
     memory: Arc<LoomMemory>,
     table: LoomTable,
     park: Futex,
 }
 
-impl World {
-    fn new(memory: Arc<LoomMemory>, first: u16) -> World {
-        World {
+impl RingWorld {
+    fn new(memory: Arc<LoomMemory>, first: u16) -> RingWorld {
+        RingWorld {
             memory,
             table: LoomTable::new(Role {
                 index: 0,
@@ -36,7 +36,7 @@ impl World {
     fn at<R>(
         &self,
         number: u64,
-        act: impl FnOnce(Members<'_, LoomTable, Process<'_>, World>) -> R,
+        act: impl FnOnce(Members<'_, LoomTable, Process<'_>, RingWorld>) -> R,
     ) -> R {
         let table = &self.table;
         act(Members {
@@ -60,7 +60,7 @@ impl World {
 }
 
 /// As `channel::segment`.
-impl Recover for World {
+impl Recover for RingWorld {
     fn recover(&self, dead: &mut MemberSet, is_dead: impl FnMut(MemberId) -> bool) {
         recover::recover_held(&*self.memory, dead, POLICY, is_dead);
     }
@@ -91,7 +91,7 @@ fn models_two_scan_while_a_successor_attaches() {
     explore("two scan, a successor attaches", Some(2), move || {
         const ID: MemberId = MemberId(512);
         let memory = LoomMemory::new(1, 0, Fences::Membarrier, SlotWords);
-        let world = Arc::new(World::new(Arc::clone(&memory), ID.0));
+        let world = Arc::new(RingWorld::new(Arc::clone(&memory), ID.0));
         let mut single = sender::<SingleSender<Multi>>(&*memory, 1);
         assert_eq!(send(&*memory, &mut single, 11), Ok(()));
         world.attach(DEAD, Admits::Many).expect("the id is free");
@@ -140,7 +140,7 @@ fn models_two_scan_while_a_successor_attaches() {
 
 /// The senders of a ring, as a receiver sees them.
 struct Senders {
-    world: Arc<World>,
+    world: Arc<RingWorld>,
     known: Option<(u64, Presence)>,
 }
 
@@ -171,7 +171,7 @@ fn models_asleep_until_disconnected() {
         let name = format!("asleep until disconnected, dies: {dies}");
         explore(&name, Some(2), move || {
             let memory = LoomMemory::new(1, 0, Fences::Full, Nothing);
-            let world = Arc::new(World::new(Arc::clone(&memory), 1));
+            let world = Arc::new(RingWorld::new(Arc::clone(&memory), 1));
             let attached = world.attach(DEAD, Admits::One).expect("the id is free");
             let sender = {
                 let (world, memory) = (Arc::clone(&world), Arc::clone(&memory));

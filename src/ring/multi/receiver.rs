@@ -7,9 +7,9 @@ use crate::error::Corruption;
 use crate::members::MemberId;
 use crate::ring::layout::Cell;
 use crate::ring::memory::Memory;
-use crate::ring::recover::{self, RedeliveryPolicy};
+use crate::ring::recover;
+use crate::ring::side::{Claim, ClaimError, Held, Multiplicity, ReceiveSide, RedeliveryPolicy};
 use crate::ring::slot::{SlotState, SlotWord, before};
-use crate::ring::{Arity, Claim, ClaimError, Held, ReceiveSide};
 use crate::sys::atomic::Ordering;
 use crate::sys::failpoints::failpoint;
 use crate::wait::backoff::Contention;
@@ -43,7 +43,7 @@ impl<S> Clone for MultiReceiver<S> {
     }
 }
 
-impl<S: Arity> MultiReceiver<S> {
+impl<S: Multiplicity> MultiReceiver<S> {
     /// `PUBLISHED` to `READING` by us: exactly one receiver succeeds.
     #[inline]
     fn take<M: Memory>(&self, memory: &M, position: u64, word: SlotWord) -> Option<Claim> {
@@ -191,7 +191,7 @@ impl<S: Arity> MultiReceiver<S> {
     }
 }
 
-impl<S: Arity> ReceiveSide for MultiReceiver<S> {
+impl<S: Multiplicity> ReceiveSide for MultiReceiver<S> {
     const IN_ORDER: bool = false;
 
     fn attach<M: Memory>(

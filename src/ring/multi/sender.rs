@@ -7,8 +7,8 @@ use crate::error::Corruption;
 use crate::members::MemberId;
 use crate::ring::layout::Cell;
 use crate::ring::memory::Memory;
+use crate::ring::side::{ClaimError, Held, Multiplicity, SendSide};
 use crate::ring::slot::{SlotState, SlotWord, before};
-use crate::ring::{Arity, ClaimError, Held, SendSide};
 use crate::sys::atomic::Ordering;
 use crate::sys::failpoints::failpoint;
 use crate::wait::backoff::Contention;
@@ -32,7 +32,7 @@ impl<R> Clone for MultiSender<R> {
     }
 }
 
-impl<R: Arity> MultiSender<R> {
+impl<R: Multiplicity> MultiSender<R> {
     /// Single receiver: is it done with `position - capacity`? (R3) Credit is
     /// looked at first, for `done` is the receiver's own line.
     #[inline]
@@ -74,7 +74,7 @@ impl<R: Arity> MultiSender<R> {
     }
 }
 
-impl<R: Arity> SendSide for MultiSender<R> {
+impl<R: Multiplicity> SendSide for MultiSender<R> {
     fn attach<M: Memory>(memory: &M, me: MemberId) -> Result<Self, Corruption> {
         // Pairs with the Release store in `after_claim`.
         let next = memory.cell(Cell::Tail).load(Ordering::Acquire);

@@ -6,9 +6,9 @@ use crate::error::Corruption;
 use crate::members::MemberId;
 use crate::ring::layout::Cell;
 use crate::ring::memory::Memory;
-use crate::ring::recover::{self, RedeliveryPolicy};
+use crate::ring::recover;
+use crate::ring::side::{Claim, ClaimError, Held, Multiplicity, ReceiveSide, RedeliveryPolicy};
 use crate::ring::slot::{SlotState, SlotWord, before};
-use crate::ring::{Arity, Claim, ClaimError, Held, ReceiveSide};
 use crate::sys::atomic::{Ordering, fence};
 use crate::sys::failpoints::failpoint;
 
@@ -25,7 +25,7 @@ pub struct SingleReceiver<S> {
     pub(super) senders: PhantomData<fn() -> S>,
 }
 
-impl<S: Arity> SingleReceiver<S> {
+impl<S: Multiplicity> SingleReceiver<S> {
     #[inline(always)]
     fn set_done<M: Memory>(&mut self, memory: &M, done: u64) {
         self.done = done;
@@ -74,7 +74,7 @@ impl<S: Arity> SingleReceiver<S> {
     }
 }
 
-impl<S: Arity> ReceiveSide for SingleReceiver<S> {
+impl<S: Multiplicity> ReceiveSide for SingleReceiver<S> {
     const IN_ORDER: bool = true;
 
     /// R9: what the predecessor was handed and never acknowledged is given
@@ -183,7 +183,7 @@ impl<S: Arity> ReceiveSide for SingleReceiver<S> {
     }
 }
 
-impl<S: Arity> SingleReceiver<S> {
+impl<S: Multiplicity> SingleReceiver<S> {
     /// Takes the message at `next`, whose word is `word`.
     #[inline(always)]
     fn claim_next(&mut self, word: SlotWord) -> Claim {

@@ -6,8 +6,8 @@ use crate::error::Corruption;
 use crate::members::MemberId;
 use crate::ring::layout::Cell;
 use crate::ring::memory::Memory;
+use crate::ring::side::{ClaimError, Held, Multiplicity, SendSide};
 use crate::ring::slot::{SlotState, SlotWord};
-use crate::ring::{Arity, ClaimError, Held, SendSide};
 use crate::sys::atomic::{Ordering, fence};
 use crate::sys::failpoints::failpoint;
 
@@ -20,7 +20,7 @@ pub struct SingleSender<R> {
     pub(super) receivers: PhantomData<fn() -> R>,
 }
 
-impl<R: Arity> SingleSender<R> {
+impl<R: Multiplicity> SingleSender<R> {
     /// Looks for room beyond `limit` (R5). Full is judged by `done`: credit
     /// lags on purpose.
     #[cold]
@@ -130,7 +130,7 @@ impl<R: Arity> SingleSender<R> {
     }
 }
 
-impl<R: Arity> SendSide for SingleSender<R> {
+impl<R: Multiplicity> SendSide for SingleSender<R> {
     /// R6: hints may lag behind the words and never lead.
     fn attach<M: Memory>(memory: &M, _me: MemberId) -> Result<Self, Corruption> {
         // R18: pairs with what the previous holder did before it let go of the lock,

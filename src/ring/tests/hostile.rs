@@ -18,7 +18,7 @@ const TERMS: RedeliveryPolicy = RedeliveryPolicy {
 
 /// Everything in the ring's memory that the protocols look at.
 #[derive(Clone, Debug)]
-struct Nonsense {
+struct ArbitraryValues {
     words: Vec<u64>,
     cells: Vec<u64>,
 }
@@ -51,28 +51,28 @@ fn cell(capacity: u64) -> impl Strategy<Value = u64> {
     prop_oneof![3 => near.prop_map(|at| at as u64), 1 => any::<u64>()]
 }
 
-fn nonsense() -> impl Strategy<Value = Nonsense> {
+fn arbitrary_values() -> impl Strategy<Value = ArbitraryValues> {
     let capacity = prop_oneof![Just(1u64), Just(2), Just(4), Just(64)];
     capacity.prop_flat_map(|capacity| {
         let words = proptest::collection::vec(word(capacity), capacity as usize);
         let cells = proptest::collection::vec(cell(capacity), CELLS.len());
-        (words, cells).prop_map(|(words, cells)| Nonsense { words, cells })
+        (words, cells).prop_map(|(words, cells)| ArbitraryValues { words, cells })
     })
 }
 
 /// Runs every operation of a kind on such memory.
-fn try_everything<S: Arity, R: Arity>(nonsense: &Nonsense) {
-    let ring = HeapRing::<[u8]>::new(nonsense.words.len() as u64, 16, 0);
+fn try_everything<S: Arity, R: Arity>(values: &ArbitraryValues) {
+    let ring = HeapRing::<[u8]>::new(values.words.len() as u64, 16, 0);
     let view = *ring.view();
     let scribble = || {
-        for (position, word) in nonsense.words.iter().enumerate() {
+        for (position, word) in values.words.iter().enumerate() {
             view.word(position as u64).store(*word, Ordering::SeqCst);
         }
-        for (cell, value) in CELLS.into_iter().zip(&nonsense.cells) {
+        for (cell, value) in CELLS.into_iter().zip(&values.cells) {
             view.cell(cell).store(*value, Ordering::SeqCst);
         }
     };
-    // Attached before the nonsense came, and after.
+    // Attached before the arbitrary values came, and after.
     for late in [false, true] {
         if late {
             scribble();
@@ -150,12 +150,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_operation_returns(nonsense in nonsense()) {
+    fn every_operation_returns(values in arbitrary_values()) {
         within_30_s(move || {
-            try_everything::<Single, Single>(&nonsense);
-            try_everything::<Multi, Single>(&nonsense);
-            try_everything::<Single, Multi>(&nonsense);
-            try_everything::<Multi, Multi>(&nonsense);
+            try_everything::<Single, Single>(&values);
+            try_everything::<Multi, Single>(&values);
+            try_everything::<Single, Multi>(&values);
+            try_everything::<Multi, Multi>(&values);
         });
     }
 }
@@ -311,7 +311,7 @@ fn progress_that_cannot_be_is_called_so() {
 
 #[test]
 fn a_jump_past_what_is_in_hand_is_called_impossible() {
-    let mut world = World::<Multi, Single>::new(CAPACITY, 0, TERMS);
+    let mut world = CheckedRing::<Multi, Single>::new(CAPACITY, 0, TERMS);
     assert!(world.claim(0));
     world.publish(0);
     assert_eq!(world.take(0, 1, true), 1);

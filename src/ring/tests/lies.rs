@@ -26,7 +26,7 @@ enum Liar {
     Ahead(u64, u64),
     /// There is always something to claim, and it is gone when it is claimed.
     Vanishing(u64),
-    /// Everything is in somebody's hands, or is given back, at the lap at hand.
+    /// Every slot is held by an endpoint, or is given back, at the lap at hand.
     Busy(u64),
 }
 
@@ -152,7 +152,7 @@ fn nobody_is_led_on_for_ever() {
     }
 }
 
-/// The lies are such that somebody would be: they use a claim's patience up.
+/// The lies are such that somebody would be: they use up a claim's probes.
 #[test]
 fn the_lies_are_good_ones() {
     let contended = |liar| {

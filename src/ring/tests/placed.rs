@@ -13,7 +13,7 @@ const DISCARD: RedeliveryPolicy = RedeliveryPolicy {
     max_deliveries: 3,
 };
 
-impl<S: Arity, R: Arity> World<S, R> {
+impl<S: Arity, R: Arity> CheckedRing<S, R> {
     fn send(&mut self, sender: usize) {
         assert!(self.claim(sender), "full");
         self.publish(sender);
@@ -39,7 +39,7 @@ impl<S: Arity, R: Arity> World<S, R> {
 /// Puts a whole ring's worth of values through one kind, over the wrap.
 fn round<S: Arity, R: Arity>() {
     for capacity in [1, 2, 4, 64] {
-        let mut world = World::<S, R>::new(capacity, u64::MAX - 3, REDELIVER);
+        let mut world = CheckedRing::<S, R>::new(capacity, u64::MAX - 3, REDELIVER);
         for lap in 0..5 {
             for _ in 0..capacity {
                 world.send(0);
@@ -63,8 +63,8 @@ fn laps_run_over_the_wrap() {
 }
 
 #[test]
-fn of_two_repairers_one_repairs() {
-    let mut world = World::<Multi, Multi>::new(4, 0, REDELIVER);
+fn of_two_that_recover_one_does() {
+    let mut world = CheckedRing::<Multi, Multi>::new(4, 0, REDELIVER);
     world.send(0);
     world.take(0, 1, true);
     let word = world.word(0);
@@ -83,15 +83,15 @@ fn of_two_repairers_one_repairs() {
         recover::recover_slot(&view, held, DISCARD),
         Recovered::Nothing
     );
-    world.bury(0);
+    world.reap(0);
     // What the second counted in advance, it took back.
     world.check_counters();
     world.finish();
 }
 
 #[test]
-fn a_repairer_that_slept_for_a_lap_does_nothing() {
-    let mut world = World::<Multi, Multi>::new(1, 0, REDELIVER);
+fn a_recovery_that_slept_for_a_lap_does_nothing() {
+    let mut world = CheckedRing::<Multi, Multi>::new(1, 0, REDELIVER);
     world.send(0);
     world.take(0, 1, true);
     let early = Held {
@@ -111,14 +111,14 @@ fn a_repairer_that_slept_for_a_lap_does_nothing() {
 }
 
 #[test]
-fn a_sweep_stops_when_its_owner_turns_out_alive() {
-    let mut world = World::<Multi, Multi>::new(4, 0, REDELIVER);
+fn a_recovery_stops_when_its_owner_turns_out_alive() {
+    let mut world = CheckedRing::<Multi, Multi>::new(4, 0, REDELIVER);
     world.send(0);
     world.send(0);
     world.take(0, 2, true);
     let owner = world.receivers[0].id;
     let mut probes = 0;
-    let swept = recover::recover_held(
+    let recovered = recover::recover_held(
         &world.view(),
         &mut MemberSet::only(owner),
         REDELIVER,
@@ -127,14 +127,14 @@ fn a_sweep_stops_when_its_owner_turns_out_alive() {
             probes == 1
         },
     );
-    assert_eq!((swept, probes), (1, 2));
+    assert_eq!((recovered, probes), (1, 2));
     assert_eq!(world.word(0).state(), SlotState::Published);
     assert_eq!(world.word(1).state(), SlotState::Reading);
 }
 
 #[test]
-fn a_sweep_of_many_passes_over_the_one_who_turns_out_alive() {
-    let mut world = World::<Multi, Multi>::new(8, 0, REDELIVER);
+fn a_recovery_of_many_passes_over_the_one_who_turns_out_alive() {
+    let mut world = CheckedRing::<Multi, Multi>::new(8, 0, REDELIVER);
     world.add_receiver();
     world.add_receiver();
     for _ in 0..6 {
@@ -143,18 +143,18 @@ fn a_sweep_of_many_passes_over_the_one_who_turns_out_alive() {
     for receiver in [0, 1, 2] {
         world.take(receiver, 2, true);
     }
-    let [heir, dead, other] = [0, 1, 2].map(|receiver| world.receivers[receiver].id);
+    let [successor, dead, other] = [0, 1, 2].map(|receiver| world.receivers[receiver].id);
     let mut owners = MemberSet::default();
-    owners.insert(heir);
+    owners.insert(successor);
     owners.insert(dead);
     // Not `other`, who was not found dead.
     let mut asked = Vec::new();
-    let swept = recover::recover_held(&world.view(), &mut owners, REDELIVER, |owner| {
+    let recovered = recover::recover_held(&world.view(), &mut owners, REDELIVER, |owner| {
         asked.push(owner);
         owner == dead
     });
-    assert_eq!((swept, asked), (2, vec![heir, dead, dead]));
-    let is_left = [heir, dead, other].map(|owner| owners.contains(owner));
+    assert_eq!((recovered, asked), (2, vec![successor, dead, dead]));
+    let is_left = [successor, dead, other].map(|owner| owners.contains(owner));
     assert_eq!(is_left, [false, true, false]);
     let states = [0, 1, 2, 3, 4, 5].map(|position| world.word(position).state());
     let (back, held) = (SlotState::Published, SlotState::Reading);
@@ -163,7 +163,7 @@ fn a_sweep_of_many_passes_over_the_one_who_turns_out_alive() {
 
 #[test]
 fn what_was_given_back_behind_the_head_is_found_by_another() {
-    let mut world = World::<Multi, Multi>::new(4, 0, REDELIVER);
+    let mut world = CheckedRing::<Multi, Multi>::new(4, 0, REDELIVER);
     world.add_receiver();
     assert_eq!(world.receive(1), None); // not fresh any more
     for _ in 0..3 {
@@ -181,7 +181,7 @@ fn what_was_given_back_behind_the_head_is_found_by_another() {
 
 #[test]
 fn a_fresh_receiver_looks_behind_the_head_first() {
-    let mut world = World::<Single, Multi>::new(4, 0, REDELIVER);
+    let mut world = CheckedRing::<Single, Multi>::new(4, 0, REDELIVER);
     for _ in 0..3 {
         world.send(0);
     }
@@ -195,9 +195,9 @@ fn a_fresh_receiver_looks_behind_the_head_first() {
 
 #[test]
 fn a_requeue_counted_before_the_look_is_not_missed() {
-    // The repairer died between its change and its announcement: the sweep
-    // that follows announces, though it finds nothing.
-    let mut world = World::<Multi, Multi>::new(2, 0, REDELIVER);
+    // The process that recovered died between its change and its announcement: the
+    // recovery that follows announces, though it finds nothing.
+    let mut world = CheckedRing::<Multi, Multi>::new(2, 0, REDELIVER);
     world.send(0);
     world.add_receiver();
     world.take(0, 1, true);
@@ -228,7 +228,7 @@ fn exhaust<S: Arity, R: Arity>() {
             redeliver: true,
             max_deliveries: attempts,
         };
-        let mut world = World::<S, R>::new(2, 0, terms);
+        let mut world = CheckedRing::<S, R>::new(2, 0, terms);
         world.send(0);
         for hand in 1..=attempts {
             assert_eq!(world.lost, 0);
@@ -256,14 +256,14 @@ fn room_after_loss<S: Arity, R: Arity>(by_death: bool) {
         redeliver: true,
         max_deliveries: 1,
     };
-    let mut world = World::<S, R>::new(2, 0, terms);
+    let mut world = CheckedRing::<S, R>::new(2, 0, terms);
     world.send(0);
     world.send(0);
     assert!(!world.claim(0));
     world.take(0, 2, true);
     if by_death {
         world.kill_receiver(0, true);
-        world.sweep();
+        world.recover();
     } else {
         world.requeue(0);
     }
@@ -285,13 +285,13 @@ fn a_dropped_message_leaves_room() {
 
 /// Discards what a dead receiver had, and counts it exactly.
 fn discard<S: Arity, R: Arity>() {
-    let mut world = World::<S, R>::new(8, 0, DISCARD);
+    let mut world = CheckedRing::<S, R>::new(8, 0, DISCARD);
     for _ in 0..6 {
         world.send(0);
     }
     world.take(0, 4, true);
     world.kill_receiver(0, true);
-    world.sweep();
+    world.recover();
     assert_eq!(world.cell(Cell::Lost), 4);
     assert_eq!(world.receive(0), Some(4));
     world.finish();
@@ -307,7 +307,7 @@ fn what_the_dead_had_is_discarded_where_that_was_chosen() {
 
 #[test]
 fn positions_without_a_message_are_not_counted_as_lost() {
-    let mut world = World::<Multi, Single>::new(8, 0, DISCARD);
+    let mut world = CheckedRing::<Multi, Single>::new(8, 0, DISCARD);
     world.send(0);
     world.skip(0);
     world.skip(0);
@@ -321,7 +321,7 @@ fn positions_without_a_message_are_not_counted_as_lost() {
 #[test]
 fn a_batch_with_gaps_can_be_inherited() {
     // A gap right after a released message; then a full ring is handed out.
-    let mut world = World::<Multi, Single>::new(4, 0, REDELIVER);
+    let mut world = CheckedRing::<Multi, Single>::new(4, 0, REDELIVER);
     world.send(0);
     world.skip(0);
     assert_eq!(world.take(0, 4, true), 1);
@@ -336,7 +336,7 @@ fn a_batch_with_gaps_can_be_inherited() {
 
 /// Ever so many positions given up, then a message.
 fn find_past_gaps<R: Arity>(capacity: u64, gaps: u64) {
-    let mut world = World::<Multi, R>::new(capacity, 0, REDELIVER);
+    let mut world = CheckedRing::<Multi, R>::new(capacity, 0, REDELIVER);
     assert_eq!(world.receive(0), None);
     for _ in 0..gaps {
         world.skip(0);
@@ -359,7 +359,7 @@ fn a_message_is_found_past_any_number_of_gaps() {
 #[test]
 fn hints_that_lag_by_laps_are_healed() {
     const CAPACITY: u64 = 4096;
-    let mut world = World::<Multi, Multi>::new(CAPACITY, 0, REDELIVER);
+    let mut world = CheckedRing::<Multi, Multi>::new(CAPACITY, 0, REDELIVER);
     for _ in 0..3 {
         for _ in 0..CAPACITY {
             world.send(0);
@@ -386,7 +386,7 @@ fn hints_that_lag_by_laps_are_healed() {
 
 #[test]
 fn the_receiver_knows_past_its_leases() {
-    let mut world = World::<Multi, Single>::new(4, 0, REDELIVER);
+    let mut world = CheckedRing::<Multi, Single>::new(4, 0, REDELIVER);
     world.send(0);
     world.skip(0);
     world.send(0);
@@ -400,7 +400,7 @@ fn the_receiver_knows_past_its_leases() {
 
 #[test]
 fn a_claim_on_a_closed_ring_is_given_up() {
-    let mut world = World::<Multi, Multi>::new(4, 0, REDELIVER);
+    let mut world = CheckedRing::<Multi, Multi>::new(4, 0, REDELIVER);
     world.send(0);
     world.set_cell(Cell::Closed, 1);
     let view = world.view();
@@ -411,7 +411,7 @@ fn a_claim_on_a_closed_ring_is_given_up() {
     assert_eq!(world.receive(0), Some(0));
     assert_eq!(world.receive(0), None);
     // A single sender does not even enter.
-    let mut world = World::<Single, Multi>::new(4, 0, REDELIVER);
+    let mut world = CheckedRing::<Single, Multi>::new(4, 0, REDELIVER);
     world.set_cell(Cell::Closed, 1);
     let view = world.view();
     assert_eq!(world.senders[0].side.begin(&view), Err(ClaimError::Closed));
@@ -420,15 +420,18 @@ fn a_claim_on_a_closed_ring_is_given_up() {
 
 #[test]
 fn a_single_sender_inside_an_operation_shows() {
-    type Side = <Single as Arity>::Sender<Multi>;
-    let mut world = World::<Single, Multi>::new(4, 0, REDELIVER);
+    type Sending = <Single as Arity>::Sender<Multi>;
+    let mut world = CheckedRing::<Single, Multi>::new(4, 0, REDELIVER);
     let view = world.view();
-    assert!(Side::is_quiescent(&view));
+    assert!(Sending::is_quiescent(&view));
     assert!(world.claim(0));
-    assert!(!Side::is_quiescent(&view));
+    assert!(!Sending::is_quiescent(&view));
     world.publish(0);
-    assert!(Side::is_quiescent(&view));
+    assert!(Sending::is_quiescent(&view));
     assert!(world.claim(0));
     world.kill_sender(0);
-    assert!(Side::is_quiescent(&view), "the heir is not the dead one");
+    assert!(
+        Sending::is_quiescent(&view),
+        "the successor is not the dead one"
+    );
 }

@@ -22,8 +22,8 @@ enum Step {
     /// Dies between the claim and the hand-out.
     KillInClaim(usize),
     AddReceiver,
-    Sweep,
-    /// Whoever stores a hint may be late with it.
+    Recover,
+    /// An endpoint may store a hint late.
     StaleTail(u64),
     StaleHead(u64),
     /// The single sender died between the word and `sent`.
@@ -48,7 +48,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any.clone().prop_map(Step::KillReceiver),
         1 => any.prop_map(Step::KillInClaim),
         1 => Just(Step::AddReceiver),
-        1 => Just(Step::Sweep),
+        1 => Just(Step::Recover),
         1 => (0..6u64).prop_map(Step::StaleTail),
         1 => (0..6u64).prop_map(Step::StaleHead),
         1 => Just(Step::LateSent),
@@ -80,7 +80,7 @@ fn settings() -> impl Strategy<Value = (u64, u64, RedeliveryPolicy)> {
 
 fn run<S: Arity, R: Arity>(setting: (u64, u64, RedeliveryPolicy), steps: &[Step]) {
     let (capacity, start, terms) = setting;
-    let mut world = World::<S, R>::new(capacity, start, terms);
+    let mut world = CheckedRing::<S, R>::new(capacity, start, terms);
     for &step in steps {
         carry_out(&mut world, step);
         world.check_counters();
@@ -88,7 +88,7 @@ fn run<S: Arity, R: Arity>(setting: (u64, u64, RedeliveryPolicy), steps: &[Step]
     world.finish();
 }
 
-fn carry_out<S: Arity, R: Arity>(world: &mut World<S, R>, step: Step) {
+fn carry_out<S: Arity, R: Arity>(world: &mut CheckedRing<S, R>, step: Step) {
     let (senders, receivers) = (world.senders.len(), world.receivers.len());
     match step {
         Step::Send(who) | Step::Claim(who) => {
@@ -125,7 +125,7 @@ fn carry_out<S: Arity, R: Arity>(world: &mut World<S, R>, step: Step) {
             world.take(who, 1, false);
             world.kill_receiver(who, false);
         }
-        Step::Sweep => world.sweep(),
+        Step::Recover => world.recover(),
         Step::StaleTail(back) => set_back(world, Cell::Tail, back),
         Step::StaleHead(back) => set_back(world, Cell::Head, back),
         Step::LateSent if !S::MULTI => {
@@ -143,7 +143,7 @@ fn carry_out<S: Arity, R: Arity>(world: &mut World<S, R>, step: Step) {
 }
 
 /// Sets a hint back, but not before the beginning.
-fn set_back<S: Arity, R: Arity>(world: &World<S, R>, cell: Cell, back: u64) {
+fn set_back<S: Arity, R: Arity>(world: &CheckedRing<S, R>, cell: Cell, back: u64) {
     let now = world.cell(cell);
     let gone = now.wrapping_sub(world.start);
     world.set_cell(cell, now.wrapping_sub(back.min(gone)));

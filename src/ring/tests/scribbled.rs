@@ -105,7 +105,7 @@ impl Account {
 }
 
 /// A sender's work. (Two of a single side at once, which locks prevent elsewhere,
-/// are one more kind of nonsense.)
+/// are one more kind of invalid value.)
 fn sends<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, account: &Account) {
     let bytes = [7; BLOCK];
     while account.is_open() {

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::{Mutex, PoisonError};
 
-use super::Failpoint;
+use super::list::Failpoint;
 use crate::sys::signal::raise;
 
 /// What happens at a point.

@@ -30,12 +30,12 @@ pub(crate) enum Acquired {
 
 /// The bytes that this description holds.
 #[derive(Debug, Default)]
-struct Held {
+struct HeldLocks {
     exclusive: BTreeSet<u64>,
     shared: BTreeSet<u64>,
 }
 
-impl Held {
+impl HeldLocks {
     fn has(&self, byte: u64) -> bool {
         self.exclusive.contains(&byte) || self.shared.contains(&byte)
     }
@@ -54,7 +54,7 @@ impl Held {
 #[derive(Debug)]
 pub(crate) struct LockFile {
     fd: PrivateFd,
-    held: Mutex<Held>,
+    held: Mutex<HeldLocks>,
 }
 
 impl LockFile {
@@ -148,7 +148,7 @@ impl LockFile {
 
     /// The descriptor first: in a forked child the table may be locked by a
     /// thread that is not there.
-    fn enter(&self) -> io::Result<(BorrowedFd<'_>, MutexGuard<'_, Held>)> {
+    fn enter(&self) -> io::Result<(BorrowedFd<'_>, MutexGuard<'_, HeldLocks>)> {
         let fd = self.fd.verified()?;
         // The table changes only after the kernel has agreed, in one step.
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,11 +7,11 @@ use memring::{
     SendError, SendTimeoutError, Sender, TrySendBatchError, TrySendError,
 };
 
-use super::World;
 use super::answer::{Answer, Delivery, Figures, Refusal};
 use super::message::{Payload, Sent};
 use super::step::{Call, Guard, MAX_ENDPOINTS, Step, Verb};
 use super::watch::Watch;
+use super::world::World;
 use crate::kinds::Cloning;
 
 /// The endpoints that one process has on a ring, each in its slot.

@@ -22,6 +22,7 @@ mod step;
 #[cfg(feature = "proptest")]
 pub mod strategy;
 mod watch;
+mod world;
 
 pub use answer::{Answer, Delivery, Figures, Refusal};
 pub use config::{Config, Start};
@@ -29,19 +30,12 @@ pub use drive::Endpoints;
 pub use expect::Oracle;
 pub use message::{Bytes, Format, Payload, Sent, Wide};
 pub use step::{Call, Guard, MAX_BATCH, MAX_ENDPOINTS, Step, Verb};
+pub use world::World;
 
 use memring::RingKind;
 
 use crate::kinds::Cloning;
 use crate::with_kind;
-
-/// Carries calls out, in this process or in others.
-pub trait World {
-    /// Makes the call, and says what it answered.
-    fn carry_out(&mut self, call: &Call) -> Answer;
-    /// What the ring says of itself now.
-    fn figures(&self) -> Figures;
-}
 
 /// Carries `steps` out on a ring of this process's own.
 ///

@@ -32,7 +32,7 @@ fn a_sealed_ring_of_another_user_s_is_as_good_as_our_own() {
 }
 
 /// A descriptor for reading does not keep its receiver from writing: `/proc`
-/// opens it anew, as the file's own mode allows. `docs/trust.md` says so.
+/// opens it again, as the file's own mode allows. `docs/trust.md` says so.
 #[test]
 fn a_descriptor_for_reading_is_no_wall() {
     if ran_in_own_process() {

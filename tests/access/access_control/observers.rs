@@ -45,7 +45,7 @@ fn reading_is_all_the_permission_that_it_takes() {
 /// What `docs/trust.md` warns of: a byte that a mere reader has locked counts as
 /// somebody living. It changes nothing that is in the ring.
 #[test]
-fn whoever_may_read_may_stall() {
+fn a_process_that_may_read_may_stall() {
     on_stage(|stage| {
         let name = stage.path("x");
         let ring = Numbers::builder().capacity(2).mode(0o644);

@@ -32,7 +32,7 @@ fn every_later_call_returns_the_error_that_the_first_returned() {
     let word = (u64::MAX - 1) << 16;
     file.write_all_at(&word.to_ne_bytes(), SLOTS).unwrap();
     let TrySendError::Failed(7, failure) = tx.try_send(7).unwrap_err() else {
-        panic!("sent over nonsense");
+        panic!("sent over invalid values");
     };
     let Failure::Corrupted(Corruption {
         position: 0, found, ..

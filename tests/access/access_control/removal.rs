@@ -14,7 +14,7 @@ use super::{ATTACKER, Numbers, VICTIM, on_stage};
 use crate::place::Place;
 
 #[test]
-fn whoever_locks_the_directory_bars_nobody() {
+fn a_lock_on_the_directory_bars_nobody() {
     on_stage(|stage| {
         let name = stage.path("x");
         // Everybody may lock a directory that he may read.
@@ -110,7 +110,7 @@ fn a_directory_that_is_changed_for_another_meanwhile_leads_nowhere_else() {
 }
 
 #[test]
-fn whoever_locks_the_ring_s_file_is_waited_for_but_not_for_ever() {
+fn a_lock_on_the_ring_s_file_is_waited_for_but_not_for_ever() {
     if ran_in_own_process() {
         return;
     }

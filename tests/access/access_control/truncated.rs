@@ -17,7 +17,7 @@ use crate::place::Place;
 
 /// `docs/trust.md` says so. If this fails, there is something better to say.
 #[test]
-fn a_named_ring_that_its_owner_cuts_short_kills_whoever_touches_it() {
+fn a_named_ring_that_its_owner_cuts_short_kills_a_process_that_touches_it() {
     if ran_in_own_process() {
         return;
     }
@@ -65,10 +65,10 @@ fn a_name_and_seals_cannot_be_had_together() {
     says(&error, &["symbolic link"]);
 }
 
-/// Seals do not forbid holes: their pages come back as zeroes, which is nonsense
+/// Seals do not forbid holes: their pages come back as zeroes, which are invalid values
 /// and no signal.
 #[test]
-fn holes_in_a_sealed_ring_are_nonsense_and_no_signal() {
+fn holes_in_a_sealed_ring_are_an_error_and_no_signal() {
     if ran_in_own_process() {
         return;
     }

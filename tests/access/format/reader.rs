@@ -140,7 +140,7 @@ fn the_dead_are_told_from_the_living() {
     let found = rows(&path).expect("as before");
     assert_eq!(values(&found, "member"), expected);
     other.resume();
-    // Looking has cleared up nothing; whoever attaches does, and takes the place.
+    // Looking has cleared up nothing; a receiver that attaches does, and takes the place.
     let rx = scene.ring.receiver().expect("attach");
     let found = rows(&path).expect("as before");
     let me = std::process::id();
@@ -164,7 +164,7 @@ fn refused(path: &Path, words: &[&str]) {
 }
 
 #[test]
-fn nonsense_ends_in_one_line() {
+fn arbitrary_bytes_end_in_one_line() {
     if cfg!(target_endian = "big") {
         return; // the samples are of the other sort
     }

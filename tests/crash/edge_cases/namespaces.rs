@@ -1,4 +1,4 @@
-//! Participants in different PID namespaces.
+//! Members in different PID namespaces.
 
 use std::fmt::Display;
 
@@ -117,7 +117,7 @@ fn life_and_death_are_seen_across_pid_namespaces<K: Kind>() {
     assert!(one.alive && other.alive);
     assert!(K::KIND.has_many_senders() || scene.ring.sender().is_err());
     assert!(K::KIND.has_many_receivers() || scene.ring.receiver().is_err());
-    // Nobody takes what the living hold.
+    // Nobody takes what members that are alive hold.
     std::thread::sleep(A_WHILE);
     assert_eq!(scene.ring.stats().redelivered, 0);
 

@@ -20,7 +20,7 @@ const GO: usize = 1;
 const WHO: usize = 2;
 
 /// Its steps: it is there; it has tried what it inherited, after others took
-/// over; it has opened the ring anew, and is done.
+/// over; it has opened the ring itself, and is done.
 const THERE: u64 = 1;
 const TRIED: u64 = 2;
 const DONE: u64 = 3;
@@ -79,7 +79,7 @@ fn forked<K: Kind>(
     drop((tx, rx, ring));
     board.set(STEP, TRIED);
     board.wait(GO, DONE);
-    anew(&Ring::<Line, K>::open(RING).expect("open the ring anew"));
+    use_own(&Ring::<Line, K>::open(RING).expect("open the ring itself"));
     board.set(STEP, DONE);
 }
 
@@ -92,7 +92,7 @@ pub fn executed<K: Kind>(args: &Args) {
     board.wait(GO, TRIED);
     board.set(STEP, TRIED);
     board.wait(GO, DONE);
-    anew(&Ring::<Line, K>::from_fd(std::io::stdin()).expect("open the ring anew"));
+    use_own(&Ring::<Line, K>::from_fd(std::io::stdin()).expect("open the ring itself"));
     board.set(STEP, DONE);
 }
 
@@ -120,7 +120,7 @@ fn are_refused<K: Kind>(
 }
 
 /// What is the child's own works, within the rules: single sides are taken.
-fn anew<K: Kind>(ring: &Ring<Line, K>) {
+fn use_own<K: Kind>(ring: &Ring<Line, K>) {
     let sender = ring.sender();
     if K::KIND.has_many_senders() {
         put(&mut sender.expect("attach a sender"), OWN..OWN + 1);

@@ -80,7 +80,7 @@ fn inode<K: Kind>(ring: &Ring<u64, K>) -> u64 {
     file.metadata().expect("look at the file").ino()
 }
 
-/// Opens or makes a ring, talks to whoever is there, and removes it.
+/// Opens or makes a ring, talks to the peers that are there, and removes it.
 pub fn racer(args: &Args) {
     let board = args.board("board");
     board.add(STARTED, 1);

@@ -143,7 +143,10 @@ fn a_waiting_receiver_finds_a_dead_sender_behind_a_living_one<K: Kind>() {
     dead.kill();
     assert!(waits.is_waiting());
     wait_until_reaped(&scene.ring, Side::Sender);
-    assert!(waits.is_waiting(), "the living one's claim is passed over");
+    assert!(
+        waits.is_waiting(),
+        "a claim whose holder is alive is passed over"
+    );
     scene.let_go(living);
     assert_eq!(waits.outcome(), Outcome::Received(HELD, 0));
     waiter.finish();
@@ -165,7 +168,10 @@ fn a_waiting_sender_finds_a_dead_receiver_behind_a_living_one<K: Kind>() {
     dead.kill();
     assert!(waits.is_waiting());
     wait_until_reaped(&scene.ring, Side::Receiver);
-    assert!(waits.is_waiting(), "the living one's lease is written over");
+    assert!(
+        waits.is_waiting(),
+        "a lease whose holder is alive is written over"
+    );
     scene.counted(2, 0);
     scene.let_go(living);
     assert_eq!(waits.outcome(), Outcome::Sent);
@@ -204,8 +210,8 @@ for_each_kind!([mpsc mpmc] a_waiting_sender_finds_a_dead_sender);
 const TRIPS: u64 = 400;
 const TIME: Duration = Duration::from_secs(25);
 
-/// The bit of a sleeper that was killed stays in the word; whoever sleeps
-/// there next is woken all the same.
+/// The bit of a sleeper that was killed stays in the word; an endpoint that
+/// sleeps there next is woken all the same.
 fn a_dead_sleeper_costs_nothing_lasting<K: Kind>() {
     for side in [Side::Sender, Side::Receiver] {
         let home = Home::new();

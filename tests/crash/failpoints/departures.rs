@@ -1,5 +1,5 @@
-//! The last one on a side dies while it leaves, or whoever clears up after the
-//! last one does: the other side learns that nobody is left all the same.
+//! The last one on a side dies while it leaves, or the survivor that
+//! recovers what it held does: the other side learns that nobody is left all the same.
 
 use std::time::Duration;
 

@@ -55,7 +55,7 @@ fn repair<K: Cloning>(case: &Case) -> Duration {
         }
         scene.spawn(case.program, &plan)
     } else {
-        // The repairer is there before the death, which it alone can find.
+        // The survivor is there before the death, which it alone can find.
         let ready = scene.progress.readies();
         let doomed = scene.spawn(case.program, &plan);
         scene.progress.wait_ready(ready + 1);
@@ -72,7 +72,7 @@ fn repair<K: Cloning>(case: &Case) -> Duration {
         Act::Stop => {
             doomed.wait_for_state('T');
             scene.is_respected(&doomed, case.side());
-            // Others repair past a repairer that is stopped.
+            // Others recover past a survivor that is stopped.
             for side in [Side::Sender, Side::Receiver] {
                 if side != case.side() || has_many(K::KIND, side) {
                     scene.add(side);
@@ -86,7 +86,7 @@ fn repair<K: Cloning>(case: &Case) -> Duration {
     let lost = scene.ring.stats().lost;
     let leased = victim::LEASED as u64;
     match case.dead {
-        // One too many at most: a repairer was killed, or came too late.
+        // One too many at most: a survivor was killed, or came too late.
         Dead::ReceiverDiscarded => assert!((leased..=leased + 1).contains(&lost), "{lost}"),
         _ => assert_eq!(lost, 0),
     }
@@ -99,7 +99,7 @@ fn with_both_acts(points: Vec<Failpoint>) -> impl Iterator<Item = (Failpoint, Ac
     points.into_iter().flat_map(acts)
 }
 
-fn repairers<K: Cloning>() {
+fn survivors<K: Cloning>() {
     let mut cases = Vec::new();
     for dead in [Dead::Sender, Dead::Receiver, Dead::ReceiverDiscarded] {
         let victim = match dead {
@@ -126,7 +126,7 @@ fn repairers<K: Cloning>() {
             }
         }
     }
-    run_all(&title::<K>("repairers"), &cases, repair::<K>);
+    run_all(&title::<K>("survivors"), &cases, repair::<K>);
 }
 
 fn successors<K: Cloning>() {
@@ -194,7 +194,7 @@ fn closers<K: Cloning>() {
     run_all(&title::<K>("closers"), &cases, close::<K>);
 }
 
-/// A repairer stops between its count and its change; somebody else repairs;
+/// A survivor stops between its count and its change; another recovers the slot;
 /// it goes on, and is killed or stopped when it finds that out.
 fn repair_late<K: Cloning>(act: &Act) -> Duration {
     let mut scene = Scene::<K>::new(small());
@@ -227,9 +227,9 @@ fn repair_late<K: Cloning>(act: &Act) -> Duration {
     }
 }
 
-fn late_repairers<K: Cloning>() {
+fn late_survivors<K: Cloning>() {
     let cases = [Act::Kill, Act::Stop];
-    run_all(&title::<K>("late repairers"), &cases, repair_late::<K>);
+    run_all(&title::<K>("late survivors"), &cases, repair_late::<K>);
 }
 
 /// A single sender dies inside an operation, and its successor does nothing: then
@@ -245,5 +245,5 @@ fn idle_successors<K: Cloning>() {
     nothing_is_left(&scene.ring);
 }
 
-for_each_kind!(idle_successors, repairers, successors, closers);
-for_each_kind!([spmc mpmc] late_repairers);
+for_each_kind!(idle_successors, survivors, successors, closers);
+for_each_kind!([spmc mpmc] late_survivors);

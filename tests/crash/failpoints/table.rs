@@ -97,7 +97,7 @@ pub fn of_traffic(program: Program, kind: RingKind) -> Vec<Failpoint> {
     [&COMING_AND_GOING[..], &SLEEPING, own].concat()
 }
 
-/// Who is dead when a repairer or a successor comes.
+/// Who is dead when a survivor or a successor comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dead {
     /// A sender with a grant.
@@ -112,7 +112,7 @@ pub enum Dead {
     AllPlaces,
 }
 
-/// A repairer meets one of `Dead`: what it passes.
+/// A survivor meets one of `Dead`: what it passes.
 pub fn of_repair(dead: Dead, kind: RingKind) -> Vec<Failpoint> {
     let on_slot: &[Failpoint] = match dead {
         Dead::Sender if kind.has_many_senders() => &[Repaired],
@@ -159,10 +159,10 @@ pub fn of_successor(dead: Dead) -> Vec<Failpoint> {
     [&coming[..], own].concat()
 }
 
-/// Whoever closes a ring and then reports its end.
+/// An endpoint closes a ring and then reports its end.
 pub const OF_CLOSING: [Failpoint; 3] = [ClosedSet, AllCounted, ClosedFenced];
 
-/// Two repairers at one slot: the one that comes too late.
+/// Two survivors at one slot: the one that comes too late.
 pub const OF_LATE_REPAIR: [Failpoint; 1] = [CountTakenBack];
 
 /// Making a ring with a name; one without; removing one.

@@ -20,8 +20,8 @@ use std::env;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use memring_testkit::children::{Child, Role, without_limit};
-use memring_testkit::homes::{command, directory};
+use memring_testkit::children::{Child, Role, command, without_limit};
+use memring_testkit::homes::directory;
 use memring_testkit::random::Random;
 
 const SECONDS: &str = "MEMRING_HOSTILE_SECONDS";

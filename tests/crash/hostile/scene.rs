@@ -64,7 +64,7 @@ impl Tally {
 }
 
 pub struct Scene<'s, T: Message + ?Sized, K: Kind> {
-    /// The handle of whoever made the ring. Its memory may be nonsense.
+    /// The handle of the process that made the ring. Its memory may hold arbitrary bytes.
     pub made: Ring<T, K>,
     pub name: Option<&'s Path>,
     pub end: Instant,
@@ -79,7 +79,7 @@ impl<T: Message + ?Sized, K: Kind> Scene<'_, T, K> {
         Instant::now() >= self.end
     }
 
-    /// A handle of the caller's own, unless the header is nonsense just now.
+    /// A handle of the caller's own, unless the header is invalid just now.
     pub fn open(&self, watch: &Watch) -> Option<Ring<T, K>> {
         let builder = Ring::<T, K>::builder().wait_through_disconnect(self.waits_through);
         let opened = watch.call("open", Duration::ZERO, || match self.name {
@@ -151,17 +151,17 @@ impl<T: Message + ?Sized, K: Kind> Scene<'_, T, K> {
         }
     }
 
-    /// A handle has failed: only because the memory is nonsense. A header that
+    /// A handle has failed: only because the memory holds invalid values. A header that
     /// told a smaller limit when it was opened makes a ring of smaller messages
     /// for that handle, which then says so.
     pub fn failed(&self, failure: Failure) {
         let made_for = self.made.message_size();
-        let is_nonsense = match failure {
+        let is_invalid = match failure {
             Failure::Corrupted(_) => true,
             Failure::TooLong { length, limit } => limit < length && length <= made_for,
             _ => false,
         };
-        assert!(is_nonsense, "{failure}");
+        assert!(is_invalid, "{failure}");
         self.tally.add(Outcome::Corrupted, 1);
     }
 }

@@ -85,7 +85,7 @@ impl<const N: usize> Rx<N> for Line {
 
 /// A short look at the floor by two threads of this process: the median of batches of round
 /// trips, in nanoseconds. It says whether the two CPUs are two cores now.
-pub fn glance(cpus: &[usize], span: Duration) -> Result<f64> {
+pub fn quick_trip(cpus: &[usize], span: Duration) -> Result<f64> {
     const TRIPS: u64 = 50;
     #[repr(align(128))]
     struct Word(AtomicU64);

@@ -15,7 +15,7 @@ use ipmpsc::SharedRingBuffer;
 use shmem_ipc::sharedring;
 
 use super::kernel::handed_down;
-use crate::board::PATIENCE;
+use crate::board::TIMEOUT;
 use crate::contestant::{Crossing, Link, Made, Profile, Rx, Skill, Tx};
 use crate::message::{Check, Source};
 use crate::worker::until;
@@ -276,7 +276,7 @@ impl<const N: usize> Tx<N> for IpcTx {
             let name = loop {
                 match fs::read_to_string(path) {
                     Ok(name) => break name,
-                    Err(error) => assert!(begun.elapsed() < PATIENCE, "no name: {error}"),
+                    Err(error) => assert!(begun.elapsed() < TIMEOUT, "no name: {error}"),
                 }
                 thread::yield_now();
             };

@@ -9,7 +9,7 @@ use ringfire::{
     BusySpin, FlowControl, FutexWait, RingConsumer, RingProducer, RingProducerBuilder, WaitStrategy,
 };
 
-use crate::board::PATIENCE;
+use crate::board::TIMEOUT;
 use crate::contestant::{Crossing, Link, Made, Profile, Rx, Skill, Tx};
 use crate::message::{Check, Source};
 use crate::task::BATCH;
@@ -111,7 +111,7 @@ impl<S: Style> Crossing for Ringfire<S> {
             match RingConsumer::attach(&link.path) {
                 Ok(consumer) => break consumer,
                 // The sender may not have made it yet.
-                Err(_) if begun.elapsed() < PATIENCE => thread::yield_now(),
+                Err(_) if begun.elapsed() < TIMEOUT => thread::yield_now(),
                 Err(error) => return Err(anyhow!("cannot attach: {error}")),
             }
         };

@@ -11,7 +11,7 @@ use super::state::{LOCKS, PackedAccess, WatchedMemory};
 use super::{Saved, Scenario};
 use crate::members::{Liveness, MemberId, MemberSet, Members, Recover};
 use crate::ring::recover;
-use crate::ring::side::{Multi, Single};
+use crate::ring::{Multi, Single};
 
 /// What all processes share while they run.
 pub(super) struct Context {

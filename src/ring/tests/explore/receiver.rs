@@ -9,10 +9,10 @@ use super::process::{LocalState, On, note, note_with};
 use super::script::{Stage, call_again};
 use super::{Saved, Snapshot};
 use crate::members::{Liveness, MemberId, Presence, Scan, Table};
+use crate::ring::RedeliveryPolicy;
 use crate::ring::end::{self, Check, Conclude, ConcludeStep, Conclusion, End};
 use crate::ring::layout::Cell;
 use crate::ring::memory::Memory;
-use crate::ring::recover::RedeliveryPolicy;
 use crate::ring::{Arity, Claim, ClaimError, ReceiveSide, SendSide};
 use crate::sys::atomic::Ordering;
 

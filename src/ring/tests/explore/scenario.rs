@@ -2,7 +2,7 @@
 
 use super::mutants::Mutant;
 use crate::members::Role;
-use crate::ring::recover::RedeliveryPolicy;
+use crate::ring::RedeliveryPolicy;
 
 /// What a sender does, one after the other.
 #[derive(Clone, Copy, Debug)]
