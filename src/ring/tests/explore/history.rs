@@ -50,7 +50,9 @@ pub(super) fn forget(context: &Context, local: &mut LocalState, made: &[Made], p
         {
             forget_take(context, history, made);
         }
-        Stage::Attach if is_sender && looks_at_word => *history = vec![offset(position)],
+        Stage::Attach if is_sender && looks_at_word && context.scenario.many_receivers => {
+            *history = vec![offset(position)];
+        }
         Stage::Scan | Stage::Conclude(ConcludeStep::Scan, _) => {
             *history = forget_scan(context, history, made, pending);
         }

@@ -29,7 +29,7 @@ pub(super) enum Mutant {
     OnAfterFailure,
     /// R6: `sent` before the word.
     SentBeforeWord,
-    /// `sent` only at the end of a batch, however long: this one does no harm.
+    /// R6: `sent` only at the end of a batch, however long.
     SentAtTheEnd,
     /// R7: a claim is passed over.
     SkipClaims,
