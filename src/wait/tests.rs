@@ -115,7 +115,9 @@ impl Operation for Waiter {
         assert_eq!(registered, self.registered, "W2: the word as registered");
         let now = self.park.now();
         self.sleeps.push((now, until));
-        let end = self.woken_after.map_or(until, |after| until.min(now + after));
+        let end = self
+            .woken_after
+            .map_or(until, |after| until.min(now + after));
         self.park.now.set(end);
         end == until
     }
