@@ -20,6 +20,8 @@ mod id;
 pub(crate) mod models;
 mod reap;
 mod table;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 pub(crate) use attach::{Admits, Attached, Refusal};
 pub use id::MemberId;

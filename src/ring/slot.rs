@@ -166,7 +166,8 @@ impl Geometry {
 
     /// Where a receiver goes on from `position`, whose slot has moved on to
     /// `word`, that many laps `ahead` (R11): everything between has been
-    /// consumed or given up.
+    /// consumed or given up. This makes no room: a slot that was given up is free for
+    /// the next lap before any receiver passes it.
     #[inline]
     pub(crate) fn skip_consumed(self, position: u64, word: SlotWord, ahead: i64) -> u64 {
         // A free slot's last position is the lap before.

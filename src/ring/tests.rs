@@ -5,9 +5,12 @@
 //! when the two disagree. `random` drives it with random steps, `placed` sets up
 //! what chance would rarely meet, `hostile` fills the memory with arbitrary values, and
 //! `scribbled` does so from another thread meanwhile; `streams` runs by the rules
-//! between threads. In `lies` each word changes just before it is looked at.
+//! between threads. In `lies` each word changes just before it is looked at. `gaps`
+//! shows what passing a gap does not do, `ends` which barrier is made at which end.
 
+mod ends;
 pub(super) mod explore;
+mod gaps;
 mod hostile;
 mod lies;
 mod placed;

@@ -78,8 +78,16 @@ impl Looks {
     }
 }
 
+#[cfg(all(test, not(loom)))]
+thread_local! {
+    /// Yields of this thread, for the tests.
+    pub(super) static YIELDS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
 /// loom's threads must not be yielded by the system.
 fn yield_now() {
+    #[cfg(all(test, not(loom)))]
+    YIELDS.set(YIELDS.get() + 1);
     #[cfg(not(loom))]
     std::thread::yield_now();
     #[cfg(loom)]

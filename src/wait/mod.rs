@@ -11,6 +11,8 @@ pub(crate) mod models;
 #[cfg(not(loom))]
 pub(crate) mod parker;
 pub(crate) mod strategy;
+#[cfg(all(test, not(loom)))]
+mod tests;
 pub(crate) mod word;
 
 pub(crate) use block::{Operation, Poll, block};

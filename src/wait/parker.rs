@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::word::Park;
 use crate::sys::atomic::{AtomicU32, Fences, Ordering, fence};
 use crate::sys::clock::MonotonicTime;
+use crate::sys::failpoints::failpoint;
 use crate::sys::{futex, membarrier};
 
 /// Sleeps by futex; its heavy barrier fits the object's fences.
@@ -21,6 +22,7 @@ impl Parker {
             // Fails only where a sandbox forbids every form of it.
             let _ = membarrier::thorough();
         }
+        failpoint!(ThoroughBarrier);
     }
 }
 
@@ -43,6 +45,7 @@ impl Park for Parker {
             // be late by the cap of a sleep (W4), not lost.
             let _ = membarrier::heavy();
         }
+        failpoint!(HeavyBarrier);
     }
 
     fn sleep(&self, word: &AtomicU32, expected: u32, deadline: MonotonicTime) -> bool {

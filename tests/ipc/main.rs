@@ -1,7 +1,7 @@
 //! Rings between processes: every message arrives once and in order, whatever
 //! the kind, the message, the verbs and the way of waiting; rings change hands
 //! as descriptors; the ends of a ring are seen as documented; what rings take
-//! from the system they give back.
+//! from the system they give back; a sleeper is woken, and not by the cap of its sleep.
 
 mod clones;
 mod ends;
@@ -12,6 +12,7 @@ mod idle;
 mod interrupted;
 mod lockstep;
 mod race;
+mod wakeups;
 
 use memring_testkit::children::{self, Role};
 use memring_testkit::of_kind;
@@ -34,5 +35,6 @@ fn child() {
         ("interrupted opener", interrupted::opener),
     ];
     roles.extend(lockstep::ROLES);
+    roles.extend(wakeups::ROLES);
     children::enter(&roles);
 }

@@ -1,8 +1,11 @@
 //! Situations set up on purpose.
 
+use std::cell::RefCell;
+
 use super::*;
 use crate::ring::slot::{SlotState, SlotWord};
 use crate::ring::{Multi, Single};
+use crate::sys::atomic::watched::{Access, watched_by};
 
 const REDELIVER: RedeliveryPolicy = RedeliveryPolicy {
     redeliver: true,
@@ -239,6 +242,34 @@ fn exhaust<S: Arity, R: Arity>() {
         assert_eq!(world.cell(Cell::Redelivered), u64::from(attempts) - 1);
         assert_eq!(world.receive(0), None);
         world.finish();
+    }
+}
+
+/// R15: a survivor that dies in between has counted one too many, and hidden nothing.
+#[test]
+fn what_is_given_back_is_counted_before_the_change() {
+    thread_local! {
+        static CHANGES: RefCell<Vec<Access>> = const { RefCell::new(Vec::new()) };
+    }
+    fn record(found: u64, access: Access) -> Option<u64> {
+        if access != Access::Load {
+            CHANGES.with_borrow_mut(|changes| changes.push(access));
+        }
+        Some(found)
+    }
+    for terms in [REDELIVER, DISCARD] {
+        let mut world = CheckedRing::<Multi, Multi>::new(2, 0, terms);
+        world.send(0);
+        assert_eq!(world.take(0, 1, false), 1);
+        let (view, word) = (world.view(), world.word(0));
+        let held = Held { position: 0, word };
+        watched_by(record, || recover::recover_slot(&view, held, terms));
+        let changes = CHANGES.take();
+        let first = changes.get(..2);
+        assert!(
+            matches!(first, Some([Access::Add(1), Access::Swap(from, _)]) if *from == word.0),
+            "{changes:?}"
+        );
     }
 }
 

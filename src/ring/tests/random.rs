@@ -6,7 +6,7 @@ use super::*;
 use crate::ring::{Multi, Single};
 
 #[derive(Clone, Copy, Debug)]
-enum Step {
+pub(super) enum Step {
     Send(usize),
     Claim(usize),
     Publish(usize),
@@ -32,7 +32,7 @@ enum Step {
     LateCredit(u64),
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let any = 0..4usize;
     let step = prop_oneof![
         6 => any.clone().prop_map(Step::Send),
@@ -66,7 +66,7 @@ fn starts(capacity: u64) -> impl Strategy<Value = u64> {
     ]
 }
 
-fn settings() -> impl Strategy<Value = (u64, u64, RedeliveryPolicy)> {
+pub(super) fn settings() -> impl Strategy<Value = (u64, u64, RedeliveryPolicy)> {
     let capacity = prop_oneof![Just(1u64), Just(2), Just(4), Just(64)];
     let terms = (any::<bool>(), prop_oneof![1..4u8, Just(15)]);
     (capacity, terms).prop_flat_map(|(capacity, (redeliver, attempts))| {
@@ -88,7 +88,7 @@ fn run<S: Arity, R: Arity>(setting: (u64, u64, RedeliveryPolicy), steps: &[Step]
     world.finish();
 }
 
-fn carry_out<S: Arity, R: Arity>(world: &mut CheckedRing<S, R>, step: Step) {
+pub(super) fn carry_out<S: Arity, R: Arity>(world: &mut CheckedRing<S, R>, step: Step) {
     let (senders, receivers) = (world.senders.len(), world.receivers.len());
     match step {
         Step::Send(who) | Step::Claim(who) => {

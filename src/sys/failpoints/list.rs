@@ -54,6 +54,8 @@ failpoints! {
     // Sleeping and waking.
     SleepRegistered: "The sleepers' bit was set.",
     SleepFenced: "The barrier of a sleeper has passed.",
+    HeavyBarrier: "The heavy barrier of a sleeper, or before an end is reported, has passed.",
+    ThoroughBarrier: "The thorough barrier at a closed ring has passed.",
     Woken: "A sleep has ended.",
     WaitWordCounted: "A notifier has counted the wait word up, and has woken no waiter yet.",
     BitCleared: "A notifier has cleared the sleepers' bit, and has woken no waiter yet.",

@@ -36,8 +36,9 @@ const COMING_AND_GOING: [Failpoint; 8] = [
     Detached,
 ];
 /// Sleeping, and waking those who sleep, whichever way.
-const SLEEPING: [Failpoint; 6] = [
+const SLEEPING: [Failpoint; 7] = [
     SleepRegistered,
+    HeavyBarrier,
     SleepFenced,
     Woken,
     WaitWordCounted,
@@ -160,7 +161,7 @@ pub fn of_successor(dead: Dead) -> Vec<Failpoint> {
 }
 
 /// An endpoint closes a ring and then reports its end.
-pub const OF_CLOSING: [Failpoint; 3] = [ClosedSet, AllCounted, ClosedFenced];
+pub const OF_CLOSING: [Failpoint; 4] = [ClosedSet, AllCounted, ThoroughBarrier, ClosedFenced];
 
 /// Two survivors at one slot: the one that comes too late.
 pub const OF_LATE_REPAIR: [Failpoint; 1] = [CountTakenBack];

@@ -1,0 +1,204 @@
+//! Coming, going and dying over a table on the heap, where the kernel's answers about
+//! locks follow a script.
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+
+use super::table::{DIRTY, GENERATION};
+use super::{Admits, Liveness, MemberId, MemberSet, Members, Presence, Recover, Role, Scan, Table};
+use crate::sys::atomic::{AtomicU64, Ordering};
+
+const FIRST: u16 = 4;
+const ROLE: Role = Role {
+    index: 0,
+    first: FIRST,
+    end: FIRST + 3,
+};
+
+/// An object whose members are all of one role. What was done for members is written
+/// down.
+struct ScriptedObject {
+    roles: [Role; 1],
+    entries: [AtomicU64; 3],
+    pids: [AtomicU64; 3],
+    epoch: AtomicU64,
+    /// Ids whose locks are held.
+    locked: RefCell<Vec<u16>>,
+    /// This id is locked by a successor when a recovery begins.
+    succeeded: Cell<Option<u16>>,
+    recovered: RefCell<Vec<u16>>,
+    wakes: Cell<u32>,
+}
+
+impl ScriptedObject {
+    fn new() -> Self {
+        ScriptedObject {
+            roles: [ROLE],
+            entries: std::array::from_fn(|_| AtomicU64::new(0)),
+            pids: std::array::from_fn(|_| AtomicU64::new(0)),
+            epoch: AtomicU64::new(0),
+            locked: RefCell::default(),
+            succeeded: Cell::new(None),
+            recovered: RefCell::default(),
+            wakes: Cell::new(0),
+        }
+    }
+
+    fn members(&self) -> Members<'_, ScriptedObject, ScriptedObject, ScriptedObject> {
+        Members {
+            table: self,
+            liveness: self,
+            recover: self,
+        }
+    }
+
+    fn entry_of(&self, id: u16) -> u64 {
+        self.entry(MemberId(id)).load(Ordering::SeqCst)
+    }
+
+    fn changes(&self) -> u64 {
+        self.epoch.load(Ordering::SeqCst)
+    }
+
+    /// A member that died with its id: the kernel has freed its lock.
+    fn died(&self, id: u16) -> u64 {
+        let entry = 3 * GENERATION | DIRTY;
+        self.entry(MemberId(id)).store(entry, Ordering::SeqCst);
+        entry
+    }
+}
+
+impl Table for ScriptedObject {
+    fn roles(&self) -> &[Role] {
+        &self.roles
+    }
+
+    fn entry(&self, id: MemberId) -> &AtomicU64 {
+        &self.entries[usize::from(id.0 - FIRST)]
+    }
+
+    fn pid(&self, id: MemberId) -> &AtomicU64 {
+        &self.pids[usize::from(id.0 - FIRST)]
+    }
+
+    fn epoch(&self, _role: Role) -> &AtomicU64 {
+        &self.epoch
+    }
+}
+
+impl Liveness for ScriptedObject {
+    type Error = Infallible;
+
+    fn try_lock(&self, id: MemberId) -> Result<bool, Infallible> {
+        let is_free = !self.is_alive(id);
+        if is_free {
+            self.locked.borrow_mut().push(id.0);
+        }
+        Ok(is_free)
+    }
+
+    fn unlock(&self, id: MemberId) {
+        self.locked.borrow_mut().retain(|locked| *locked != id.0);
+    }
+
+    fn is_alive(&self, id: MemberId) -> bool {
+        self.locked.borrow().contains(&id.0)
+    }
+}
+
+impl Recover for ScriptedObject {
+    /// Each of the dead holds one slot.
+    fn recover(&self, dead: &mut MemberSet, mut is_dead: impl FnMut(MemberId) -> bool) {
+        self.locked.borrow_mut().extend(self.succeeded.take());
+        for id in ROLE.ids() {
+            if !dead.contains(MemberId(id)) {
+                continue;
+            }
+            match is_dead(MemberId(id)) {
+                true => self.recovered.borrow_mut().push(id),
+                false => dead.remove(MemberId(id)),
+            }
+        }
+    }
+
+    fn wake_all(&self) {
+        self.wakes.set(self.wakes.get() + 1);
+    }
+}
+
+#[test]
+fn a_coming_and_a_going_are_counted_and_a_going_wakes() {
+    let object = ScriptedObject::new();
+    let members = object.members();
+    assert_eq!(members.presence(ROLE), (0, Presence::Never));
+    let attached = members.attach(ROLE, Admits::Many, 1).expect("a place");
+    assert_eq!(attached.id, MemberId(FIRST));
+    assert_eq!(object.entry_of(FIRST), GENERATION | DIRTY);
+    assert_eq!(members.presence(ROLE), (1, Presence::Present));
+    assert_eq!(object.wakes.get(), 0);
+    members.detach(&attached, true);
+    assert_eq!(members.presence(ROLE), (2, Presence::Gone));
+    assert_eq!(object.entry_of(FIRST), GENERATION);
+    assert_eq!(object.wakes.get(), 1);
+    assert!(object.recovered.borrow().is_empty());
+}
+
+/// A poisoned handle has not given back what it held: a scan does it.
+#[test]
+fn one_that_may_hold_something_leaves_its_entry_dirty() {
+    let object = ScriptedObject::new();
+    let members = object.members();
+    let attached = members.attach(ROLE, Admits::Many, 1).expect("a place");
+    members.detach(&attached, false);
+    assert_eq!(object.entry_of(FIRST), GENERATION | DIRTY);
+    assert_eq!(members.scan(&mut 0, usize::MAX), Scan::Complete);
+    assert_eq!(object.entry_of(FIRST), GENERATION);
+    assert_eq!(*object.recovered.borrow(), [FIRST]);
+}
+
+/// M2: before the entry says that it is taken, for nobody recovers after that.
+#[test]
+fn an_id_that_was_left_dirty_is_recovered_by_its_successor() {
+    let object = ScriptedObject::new();
+    // Others hold the clean ids.
+    object.locked.borrow_mut().extend([FIRST + 1, FIRST + 2]);
+    object.died(FIRST);
+    let attached = object.members().attach(ROLE, Admits::Many, 1);
+    let attached = attached.expect("the place of the dead");
+    assert_eq!(attached.id, MemberId(FIRST));
+    assert_eq!(*object.recovered.borrow(), [FIRST]);
+    assert_eq!(object.wakes.get(), 1);
+    assert_eq!(object.entry_of(FIRST), 4 * GENERATION | DIRTY);
+}
+
+/// M4, M5.
+#[test]
+fn a_death_is_recovered_counted_cleaned_and_announced() {
+    let object = ScriptedObject::new();
+    let entry = object.died(FIRST + 1);
+    assert_eq!(object.members().scan(&mut 0, usize::MAX), Scan::Complete);
+    assert_eq!(*object.recovered.borrow(), [FIRST + 1]);
+    assert_eq!(
+        object.changes(),
+        1,
+        "the death expires what others remember"
+    );
+    assert_eq!(object.entry_of(FIRST + 1), entry & !DIRTY);
+    assert_eq!(object.wakes.get(), 1);
+    assert_eq!(object.members().scan(&mut 0, usize::MAX), Scan::Complete);
+    assert_eq!((object.changes(), object.wakes.get()), (1, 1));
+}
+
+/// Its successor has the id, and may hold something already: no death is counted, and
+/// the entry stays dirty.
+#[test]
+fn a_successor_that_came_meanwhile_is_left_alone() {
+    let object = ScriptedObject::new();
+    let entry = object.died(FIRST);
+    object.died(FIRST + 2);
+    object.succeeded.set(Some(FIRST));
+    assert_eq!(object.members().scan(&mut 0, usize::MAX), Scan::Complete);
+    assert_eq!(*object.recovered.borrow(), [FIRST + 2]);
+    assert_eq!(object.entry_of(FIRST), entry);
+    assert_eq!(object.changes(), 1, "one has died");
+}
