@@ -21,6 +21,9 @@ use crate::wait::{Park, WaitStrategy, WaitWord};
 /// a tick of the coarse clock, so that one is due after every sleep of full length.
 const SCAN_INTERVAL: Duration = Duration::from_millis(85);
 
+/// Full checks that found nothing between two looks at the clock.
+const CHECKS_PER_CLOCK: u32 = 64;
+
 /// Probes of a scan: each is a system call. Scans begin at the endpoint's own id, so
 /// that the many endpoints of a ring probe different ones first.
 const PROBES_PER_SCAN: usize = 64;
@@ -52,6 +55,8 @@ pub(crate) struct EndpointConnection {
     is_alone: bool,
     /// and its last registration stands (see [`WaitWord::register`]).
     registered: bool,
+    /// Full checks that found nothing.
+    vain_checks: u32,
     scanned: MonotonicTime,
     cursor: u16,
     /// The other side, as of an epoch.
@@ -96,6 +101,7 @@ impl EndpointConnection {
             wait_through,
             blocking,
             parker: segment.parker(),
+            vain_checks: 0,
             scanned: MonotonicTime::coarse(),
             peers: None,
             concluded: None,
@@ -180,8 +186,16 @@ impl EndpointConnection {
         is_dead
     }
 
-    /// Probes a few members, if the last scan is a while ago. Callers of only the
-    /// `try_` verbs come by here too.
+    /// After a full check that found nothing: looks at the clock now and then, and scans
+    /// if that is due. Callers of only the `try_` verbs come by here too.
+    pub(crate) fn count_vain_check(&mut self) {
+        self.vain_checks = self.vain_checks.wrapping_add(1);
+        if self.vain_checks.is_multiple_of(CHECKS_PER_CLOCK) {
+            self.scan_if_due();
+        }
+    }
+
+    /// Probes a few members, if the last scan is a while ago.
     pub(crate) fn scan_if_due(&mut self) {
         let now = MonotonicTime::coarse();
         if self.scanned.until(now) >= SCAN_INTERVAL {

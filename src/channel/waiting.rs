@@ -151,7 +151,7 @@ impl<E: WaitingEndpoint> Check for E {
         let connection = self.connection();
         connection.segment.region.check()?;
         if matches!(error, ClaimError::NotReady | ClaimError::Held(_)) {
-            connection.scan_if_due();
+            connection.count_vain_check();
         }
         Ok(())
     }

@@ -3,8 +3,9 @@
 use core::hint::spin_loop;
 
 /// A waiting call checks in full once for so many cheap looks: what a cheap look may
-/// miss is found within some microseconds.
-pub(crate) const FULL_CHECK_EVERY: u32 = 32;
+/// miss is found within some microseconds. More often, and a sender at a full ring would
+/// take its room message by message, and the line of the receiver's progress each time.
+pub(crate) const FULL_CHECK_EVERY: u32 = 256;
 
 /// A waiting call offers its processor to other threads once for so many looks.
 const SPINS_PER_YIELD: u32 = 256;
@@ -61,6 +62,8 @@ impl Looks {
             if self.are_used_up() {
                 return None;
             }
+            // First: the caller has just looked, and a peer at work goes on meanwhile.
+            spin_loop();
             if let Some(found) = look() {
                 return Some(found);
             }
@@ -68,7 +71,6 @@ impl Looks {
             if self.made.is_multiple_of(SPINS_PER_YIELD) {
                 yield_now();
             }
-            spin_loop();
         }
         None
     }
