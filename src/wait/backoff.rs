@@ -3,9 +3,8 @@
 use core::hint::spin_loop;
 
 /// A waiting call checks in full once for so many cheap looks: what a cheap look may
-/// miss is found within some microseconds. More often, and a sender at a full ring would
-/// take its room message by message, and the line of the receiver's progress each time.
-pub(crate) const FULL_CHECK_EVERY: u32 = 256;
+/// miss is found within some microseconds.
+pub(crate) const FULL_CHECK_EVERY: u32 = 32;
 
 /// A waiting call offers its processor to other threads once for so many looks.
 const SPINS_PER_YIELD: u32 = 256;
