@@ -62,7 +62,7 @@ impl ScriptedObject {
 
     /// A member that died with its id: the kernel has freed its lock.
     fn died(&self, id: u16) -> u64 {
-        let entry = 3 * GENERATION | DIRTY;
+        let entry = (3 * GENERATION) | DIRTY;
         self.entry(MemberId(id)).store(entry, Ordering::SeqCst);
         entry
     }
@@ -168,7 +168,7 @@ fn an_id_that_was_left_dirty_is_recovered_by_its_successor() {
     assert_eq!(attached.id, MemberId(FIRST));
     assert_eq!(*object.recovered.borrow(), [FIRST]);
     assert_eq!(object.wakes.get(), 1);
-    assert_eq!(object.entry_of(FIRST), 4 * GENERATION | DIRTY);
+    assert_eq!(object.entry_of(FIRST), (4 * GENERATION) | DIRTY);
 }
 
 /// M4, M5.

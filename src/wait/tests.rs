@@ -324,7 +324,7 @@ fn a_notifier_that_finds_nobody_clears_the_bit_and_wakes_all() {
 #[test]
 fn a_notifier_that_was_overtaken_leaves_the_bit() {
     let (end, wakes) = notified(SLEEPER, 0, COUNT);
-    assert_eq!((end, wakes), (2 * COUNT | SLEEPER, vec![1]));
+    assert_eq!((end, wakes), ((2 * COUNT) | SLEEPER, vec![1]));
 }
 
 #[test]
@@ -348,10 +348,10 @@ fn a_registration_has_a_barrier_unless_its_last_one_stands() {
             assert_eq!((value, word.load(Ordering::SeqCst)), (expected, expected));
             assert_eq!(park.heavies.get(), heavies, "alone: {is_alone}");
         };
-        register(2 * COUNT | SLEEPER, 1);
-        register(2 * COUNT | SLEEPER, if is_alone { 1 } else { 2 });
+        register((2 * COUNT) | SLEEPER, 1);
+        register((2 * COUNT) | SLEEPER, if is_alone { 1 } else { 2 });
         // A notifier has taken the bit away.
         word.store(4 * COUNT, Ordering::SeqCst);
-        register(4 * COUNT | SLEEPER, if is_alone { 2 } else { 3 });
+        register((4 * COUNT) | SLEEPER, if is_alone { 2 } else { 3 });
     }
 }
