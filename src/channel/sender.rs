@@ -140,10 +140,12 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         wait: Wait,
         error: impl FnOnce(WaitError, T::Unsent) -> E,
     ) -> Result<(), E> {
+        // A copy, which stores to shared memory cannot change: it stays in registers.
+        let view = self.view;
         if self.check_length(&message).is_ok()
-            && let Some(position) = self.claim_fast()
+            && let Some(position) = self.claim_fast(&view)
         {
-            self.write(position, &message);
+            self.write(&view, position, &message);
             return Ok(());
         }
         self.send_slow(message, wait, error)
@@ -162,7 +164,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         }
         match waiting::claim(self, wait) {
             Ok(position) => {
-                self.write(position, &message);
+                let view = self.view;
+                self.write(&view, position, &message);
                 Ok(())
             }
             Err(outcome) => Err(error(outcome, T::unsent(message))),
@@ -171,12 +174,10 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 
     /// Sends the message at `position`, which is claimed.
     #[inline(always)]
-    fn write(&mut self, position: u64, message: &T::Sent<'_>) {
-        // A copy, which stores to shared memory cannot change: it stays in registers.
-        let view = self.view;
+    fn write(&mut self, view: &View<T>, position: u64, message: &T::Sent<'_>) {
         view.payload(position).store(T::encode(message));
         failpoint!(Written);
-        self.publish(&view, position);
+        self.publish(view, position);
     }
 
     /// Closes the ring for good; see [`Ring::close`].
@@ -232,14 +233,13 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// Claims if nothing stands in the way, without a call. `None`: take the slow path;
     /// there is nothing to undo.
     #[inline(always)]
-    pub(super) fn claim_fast(&mut self) -> Option<u64> {
-        let view = self.view; // a copy, as in `write`
+    pub(super) fn claim_fast(&mut self, view: &View<T>) -> Option<u64> {
         if !self.connection.is_usable() || self.granted.is_some() {
             return None;
         }
-        let position = self.side.try_claim_fast(&view)?;
+        let position = self.side.try_claim_fast(view)?;
         // Of a single sender nothing shows yet; one of many enters by its claim.
-        self.side.begin(&view).is_ok().then_some(position)
+        self.side.begin(view).is_ok().then_some(position)
     }
 
     /// Enters an operation.
