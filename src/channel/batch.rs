@@ -27,7 +27,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     pub fn try_send_batch<'m>(
         &mut self,
         messages: impl IntoIterator<Item = T::Sent<'m>>,
-    ) -> Result<usize, TrySendBatchError<T::Sent<'m>>> {
+    ) -> Result<usize, TrySendBatchError<T::Unsent>> {
         send_each(messages, |message| self.try_send(message))
             .map_err(|(sent, cause)| TrySendBatchError { sent, cause })
     }
@@ -47,7 +47,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     pub fn send_batch<'m>(
         &mut self,
         messages: impl IntoIterator<Item = T::Sent<'m>>,
-    ) -> Result<usize, SendBatchError<T::Sent<'m>>> {
+    ) -> Result<usize, SendBatchError<T::Unsent>> {
         send_each(messages, |message| self.send(message))
             .map_err(|(sent, cause)| SendBatchError { sent, cause })
     }
@@ -72,15 +72,12 @@ impl<T, K: Kind> Sender<T, K>
 where
     T: for<'m> Message<Sent<'m> = T, Received = T> + Copy,
 {
-    /// Sends `messages` in order as long as there is room, without waiting, and says how
-    /// many they were: less than all if there was no room for more, or none.
-    ///
-    /// Receivers are notified once for all. With `Ok` of less than all, the rest is
-    /// `&messages[sent..]`.
+    /// Sends all of `messages` in order without waiting, as [`Sender::send_slice`] does,
+    /// and says how many they were.
     ///
     /// # Errors
     /// As [`Sender::try_send`], with the number of messages that were sent before: the
-    /// first that was not is `messages[sent]`.
+    /// rest is `&messages[error.sent..]`.
     ///
     /// ```
     /// # use memring::{Ring, Spsc, TrySendError};

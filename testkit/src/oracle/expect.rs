@@ -148,9 +148,9 @@ impl Oracle {
     }
 
     fn attach(&mut self, side: Side, process: usize, slot: &mut u8) -> Option<Answer> {
-        let members = match side {
-            Side::Sender => &mut self.senders,
-            Side::Receiver => &mut self.receivers,
+        let (members, others) = match side {
+            Side::Sender => (&mut self.senders, &self.receivers),
+            Side::Receiver => (&mut self.receivers, &self.senders),
         };
         if !members.many && members.count() == 1 {
             let holder = members.get(members.pick(0)?).process;
@@ -158,7 +158,7 @@ impl Oracle {
             return Some(Answer::Occupied { side, holder });
         }
         *slot = members.free()?;
-        members.attach(*slot, process);
+        members.attach(*slot, process, others.unseen());
         Some(Answer::Done)
     }
 
@@ -187,21 +187,27 @@ impl Oracle {
                 return Answer::Sent {
                     count: sent,
                     refusal: Some(refusal),
-                    returned: Some((self.format.message)(number)),
+                    returned: self.returned(number),
                 };
             }
         }
         Answer::sent(count)
     }
 
+    /// What an error brings back: of byte messages nothing.
+    fn returned(&self, number: u64) -> Option<u64> {
+        let is_typed = self.format.limit.is_none();
+        is_typed.then(|| (self.format.message)(number))
+    }
+
     /// Refused before anything else is looked at.
     fn send_too_long(&self, more: u8) -> Option<Answer> {
         let limit = self.format.limit?;
-        let (length, message) = (self.format.too_long)(more)?;
+        let length = (self.format.too_long)(more)?;
         Some(Answer::Sent {
             count: 0,
             refusal: Some(Refusal::TooLong { length, limit }),
-            returned: Some(message),
+            returned: None,
         })
     }
 
