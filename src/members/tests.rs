@@ -132,14 +132,23 @@ impl Recover for ScriptedObject {
 fn a_coming_and_a_going_are_counted_and_a_going_wakes() {
     let object = ScriptedObject::new();
     let members = object.members();
-    assert_eq!(members.presence(ROLE, &Observed::default()), (0, Presence::Never));
+    assert_eq!(
+        members.presence(ROLE, &Observed::default()),
+        (0, Presence::Never)
+    );
     let attached = members.attach(ROLE, Admits::Many, 1).expect("a place");
     assert_eq!(attached.id, MemberId(FIRST));
     assert_eq!(object.entry_of(FIRST), GENERATION | DIRTY);
-    assert_eq!(members.presence(ROLE, &Observed::default()), (1, Presence::Present));
+    assert_eq!(
+        members.presence(ROLE, &Observed::default()),
+        (1, Presence::Present)
+    );
     assert_eq!(object.wakes.get(), 1);
     members.detach(&attached, true);
-    assert_eq!(members.presence(ROLE, &Observed::default()), (2, Presence::Gone));
+    assert_eq!(
+        members.presence(ROLE, &Observed::default()),
+        (2, Presence::Gone)
+    );
     assert_eq!(object.entry_of(FIRST), GENERATION);
     assert_eq!(object.wakes.get(), 2);
     assert!(object.recovered.borrow().is_empty());
@@ -155,17 +164,29 @@ fn an_observer_has_seen_who_came_since_it_began_to_look() {
     let leave = |attached| members.detach(&attached, true);
     leave(attach());
     let mut observed = members.observe(ROLE);
-    assert_eq!(members.presence_since(ROLE, &mut observed).1, Presence::Never);
+    assert_eq!(
+        members.presence_since(ROLE, &mut observed).1,
+        Presence::Never
+    );
     // As the death of a member before that is found out.
     members.count_change(ROLE);
-    assert_eq!(members.presence_since(ROLE, &mut observed).1, Presence::Never);
+    assert_eq!(
+        members.presence_since(ROLE, &mut observed).1,
+        Presence::Never
+    );
     leave(attach());
-    assert_eq!(members.presence_since(ROLE, &mut observed).1, Presence::Gone);
+    assert_eq!(
+        members.presence_since(ROLE, &mut observed).1,
+        Presence::Gone
+    );
     let attached = attach();
     let mut observed = members.observe(ROLE);
     assert!(observed.has_seen_any());
     leave(attached);
-    assert_eq!(members.presence_since(ROLE, &mut observed).1, Presence::Gone);
+    assert_eq!(
+        members.presence_since(ROLE, &mut observed).1,
+        Presence::Gone
+    );
 }
 
 /// A poisoned handle has not given back what it held: a scan does it.

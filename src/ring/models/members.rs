@@ -4,9 +4,7 @@
 use super::endpoint::{Connection, Peers, Receive, wake_all};
 use super::*;
 use crate::members::models::{LoomTable, Process};
-use crate::members::{
-    Admits, Attached, Members, Observed, Presence, Recover, Role, Scan, Table,
-};
+use crate::members::{Admits, Attached, Members, Observed, Presence, Recover, Role, Scan, Table};
 use crate::models::{Witness, explore, spawn};
 use crate::ring::end::End;
 use crate::ring::multi::MultiReceiver;

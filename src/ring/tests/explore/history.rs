@@ -159,7 +159,10 @@ fn forget_presence(known: Observed, history: &mut [u16]) {
     let [first, epoch, surveys @ ..] = history else {
         return;
     };
-    if known.latest.is_none_or(|latest| latest.0 != u64::from(*epoch)) {
+    if known
+        .latest
+        .is_none_or(|latest| latest.0 != u64::from(*epoch))
+    {
         *first = *epoch;
     }
     for survey in surveys {
