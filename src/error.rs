@@ -2,11 +2,13 @@
 //! what was found and what to do.
 
 mod opening;
+mod unknown;
 
 use std::fmt;
 use std::io;
 
 pub use opening::{Mismatch, RingError};
+pub use unknown::UnknownName;
 
 /// The two sides of a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -97,13 +97,16 @@ pub use channel::{
 pub use error::{
     AttachError, Corruption, Failure, Holder, Mismatch, RecvError, RecvTimeoutError, RingError,
     SendBatchError, SendError, SendTimeoutError, Side, TryRecvError, TrySendBatchError,
-    TrySendError,
+    TrySendError, UnknownName,
 };
 pub use members::Peer;
 pub use message::Message;
+pub use message::schema::{Schema, fingerprint};
 #[cfg(not(loom))]
-pub use ring::config::{FenceMode, MessageKind, OnDeath, Wakeups};
-pub use ring::kind::{Kind, Mpmc, Mpsc, RingKind, Spmc, Spsc, UnknownKind};
+pub use ring::config::MessageKind;
+pub use ring::kind::{Kind, Mpmc, Mpsc, OneReceiver, RingKind, Spmc, Spsc};
+#[cfg(not(loom))]
+pub use ring::options::{FenceMode, OnDeath, Wakeups};
 #[cfg(not(loom))]
 pub use shm::Warning;
 #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]

@@ -1,5 +1,7 @@
 //! What may travel through a ring: the bound on `T`, and byte messages.
 
+pub(crate) mod schema;
+
 use bytemuck::{AnyBitPattern, NoUninit};
 
 mod sealed {

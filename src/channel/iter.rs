@@ -18,7 +18,6 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 }
 
 /// Messages as they come: see [`Receiver::iter`].
-#[derive(Debug)]
 pub struct Iter<'r, T: Message + ?Sized, K: Kind> {
     receiver: &'r mut Receiver<T, K>,
 }
@@ -32,7 +31,6 @@ impl<T: Message + ?Sized, K: Kind> Iterator for Iter<'_, T, K> {
 }
 
 /// Messages that are there: see [`Receiver::try_iter`].
-#[derive(Debug)]
 pub struct TryIter<'r, T: Message + ?Sized, K: Kind> {
     receiver: &'r mut Receiver<T, K>,
 }
@@ -42,6 +40,19 @@ impl<T: Message + ?Sized, K: Kind> Iterator for TryIter<'_, T, K> {
 
     fn next(&mut self) -> Option<T::Received> {
         self.receiver.try_recv().ok()
+    }
+}
+
+// By hand: derived, they would ask for `K: Debug` and `T: Debug`.
+impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for Iter<'_, T, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Iter").field(&self.receiver).finish()
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for TryIter<'_, T, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("TryIter").field(&self.receiver).finish()
     }
 }
 
