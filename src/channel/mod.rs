@@ -8,6 +8,7 @@ mod grant;
 mod iter;
 mod lease;
 mod outcome;
+mod queries;
 mod receiver;
 mod ring;
 mod segment;

@@ -1,5 +1,7 @@
 //! The sending endpoint.
 
+mod by_reference;
+
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
@@ -134,7 +136,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// Claim, write, publish, notify: the path of one message, whatever the verb. The
     /// fast path has no call in it.
     #[inline(always)]
-    fn send_within<'m, E>(
+    pub(super) fn send_within<'m, E>(
         &mut self,
         message: T::Sent<'m>,
         wait: Wait,
