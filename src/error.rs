@@ -1,12 +1,16 @@
 //! Everything that can go wrong, each with a line that says what was expected,
 //! what was found and what to do.
 
+mod batch;
+mod convert;
 mod opening;
+mod questions;
 mod unknown;
 
 use std::fmt;
 use std::io;
 
+pub use batch::{SendBatchError, SendBatchTimeoutError, TrySendBatchError};
 pub use opening::{Mismatch, RingError};
 pub use unknown::UnknownName;
 
@@ -139,6 +143,15 @@ macro_rules! messages_hidden {
                     Self::Failed(message, _) => message,
                 }
             }
+
+            /// The same, without the message.
+            fn without_message(self) -> $name<()> {
+                match self {
+                    $(Self::$variant(_) => $name::$variant(()),)*
+                    $(Self::$held(_, holder) => $name::$held((), holder),)?
+                    Self::Failed(_, failure) => $name::Failed((), failure),
+                }
+            }
         }
     };
 }
@@ -216,28 +229,6 @@ messages_hidden!(SendTimeoutError {
     Removed => "the ring was removed; open or make it again";
     Timeout => "the ring stayed full until the deadline"
 });
-
-/// Why [`Sender::send_batch`](crate::Sender::send_batch) ended early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{cause} (after {sent} messages of the batch were sent)")]
-#[non_exhaustive]
-pub struct SendBatchError<M> {
-    /// How many messages were sent before.
-    pub sent: usize,
-    /// What happened, with the first message that was not sent.
-    pub cause: SendError<M>,
-}
-
-/// Why [`Sender::try_send_batch`](crate::Sender::try_send_batch) ended early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{cause} (after {sent} messages of the batch were sent)")]
-#[non_exhaustive]
-pub struct TrySendBatchError<M> {
-    /// How many messages were sent before.
-    pub sent: usize,
-    /// What happened, with the first message that was not sent.
-    pub cause: TrySendError<M>,
-}
 
 /// Why [`Receiver::try_recv`](crate::Receiver::try_recv) received nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -91,13 +91,13 @@ mod channel;
 pub use admin::{Inspection, ListEntry, directory, inspect, list, remove};
 #[cfg(not(loom))]
 pub use channel::{
-    Grant, Iter, Lease, LeaseBatch, LeasedMessage, Receiver, Ring, RingBuilder, Sender, Stats,
-    TryIter,
+    Grant, Iter, Lease, LeaseBatch, LeaseReader, LeasedMessage, Receiver, Ring, RingBuilder,
+    Sender, Snapshot, Stats, TryIter,
 };
 pub use error::{
     AttachError, Corruption, Failure, Holder, Mismatch, RecvError, RecvTimeoutError, RingError,
-    SendBatchError, SendError, SendTimeoutError, Side, TryRecvError, TrySendBatchError,
-    TrySendError, UnknownName,
+    SendBatchError, SendBatchTimeoutError, SendError, SendTimeoutError, Side, TryRecvError,
+    TrySendBatchError, TrySendError, UnknownName,
 };
 pub use members::Peer;
 pub use message::Message;

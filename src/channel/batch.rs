@@ -1,5 +1,7 @@
 //! Many messages in one call: one entry, one notification.
 
+mod limited;
+
 use super::outcome;
 use super::receiver::{Opened, Receiver};
 use super::sender::Sender;

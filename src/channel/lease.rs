@@ -2,9 +2,14 @@
 
 #![allow(unsafe_code)]
 
+mod copies;
+mod reader;
 mod verbs;
 
 use std::marker::PhantomData;
+
+pub use copies::Snapshot;
+pub use reader::LeaseReader;
 
 use super::receiver::Receiver;
 use crate::message::{Blank, Message};

@@ -19,7 +19,7 @@ mod waiting;
 pub use builder::RingBuilder;
 pub use grant::Grant;
 pub use iter::{Iter, TryIter};
-pub use lease::{Lease, LeaseBatch, LeasedMessage};
+pub use lease::{Lease, LeaseBatch, LeaseReader, LeasedMessage, Snapshot};
 pub use receiver::Receiver;
 pub use ring::Ring;
 pub(crate) use segment::Segment;

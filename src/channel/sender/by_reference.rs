@@ -71,11 +71,11 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             let failure = Failure::TooLong { length, limit };
             return Err(error(WaitError::Failed(failure), ()));
         }
-        let position = match self.claim_fast() {
+        let view = self.view; // a copy, as in `send_within`
+        let position = match self.claim_fast(&view) {
             Some(position) => position,
             None => waiting::claim(self, wait).map_err(|cause| error(cause, ()))?,
         };
-        let view = self.view; // a copy, as in `write`
         view.payload(position).store(bytes);
         failpoint!(Written);
         self.publish(&view, position);
