@@ -78,7 +78,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     }
 
     /// Makes a ring without a name: a memfd sealed against shrinking and
-    /// growing, for children and for passing over a socket ([`Ring::as_fd`]).
+    /// growing, for children and for passing over a socket ([`Ring::share_fd`]).
     ///
     /// # Errors
     /// As [`Ring::create`], without those of names.

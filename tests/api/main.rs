@@ -2,10 +2,17 @@
 //! calls; what the fuzzer found.
 
 mod attach;
+mod counts;
 mod ends;
+mod errors;
 mod in_place;
+mod large;
+mod markers;
 mod options;
 mod replay;
+mod schemas;
 mod sequences;
+mod streams;
 mod threads;
+mod timed;
 mod waits;
