@@ -16,6 +16,7 @@ pub use unknown::UnknownName;
 
 /// The two sides of a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Side {
     /// Senders.
     Sender,
@@ -75,6 +76,7 @@ pub enum Failure {
 /// The endpoint that holds the slot that a call needs next. Its process is alive, be it
 /// slow or stopped: no other takes the slot away from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Holder {
     /// Its side.

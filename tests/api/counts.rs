@@ -157,6 +157,31 @@ fn a_peek_at_bytes() {
 }
 
 #[test]
+fn figures_are_written_by_serde() {
+    let ring = Ring::<u64, Mpsc>::anonymous(2).unwrap();
+    let (mut tx, other) = (ring.sender().unwrap(), ring.sender().unwrap());
+    let grant = tx.reserve().unwrap();
+    let pid = std::process::id();
+    let peer = |id| serde_json::json!({ "id": id, "pid": pid, "alive": true });
+    let found = serde_json::to_value(ring.stats()).unwrap();
+    let expected = serde_json::json!({
+        "len": 1,
+        "capacity": 2,
+        "sent": 1,
+        "received": 0,
+        "lost": 0,
+        "redelivered": 0,
+        "closed": false,
+        "senders": [peer(1), peer(2)],
+        "receivers": [],
+        "senders_blocked_by": null,
+        "receivers_blocked_by": { "side": "sender", "id": 1, "pid": pid, "position": 0 },
+    });
+    assert_eq!(found, expected);
+    drop((grant, other));
+}
+
+#[test]
 fn the_same_ring_is_the_same_channel() {
     let place = directory();
     let path = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
