@@ -173,7 +173,8 @@ pub enum TrySendError<M> {
     Held(M, Holder),
     /// The ring is closed for good.
     Closed(M),
-    /// There is no room, and no receiver is left to make any: all have gone.
+    /// There is no room, and every receiver that this sender saw since it attached has
+    /// gone.
     Disconnected(M),
     /// The ring was removed, or replaced by another of its name: nothing sent here
     /// would be received. Open or make it again.
@@ -196,7 +197,8 @@ messages_hidden!(TrySendError {
 pub enum SendError<M> {
     /// The ring is closed for good.
     Closed(M),
-    /// There is no room, and no receiver is left to make any: all have gone.
+    /// There is no room, and every receiver that this sender saw since it attached has
+    /// gone.
     Disconnected(M),
     /// The ring was removed, or replaced by another of its name: nothing sent here
     /// would be received. Open or make it again.
@@ -220,7 +222,8 @@ pub enum SendTimeoutError<M> {
     Timeout(M, Option<Holder>),
     /// The ring is closed for good.
     Closed(M),
-    /// There is no room, and no receiver is left to make any: all have gone.
+    /// There is no room, and every receiver that this sender saw since it attached has
+    /// gone.
     Disconnected(M),
     /// The ring was removed, or replaced by another of its name: nothing sent here
     /// would be received. Open or make it again.
@@ -264,7 +267,8 @@ pub enum TryRecvError {
     /// The ring is closed for good, and drained.
     #[error("the ring is closed and empty")]
     Closed,
-    /// There is no message, and all senders have gone.
+    /// There is no message, and every sender that this receiver saw since it attached has
+    /// gone.
     #[error("the ring is empty and all senders have gone")]
     Disconnected,
     /// The ring was removed, or replaced by another of its name, and is drained. Open
@@ -282,7 +286,8 @@ pub enum RecvError {
     /// The ring is closed for good, and drained.
     #[error("the ring is closed and empty")]
     Closed,
-    /// There is no message, and all senders have gone.
+    /// There is no message, and every sender that this receiver saw since it attached has
+    /// gone.
     #[error("the ring is empty and all senders have gone")]
     Disconnected,
     /// The ring was removed, or replaced by another of its name, and is drained. Open
@@ -304,7 +309,8 @@ pub enum RecvTimeoutError {
     /// The ring is closed for good, and drained.
     #[error("the ring is closed and empty")]
     Closed,
-    /// There is no message, and all senders have gone.
+    /// There is no message, and every sender that this receiver saw since it attached has
+    /// gone.
     #[error("the ring is empty and all senders have gone")]
     Disconnected,
     /// The ring was removed, or replaced by another of its name, and is drained. Open

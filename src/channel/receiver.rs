@@ -108,8 +108,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
     /// Receives a message, waiting for one as long as it takes.
     ///
-    /// As [`Receiver::try_recv`] otherwise. Before any sender has ever been
-    /// attached it waits.
+    /// As [`Receiver::try_recv`] otherwise. As long as this receiver has seen no sender
+    /// since it attached, it waits.
     ///
     /// # Errors
     /// [`RecvError::Closed`] if the ring is closed and drained;

@@ -157,8 +157,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             }
         }
         self.leased.clear();
-        self.connection.notify(&self.view, Side::Sender);
-        failpoint!(RoomAnnounced);
+        self.announce_room();
     }
 
     /// Acknowledges the first `count` of what is leased, or all of it.
@@ -177,6 +176,11 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             }
         }
         self.leased.forget_first(count);
+        self.announce_room();
+    }
+
+    #[inline(always)]
+    fn announce_room(&self) {
         self.connection.notify(&self.view, Side::Sender);
         failpoint!(RoomAnnounced);
     }
