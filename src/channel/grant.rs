@@ -82,7 +82,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         wait: Wait,
         error: impl FnOnce(WaitError, ()) -> E,
     ) -> Result<Grant<'_, T, K>, E> {
-        let position = match self.claim_fast() {
+        let view = self.view; // a copy, as in `send`
+        let position = match self.claim_fast(&view) {
             Some(position) => position,
             None => waiting::claim(self, wait).map_err(|outcome| error(outcome, ()))?,
         };

@@ -181,8 +181,10 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         read: impl FnOnce(&Payload, usize) -> R,
         error: impl FnOnce(WaitError) -> E,
     ) -> Result<R, E> {
-        match self.claim_fast() {
-            Some(opened) => Ok(self.acknowledge(opened, read)),
+        // A copy, which stores to shared memory cannot change: it stays in registers.
+        let view = self.view;
+        match self.claim_fast(&view) {
+            Some(opened) => Ok(self.acknowledge(&view, opened, read)),
             None => self.receive_slow(wait, read, error),
         }
     }
@@ -196,18 +198,22 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         error: impl FnOnce(WaitError) -> E,
     ) -> Result<R, E> {
         let opened = waiting::claim(self, wait).map_err(error)?;
-        Ok(self.acknowledge(opened, read))
+        let view = self.view;
+        Ok(self.acknowledge(&view, opened, read))
     }
 
     /// Reads a message and releases it.
     #[inline(always)]
-    fn acknowledge<R>(&mut self, opened: Opened, read: impl FnOnce(&Payload, usize) -> R) -> R {
+    fn acknowledge<R>(
+        &mut self,
+        view: &View<T>,
+        opened: Opened,
+        read: impl FnOnce(&Payload, usize) -> R,
+    ) -> R {
         let result = read(&opened.payload, opened.length);
         failpoint!(Read);
-        // A copy, which stores to shared memory cannot change: it stays in registers.
-        let view = self.view;
-        self.side.release(&view, opened.claim);
-        self.connection.notify(&view, Side::Sender);
+        self.side.release(view, opened.claim);
+        self.connection.notify(view, Side::Sender);
         failpoint!(RoomAnnounced);
         result
     }
@@ -215,7 +221,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// Claims a message: the fast path, or else the slow one, which waits.
     #[inline(always)]
     pub(super) fn claim(&mut self, wait: Wait) -> Result<Opened, WaitError> {
-        match self.claim_fast() {
+        let view = self.view; // a copy, as in `receive`
+        match self.claim_fast(&view) {
             Some(opened) => Ok(opened),
             None => waiting::claim(self, wait),
         }
@@ -224,13 +231,12 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// Claims if nothing stands in the way, without a call. `None`: take the slow path;
     /// there is nothing to undo.
     #[inline(always)]
-    fn claim_fast(&mut self) -> Option<Opened> {
-        let view = self.view; // a copy, as in `acknowledge`
+    fn claim_fast(&mut self, view: &View<T>) -> Option<Opened> {
         if !self.connection.is_usable() || !self.leased.is_empty() {
             return None;
         }
-        let claim = self.side.try_claim_fast(&view)?;
-        match Self::open(&view, claim) {
+        let claim = self.side.try_claim_fast(view)?;
+        match Self::open(view, claim) {
             Ok(opened) => Some(opened),
             Err(error) => {
                 self.refuse(error);
@@ -292,7 +298,8 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Receiver<T, K> {
 
     #[inline(always)]
     fn try_fast(&mut self) -> Option<Opened> {
-        let opened = self.claim_fast();
+        let view = self.view; // a copy, as in `receive`
+        let opened = self.claim_fast(&view);
         // In a forked child the memory is not there.
         if opened.is_none() && self.connection.is_usable() {
             self.side.catch_up(&self.view);

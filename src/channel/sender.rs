@@ -86,9 +86,9 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// # Errors
     /// [`TrySendError::Full`]; [`TrySendError::Closed`];
     /// [`TrySendError::Disconnected`] if it is full and all receivers have
-    /// gone; [`TrySendError::Failed`]. The message comes back inside.
+    /// gone; [`TrySendError::Failed`]. A typed message comes back inside.
     #[inline]
-    pub fn try_send<'m>(&mut self, message: T::Sent<'m>) -> Result<(), TrySendError<T::Sent<'m>>> {
+    pub fn try_send(&mut self, message: T::Sent<'_>) -> Result<(), TrySendError<T::Unsent>> {
         self.send_within(message, Wait::Not, outcome::try_send)
     }
 
@@ -99,10 +99,10 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     ///
     /// # Errors
     /// [`SendError::Closed`]; [`SendError::Disconnected`] if it is full and
-    /// all receivers have gone; [`SendError::Failed`]. The message comes back
-    /// inside.
+    /// all receivers have gone; [`SendError::Failed`]. A typed message comes
+    /// back inside.
     #[inline]
-    pub fn send<'m>(&mut self, message: T::Sent<'m>) -> Result<(), SendError<T::Sent<'m>>> {
+    pub fn send(&mut self, message: T::Sent<'_>) -> Result<(), SendError<T::Unsent>> {
         self.send_within(message, Wait::Forever, outcome::send)
     }
 
@@ -111,11 +111,11 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// # Errors
     /// [`SendTimeoutError::Timeout`] if there was no room in time; else as
     /// [`Sender::send`].
-    pub fn send_timeout<'m>(
+    pub fn send_timeout(
         &mut self,
-        message: T::Sent<'m>,
+        message: T::Sent<'_>,
         timeout: Duration,
-    ) -> Result<(), SendTimeoutError<T::Sent<'m>>> {
+    ) -> Result<(), SendTimeoutError<T::Unsent>> {
         self.send_within(message, Wait::at_most(timeout), outcome::send_timeout)
     }
 
@@ -123,27 +123,29 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     ///
     /// # Errors
     /// As [`Sender::send_timeout`].
-    pub fn send_deadline<'m>(
+    pub fn send_deadline(
         &mut self,
-        message: T::Sent<'m>,
+        message: T::Sent<'_>,
         deadline: Instant,
-    ) -> Result<(), SendTimeoutError<T::Sent<'m>>> {
+    ) -> Result<(), SendTimeoutError<T::Unsent>> {
         self.send_within(message, Wait::until(deadline), outcome::send_timeout)
     }
 
     /// Claim, write, publish, notify: the path of one message, whatever the verb. The
     /// fast path has no call in it.
     #[inline(always)]
-    fn send_within<'m, E>(
+    fn send_within<E>(
         &mut self,
-        message: T::Sent<'m>,
+        message: T::Sent<'_>,
         wait: Wait,
-        error: impl FnOnce(WaitError, T::Sent<'m>) -> E,
+        error: impl FnOnce(WaitError, T::Unsent) -> E,
     ) -> Result<(), E> {
+        // A copy, which stores to shared memory cannot change: it stays in registers.
+        let view = self.view;
         if self.check_length(&message).is_ok()
-            && let Some(position) = self.claim_fast()
+            && let Some(position) = self.claim_fast(&view)
         {
-            self.write(position, &message);
+            self.write(&view, position, &message);
             return Ok(());
         }
         self.send_slow(message, wait, error)
@@ -151,32 +153,31 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 
     #[cold]
     #[inline(never)]
-    fn send_slow<'m, E>(
+    fn send_slow<E>(
         &mut self,
-        message: T::Sent<'m>,
+        message: T::Sent<'_>,
         wait: Wait,
-        error: impl FnOnce(WaitError, T::Sent<'m>) -> E,
+        error: impl FnOnce(WaitError, T::Unsent) -> E,
     ) -> Result<(), E> {
         if let Err(failure) = self.check_length(&message) {
-            return Err(error(WaitError::Failed(failure), message));
+            return Err(error(WaitError::Failed(failure), T::unsent(message)));
         }
         match waiting::claim(self, wait) {
             Ok(position) => {
-                self.write(position, &message);
+                let view = self.view;
+                self.write(&view, position, &message);
                 Ok(())
             }
-            Err(outcome) => Err(error(outcome, message)),
+            Err(outcome) => Err(error(outcome, T::unsent(message))),
         }
     }
 
     /// Sends the message at `position`, which is claimed.
     #[inline(always)]
-    fn write(&mut self, position: u64, message: &T::Sent<'_>) {
-        // A copy, which stores to shared memory cannot change: it stays in registers.
-        let view = self.view;
+    fn write(&mut self, view: &View<T>, position: u64, message: &T::Sent<'_>) {
         view.payload(position).store(T::encode(message));
         failpoint!(Written);
-        self.publish(&view, position);
+        self.publish(view, position);
     }
 
     /// Closes the ring for good; see [`Ring::close`].
@@ -232,14 +233,13 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// Claims if nothing stands in the way, without a call. `None`: take the slow path;
     /// there is nothing to undo.
     #[inline(always)]
-    pub(super) fn claim_fast(&mut self) -> Option<u64> {
-        let view = self.view; // a copy, as in `write`
+    pub(super) fn claim_fast(&mut self, view: &View<T>) -> Option<u64> {
         if !self.connection.is_usable() || self.granted.is_some() {
             return None;
         }
-        let position = self.side.try_claim_fast(&view)?;
+        let position = self.side.try_claim_fast(view)?;
         // Of a single sender nothing shows yet; one of many enters by its claim.
-        self.side.begin(&view).is_ok().then_some(position)
+        self.side.begin(view).is_ok().then_some(position)
     }
 
     /// Enters an operation.
