@@ -47,7 +47,9 @@ fn send() -> Result<(), Box<dyn Error>> {
 fn receive() -> Result<(), Box<dyn Error>> {
     let mut rx = Ring::<Tick, Spsc>::open("ticks")?.receiver()?;
     let mut expected = 0;
+    // Until the ring is closed and drained; an error ends the program.
     for tick in &mut rx {
+        let tick = tick?;
         if tick.id != expected || tick.ask <= tick.bid {
             return Err(format!("expected tick {expected}, found {tick:?}").into());
         }

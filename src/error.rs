@@ -237,6 +237,21 @@ pub struct TrySendBatchError<M> {
     pub cause: TrySendError<M>,
 }
 
+/// Why [`Receiver::wait_for_peer`](crate::Receiver::wait_for_peer) ended without a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WaitForPeerError {
+    /// No peer was attached in time.
+    #[error("no peer attached in time")]
+    Timeout,
+    /// No peer is attached, and the ring is closed for good.
+    #[error("the ring is closed, and no peer is attached")]
+    Closed,
+    /// The operation cannot be carried out.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
 /// Why [`Receiver::try_recv`](crate::Receiver::try_recv) received nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TryRecvError {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crossbeam_utils::CachePadded;
 
 use super::endpoint::EndpointConnection;
+use super::lease::Leases;
 use super::ring::Ring;
 use super::stats::Stats;
 use super::waiting::{self, Wait, WaitError, WaitingEndpoint};
@@ -29,8 +30,8 @@ use crate::wait::WaitStrategy;
 pub struct Receiver<T: Message + ?Sized, K: Kind> {
     pub(super) side: CachePadded<ReceiveSideOf<K>>,
     pub(super) view: View<T>,
-    /// Messages handed out as leases that have not come back, with lengths.
-    pub(super) leased: Vec<(Claim, usize)>,
+    /// Messages handed out as leases that have not come back.
+    pub(super) leased: Leases,
     pub(super) connection: EndpointConnection,
     ring: Ring<T, K>,
 }
@@ -81,7 +82,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         Ok(Receiver {
             side: CachePadded::new(side),
             view,
-            leased: Vec::new(),
+            leased: Leases::default(),
             connection,
             ring: ring.clone(),
         })
@@ -372,7 +373,7 @@ where
         let clone = Receiver {
             side: self.side.clone(),
             view: self.view,
-            leased: Vec::new(),
+            leased: Leases::default(),
             connection: self.connection.clone(),
             ring: self.ring.clone(),
         };

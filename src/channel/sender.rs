@@ -134,7 +134,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// Claim, write, publish, notify: the path of one message, whatever the verb. The
     /// fast path has no call in it.
     #[inline(always)]
-    fn send_within<E>(
+    pub(super) fn send_within<E>(
         &mut self,
         message: T::Sent<'_>,
         wait: Wait,

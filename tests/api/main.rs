@@ -2,7 +2,9 @@
 //! calls; what the fuzzer found.
 
 mod attach;
+mod batches;
 mod ends;
+mod guards;
 mod in_place;
 mod options;
 mod replay;

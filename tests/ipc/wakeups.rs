@@ -216,7 +216,7 @@ fn room<K: Kind>() {
         |rx| assert_eq!(rx.try_recv_batch(&mut Vec::new(), 2), Ok(2)),
         |rx| assert_eq!(rx.recv_batch(&mut Vec::new(), 1), Ok(1)),
         |rx| rx.lease().expect("a message").release(),
-        |rx| drop(rx.lease_batch(3).expect("messages")),
+        |rx| rx.lease_batch(3).expect("messages").release(),
     ];
     for act in acts {
         let scene = Scene::<K>::new();
