@@ -42,6 +42,7 @@ WORDS = {
     "done": 0x588,
     "credit": 0x600,
     "requeues": 0x680,
+    "mark": 0x140,
     "closed": 0x700,
     "lost": 0x780,
     "redelivered": 0x788,
@@ -140,7 +141,7 @@ class Ring:
 
     def cell(self, name):
         value = self.word(WORDS[name], name)
-        last = {"busy": 1, "closed": 2}.get(name)
+        last = {"busy": 1, "closed": 2, "mark": 2}.get(name)
         expect(name, value, f"0 to {last}", last is None or value <= last)
         return value
 
@@ -222,6 +223,7 @@ def show(path, with_slots):
         ("file", f"{ring.size} bytes"),
         ("in use", "yes" if ring.is_held(0) else "no"),
         ("closed", "yes" if ring.cell("closed") else "no"),
+        ("removed", "yes" if ring.cell("mark") else "no"),
         ("sent", (sent - header["start"]) % 2**64),
         ("received", (received - header["start"]) % 2**64),
         ("length", ring.length()),

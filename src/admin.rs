@@ -1,14 +1,15 @@
 //! Looking at rings without taking part: list, inspect, remove.
 
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::channel::{Segment, Stats, stats};
 use crate::error::RingError;
 use crate::ring::config::{Config, MessageKind};
 use crate::ring::kind::RingKind;
 use crate::ring::options::{OnDeath, Wakeups};
-use crate::shm::{RegionPath, name, open, os_error, remove as unlink};
+use crate::shm::remove::{Removal, is_replacement};
+use crate::shm::{RegionPath, name, open, os_error};
 use crate::sys::file;
 
 /// What can be told of a ring from outside, whatever its messages.
@@ -53,22 +54,50 @@ pub struct ListEntry {
 }
 
 /// The directory of rings that are named by one component: `MEMRING_DIR` if it
-/// is set, else `/dev/shm/memring-UID`. It is made if it is missing.
+/// is set, else `/dev/shm/memring-UID`. It is made by the first that makes a ring in it;
+/// to look for one makes nothing.
 ///
 /// # Errors
-/// [`RingError::Directory`] if it cannot be made or others may write to it.
+/// [`RingError::Directory`] if it is there and others may write to it.
 pub fn directory() -> Result<PathBuf, RingError> {
-    name::default_directory().map(|(_, path)| path)
+    let there = name::open_default_directory()?;
+    Ok(there.map_or_else(name::default_path, |(_, path)| path))
 }
 
-/// Takes the name of a ring away. Processes that have it open keep it; its memory
-/// goes with the last of them.
+/// Takes the name of a ring away, and ends the ring. Its memory goes with the last
+/// process that has it open.
+///
+/// Endpoints that are attached are told at once, asleep or not: senders get `Removed`,
+/// receivers receive what is in the ring and then get `Removed`. (A ring that was closed
+/// before keeps its end: they get `Closed`.) Told at once are those of a ring that is
+/// this user's own, which no other user may write to, and of this version; those of
+/// another find out at their next scan, within a second, as they do if the file is
+/// unlinked by other means.
+///
+/// ```
+/// use memring::{RecvError, Ring, SendError, Spsc};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = &format!("doc-remove-{}", std::process::id());
+/// let ring = Ring::<u64, Spsc>::create(name, 8)?;
+/// let (mut sender, mut receiver) = (ring.sender()?, ring.receiver()?);
+/// sender.send(1)?;
+/// memring::remove(name)?;
+/// assert_eq!(sender.send(2), Err(SendError::Removed(2)));
+/// assert_eq!(receiver.recv(), Ok(1));
+/// assert_eq!(receiver.recv(), Err(RecvError::Removed));
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// [`RingError::NotFound`]; [`RingError::Mismatch`] if the file is no ring;
 /// [`RingError::Os`].
-pub fn remove(name: &str) -> Result<(), RingError> {
-    unlink::named(&RegionPath::of(name)?)
+pub fn remove(name: impl AsRef<Path>) -> Result<(), RingError> {
+    let at = RegionPath::existing(name.as_ref())?;
+    let removed = Removal::begin(&at)?.unlink()?;
+    Segment::tell_removed(removed.as_fd());
+    Ok(())
 }
 
 /// Looks at a ring of whatever kind and type, without taking part and without
@@ -78,8 +107,8 @@ pub fn remove(name: &str) -> Result<(), RingError> {
 /// # Errors
 /// As [`Ring::open`](crate::Ring::open), without the mismatches of kind, type
 /// and tag.
-pub fn inspect(name: &str) -> Result<Inspection, RingError> {
-    let at = RegionPath::of(name)?;
+pub fn inspect(name: impl AsRef<Path>) -> Result<Inspection, RingError> {
+    let at = RegionPath::existing(name.as_ref())?;
     let (region, config) = open::observe(&at, Config::of)?;
     let segment = Segment { region, config };
     let file_size = segment.region.metadata()?.size;
@@ -105,10 +134,13 @@ pub fn inspect(name: &str) -> Result<Inspection, RingError> {
 /// [`RingError::Directory`]; [`RingError::Os`] if it cannot be read. What is
 /// wrong with a single file is told in its row.
 pub fn list() -> Result<Vec<ListEntry>, RingError> {
-    let (directory, path) = name::default_directory()?;
+    let Some((directory, path)) = name::open_default_directory()? else {
+        return Ok(Vec::new());
+    };
     let names = file::names(directory.as_fd()).map_err(os_error("list", &Some(path.clone())))?;
     let mut listed: Vec<ListEntry> = names
         .into_iter()
+        .filter(|name| !is_replacement(name))
         .map(|name| ListEntry {
             path: path.join(&name),
             ring: match name.to_str() {

@@ -7,6 +7,8 @@ use clap::Args as ClapArgs;
 use memring::{Inspection, ListEntry, MessageKind};
 use serde::Serialize;
 
+use crate::standard;
+
 const AFTER_HELP: &str = "\
 Columns: the name; the kind; bytes of a message (a fixed size, or 'up to' for
 byte messages); messages that fit, and messages waiting; senders and receivers
@@ -36,6 +38,7 @@ pub struct Args {
 
 /// Run `memring list`.
 pub fn run(args: &Args) -> Result<()> {
+    standard::check_output()?;
     let rings = memring::list()?;
     let rows: Vec<Row> = rings.iter().map(Row::new).collect();
     let mut out = BufWriter::new(io::stdout().lock());

@@ -10,13 +10,16 @@ mod progress;
 mod recv;
 mod remove;
 mod send;
+mod standard;
 mod torture;
+mod usage;
 
 use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use complain::complain;
+use usage::is_usage;
 
 /// Rings in shared memory, from the shell
 #[derive(Parser)]
@@ -86,7 +89,10 @@ fn main() -> ExitCode {
             if !is_broken_pipe(&error) {
                 complain(&format!("{error:#}"));
             }
-            ExitCode::FAILURE
+            match is_usage(&error) {
+                true => ExitCode::from(2),
+                false => ExitCode::FAILURE,
+            }
         }
     }
 }

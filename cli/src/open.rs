@@ -7,6 +7,12 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use memring::{AttachError, Kind, MessageKind, Mpmc, Mpsc, Ring, RingError, RingKind, Spmc, Spsc};
 
+use crate::usage::Usage;
+
+/// What a ring has that is made without being told.
+const CAPACITY: usize = 256;
+const SLOT_SIZE: usize = 16 << 10;
+
 /// How often `--wait` looks again.
 const POLL: Duration = Duration::from_millis(10);
 
@@ -16,43 +22,37 @@ pub struct Opening {
     /// The ring: a name in the default directory, or a path with '/'
     name: String,
 
-    /// Make the ring; an error if the name is taken
-    #[arg(long, conflicts_with = "wait", help_heading = "Ring")]
+    /// Make the ring, unless it is there. One that is closed, empty and not attached to is replaced
+    #[arg(long, help_heading = "Ring")]
     create: bool,
 
+    /// Make the ring, whatever ring is there; those that use the old one are told
+    #[arg(long, conflicts_with = "create", help_heading = "Ring")]
+    recreate: bool,
+
     /// Make this kind of ring: spsc, mpsc, spmc or mpmc (single or multiple producers, consumers)
+    /// [default: spsc]. One that is there must be of this kind
     #[arg(
         long,
         value_name = "KIND",
-        default_value_t = RingKind::Spsc,
         hide_possible_values = true,
-        requires = "create",
         help_heading = "Ring"
     )]
-    kind: RingKind,
+    kind: Option<RingKind>,
 
-    /// Make a ring that holds so many messages, a power of two
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 256,
-        requires = "create",
-        help_heading = "Ring"
-    )]
-    capacity: usize,
+    /// Make a ring that holds so many messages, a power of two [default: 256]
+    #[arg(long, value_name = "N", help_heading = "Ring")]
+    capacity: Option<usize>,
 
-    /// Make a ring for messages of up to so many bytes; K and M are understood
-    #[arg(
-        long,
-        value_name = "BYTES",
-        default_value = "16K",
-        value_parser = parse_size,
-        requires = "create",
-        help_heading = "Ring"
-    )]
-    slot_size: usize,
+    /// Make a ring for messages of up to so many bytes; K and M are understood [default: 16K]
+    #[arg(long, value_name = "BYTES", value_parser = parse_size, help_heading = "Ring")]
+    slot_size: Option<usize>,
 
-    /// Wait until the ring exists, and until an endpoint can attach to this side
+    /// Open a ring of another user's, or one that others may write to
+    #[arg(long, help_heading = "Ring")]
+    allow_foreign: bool,
+
+    /// Wait until the ring exists, or can be replaced, and until an endpoint can attach to this side
     #[arg(long, help_heading = "Ring")]
     wait: bool,
 
@@ -83,16 +83,41 @@ impl Opening {
                 .timeout
                 .and_then(|span| Instant::now().checked_add(span)),
         };
-        let kind = if self.create {
-            self.kind
-        } else {
-            self.existing(&retry)?
-        };
+        if !self.makes() {
+            let about_making = [
+                ("--kind", self.kind.is_some()),
+                ("--capacity", self.capacity.is_some()),
+                ("--slot-size", self.slot_size.is_some()),
+            ];
+            if let Some((option, _)) = about_making.iter().find(|(_, given)| *given) {
+                let text = format!("{option} is about making a ring: expected --create as well");
+                return Err(Usage(text).into());
+            }
+        }
+        let kind = self.find_kind(&retry)?;
         match kind {
-            RingKind::Spsc => job.run(self.ring::<Spsc>(wait_through)?, &retry),
-            RingKind::Mpsc => job.run(self.ring::<Mpsc>(wait_through)?, &retry),
-            RingKind::Spmc => job.run(self.ring::<Spmc>(wait_through)?, &retry),
-            RingKind::Mpmc => job.run(self.ring::<Mpmc>(wait_through)?, &retry),
+            RingKind::Spsc => job.run(self.ring::<Spsc>(wait_through, &retry)?, &retry),
+            RingKind::Mpsc => job.run(self.ring::<Mpsc>(wait_through, &retry)?, &retry),
+            RingKind::Spmc => job.run(self.ring::<Spmc>(wait_through, &retry)?, &retry),
+            RingKind::Mpmc => job.run(self.ring::<Mpmc>(wait_through, &retry)?, &retry),
+        }
+    }
+
+    /// Whether it makes a ring, if there is none.
+    fn makes(&self) -> bool {
+        self.create || self.recreate
+    }
+
+    /// The kind that was asked for, or that the ring has; or that it shall have.
+    fn find_kind(&self, retry: &Retry) -> Result<RingKind> {
+        match self.kind {
+            Some(kind) => Ok(kind),
+            None if self.recreate => Ok(RingKind::Spsc),
+            None if self.create => match memring::inspect(&self.name) {
+                Err(RingError::NotFound { .. }) => Ok(RingKind::Spsc),
+                found => Ok(found?.kind),
+            },
+            None => self.existing(retry),
         }
     }
 
@@ -122,17 +147,41 @@ impl Opening {
         Ok(found.kind)
     }
 
-    fn ring<K: Kind>(&self, wait_through: bool) -> Result<Ring<[u8], K>> {
-        let builder = Ring::<[u8], K>::builder().wait_through_disconnect(wait_through);
-        let ring = if self.create {
-            builder
-                .capacity(self.capacity)
-                .message_limit(self.slot_size)
-                .create(&self.name)
+    fn ring<K: Kind>(&self, wait_through: bool, retry: &Retry) -> Result<Ring<[u8], K>> {
+        let mut builder = Ring::<[u8], K>::builder()
+            .wait_through_disconnect(wait_through)
+            .allow_foreign(self.allow_foreign);
+        // What was not asked for is as it is in a ring that is there.
+        let is_there =
+            || self.create && memring::inspect(&self.name).is_ok_and(|ring| !ring.closed);
+        if let Some(slots) = self.capacity {
+            builder = builder.capacity(slots);
+        } else if !is_there() {
+            builder = builder.capacity(CAPACITY);
+        }
+        if let Some(bytes) = self.slot_size {
+            builder = builder.message_limit(bytes);
+        } else if !is_there() {
+            builder = builder.message_limit(SLOT_SIZE);
+        }
+        let ring = if self.recreate {
+            builder.recreate(&self.name)
+        } else if self.create {
+            // Others may still be draining a ring that was closed.
+            retry.run(
+                || builder.clone().open_or_create(&self.name),
+                |error| matches!(error, RingError::Closed { .. }),
+            )
         } else {
             builder.open(&self.name)
         };
-        ring.map_err(Into::into)
+        ring.map_err(|error| match error {
+            RingError::Closed { .. } => anyhow::Error::new(error).context(format!(
+                "cannot use the ring: memring recv {0} drains it, --recreate replaces it",
+                self.name
+            )),
+            error => error.into(),
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use clap::Args as ClapArgs;
 use memring::{Kind, Receiver, RecvError, Ring};
 
 use crate::open::{Job, Opening, Retry};
+use crate::standard;
 
 /// Messages written at a time, at most; and never more than a quarter of the ring, so that
 /// senders have room while they are being written.
@@ -55,6 +56,7 @@ pub struct Args {
 
 /// Run `memring recv`.
 pub fn run(args: &Args) -> Result<()> {
+    standard::check_output()?;
     args.opening.run(!args.end_on_disconnect, args)
 }
 

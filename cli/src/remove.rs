@@ -6,9 +6,10 @@ use clap::Args as ClapArgs;
 use crate::complain::complain;
 
 const AFTER_HELP: &str = "\
-Processes that have a ring open keep it, and its memory, until they let go of
-it; no other process can open it by its name. So a ring in use is removed only
-with --force.
+A ring in use is removed only with --force. The processes that use it are told:
+senders fail at the next message, receivers when they have received what is in
+it. So is a file that begins like a ring, but is damaged, or of another version.
+A file that does not begin like a ring is never removed.
 
 Exit status:
   0  all are removed
@@ -27,7 +28,7 @@ pub struct Args {
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
 
-    /// Remove even a ring that is in use, and a file that is no valid ring
+    /// Remove even a ring that is in use, damaged, or of another version
     #[arg(long, short)]
     force: bool,
 }

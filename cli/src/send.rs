@@ -10,6 +10,7 @@ use memchr::{memchr_iter, memrchr};
 use memring::{Kind, Ring, SendError, Sender};
 
 use crate::open::{Job, Opening, Retry};
+use crate::standard;
 
 /// Input is read in pieces of up to this many bytes, or one slot if that is more.
 const READ: usize = 256 << 10;
@@ -55,6 +56,7 @@ pub struct Args {
 
 /// Run `memring send`.
 pub fn run(args: &Args) -> Result<()> {
+    standard::check_input()?;
     args.opening.run(true, args)
 }
 

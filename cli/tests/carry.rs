@@ -327,18 +327,18 @@ fn rings_that_cannot_be_used_are_told_apart() {
         place
             .run(&[command, "none"])
             .failed(&["/rings/none", "--create", "--wait"]);
-        place.run(&[command, "..", "--create"]).failed(&[".."]);
-        place.run(&[command, ""]).failed(&["name"]);
-        place
-            .run(&[command, "odd", "--create", "--capacity", "100"])
-            .failed(&["100", "power of two"]);
     }
     place
         .run(&["send", "q", "--create", "--keep-open"])
         .succeeded();
-    place
-        .run(&["recv", "q", "--create"])
-        .failed(&["q", "exist"]);
+    for (option, value, words) in [
+        ("--capacity", "8", ["256", "expected 8"]),
+        ("--slot-size", "8", ["16384", "expected 8"]),
+        ("--kind", "mpmc", ["spsc", "expected mpmc"]),
+    ] {
+        let wrong = place.run(&["recv", "q", "--create", option, value]);
+        wrong.failed(&words);
+    }
 
     let path = place.rings().join("typed");
     let ring = memring::Ring::<u64, memring::Spsc>::create(path.to_str().expect("text"), 8);
@@ -358,7 +358,13 @@ fn a_wrong_command_line_ends_with_status_2() {
         &["send"][..],
         &["send", "q", "--capacity", "8"],
         &["recv", "q", "--kind", "spsc"],
-        &["recv", "q", "--create", "--wait"],
+        &["recv", "q", "--create", "--recreate"],
+        &["send", "q", "--create", "--capacity", "100"],
+        &["recv", "q", "--create", "--capacity", "100"],
+        &["recv", "..", "--create"],
+        &["send", ""],
+        &["torture", "--kills", "0"],
+        &["bench", "--cpus", "0,99999"],
         &["recv", "q", "--create", "--kind", "sprc"],
         &["recv", "q", "--create", "--slot-size", "0"],
         &["recv", "q", "--create", "--slot-size", "1T"],
@@ -377,4 +383,99 @@ fn a_wrong_command_line_ends_with_status_2() {
         );
     }
     assert!(place.list().is_empty());
+}
+
+#[test]
+fn a_service_that_was_killed_starts_again_with_the_same_words() {
+    let place = place();
+    let service = ["recv", "jobs", "--create", "--lines", "--wait"];
+    for round in ["one", "two"] {
+        let mut recv = place.start(&service);
+        place.wait_for("jobs", "had a receiver", |ring| ring["receivers"] == 1);
+        let send = ["send", "jobs", "--keep-open", "--lines"];
+        place.run_fed(&send, round.as_bytes()).succeeded();
+        place.wait_for("jobs", "was empty", |ring| ring["length"] == 0);
+        recv.kill();
+    }
+    // Closed, drained, and left: the next has a fresh ring.
+    let recv = place.start(&service);
+    place.run_fed(&["send", "jobs"], b"three").succeeded();
+    assert_eq!(recv.finish().succeeded().text(), "three\n");
+    let recv = place.start(&service);
+    place.wait_for("jobs", "was fresh", |ring| ring["closed"] == false);
+    place.run_fed(&["send", "jobs"], b"four").succeeded();
+    assert_eq!(recv.finish().succeeded().text(), "four\n");
+    // Closed with messages left: they are not thrown away without a word.
+    place
+        .run_fed(&["send", "jobs", "--create"], b"five")
+        .succeeded();
+    let refused = place.run_fed(&["send", "jobs", "--create"], b"six");
+    refused.failed(&["1 messages left", "memring recv jobs", "--recreate"]);
+    place
+        .run_fed(&["send", "jobs", "--recreate"], b"seven")
+        .succeeded();
+    assert_eq!(place.run(&["recv", "jobs"]).succeeded().text(), "seven");
+}
+
+#[test]
+fn those_who_use_a_ring_that_is_removed_are_told() {
+    let place = place();
+    let mut send = place.start_with(&["send", "q", "--create"], Stdio::piped());
+    place.wait_for("q", "had a sender", |ring| ring["senders"] == 1);
+    let recv = place.start(&["recv", "q"]);
+    place.wait_for("q", "had a receiver", |ring| ring["receivers"] == 1);
+    place.run(&["remove", "--force", "q"]).succeeded();
+    recv.finish().failed(&["removed"]);
+    send.stdin().write_all(b"for nobody").expect("write");
+    send.finish().failed(&["removed"]);
+}
+
+/// A stream that is closed is no end of input, and nowhere to write.
+#[test]
+fn a_closed_stream_is_an_error_before_anything_is_done() {
+    let place = place();
+    place
+        .run_fed(&["send", "q", "--create", "--keep-open"], b"precious")
+        .succeeded();
+    let told = |redirection: &str, args: &[&str], words: &[&str]| {
+        place.run_in_shell(redirection, args).failed(words);
+    };
+    for stream in [">&-", "1</dev/null"] {
+        for command in [
+            &["recv", "q", "--lines"][..],
+            &["list"],
+            &["torture", "--schedule"],
+        ] {
+            told(stream, command, &["standard output is closed"]);
+        }
+    }
+    for stream in ["<&-", "0>/dev/null"] {
+        told(stream, &["send", "q"], &["standard input is closed"]);
+    }
+    let ring = &place.list()[0];
+    assert_eq!(
+        (&ring["length"], &ring["closed"]),
+        (&1.into(), &false.into())
+    );
+    // What is open, is good: also what leads nowhere.
+    place.run_in_shell("</dev/null", &["send", "q"]).succeeded();
+    place.run_in_shell(">/dev/null", &["recv", "q"]).succeeded();
+}
+
+#[test]
+fn a_ring_of_others_is_opened_when_asked_for() {
+    let place = place();
+    let path = place.rings().join("shared");
+    let builder = memring::Ring::<[u8], memring::Spsc>::builder().mode(0o666);
+    builder.create(&path).expect("a ring for all");
+    place
+        .run(&["send", "shared"])
+        .failed(&["mode 0666", "--allow-foreign"]);
+    place
+        .run_fed(&["send", "shared", "--allow-foreign"], b"hello")
+        .succeeded();
+    let received = place
+        .run(&["recv", "shared", "--allow-foreign"])
+        .succeeded();
+    assert_eq!(received.text(), "hello");
 }

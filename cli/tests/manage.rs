@@ -1,6 +1,7 @@
 //! `memring list`, `memring remove` and the help texts.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::process::Stdio;
 
 use memring_testkit::commands::Place;
@@ -70,6 +71,16 @@ fn list_tells_what_is_there() {
 }
 
 #[test]
+fn looking_makes_no_directory() {
+    let place = place();
+    fs::remove_dir(place.rings()).expect("remove the directory");
+    place.run(&["list"]).succeeded();
+    place.run(&["remove", "q"]).failed(&["no ring"]);
+    place.run(&["recv", "q"]).failed(&["no ring"]);
+    assert!(!place.rings().exists());
+}
+
+#[test]
 fn names_cannot_write_to_the_terminal() {
     let place = place();
     place.list();
@@ -94,6 +105,20 @@ fn remove_spares_a_ring_in_use_unless_forced() {
     assert!(place.list().is_empty());
     drop(send.stdin());
     send.finish().succeeded();
+    // A damaged ring, and one of another version, begin like a ring.
+    for name in ["damaged", "old"] {
+        place.run(&["send", name, "--create"]).succeeded();
+        let file = fs::File::options()
+            .write(true)
+            .open(place.rings().join(name));
+        let at = if name == "old" { 8 } else { 88 };
+        file.expect("open")
+            .write_all_at(&[0xee], at)
+            .expect("write");
+        place.run(&["remove", name]).failed(&[name]);
+        place.run(&["remove", "--force", name]).succeeded();
+    }
+    assert!(place.list().is_empty());
 }
 
 #[test]
@@ -111,6 +136,9 @@ fn remove_takes_what_it_can() {
     let junk = place.rings().join("junk");
     fs::write(&junk, "a letter").expect("write");
     place.run(&["remove", "junk"]).failed(&["junk"]);
+    place
+        .run(&["remove", "--force", "junk"])
+        .failed(&["junk", "not a memring file"]);
     assert!(junk.exists());
     let elsewhere = place.rings().join("elsewhere");
     place
@@ -127,9 +155,11 @@ fn help_tells_every_option_and_status() {
     let place = place();
     let opening = [
         "--create",
+        "--recreate",
         "--kind",
         "--capacity",
         "--slot-size",
+        "--allow-foreign",
         "--wait",
         "--timeout",
     ];

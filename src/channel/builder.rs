@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use super::ring::Ring;
 use super::segment::Segment;
@@ -12,17 +13,25 @@ use crate::ring::config::{Config, Expected, MessageKind};
 use crate::ring::kind::Kind;
 use crate::ring::options::{FenceMode, OnDeath, Wakeups};
 use crate::ring::start_at;
-use crate::shm::{Description, MapOptions, Region, RegionPath, create, open, register_barrier};
+use crate::shm::remove::Removal;
+use crate::shm::{
+    Description, MapOptions, Region, RegionPath, create, mismatch, open, register_barrier,
+};
 use crate::sys::atomic::Fences;
+
+/// Slots, and bytes of a message, where nothing else was asked for.
+const DEFAULT_CAPACITY: usize = 1024;
+const DEFAULT_LIMIT: usize = 1024;
 
 /// Options of a ring to be made or opened, from [`Ring::builder`].
 ///
 /// What a ring is, is fixed by its maker: capacity, message limit, wake-ups, fence
-/// mode, policy and deliveries are ignored when opening. The schema tag must
-/// be that of the maker; the rest concerns this handle.
+/// mode, policy and deliveries are ignored by `open`. `open_or_create` insists on the
+/// capacity and the message limit, if they were set. The schema tag must be that of the
+/// maker; the rest concerns this handle.
 pub struct RingBuilder<T: Message + ?Sized, K: Kind> {
-    capacity: usize,
-    message_limit: usize,
+    capacity: Option<usize>,
+    message_limit: Option<usize>,
     schema: u64,
     mode: u32,
     wakeups: Wakeups,
@@ -47,34 +56,94 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// A name without `/` is a file in the default directory (see
     /// [`directory`](crate::directory)), one with `/` is a path. The file has
     /// mode 0600; all its memory is allocated now. No opener ever sees a half-made
-    /// ring, and a creator that dies leaves nothing.
+    /// ring, and a creator that dies leaves nothing. Names are text; a path, with its
+    /// directory, may also be of bytes that are not UTF-8.
     ///
     /// # Errors
     /// [`RingError::AlreadyExists`], [`RingError::InvalidName`],
     /// [`RingError::InvalidOption`], [`RingError::NoSpace`],
-    /// [`RingError::Directory`], [`RingError::Unsupported`], [`RingError::Os`].
-    pub fn create(name: &str, capacity: usize) -> Result<Self, RingError> {
+    /// [`RingError::FileSizeLimit`], [`RingError::Directory`],
+    /// [`RingError::Unsupported`], [`RingError::Os`].
+    pub fn create(name: impl AsRef<Path>, capacity: usize) -> Result<Self, RingError> {
         Self::builder().capacity(capacity).create(name)
     }
 
-    /// Opens a ring that was made before, with whatever capacity.
+    /// Opens a ring that was made before, with whatever capacity, closed or not.
     ///
     /// # Errors
     /// [`RingError::NotFound`]; [`RingError::Mismatch`] if the file is not a
     /// ring of this kind, type and schema tag, or not ours; and as
     /// [`Ring::create`].
-    pub fn open(name: &str) -> Result<Self, RingError> {
+    pub fn open(name: impl AsRef<Path>) -> Result<Self, RingError> {
         Self::builder().open(name)
     }
 
     /// Opens the ring, or makes it if there is none. However many processes
-    /// race here, all end on the same ring. A valid ring is never replaced, for
-    /// there may be messages in it.
+    /// race here, all end on the same ring.
+    ///
+    /// A ring that is closed can carry nothing any more. If it is drained, and no
+    /// endpoint that is alive is attached to it, a fresh ring takes its place, in one
+    /// step: this is how a service starts again that died after it had closed its ring,
+    /// and before it had removed it. What is left of the old one finds it closed. If
+    /// messages are left, or endpoints, nothing is changed: what to do about them is the
+    /// caller's to say ([`Ring::recreate`]).
+    ///
+    /// ```
+    /// use memring::{Ring, RingError, Spsc};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = &format!("doc-open-{}", std::process::id());
+    /// let ring = Ring::<u64, Spsc>::open_or_create(name, 8)?; // made
+    /// let again = Ring::<u64, Spsc>::open_or_create(name, 8)?; // opened
+    /// ring.sender()?.send(1)?;
+    /// ring.close()?;
+    /// // A message is left in it.
+    /// let refused = Ring::<u64, Spsc>::open_or_create(name, 8);
+    /// assert!(matches!(refused, Err(RingError::Closed { messages: 1, .. })));
+    /// assert_eq!(again.receiver()?.recv()?, 1);
+    /// let fresh = Ring::<u64, Spsc>::open_or_create(name, 8)?; // made
+    /// assert!(ring.is_closed() && !fresh.is_closed());
+    /// # memring::remove(name)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// As [`Ring::create`] and [`Ring::open`].
-    pub fn open_or_create(name: &str, capacity: usize) -> Result<Self, RingError> {
+    /// As [`Ring::create`] and [`Ring::open`]; [`RingError::Mismatch`] also if the ring
+    /// has another capacity; [`RingError::Closed`].
+    pub fn open_or_create(name: impl AsRef<Path>, capacity: usize) -> Result<Self, RingError> {
         Self::builder().capacity(capacity).open_or_create(name)
+    }
+
+    /// Makes a ring, whatever ring stands at the name: one in use, with messages in it,
+    /// of another kind, type or version, or damaged. The name leads to the new ring from
+    /// one moment to the next, and never nowhere. What is in the old one is lost to those
+    /// that come later.
+    ///
+    /// Endpoints of the old ring get `Removed`, at once where the old ring is one of this
+    /// user's and of this version, as they do when it is [removed](crate::remove):
+    /// senders at the next send, receivers when they have received what was in it. Both
+    /// rings have memory until then.
+    ///
+    /// ```
+    /// use memring::{Ring, SendError, Spsc};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = &format!("doc-recreate-{}", std::process::id());
+    /// let old = Ring::<u64, Spsc>::create(name, 8)?;
+    /// let mut sender = old.sender()?;
+    /// let new = Ring::<u32, Spsc>::recreate(name, 16)?;
+    /// assert_eq!(sender.send(1), Err(SendError::Removed(1)));
+    /// # memring::remove(name)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Ring::create`], but for `AlreadyExists`; [`RingError::Mismatch`] if the file
+    /// is no ring: that is left alone.
+    pub fn recreate(name: impl AsRef<Path>, capacity: usize) -> Result<Self, RingError> {
+        Self::builder().capacity(capacity).recreate(name)
     }
 
     /// Makes a ring without a name: a memfd sealed against shrinking and
@@ -125,8 +194,8 @@ impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for RingBuilder<T, K> {
 impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
     pub(super) fn new() -> Self {
         RingBuilder {
-            capacity: 1024,
-            message_limit: 1024,
+            capacity: None,
+            message_limit: None,
             schema: 0,
             mode: 0o600,
             wakeups: Wakeups::default(),
@@ -143,14 +212,14 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
 
     /// Slots: a power of two. Default 1024.
     pub fn capacity(mut self, slots: usize) -> Self {
-        self.capacity = slots;
+        self.capacity = Some(slots);
         self
     }
 
     /// Byte rings: the most bytes that a message may have. Default 1024.
     /// Ignored where messages are of one type.
     pub fn message_limit(mut self, bytes: usize) -> Self {
-        self.message_limit = bytes;
+        self.message_limit = Some(bytes);
         self
     }
 
@@ -248,45 +317,76 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
     ///
     /// # Errors
     /// As [`Ring::create`].
-    pub fn create(self, name: &str) -> Result<Ring<T, K>, RingError> {
-        self.create_at(&RegionPath::of(name)?)
+    pub fn create(self, name: impl AsRef<Path>) -> Result<Ring<T, K>, RingError> {
+        let config = self.checked_config()?;
+        self.create_at(&RegionPath::to_create(name.as_ref())?, config)
     }
 
     /// Opens a ring; see [`Ring::open`].
     ///
     /// # Errors
     /// As [`Ring::open`].
-    pub fn open(self, name: &str) -> Result<Ring<T, K>, RingError> {
-        self.open_at(&RegionPath::of(name)?)
+    pub fn open(self, name: impl AsRef<Path>) -> Result<Ring<T, K>, RingError> {
+        self.open_at(&RegionPath::existing(name.as_ref())?)
     }
 
     /// Opens or makes a ring; see [`Ring::open_or_create`].
     ///
     /// # Errors
     /// As [`Ring::open_or_create`].
-    pub fn open_or_create(self, name: &str) -> Result<Ring<T, K>, RingError> {
-        let at = RegionPath::of(name)?;
+    pub fn open_or_create(self, name: impl AsRef<Path>) -> Result<Ring<T, K>, RingError> {
+        let config = self.checked_config()?;
+        let at = RegionPath::to_create(name.as_ref())?;
         for _ in 0..open::MAX_TRIES {
-            match self.open_at(&at) {
-                Err(RingError::NotFound { .. }) => {}
-                found => return found,
-            }
-            match self.create_at(&at) {
-                Err(RingError::AlreadyExists { .. }) => {}
+            let ring = match self.open_at(&at) {
+                Err(RingError::NotFound { .. }) => None,
+                found => Some(found?),
+            };
+            let result = match ring {
+                None => self.create_at(&at, config),
+                Some(ring) if ring.is_closed() => self.replace_ended(&at, config, &ring),
+                Some(ring) => {
+                    self.check_options(&ring)?;
+                    return Ok(ring);
+                }
+            };
+            match result {
+                // Others were faster: their ring is ours.
+                Err(RingError::AlreadyExists { .. } | RingError::NotFound { .. }) => {}
                 // Another process may have made it with the space that we lack.
-                Err(RingError::NoSpace { needed, path }) => match self.open_at(&at) {
-                    Err(RingError::NotFound { .. }) => {
-                        return Err(RingError::NoSpace { needed, path });
-                    }
-                    found => return found,
+                Err(error @ RingError::NoSpace { .. }) => match self.open_at(&at) {
+                    Ok(ring) if !ring.is_closed() => {}
+                    _ => return Err(error),
                 },
-                made => return made,
+                result => return result,
             }
         }
-        Err(RingError::Unstable {
-            path: at.path,
-            tries: open::MAX_TRIES,
-        })
+        Err(unstable(at))
+    }
+
+    /// Makes a ring, whatever ring stands there; see [`Ring::recreate`].
+    ///
+    /// # Errors
+    /// As [`Ring::recreate`].
+    pub fn recreate(self, name: impl AsRef<Path>) -> Result<Ring<T, K>, RingError> {
+        let config = self.checked_config()?;
+        let at = RegionPath::to_create(name.as_ref())?;
+        for _ in 0..open::MAX_TRIES {
+            let made = self.create_at(&at, config);
+            let Err(RingError::AlreadyExists { .. }) = made else {
+                return made;
+            };
+            // Before the lock: to allocate a large ring takes its time.
+            let new = self.unnamed_at(&at, config)?;
+            let removed = Removal::begin(&at).and_then(|old| old.replace_by(&new));
+            match removed {
+                Ok(old) => Segment::tell_removed(old.as_fd()),
+                Err(RingError::NotFound { .. }) => continue,
+                Err(error) => return Err(error),
+            }
+            return Ok(self.finish(new, config));
+        }
+        Err(unstable(at))
     }
 
     /// Makes a ring without a name; see [`Ring::anonymous`].
@@ -294,7 +394,7 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
     /// # Errors
     /// As [`Ring::anonymous`].
     pub fn anonymous(self) -> Result<Ring<T, K>, RingError> {
-        let config = self.config()?;
+        let config = self.checked_config()?;
         let prepare = |region: &Region| prepare(region, config);
         let region = create::anonymous(&config.describe()?, self.options, prepare)?;
         Ok(self.finish(region, config))
@@ -311,11 +411,45 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
         opened.map(|(region, config)| self.finish(region, config))
     }
 
-    fn create_at(&self, at: &RegionPath) -> Result<Ring<T, K>, RingError> {
-        let config = self.config()?;
+    fn create_at(&self, at: &RegionPath, config: Config) -> Result<Ring<T, K>, RingError> {
         let prepare = |region: &Region| prepare(region, config);
         let region = create::named(at, &config.describe()?, self.mode, self.options, prepare)?;
         Ok(self.finish(region, config))
+    }
+
+    fn unnamed_at(&self, at: &RegionPath, config: Config) -> Result<Region, RingError> {
+        let prepare = |region: &Region| prepare(region, config);
+        create::unnamed(at, &config.describe()?, self.mode, self.options, prepare)
+    }
+
+    /// Replaces `old`, which is closed, if nothing depends on it any more.
+    fn replace_ended(
+        &self,
+        at: &RegionPath,
+        config: Config,
+        old: &Ring<T, K>,
+    ) -> Result<Ring<T, K>, RingError> {
+        // In this order: an endpoint that detaches has given back what it held.
+        let segment = old.segment();
+        let (attached, messages) = (segment.attached(), segment.messages_left());
+        if attached > 0 || messages > 0 {
+            return Err(RingError::Closed {
+                path: at.path.clone(),
+                messages,
+                attached,
+            });
+        }
+        // So it stays: an endpoint that attaches now finds the ring closed and empty.
+        let new = self.unnamed_at(at, config)?;
+        let removal = Removal::begin(at)?;
+        if !removal.is_of(&segment.region) {
+            return Err(RingError::NotFound {
+                path: at.path.clone(),
+            });
+        }
+        let removed = removal.replace_by(&new)?;
+        Segment::tell_removed(removed.as_fd());
+        Ok(self.finish(new, config))
     }
 
     fn open_at(&self, at: &RegionPath) -> Result<Ring<T, K>, RingError> {
@@ -336,6 +470,32 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
             fixed: T::FIXED,
             schema: self.schema,
         })?;
+        Ok(config)
+    }
+
+    /// Has the ring the size that was asked for, if one was?
+    fn check_options(&self, ring: &Ring<T, K>) -> Result<(), RingError> {
+        let limit = self.message_limit.filter(|_| T::FIXED.is_none());
+        for (what, expected, found) in [
+            ("a ring of capacity", self.capacity, ring.capacity()),
+            ("a ring with the message limit", limit, ring.message_size()),
+        ] {
+            if let Some(expected) = expected.filter(|expected| *expected != found) {
+                let wrong = Mismatch::Option {
+                    what,
+                    expected: expected as u64,
+                    found: found as u64,
+                };
+                return Err(mismatch(&ring.path().map(Into::into), wrong));
+            }
+        }
+        Ok(())
+    }
+
+    /// What to make, possible and permitted: before anything is made for it.
+    fn checked_config(&self) -> Result<Config, RingError> {
+        let config = self.config()?;
+        config.describe()?;
         Ok(config)
     }
 
@@ -365,13 +525,20 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
             message: match T::FIXED {
                 Some((size, align)) => MessageKind::Typed { size, align },
                 None => MessageKind::Bytes {
-                    limit: self.message_limit,
+                    limit: self.message_limit.unwrap_or(DEFAULT_LIMIT),
                 },
             },
-            capacity: self.capacity as u64,
+            capacity: self.capacity.unwrap_or(DEFAULT_CAPACITY) as u64,
             schema: self.schema,
             start: self.start,
         })
+    }
+}
+
+fn unstable(at: RegionPath) -> RingError {
+    RingError::Unstable {
+        path: at.path,
+        tries: open::MAX_TRIES,
     }
 }
 

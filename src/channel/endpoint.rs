@@ -203,6 +203,11 @@ impl EndpointConnection {
             self.scanned = now;
             let members = self.segment.members();
             let _ = members.scan(&mut self.cursor, PROBES_PER_SCAN);
+            // Unlinked by other means than `remove`.
+            let segment = &self.segment;
+            if !end::is_closed(&segment.block()) && segment.region.has_lost_its_name() {
+                self.segment.end_by_removal();
+            }
         }
     }
 

@@ -20,8 +20,8 @@ use crate::shm::Warning;
 /// [`Mpsc`](crate::Mpsc), [`Spmc`](crate::Spmc) and [`Mpmc`](crate::Mpmc).
 /// Endpoints come from [`Ring::sender`] and [`Ring::receiver`]. Cloning the
 /// handle is cheap; the memory is unmapped with the last of its handles and
-/// endpoints. A ring with a name stays, with what is in it, until
-/// [`remove`](crate::remove).
+/// endpoints. A ring with a name stays, with what is in it, until it is
+/// [removed](crate::remove).
 pub struct Ring<T: Message + ?Sized, K: Kind> {
     segment: Arc<Segment>,
     wait_through: bool,
@@ -68,7 +68,15 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         Ok(())
     }
 
-    /// Whether the ring is closed; there may still be messages in it.
+    /// Whether the ring was removed, or replaced by another, or its file unlinked: no
+    /// process can open it by its name any more. Open the name again, or make the ring
+    /// again. A system call.
+    pub fn is_removed(&self) -> bool {
+        self.is_mapped() && self.segment.region.is_removed()
+    }
+
+    /// Whether the ring is closed, which it also is when it was removed; there may still
+    /// be messages in it.
     pub fn is_closed(&self) -> bool {
         self.is_mapped() && end::is_closed(&self.segment.block())
     }

@@ -3,6 +3,8 @@
 
 #![allow(unsafe_code)]
 
+use std::os::fd::BorrowedFd;
+
 use crate::error::{AttachError, Failure, Side};
 use crate::members::{
     Admits, Attached, MemberId, MemberSet, Members, Recover, Refusal, Role, Table,
@@ -11,9 +13,10 @@ use crate::message::Message;
 use crate::ring::config::Config;
 use crate::ring::layout::{ROLES, SENDERS};
 use crate::ring::memory::{Block, View};
-use crate::ring::recover;
-use crate::shm::{Region, register_barrier};
+use crate::ring::{end, progress, recover};
+use crate::shm::{Region, open, register_barrier};
 use crate::sys::atomic::{AtomicU64, Fences};
+use crate::sys::failpoints::failpoint;
 use crate::wait::WaitWord;
 use crate::wait::parker::Parker;
 
@@ -101,6 +104,37 @@ impl Segment {
             Err(Failure::Forked) => {}
             check => self.members().detach(attached, check.is_ok()),
         }
+    }
+
+    /// Ends the ring because it was removed: its endpoints find it closed, and by the
+    /// mark that this was why. One that was closed before keeps its end.
+    pub(crate) fn end_by_removal(&self) {
+        let block = self.block();
+        self.region.set_mark(end::is_closed(&block));
+        failpoint!(RemovalMarked);
+        end::close(&block, || self.wake_all());
+    }
+
+    /// Tells the endpoints of the ring in `file`, which has lost its name. If that cannot
+    /// be done safely they find out by themselves, at their next scan.
+    pub(crate) fn tell_removed(file: BorrowedFd<'_>) {
+        if let Some((region, config)) = open::unlinked(file, Config::of) {
+            Segment { region, config }.end_by_removal();
+        }
+    }
+
+    /// Endpoints that are attached and alive, of both sides.
+    pub(crate) fn attached(&self) -> usize {
+        let peers = ROLES.iter().flat_map(|role| self.members().list(*role));
+        peers.filter(|peer| peer.alive).count()
+    }
+
+    /// Messages of a closed ring without endpoints that no receiver has acknowledged.
+    /// What dead members held is recovered first.
+    pub(crate) fn messages_left(&self) -> usize {
+        let _ = self.members().scan(&mut 0, usize::MAX);
+        let discards = !self.config.policy().redeliver;
+        progress::messages_left(&self.block(), self.config.kind, discards)
     }
 
     /// The side of the endpoint with this id.

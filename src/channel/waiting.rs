@@ -50,7 +50,6 @@ pub(crate) enum WaitError {
     Timeout(Option<Holder>),
     Closed,
     Disconnected,
-    #[expect(dead_code, reason = "removal leaves no mark yet")]
     Removed,
     Failed(Failure),
 }
@@ -106,6 +105,10 @@ fn check<E: WaitingEndpoint>(endpoint: &mut E) -> Poll<E::Claimed, WaitError> {
         Conclusion::NotYet(blocker) => {
             connection.blocker = blocker;
             Poll::Pending
+        }
+        // Removal closes a ring, and its mark says that this was why.
+        Conclusion::Ended(End::Closed) if connection.segment.region.is_ended_by_removal() => {
+            Poll::Ended(WaitError::Removed)
         }
         Conclusion::Ended(end) => Poll::Ended(end.into()),
         Conclusion::Corrupted(found) => {

@@ -48,12 +48,29 @@ pub enum RingError {
         mismatch: Mismatch,
     },
     /// The directory of rings cannot be trusted.
-    #[error("directory {} {reason}; set MEMRING_DIR to a directory of your own with mode 0700", path.display())]
+    #[error("directory {} {reason}; {remedy}", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A closed ring stands in the way: its messages were not all received, or
+    /// endpoints are attached still.
+    #[error(
+        "{} is closed, with {messages} messages left in it and {attached} endpoints attached: \
+         {}",
+        path.display(), closed_remedy(*messages)
+    )]
+    Closed {
+        /// Where it is.
+        path: PathBuf,
+        /// Messages that no receiver has acknowledged.
+        messages: usize,
+        /// Senders and receivers that are attached and alive.
+        attached: usize,
     },
     /// There is not enough memory or disk for the ring.
     #[error(
@@ -63,6 +80,20 @@ pub enum RingError {
     NoSpace {
         /// Bytes needed.
         needed: u64,
+        /// Where, if the ring was to have a name.
+        path: Option<PathBuf>,
+    },
+    /// The ring would be larger than this process may make a file.
+    #[error(
+        "a ring of {needed} bytes in {} is larger than the file size limit of this process, \
+         {limit} bytes: raise that (ulimit -f, RLIMIT_FSIZE), or choose a smaller capacity",
+        place(path)
+    )]
+    FileSizeLimit {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes that a file may have.
+        limit: u64,
         /// Where, if the ring was to have a name.
         path: Option<PathBuf>,
     },
@@ -95,6 +126,16 @@ pub enum RingError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+fn closed_remedy(messages: usize) -> &'static str {
+    match messages {
+        0 => "wait until they detach, or replace it all the same with `recreate`",
+        _ => {
+            "drain it (open it, and receive until `Closed`), or replace it, and drop them, with \
+             `recreate`"
+        }
+    }
 }
 
 fn place(path: &Option<PathBuf>) -> String {
@@ -208,6 +249,19 @@ pub enum Mismatch {
         /// Found.
         found: u64,
     },
+    /// An option of a ring that exists is not the one that was asked for.
+    #[error(
+        "{what} {found}, expected {expected}: open it with what it has, or make another with \
+         `recreate`"
+    )]
+    Option {
+        /// Which option.
+        what: &'static str,
+        /// Asked for.
+        expected: u64,
+        /// Found.
+        found: u64,
+    },
     /// A capacity that cannot be.
     #[error("capacity {found}: expected a power of two from 1 to {max}")]
     Capacity {
@@ -236,7 +290,9 @@ pub enum Mismatch {
         found: &'static str,
     },
     /// Another user's file.
-    #[error("belongs to user {found}, expected {expected}; allow foreign rings if you trust them")]
+    #[error(
+        "belongs to user {found}, expected {expected}; to trust them, open it with allow_foreign (memring send, recv: --allow-foreign)"
+    )]
     Owner {
         /// Us.
         expected: u32,
@@ -245,7 +301,7 @@ pub enum Mismatch {
     },
     /// Others may write to it.
     #[error(
-        "has mode {found:04o}: expected no write permission for group or others; allow foreign rings if you trust them"
+        "has mode {found:04o}: expected no write permission for group or others; to trust them, open it with allow_foreign (memring send, recv: --allow-foreign)"
     )]
     Permissions {
         /// Its mode.
@@ -253,7 +309,7 @@ pub enum Mismatch {
     },
     /// A file with several names.
     #[error(
-        "has {found} names, expected 1: it was linked; remove the other names, or allow foreign rings if you trust who made them"
+        "has {found} names, expected 1: it was linked; remove the other names, or, to trust their makers, open it with allow_foreign (memring send, recv: --allow-foreign)"
     )]
     Links {
         /// How many names it has.

@@ -40,6 +40,36 @@ pub(crate) fn progress<M: Memory>(memory: &M, kind: RingKind) -> Progress {
     }
 }
 
+/// Messages that are in a ring at which no endpoint is at work, exactly; `discards`: what
+/// a single receiver held when it died is none.
+pub(crate) fn messages_left<M: Memory>(memory: &M, kind: RingKind, discards: bool) -> usize {
+    // Acquire, all: with what the last endpoints stored before they went.
+    let load = |position| SlotWord(memory.word(position).load(Ordering::Acquire));
+    let geometry = memory.geometry();
+    if kind.has_many_receivers() {
+        // What is consumed is free; what is being read was not given back yet.
+        let is_left =
+            |word: SlotWord| matches!(word.state(), SlotState::Published | SlotState::Reading);
+        return (0..geometry.capacity())
+            .filter(|index| is_left(load(*index)))
+            .count();
+    }
+    // A single receiver frees no slot: how far it was tells.
+    let cell = |cell| memory.cell(cell).load(Ordering::Acquire);
+    let (done, taken) = (cell(Cell::Done), cell(Cell::Taken));
+    let received = if discards && before(done, taken) {
+        taken
+    } else {
+        done
+    };
+    let is_left = |position| {
+        let word = load(position);
+        word.state() == SlotState::Published && geometry.lap_delta(word, position) == 0
+    };
+    let positions = (0..geometry.capacity()).map(|ahead| received.wrapping_add(ahead));
+    positions.filter(|position| is_left(*position)).count()
+}
+
 /// Messages that were given back behind the head, before `received` (R12). A walk over
 /// all slots, once anything was ever given back.
 fn given_back_before<M: Memory>(memory: &M, received: u64) -> u64 {

@@ -24,6 +24,35 @@ pub(crate) fn named(
     options: MapOptions,
     prepare: impl FnOnce(&Region),
 ) -> Result<Region, RingError> {
+    let taken = || RingError::AlreadyExists {
+        path: at.path.clone(),
+    };
+    // First, although the last step finds out as well: it is of no use to free space for
+    // a ring whose name is taken.
+    if file::metadata_at(at.directory.as_fd(), &at.name).is_ok() {
+        return Err(taken());
+    }
+    let region = unnamed(at, description, mode, options, prepare)?;
+    let os = |action| os_error(action, &Some(at.path.clone()));
+    let fd = region.file().map_err(os("use"))?;
+    match file::publish(fd, at.directory.as_fd(), &at.name) {
+        Ok(()) => {
+            failpoint!(NamePublished);
+            Ok(region)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(taken()),
+        Err(error) => Err(os("name")(error)),
+    }
+}
+
+/// Makes a region for the name at `at`, which it does not have yet.
+pub(crate) fn unnamed(
+    at: &RegionPath,
+    description: &Description,
+    mode: u32,
+    options: MapOptions,
+    prepare: impl FnOnce(&Region),
+) -> Result<Region, RingError> {
     let path = Some(at.path.clone());
     let os = |action| os_error(action, &path);
     let directory = at.directory.as_fd();
@@ -36,6 +65,7 @@ pub(crate) fn named(
         locks,
         description,
         path.clone(),
+        true,
         None,
         MapMode::Use(options),
     )?;
@@ -43,19 +73,7 @@ pub(crate) fn named(
     // Before the name: a process that meets it finds it in use.
     region.mark_in_use().map_err(os("lock"))?;
     failpoint!(UsersLocked);
-    let fd = region.file().map_err(os("use"))?;
-    match file::publish(fd, directory, &at.name) {
-        Ok(()) => {
-            failpoint!(NamePublished);
-            Ok(region)
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(RingError::AlreadyExists {
-                path: at.path.clone(),
-            })
-        }
-        Err(error) => Err(os("name")(error)),
-    }
+    Ok(region)
 }
 
 /// Makes a region without a name: a sealed memfd.
@@ -73,7 +91,8 @@ pub(crate) fn anonymous(
     // What is passed on must not carry our locks: an open file description of
     // our own for them.
     let locks = LockFile::open(|| file::reopen(share.as_fd(), true)).map_err(os("reopen"))?;
-    let region = Region::assemble(locks, description, None, Some(share), MapMode::Use(options))?;
+    let options = MapMode::Use(options);
+    let region = Region::assemble(locks, description, None, false, Some(share), options)?;
     prepare(&region);
     region.mark_in_use().map_err(os("lock"))?;
     failpoint!(UsersLocked);
@@ -87,6 +106,16 @@ fn fill(
     path: &Option<PathBuf>,
 ) -> Result<(), RingError> {
     let size = description.size;
+    // Asked first: to go beyond it is answered by a signal that ends the process.
+    if let Some(limit) = file::size_limit()
+        && size > limit
+    {
+        return Err(RingError::FileSizeLimit {
+            needed: size,
+            limit,
+            path: path.clone(),
+        });
+    }
     file::allocate(fd, size).map_err(|source| match source.kind() {
         io::ErrorKind::StorageFull
         | io::ErrorKind::QuotaExceeded

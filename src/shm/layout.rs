@@ -4,6 +4,7 @@
 //! 0x0000  region header     64 B  written once, before the object has a name
 //! 0x0040  object header    128 B  the object's own part, written with it
 //! 0x0100  epochs of roles 0 to 3 (u64 each); the rest of the line is zero
+//! 0x0140  mark (u64): whether the region was removed
 //! 0x0180  wait word of role 0 (u32)    each wait word has a pair of cache
 //! 0x0200  wait word of role 1          lines (128 bytes) to itself
 //! 0x0280  wait word of role 2
@@ -69,6 +70,14 @@ pub(crate) const fn epoch_offset(role: usize) -> usize {
     0x100 + 8 * role
 }
 
+/// Where the mark is.
+pub(crate) const MARK_OFFSET: usize = 0x140;
+/// The mark of a region that was removed while its object was in use: that is the
+/// object's end.
+pub(crate) const REMOVED: u64 = 1;
+/// The mark of a region that was removed after its object had ended.
+pub(crate) const REMOVED_AFTER_END: u64 = 2;
+
 /// Where the word is that members of the role of this index sleep on.
 #[inline(always)]
 pub(crate) const fn wait_word_offset(role: usize) -> usize {
@@ -98,6 +107,8 @@ pub(crate) const LINE: usize = 64;
 const _: () = {
     assert!(size_of::<Header>() == 64 + size_of::<Contents>());
     assert!(size_of::<Header>() <= epoch_offset(0));
+    assert!(epoch_offset(MAX_ROLES - 1) + 8 <= MARK_OFFSET);
+    assert!(MARK_OFFSET + 8 <= wait_word_offset(0));
     assert!(wait_word_offset(MAX_ROLES - 1) + 128 <= CONTROL_OFFSET);
     assert!(TABLE_OFFSET + TABLE_ENTRIES * ENTRY_SIZE == DATA_OFFSET);
 };

@@ -1,12 +1,14 @@
 //! Names of regions and the directory that they live in.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::DirBuilder;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use super::os_error;
 use crate::error::RingError;
 use crate::sys::file;
 
@@ -22,25 +24,41 @@ pub(crate) struct RegionPath {
 }
 
 impl RegionPath {
-    /// Finds the path of a name: one component of the default directory, or
-    /// a path if there is a `/` in it.
-    pub(crate) fn of(name: &str) -> Result<RegionPath, RingError> {
-        let (parent, file_name) = match name.rsplit_once('/') {
-            None => (None, name),
-            Some(("", file_name)) => (Some(PathBuf::from("/")), file_name),
-            Some((parent, file_name)) => (Some(PathBuf::from(parent)), file_name),
-        };
-        check_name(name, file_name)?;
-        let (directory, parent) = match parent {
+    /// Where the region of this name is: one component of the default directory, or a
+    /// path if there is a `/` in it. Changes nothing: a default directory that is not
+    /// there has no region in it.
+    pub(crate) fn existing(name: &Path) -> Result<RegionPath, RingError> {
+        RegionPath::of(name, || {
+            open_default_directory()?.ok_or_else(|| RingError::NotFound {
+                path: default_path().join(name),
+            })
+        })
+    }
+
+    /// Where a region of this name may be made: as [`RegionPath::existing`], and the
+    /// default directory is made if it is missing.
+    pub(crate) fn to_create(name: &Path) -> Result<RegionPath, RingError> {
+        RegionPath::of(name, make_default_directory)
+    }
+
+    fn of(
+        name: &Path,
+        default_directory: impl FnOnce() -> Result<(OwnedFd, PathBuf), RingError>,
+    ) -> Result<RegionPath, RingError> {
+        let bytes = name.as_os_str().as_bytes();
+        let slash = bytes.iter().rposition(|byte| *byte == b'/');
+        let file_name = OsStr::from_bytes(&bytes[slash.map_or(0, |at| at + 1)..]);
+        check_name(name, file_name, slash.is_some())?;
+        let (directory, parent) = match slash {
             None => default_directory()?,
-            Some(parent) => {
+            Some(at) => {
+                let parent = Path::new(OsStr::from_bytes(&bytes[..at.max(1)]));
                 // The user named this path: its links are the user's own.
-                let real = parent
-                    .canonicalize()
-                    .map_err(|source| unusable(&parent, source))?;
-                let directory =
-                    file::open_directory(&real).map_err(|source| unusable(&parent, source))?;
-                (directory, parent)
+                let remedy = "make it, or name another";
+                let unusable = |source| unusable(parent, remedy, source);
+                let real = parent.canonicalize().map_err(unusable)?;
+                let directory = file::open_directory(&real).map_err(unusable)?;
+                (directory, parent.into())
             }
         };
         Ok(RegionPath {
@@ -51,27 +69,39 @@ impl RegionPath {
     }
 }
 
-fn unusable(directory: &Path, source: io::Error) -> RingError {
-    RingError::Directory {
-        path: directory.into(),
-        reason: format!("cannot be opened ({source})"),
+/// What to do about a default directory that cannot be used.
+const OWN_DIRECTORY: &str = "set MEMRING_DIR to a directory of your own with mode 0700";
+
+/// A directory that is not one, or not for us; or else what the system lacks.
+fn unusable(directory: &Path, remedy: &'static str, source: io::Error) -> RingError {
+    use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound, PermissionDenied};
+    match source.kind() {
+        NotFound | NotADirectory | PermissionDenied | InvalidFilename => RingError::Directory {
+            path: directory.into(),
+            reason: format!("cannot be opened ({source})"),
+            remedy,
+        },
+        _ => os_error("open directory", &Some(directory.into()))(source),
     }
 }
 
-fn check_name(whole: &str, name: &str) -> Result<(), RingError> {
+fn check_name(whole: &Path, name: &OsStr, is_path: bool) -> Result<(), RingError> {
+    let shown = whole.to_string_lossy();
     let reason = if name.is_empty() {
         "expected a name, found nothing"
     } else if name == "." || name == ".." {
         "it names a directory"
-    } else if whole.chars().any(char::is_control) {
+    } else if shown.chars().any(char::is_control) {
         "it has a control character in it"
     } else if name.len() > MAX_NAME {
         "it is longer than 255 bytes"
+    } else if !is_path && name.to_str().is_none() {
+        "it is not UTF-8: only a path, with its directory, may be so"
     } else {
         return Ok(());
     };
     Err(RingError::InvalidName {
-        name: whole.into(),
+        name: shown.into_owned(),
         reason,
     })
 }
@@ -86,9 +116,8 @@ pub(crate) fn default_path() -> PathBuf {
     }
 }
 
-/// Opens the default directory, makes it if it is missing, and makes sure that
-/// no other user can put files into it.
-pub(crate) fn default_directory() -> Result<(OwnedFd, PathBuf), RingError> {
+/// Opens the default directory, and makes it first if it is missing.
+fn make_default_directory() -> Result<(OwnedFd, PathBuf), RingError> {
     let path = default_path();
     match DirBuilder::new().mode(0o700).create(&path) {
         Ok(()) => {}
@@ -97,26 +126,41 @@ pub(crate) fn default_directory() -> Result<(OwnedFd, PathBuf), RingError> {
             return Err(RingError::Directory {
                 path,
                 reason: format!("cannot be made ({error})"),
+                remedy: OWN_DIRECTORY,
             });
         }
     }
-    let directory = file::open_directory(&path).map_err(|source| unusable(&path, source))?;
-    let metadata = file::metadata(directory.as_fd()).map_err(|source| unusable(&path, source))?;
+    check_directory(path)
+}
+
+/// Opens the default directory, if it is there.
+pub(crate) fn open_default_directory() -> Result<Option<(OwnedFd, PathBuf)>, RingError> {
+    let path = default_path();
+    match std::fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        _ => check_directory(path).map(Some),
+    }
+}
+
+/// Opens a directory and makes sure that no other user can put files into it.
+fn check_directory(path: PathBuf) -> Result<(OwnedFd, PathBuf), RingError> {
+    let unusable = |source| unusable(&path, OWN_DIRECTORY, source);
+    let directory = file::open_directory(&path).map_err(unusable)?;
+    let metadata = file::metadata(directory.as_fd()).map_err(unusable)?;
     let user = file::effective_user();
-    if metadata.owner != user {
-        return Err(RingError::Directory {
-            path,
-            reason: format!("belongs to user {}, expected {user}", metadata.owner),
-        });
-    }
-    if metadata.mode & 0o022 != 0 {
-        return Err(RingError::Directory {
-            path,
-            reason: format!(
-                "has mode {:04o}, expected no write permission for group or others",
-                metadata.mode & 0o7777
-            ),
-        });
-    }
-    Ok((directory, path))
+    let reason = if metadata.owner != user {
+        format!("belongs to user {}, expected {user}", metadata.owner)
+    } else if metadata.mode & 0o022 != 0 {
+        format!(
+            "has mode {:04o}, expected no write permission for group or others",
+            metadata.mode & 0o7777
+        )
+    } else {
+        return Ok((directory, path));
+    };
+    Err(RingError::Directory {
+        path,
+        reason,
+        remedy: OWN_DIRECTORY,
+    })
 }

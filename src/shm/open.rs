@@ -43,7 +43,8 @@ pub(crate) fn named<C>(
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(os("look at")(error)),
         }
-        return assemble(locks, metadata.size, path, MapMode::Use(options), accept);
+        let options = MapMode::Use(options);
+        return assemble(locks, metadata.size, path, true, options, accept);
     }
     Err(RingError::Unstable {
         path: at.path.clone(),
@@ -82,7 +83,8 @@ pub(crate) fn from_fd<C>(
     locks.shared(USERS_BYTE).map_err(os("lock"))?;
     // The size as of now: before the seals were seen it might still change.
     let size = file::metadata(own).map_err(os("look at"))?.size;
-    assemble(locks, size, None, MapMode::Use(options), accept)
+    let has_name = metadata.links > 0;
+    assemble(locks, size, None, has_name, MapMode::Use(options), accept)
 }
 
 /// Opens the region at `at`, to look at it only.
@@ -95,7 +97,23 @@ pub(crate) fn observe<C>(
     let fd = locks.as_fd().map_err(os_error("use", &path))?;
     let metadata = file::metadata(fd).map_err(os_error("look at", &path))?;
     check_file(&metadata, true).map_err(|wrong| mismatch(&path, wrong))?;
-    assemble(locks, metadata.size, path, MapMode::Observe, accept)
+    assemble(locks, metadata.size, path, true, MapMode::Observe, accept)
+}
+
+/// Opens the region behind `fd` to tell its members that it was removed, if that is
+/// safe: the file is ours alone, has no name any more, and holds a whole region. So it
+/// is none that another name leads to, and none that others could have prepared.
+pub(crate) fn unlinked<C>(
+    fd: BorrowedFd<'_>,
+    accept: impl FnOnce(&Description) -> Result<C, Mismatch>,
+) -> Option<(Region, C)> {
+    let locks = LockFile::open(|| file::reopen(fd, true)).ok()?;
+    let metadata = locks.as_fd().and_then(file::metadata).ok()?;
+    if check_file(&metadata, false).is_err() || metadata.links > 0 {
+        return None;
+    }
+    let options = MapMode::Use(MapOptions::default());
+    assemble(locks, metadata.size, None, false, options, accept).ok()
 }
 
 /// Reads and checks the header, then maps what it describes.
@@ -103,13 +121,14 @@ fn assemble<C>(
     locks: LockFile,
     size: u64,
     path: Option<PathBuf>,
+    has_name: bool,
     access: MapMode,
     accept: impl FnOnce(&Description) -> Result<C, Mismatch>,
 ) -> Result<(Region, C), RingError> {
     let fd = locks.as_fd().map_err(os_error("use", &path))?;
     let description = read_description(fd, size, &path)?;
     let known = accept(&description).map_err(|wrong| mismatch(&path, wrong))?;
-    let region = Region::assemble(locks, &description, path, None, access)?;
+    let region = Region::assemble(locks, &description, path, has_name, None, access)?;
     Ok((region, known))
 }
 

@@ -10,12 +10,13 @@ use std::sync::OnceLock;
 
 use super::header::Description;
 use super::layout::{
-    ENTRY_SIZE, TABLE_ENTRIES, TABLE_OFFSET, USERS_BYTE, epoch_offset, wait_word_offset,
+    ENTRY_SIZE, MARK_OFFSET, REMOVED, REMOVED_AFTER_END, TABLE_ENTRIES, TABLE_OFFSET, USERS_BYTE,
+    epoch_offset, wait_word_offset,
 };
 use super::os_error;
 use crate::error::{Corruption, Failure, RingError};
 use crate::members::{Liveness, MemberId};
-use crate::sys::atomic::{AtomicU32, AtomicU64, Fences};
+use crate::sys::atomic::{AtomicU32, AtomicU64, Fences, Ordering};
 use crate::sys::file::Metadata;
 use crate::sys::fork::Sentinel;
 use crate::sys::lock::{Acquired, LockFile};
@@ -63,6 +64,8 @@ pub(crate) struct Region {
     mapping: Mapping,
     locks: LockFile,
     path: Option<PathBuf>,
+    /// Whether the file has a name, or had one when it was opened.
+    has_name: bool,
     /// A descriptor without locks, to pass on.
     share: OnceLock<OwnedFd>,
     sentinel: Sentinel,
@@ -77,6 +80,7 @@ impl Region {
         locks: LockFile,
         description: &Description,
         path: Option<PathBuf>,
+        has_name: bool,
         share: Option<OwnedFd>,
         access: MapMode,
     ) -> Result<Region, RingError> {
@@ -103,6 +107,7 @@ impl Region {
             mapping,
             locks,
             path,
+            has_name,
             share: share.map(OnceLock::from).unwrap_or_default(),
             sentinel,
             corruption: OnceLock::new(),
@@ -129,6 +134,42 @@ impl Region {
     /// The epoch of the role of this index.
     pub(crate) fn epoch(&self, role: usize) -> &AtomicU64 {
         self.word(epoch_offset(role))
+    }
+
+    /// Marks the region as removed, unless it is marked. `after_end`: its object had
+    /// ended before.
+    pub(crate) fn set_mark(&self, after_end: bool) {
+        let mark = match after_end {
+            false => REMOVED,
+            true => REMOVED_AFTER_END,
+        };
+        // Release: pairs with the load in `mark`. The object's own end is stored later,
+        // and is what tells members to look here. A failure: others marked it.
+        let word = self.word(MARK_OFFSET);
+        let _ = word.compare_exchange(0, mark, Ordering::Release, Ordering::Relaxed);
+    }
+
+    /// Whether the region was removed, and that was the end of its object. Call after
+    /// the object was seen to have ended.
+    pub(crate) fn is_ended_by_removal(&self) -> bool {
+        self.mark() == REMOVED
+    }
+
+    /// Whether the region was removed, as far as its mark or its file tells.
+    pub(crate) fn is_removed(&self) -> bool {
+        self.mark() != 0 || self.has_lost_its_name()
+    }
+
+    /// Whether the file had a name and has none any more. `false` if that cannot be
+    /// found out. A system call.
+    pub(crate) fn has_lost_its_name(&self) -> bool {
+        let links = || self.file().and_then(file::metadata).map(|now| now.links);
+        self.has_name && links().is_ok_and(|links| links == 0)
+    }
+
+    fn mark(&self) -> u64 {
+        // Acquire: pairs with `set_mark`.
+        self.word(MARK_OFFSET).load(Ordering::Acquire)
     }
 
     /// The word that members of the role of this index sleep on.

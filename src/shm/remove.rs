@@ -1,11 +1,15 @@
-//! Taking a region's name away. Processes that have it open keep it.
+//! Taking a region's name away, and giving it to another region. Processes that have the
+//! old one open keep its memory, and are told (see [`open::unlinked`]).
 
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use super::layout::MAGIC;
 use super::name::RegionPath;
+use super::region::Region;
 use super::{mismatch, open, os_error};
 use crate::error::{Mismatch, RingError};
 use crate::sys::clock::MonotonicTime;
@@ -16,27 +20,125 @@ use crate::sys::file::{self, Metadata};
 /// that only holds the lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Unlinks the ring at `at`, if it is one, and if it still is the one that
-/// was there at the beginning: another that was made meanwhile is left alone.
-pub(crate) fn named(at: &RegionPath) -> Result<(), RingError> {
-    let path = Some(at.path.clone());
-    // Only a regular file is opened at all.
-    open::check_kind(&metadata(at)?).map_err(|wrong| mismatch(&path, wrong))?;
-    let file = open::open_file(at, false).map_err(|error| open::open_error(error, at))?;
-    let file = file.as_fd();
-    check_magic(at, file)?;
-    // One remover of this file at a time, from the last look at its name to its
-    // unlinking: else two might agree on an old file, and the second take a new
-    // one's name.
-    let now = MonotonicTime::now();
-    file::flock_exclusive(file, now.checked_add(LOCK_TIMEOUT).unwrap_or(now))
-        .map_err(os_error("lock, to remove it,", &path))?;
-    failpoint!(RemovalLocked);
-    let removed = unlink_if_same(at, file);
-    // The lock goes with the last copy of the descriptor, which a child that was
-    // forked meanwhile may have.
-    file::funlock(file).map_err(os_error("unlock", &path))?;
-    removed
+/// The right to take a name from its region: one process at a time has it.
+#[derive(Debug)]
+pub(crate) struct Removal<'a> {
+    at: &'a RegionPath,
+    file: OwnedFd,
+    identity: Metadata,
+}
+
+impl<'a> Removal<'a> {
+    /// Locks the region at `at`, if there is one, and if it still is the one that was
+    /// there at the beginning: another that was made meanwhile is left alone.
+    pub(crate) fn begin(at: &'a RegionPath) -> Result<Removal<'a>, RingError> {
+        let path = Some(at.path.clone());
+        // Only a regular file is opened at all.
+        open::check_kind(&metadata(at)?).map_err(|wrong| mismatch(&path, wrong))?;
+        let file = open::open_file(at, false).map_err(|error| open::open_error(error, at))?;
+        check_magic(at, file.as_fd())?;
+        let identity = file::metadata(file.as_fd()).map_err(os_error("look at", &path))?;
+        // One remover of this file at a time, from the last look at its name to its
+        // unlinking: else two might agree on an old file, and the second take a new
+        // one's name.
+        let now = MonotonicTime::now();
+        let deadline = now.checked_add(LOCK_TIMEOUT).unwrap_or(now);
+        file::flock_exclusive(file.as_fd(), deadline)
+            .map_err(os_error("lock, to remove it,", &path))?;
+        failpoint!(RemovalLocked);
+        let removal = Removal { at, file, identity };
+        removal.check_name()?;
+        Ok(removal)
+    }
+
+    /// Whether it is the region's file that is to be removed.
+    pub(crate) fn is_of(&self, region: &Region) -> bool {
+        let own = region.metadata();
+        own.is_ok_and(|own| own.id() == self.identity.id())
+    }
+
+    /// Takes the name away. The file is the caller's, to tell the members.
+    pub(crate) fn unlink(self) -> Result<Removed<'a>, RingError> {
+        let directory = self.at.directory.as_fd();
+        file::unlink(directory, &self.at.name).map_err(self.os("remove"))?;
+        failpoint!(NameRemoved);
+        // Of a process that died while it replaced this very file.
+        let _ = file::unlink(directory, &self.replacement());
+        Ok(Removed(self))
+    }
+
+    /// Gives the name to `new`, in one step.
+    pub(crate) fn replace_by(self, new: &Region) -> Result<Removed<'a>, RingError> {
+        let directory = self.at.directory.as_fd();
+        let name = self.replacement();
+        let fd = new.file().map_err(self.os("use"))?;
+        let mut named = file::publish(fd, directory, &name);
+        if matches!(&named, Err(error) if error.kind() == io::ErrorKind::AlreadyExists) {
+            // Of a process that died here: we have its lock.
+            file::unlink(directory, &name).map_err(self.os("clean up after"))?;
+            named = file::publish(fd, directory, &name);
+        }
+        named.map_err(self.os("name"))?;
+        failpoint!(ReplacementNamed);
+        let renamed = self.check_name().and_then(|()| {
+            file::rename(directory, &name, &self.at.name).map_err(self.os("replace"))
+        });
+        if let Err(error) = renamed {
+            let _ = file::unlink(directory, &name);
+            return Err(error);
+        }
+        failpoint!(Replaced);
+        Ok(Removed(self))
+    }
+
+    /// Makes sure that the name still leads to the file; else what was to be removed
+    /// has gone.
+    fn check_name(&self) -> Result<(), RingError> {
+        match metadata(self.at)?.id() == self.identity.id() {
+            true => Ok(()),
+            false => Err(not_found(self.at)),
+        }
+    }
+
+    /// The name that a replacement has before it has the right one. No other process
+    /// uses it while this one has the lock of the file.
+    fn replacement(&self) -> OsString {
+        let inode = self.identity.inode;
+        format!("{REPLACEMENT_PREFIX}{inode:x}{REPLACEMENT_SUFFIX}").into()
+    }
+
+    fn os(&self, action: &'static str) -> impl FnOnce(io::Error) -> RingError + use<> {
+        os_error(action, &Some(self.at.path.clone()))
+    }
+}
+
+impl Drop for Removal<'_> {
+    fn drop(&mut self) {
+        // The lock goes with the last copy of the descriptor, which a child that was
+        // forked meanwhile may have.
+        let _ = file::funlock(self.file.as_fd());
+    }
+}
+
+/// A file whose name was taken away.
+#[derive(Debug)]
+pub(crate) struct Removed<'a>(Removal<'a>);
+
+impl AsFd for Removed<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.file.as_fd()
+    }
+}
+
+const REPLACEMENT_PREFIX: &str = ".memring-";
+const REPLACEMENT_SUFFIX: &str = ".new";
+
+/// Whether a file of this name is what a process left that died while it replaced a
+/// region, or is about to be one's replacement.
+pub(crate) fn is_replacement(name: &OsStr) -> bool {
+    let bytes = name.as_bytes();
+    bytes.starts_with(REPLACEMENT_PREFIX.as_bytes())
+        && bytes.ends_with(REPLACEMENT_SUFFIX.as_bytes())
 }
 
 /// What the name stands for now.
@@ -63,19 +165,6 @@ fn check_magic(at: &RegionPath, file: BorrowedFd<'_>) -> Result<(), RingError> {
             found,
         },
     ))
-}
-
-/// Unlinks the name if it still leads to `file`, whose lock we have; else what
-/// was to be removed has gone.
-fn unlink_if_same(at: &RegionPath, file: BorrowedFd<'_>) -> Result<(), RingError> {
-    let path = Some(at.path.clone());
-    let own = file::metadata(file).map_err(os_error("look at", &path))?;
-    if metadata(at)?.id() != own.id() {
-        return Err(not_found(at));
-    }
-    file::unlink(at.directory.as_fd(), &at.name).map_err(os_error("remove", &path))?;
-    failpoint!(NameRemoved);
-    Ok(())
 }
 
 fn not_found(at: &RegionPath) -> RingError {

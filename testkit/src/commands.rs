@@ -76,6 +76,17 @@ impl Place {
         self.start_fed(args, input).finish()
     }
 
+    /// Run it to its end, by a shell that redirects its streams so.
+    pub fn run_in_shell(&self, redirection: &str, args: &[&str]) -> Finished {
+        let script = format!("exec \"$0\" \"$@\" {redirection}");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, self.program]).args(args);
+        command
+            .env("MEMRING_DIR", self.rings())
+            .stdin(Stdio::null());
+        Running::start(&mut command, &format!("{} {redirection}", args.join(" "))).finish()
+    }
+
     /// `memring list --json`, parsed.
     pub fn list(&self) -> Vec<Value> {
         let listed = self.run(&["list", "--json"]).succeeded();

@@ -37,6 +37,8 @@ pub const HEADERS: u64 = 192;
 
 /// The epochs of senders and of receivers.
 pub const EPOCHS: [u64; 2] = [0x100, 0x108];
+/// The mark: whether the region was removed.
+pub const MARK: u64 = 0x140;
 /// The wait words of senders and of receivers.
 pub const WAIT_WORDS: [u64; 2] = [0x180, 0x200];
 
@@ -54,9 +56,10 @@ pub const LOST: u64 = 0x780;
 pub const REDELIVERED: u64 = 0x788;
 
 /// Every word before the table that means something.
-pub const WORDS: [u64; 15] = [
+pub const WORDS: [u64; 16] = [
     EPOCHS[0],
     EPOCHS[1],
+    MARK,
     WAIT_WORDS[0],
     WAIT_WORDS[1],
     TAIL,

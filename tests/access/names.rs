@@ -8,8 +8,8 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use memring::{
-    ListEntry, MessageKind, Mismatch, Mpmc, OnDeath, Ring, RingError, RingKind, Spsc, Wakeups,
-    directory, inspect, list, remove,
+    ListEntry, MessageKind, Mismatch, Mpmc, OnDeath, RecvError, Ring, RingError, RingKind,
+    SendError, Spsc, Wakeups, directory, inspect, list, remove,
 };
 use memring_testkit::forks::{
     NOBODY, become_user, in_child, is_root, ran_in_own_process, set_variable, unset_variable,
@@ -137,9 +137,9 @@ fn a_name_with_a_slash_is_a_path() {
 fn the_default_directory_is_made_for_its_user_alone() {
     with_directory(|path| {
         assert_eq!(directory().unwrap(), path);
+        create("x").unwrap();
         let mode = std::fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o700);
-        create("x").unwrap();
         let mode = std::fs::metadata(path.join("x"))
             .unwrap()
             .permissions()
@@ -152,6 +152,58 @@ fn the_default_directory_is_made_for_its_user_alone() {
         let user = std::fs::metadata(path).map(|facts| std::os::unix::fs::MetadataExt::uid(&facts));
         let default = PathBuf::from(format!("/dev/shm/memring-{}", user.unwrap()));
         assert_eq!(directory().unwrap(), default);
+    });
+}
+
+/// To look makes nothing, whatever the question.
+#[test]
+fn looking_makes_no_directory() {
+    with_directory(|path| {
+        assert_eq!(directory().unwrap(), path);
+        assert!(list().unwrap().is_empty());
+        let errors = [
+            Ring::<u64, Spsc>::open("x").unwrap_err(),
+            inspect("x").unwrap_err(),
+            remove("x").unwrap_err(),
+        ];
+        for error in errors {
+            assert!(matches!(&error, RingError::NotFound { path: at } if *at == path.join("x")));
+        }
+        // Nor does what cannot be made.
+        let wrong = [
+            Ring::<u64, Spsc>::create("x", 100).unwrap_err(),
+            Ring::<u64, Spsc>::open_or_create("x", 100).unwrap_err(),
+            Ring::<u64, Spsc>::recreate("x", 100).unwrap_err(),
+        ];
+        for error in wrong {
+            assert!(matches!(error, RingError::InvalidOption { .. }), "{error}");
+        }
+        assert!(!path.exists());
+        create("x").unwrap();
+        assert!(path.join("x").is_file());
+    });
+}
+
+/// Names are text, paths, and paths of bytes that are no text.
+#[test]
+fn names_of_every_type() {
+    with_directory(|default| {
+        create("text").unwrap();
+        Ring::<u64, Spsc>::open(String::from("text")).unwrap();
+        Ring::<u64, Spsc>::open(Path::new("text")).unwrap();
+        Ring::<u64, Spsc>::open_or_create(default.join("text"), 2).unwrap();
+        let odd = OsStr::from_bytes(b"odd-\xff");
+        let error = Ring::<u64, Spsc>::create(odd, 2).unwrap_err();
+        says(&error, &["invalid ring name", "not UTF-8"]);
+        let odd = default.join(odd);
+        let ring = Ring::<u64, Spsc>::create(&odd, 2).unwrap();
+        assert_eq!(ring.path(), Some(odd.as_path()));
+        let found = inspect(&odd).unwrap();
+        assert_eq!(found.path, odd);
+        Ring::<u64, Spsc>::recreate(&odd, 4).unwrap();
+        assert!(ring.is_removed());
+        remove(odd).unwrap();
+        remove(Path::new("text")).unwrap();
     });
 }
 
@@ -199,10 +251,13 @@ fn a_squatted_default_directory() {
         );
     }
     // Made by a parent that is not there.
-    squatted(
-        |path| set_variable("MEMRING_DIR", path.join("deeper")),
-        &["cannot be made"],
-    );
+    with_directory(|path| {
+        set_variable("MEMRING_DIR", path.join("deeper"));
+        let error = create("x").unwrap_err();
+        assert!(matches!(error, RingError::Directory { .. }), "{error:?}");
+        says(&error, &["cannot be made", "set MEMRING_DIR", "0700"]);
+        assert!(matches!(inspect("x"), Err(RingError::NotFound { .. })));
+    });
     if !is_root() {
         return skipped("only the superuser can give directories away");
     }
@@ -223,6 +278,7 @@ fn removal() {
         assert!(matches!(error, RingError::NotFound { .. }));
         let error = inspect("none").unwrap_err();
         assert!(matches!(error, RingError::NotFound { .. }));
+        create("other").unwrap();
         // Nothing that is not a ring is removed.
         std::fs::write(path.join("text"), "Dear diary, today").unwrap();
         std::fs::write(path.join("empty"), "").unwrap();
@@ -246,15 +302,18 @@ fn removal() {
 }
 
 #[test]
-fn a_removed_ring_stays_with_those_who_have_it_open() {
+fn what_is_in_a_removed_ring_can_be_received() {
     with_directory(|_| {
         let old = create("x").unwrap();
         let mut sender = old.sender().unwrap();
+        sender.send(1).unwrap();
         remove("x").unwrap();
         // The name is free, and leads to another ring.
         let new = create("x").unwrap();
-        sender.send(1).unwrap();
-        assert_eq!(old.receiver().unwrap().recv(), Ok(1));
+        assert_eq!(sender.send(2), Err(SendError::Removed(2)));
+        let mut receiver = old.receiver().unwrap();
+        assert_eq!(receiver.recv(), Ok(1));
+        assert_eq!(receiver.recv(), Err(RecvError::Removed));
         assert_eq!(new.len(), 0);
         let fd = old.share_fd().unwrap();
         // Not sealed, it could still be changed by others.
@@ -419,7 +478,7 @@ fn files_that_a_user_may_not_have() {
         let error = Ring::<u64, Spsc>::open(name).unwrap_err();
         says(
             &error,
-            &["belongs to user 0", "expected 65534", "allow foreign"],
+            &["belongs to user 0", "expected 65534", "allow_foreign"],
         );
         let open = || Ring::<u64, Spsc>::builder().allow_foreign(true).open(name);
         open().unwrap().sender().unwrap().send(5).unwrap();

@@ -12,6 +12,7 @@ mod idle;
 mod interrupted;
 mod lockstep;
 mod race;
+mod removed;
 mod wakeups;
 
 use memring_testkit::children::{self, Role};
@@ -35,6 +36,7 @@ fn child() {
         ("interrupted opener", interrupted::opener),
     ];
     roles.extend(lockstep::ROLES);
+    roles.extend(removed::ROLES);
     roles.extend(wakeups::ROLES);
     children::enter(&roles);
 }

@@ -41,6 +41,7 @@ const SENT: u64 = 1000;
 const CLOSED: u64 = 1001;
 const DISCONNECTED: u64 = 1002;
 const TIMEOUT: u64 = 1003;
+const REMOVED: u64 = 1004;
 
 fn passages(point: Failpoint) -> u64 {
     failpoints::reached()[point as usize]
@@ -73,6 +74,7 @@ fn sleeper<K: Kind>(args: &Args) {
                 Ok(number) => number,
                 Err(RecvError::Closed) => CLOSED,
                 Err(RecvError::Disconnected) => DISCONNECTED,
+                Err(RecvError::Removed) => REMOVED,
                 Err(other) => panic!("{other}"),
             },
             "recv in time" => match receiver(&mut rx).recv_timeout(DEADLINE) {
@@ -83,6 +85,7 @@ fn sleeper<K: Kind>(args: &Args) {
                 Ok(()) => SENT,
                 Err(SendError::Closed(_)) => CLOSED,
                 Err(SendError::Disconnected(_)) => DISCONNECTED,
+                Err(SendError::Removed(_)) => REMOVED,
                 Err(other) => panic!("{other}"),
             },
             "send in time" => match sender(&mut tx).send_timeout(9, DEADLINE) {
@@ -254,6 +257,24 @@ fn closing<K: Kind>() {
     scene.sleeps_in("send").woken_by(|| ring.close(), &[CLOSED]);
 }
 
+/// The process that removes the ring marks it, and wakes all.
+fn removal<K: Kind>() {
+    for replaced in [false, true] {
+        let go = move |path: String| match replaced {
+            false => memring::remove(path).expect("remove the ring"),
+            true => drop(Ring::<u64, K>::recreate(path, 2).expect("replace the ring")),
+        };
+        let scene = Scene::<K>::new();
+        let path = scene.home.ring();
+        scene.sleeps_in("recv").woken_by(|| go(path), &[REMOVED]);
+
+        let scene = Scene::<K>::new();
+        let path = scene.home.ring();
+        scene.fill();
+        scene.sleeps_in("send").woken_by(|| go(path), &[REMOVED]);
+    }
+}
+
 fn a_last_peer_that_goes<K: Kind>() {
     let scene = Scene::<K>::new();
     let tx = scene.sender();
@@ -314,6 +335,7 @@ for_each_kind!(
     room,
     room_of_what_is_dropped,
     closing,
+    removal,
     a_last_peer_that_goes,
     a_deadline,
     a_grant_given_up,

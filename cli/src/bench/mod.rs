@@ -33,6 +33,8 @@ use processes::Processes;
 use report::{Report, RoundTrip, Throughput};
 
 use crate::progress;
+use crate::standard;
+use crate::usage::Usage;
 
 /// Milliseconds of a short look at the floor.
 const SHORT_LOOK: u64 = 5;
@@ -115,7 +117,13 @@ pub fn run(args: &Args) -> Result<()> {
         args.senders.unwrap_or(crowd),
         args.receivers.unwrap_or(crowd),
     );
-    let report = measure_all(scale, most, Placement::choose(&args.cpus)?)?;
+    standard::check_output()?;
+    let placement = Placement::choose(&args.cpus);
+    let placement = match args.cpus.is_empty() {
+        true => placement?,
+        false => placement.map_err(|error| Usage(format!("--cpus: {error:#}")))?,
+    };
+    let report = measure_all(scale, most, placement)?;
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
         serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;

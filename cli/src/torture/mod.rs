@@ -33,6 +33,8 @@ use clap::Args as ClapArgs;
 use memring::{OnDeath, RingKind};
 
 use crate::progress;
+use crate::standard;
+use crate::usage::Usage;
 use home::Home;
 use load::Size;
 use order::Sabotage;
@@ -157,6 +159,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let begun = Instant::now();
     let seed = args.seed.unwrap_or_else(any_seed);
+    standard::check_output()?;
     let storms = args.storms(seed)?;
     let mut out = BufWriter::new(io::stdout().lock());
     if args.schedule {
@@ -268,11 +271,12 @@ impl Args {
         let places = storms.iter().map(|storm| storm.terms.places() as u64);
         let least = places.max().unwrap_or(0) * count;
         if self.kills < least {
-            bail!(
+            return Err(Usage(format!(
                 "--kills {}: expected {least} at least, for each kind ends with the death of all \
                  its processes at once",
                 self.kills
-            );
+            ))
+            .into());
         }
         Ok(storms)
     }

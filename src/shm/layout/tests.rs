@@ -55,6 +55,7 @@ fn the_header_s_fields() {
 fn the_words_of_every_object() {
     let epochs: Vec<usize> = (0..MAX_ROLES).map(epoch_offset).collect();
     assert_eq!(epochs, [0x100, 0x108, 0x110, 0x118]);
+    assert_eq!((MARK_OFFSET, REMOVED, REMOVED_AFTER_END), (0x140, 1, 2));
     let words: Vec<usize> = (0..MAX_ROLES).map(wait_word_offset).collect();
     assert_eq!(words, [0x180, 0x200, 0x280, 0x300]);
     assert_eq!(
@@ -83,6 +84,9 @@ fn the_document_says_the_same() {
             "| `{word:#06x}` | **4** | wait word of role {role}"
         ));
     }
+    has(format!(
+        "| `{MARK_OFFSET:#06x}` | 8 | mark: 0; {REMOVED} the region was removed"
+    ));
     has(format!(
         "| `{TABLE_OFFSET:#06x}` | {} | table of members",
         TABLE_ENTRIES * ENTRY_SIZE

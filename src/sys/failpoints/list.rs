@@ -89,4 +89,7 @@ failpoints! {
     NamePublished: "The ring has its name.",
     RemovalLocked: "A remover has the ring's removal to itself.",
     NameRemoved: "The name is gone.",
+    ReplacementNamed: "A new ring has a name beside that of the one it replaces.",
+    Replaced: "The new ring has the name; the old one has none.",
+    RemovalMarked: "A removed ring is marked so; nobody was told yet.",
 }

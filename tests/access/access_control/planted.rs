@@ -88,7 +88,7 @@ const PLANTS: [(&str, Plant, Words, Words); 12] = [
     (
         "a file to write to",
         |_, path| file(path, 0o666),
-        &["belongs to user 65533", "expected 65534", "allow foreign"],
+        &["belongs to user 65533", "expected 65534", "allow_foreign"],
         &["not a memring file"],
     ),
     (
@@ -106,7 +106,7 @@ const PLANTS: [(&str, Plant, Words, Words); 12] = [
     (
         "a ring that invites",
         |_, path| ring(path, 0o666),
-        &["belongs to user 65533", "expected 65534", "allow foreign"],
+        &["belongs to user 65533", "expected 65534", "allow_foreign"],
         &["not permitted"],
     ),
     (

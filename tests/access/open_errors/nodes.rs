@@ -65,7 +65,7 @@ fn another_owner() {
         found: NOBODY,
     };
     assert_eq!(mismatch, expected);
-    says(&mismatch, &["65534", "expected 0", "allow foreign"]);
+    says(&mismatch, &["65534", "expected 0", "allow_foreign"]);
     let ring = Ring::<u64, Spsc>::builder().allow_foreign(true);
     ring.open(place.name()).unwrap();
 }
@@ -80,7 +80,7 @@ fn writable_for_others() {
         assert_eq!(mismatch, Mismatch::Permissions { found: mode });
         says(
             &mismatch,
-            &[&format!("{mode:04o}"), "expected", "allow foreign"],
+            &[&format!("{mode:04o}"), "expected", "allow_foreign"],
         );
         let ring = Ring::<u64, Spsc>::builder().allow_foreign(true);
         ring.open(place.name()).unwrap();

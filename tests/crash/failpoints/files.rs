@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use memring::failpoints::{Act, Failpoint};
-use memring::{Mpmc, Ring, RingError};
+use memring::{Mpmc, RecvError, Ring, RingError};
 use memring_testkit::children::Args;
 use memring_testkit::homes::{Home, RING};
 use memring_testkit::loads::Line;
@@ -28,6 +28,17 @@ enum Way {
     OpenOrCreate,
     Anonymous,
     Remove,
+    /// Replaces one whatever is in it,
+    Recreate,
+    /// or because it has ended.
+    ReplaceEnded,
+}
+
+impl Way {
+    /// Whether a ring stands there before.
+    fn takes_away(self) -> bool {
+        matches!(self, Way::Remove | Way::Recreate | Way::ReplaceEnded)
+    }
 }
 
 pub fn maker(args: &Args) {
@@ -37,7 +48,10 @@ pub fn maker(args: &Args) {
             Ok(_) | Err(RingError::AlreadyExists { .. }) => {}
             Err(error) => panic!("{error}"),
         },
-        "OpenOrCreate" => drop(builder().open_or_create(RING).expect("make a ring")),
+        "OpenOrCreate" | "ReplaceEnded" => {
+            drop(builder().open_or_create(RING).expect("make a ring"))
+        }
+        "Recreate" => drop(builder().recreate(RING).expect("make a ring")),
         "Anonymous" => drop(builder().anonymous().expect("make a ring")),
         "Remove" => match memring::remove(RING) {
             Ok(()) | Err(RingError::NotFound { .. }) => {}
@@ -58,6 +72,9 @@ struct Case {
 fn whole_ring_or_nothing(home: &Home) -> bool {
     let files: Vec<_> = std::fs::read_dir(home.rings())
         .expect("list the rings")
+        .map(|file| file.expect("a file").file_name())
+        // Of a process that died with it: the next that takes the ring away removes it.
+        .filter(|name| !name.to_string_lossy().starts_with(".memring-"))
         .collect();
     match files.len() {
         0 => return false,
@@ -71,16 +88,23 @@ fn whole_ring_or_nothing(home: &Home) -> bool {
 
 fn run(case: &Case) {
     let home = Home::new();
-    if case.way == Way::Remove {
-        drop(builder().create(&home.ring()).expect("make a ring"));
-    }
+    let old = case.way.takes_away().then(|| {
+        let old = builder().create(home.ring()).expect("make a ring");
+        if case.way == Way::ReplaceEnded {
+            old.close().expect("close the ring");
+        }
+        old
+    });
     let plan = Plan::of(case.point, 1, case.act);
     let way = format!("{:?}", case.way);
     let child = home.spawn("ring maker", &[("plan", &plan), ("way", &way)]);
-    let is_there = matches!(
-        case.point,
-        Failpoint::NamePublished | Failpoint::RemovalLocked
-    );
+    let is_there = match case.way {
+        Way::Recreate | Way::ReplaceEnded => true,
+        _ => matches!(
+            case.point,
+            Failpoint::NamePublished | Failpoint::RemovalLocked
+        ),
+    };
     match case.act {
         Act::Kill => {
             child.dies();
@@ -93,7 +117,7 @@ fn run(case: &Case) {
         Act::Stop => {
             child.wait_for_state('T');
             assert_eq!(whole_ring_or_nothing(&home), is_there);
-            if case.way != Way::Remove {
+            if !case.way.takes_away() {
                 // Nobody waits for a creator that is stopped.
                 drop(builder().open_or_create(&home.ring()).expect("make a ring"));
             }
@@ -102,10 +126,28 @@ fn run(case: &Case) {
             assert_eq!(whole_ring_or_nothing(&home), case.way != Way::Remove);
         }
     }
-    let ring = builder().open_or_create(&home.ring()).expect("a ring");
+    // Also replaces an ended one that a process was about to replace when it died.
+    let ring = builder().open_or_create(home.ring()).expect("a ring");
     nothing_is_left(&ring);
-    memring::remove(&home.ring()).expect("remove the ring");
-    assert!(!whole_ring_or_nothing(&home));
+    memring::remove(home.ring()).expect("remove the ring");
+    if let Some(old) = old {
+        // Whichever process died meanwhile, an endpoint of the old ring learns that it is gone.
+        assert!(old.is_removed());
+        let mut rx = old.receiver().expect("attach");
+        // It stood there to the end, and `nothing_is_left` has closed it.
+        let stood = case.way == Way::Recreate
+            && case.act == Act::Kill
+            && matches!(
+                case.point,
+                Failpoint::RemovalLocked | Failpoint::ReplacementNamed
+            );
+        match case.way == Way::ReplaceEnded || stood {
+            true => assert_eq!(rx.recv().err(), Some(RecvError::Closed)),
+            false => assert_eq!(rx.recv().err(), Some(RecvError::Removed)),
+        }
+    }
+    let left = std::fs::read_dir(home.rings()).expect("list").count();
+    assert_eq!(left, 0, "files are left");
 }
 
 #[test]
@@ -116,6 +158,8 @@ fn makers_and_removers() {
         (Way::OpenOrCreate, &table::OF_NAMED),
         (Way::Anonymous, &table::OF_ANONYMOUS),
         (Way::Remove, &table::OF_REMOVAL),
+        (Way::Recreate, &table::OF_REPLACEMENT),
+        (Way::ReplaceEnded, &table::OF_REPLACEMENT),
     ] {
         for point in points {
             for act in [Act::Kill, Act::Stop] {

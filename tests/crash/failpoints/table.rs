@@ -183,7 +183,10 @@ pub const OF_ANONYMOUS: [Failpoint; 6] = [
     StartWritten,
     UsersLocked,
 ];
-pub const OF_REMOVAL: [Failpoint; 2] = [RemovalLocked, NameRemoved];
+pub const OF_REMOVAL: [Failpoint; 3] = [RemovalLocked, NameRemoved, RemovalMarked];
+/// Replacing one.
+pub const OF_REPLACEMENT: [Failpoint; 4] =
+    [RemovalLocked, ReplacementNamed, Replaced, RemovalMarked];
 
 /// Each is tried somewhere, and each case fails if its point is not reached.
 #[test]
@@ -210,6 +213,7 @@ fn every_point_is_in_the_table() {
     all.extend(OF_NAMED);
     all.extend(OF_ANONYMOUS);
     all.extend(OF_REMOVAL);
+    all.extend(OF_REPLACEMENT);
     for point in Failpoint::ALL {
         assert!(all.contains(point), "{point:?} is tried nowhere");
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::thread;
@@ -32,6 +33,8 @@ pub fn victims(args: &Args) {
     let seed = args.get("seed");
     guard(&WATCHES, seed);
     let home = memring::directory().expect("a directory of rings");
+    std::fs::create_dir(&home).expect("make the directory of rings");
+    std::fs::set_permissions(&home, PermissionsExt::from_mode(0o700)).expect("for us alone");
     let mut random = Random::of(seed);
     let mut attacker = Attacker::start(args);
     let tally = Tally::default();
