@@ -104,19 +104,20 @@ impl fmt::Display for Holder {
     }
 }
 
-/// The end of the line about a call that timed out.
-fn because(holder: &Option<Holder>) -> String {
+/// The end of the line about a call that did not get its slot.
+fn because(holder: impl Into<Option<Holder>>) -> String {
+    let holder = holder.into();
     holder.map_or_else(String::new, |holder| format!(": {holder}"))
 }
 
 /// Errors that carry the unsent message do not show it: it may be no `Debug`.
 macro_rules! messages_hidden {
-    ($name:ident { $($variant:ident => $text:literal),* $(; $late:ident => $said:literal)? }) => {
+    ($name:ident { $($variant:ident => $text:literal),* $(; $held:ident => $said:literal)? }) => {
         impl<M> fmt::Debug for $name<M> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
                     $(Self::$variant(_) => f.write_str(stringify!($variant)),)*
-                    $(Self::$late(_, holder) => f.debug_tuple(stringify!($late)).field(holder).finish(),)?
+                    $(Self::$held(_, holder) => f.debug_tuple(stringify!($held)).field(holder).finish(),)?
                     Self::Failed(_, failure) => f.debug_tuple("Failed").field(failure).finish(),
                 }
             }
@@ -126,7 +127,7 @@ macro_rules! messages_hidden {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
                     $(Self::$variant(_) => f.write_str($text),)*
-                    $(Self::$late(_, holder) => write!(f, "{}{}", $said, because(holder)),)?
+                    $(Self::$held(_, holder) => write!(f, "{}{}", $said, because(*holder)),)?
                     Self::Failed(_, failure) => fmt::Display::fmt(failure, f),
                 }
             }
@@ -135,11 +136,12 @@ macro_rules! messages_hidden {
         impl<M> std::error::Error for $name<M> {}
 
         impl<M> $name<M> {
-            /// The message that was not sent.
+            /// The message that was not sent; of a byte message nothing, for the caller
+            /// has its bytes.
             pub fn into_message(self) -> M {
                 match self {
                     $(Self::$variant(message) => message,)*
-                    $(Self::$late(message, _) => message,)?
+                    $(Self::$held(message, _) => message,)?
                     Self::Failed(message, _) => message,
                 }
             }
@@ -147,16 +149,22 @@ macro_rules! messages_hidden {
     };
 }
 
-/// Why [`Sender::try_send`](crate::Sender::try_send) did not send. The message
+/// Why [`Sender::try_send`](crate::Sender::try_send) did not send. A typed message
 /// comes back inside.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TrySendError<M> {
     /// There is no room now.
     Full(M),
+    /// Another endpoint holds the slot that comes next, and its process is alive:
+    /// there may be room behind it.
+    Held(M, Holder),
     /// The ring is closed for good.
     Closed(M),
     /// There is no room, and no receiver is left to make any: all have gone.
     Disconnected(M),
+    /// The ring was removed, or replaced by another of its name: nothing sent here
+    /// would be received. Open or make it again.
+    Removed(M),
     /// The operation cannot be carried out.
     Failed(M, Failure),
 }
@@ -164,10 +172,12 @@ pub enum TrySendError<M> {
 messages_hidden!(TrySendError {
     Full => "the ring is full",
     Closed => "the ring is closed",
-    Disconnected => "the ring is full and all receivers have gone"
+    Disconnected => "the ring is full and all receivers have gone",
+    Removed => "the ring was removed; open or make it again";
+    Held => "no room can be had yet"
 });
 
-/// Why [`Sender::send`](crate::Sender::send) gave up. The message comes back
+/// Why [`Sender::send`](crate::Sender::send) gave up. A typed message comes back
 /// inside.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendError<M> {
@@ -175,16 +185,20 @@ pub enum SendError<M> {
     Closed(M),
     /// There is no room, and no receiver is left to make any: all have gone.
     Disconnected(M),
+    /// The ring was removed, or replaced by another of its name: nothing sent here
+    /// would be received. Open or make it again.
+    Removed(M),
     /// The operation cannot be carried out.
     Failed(M, Failure),
 }
 
 messages_hidden!(SendError {
     Closed => "the ring is closed",
-    Disconnected => "the ring is full and all receivers have gone"
+    Disconnected => "the ring is full and all receivers have gone",
+    Removed => "the ring was removed; open or make it again"
 });
 
-/// Why [`Sender::send_timeout`](crate::Sender::send_timeout) gave up. The
+/// Why [`Sender::send_timeout`](crate::Sender::send_timeout) gave up. A typed
 /// message comes back inside.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendTimeoutError<M> {
@@ -195,13 +209,17 @@ pub enum SendTimeoutError<M> {
     Closed(M),
     /// There is no room, and no receiver is left to make any: all have gone.
     Disconnected(M),
+    /// The ring was removed, or replaced by another of its name: nothing sent here
+    /// would be received. Open or make it again.
+    Removed(M),
     /// The operation cannot be carried out.
     Failed(M, Failure),
 }
 
 messages_hidden!(SendTimeoutError {
     Closed => "the ring is closed",
-    Disconnected => "the ring is full and all receivers have gone";
+    Disconnected => "the ring is full and all receivers have gone",
+    Removed => "the ring was removed; open or make it again";
     Timeout => "the ring stayed full until the deadline"
 });
 
@@ -233,12 +251,20 @@ pub enum TryRecvError {
     /// There is no message now.
     #[error("the ring is empty")]
     Empty,
+    /// Another endpoint holds the slot that comes next, and its process is alive:
+    /// there may be messages behind it.
+    #[error("no message can be had yet{}", because(*.0))]
+    Held(Holder),
     /// The ring is closed for good, and drained.
     #[error("the ring is closed and empty")]
     Closed,
     /// There is no message, and all senders have gone.
     #[error("the ring is empty and all senders have gone")]
     Disconnected,
+    /// The ring was removed, or replaced by another of its name, and is drained. Open
+    /// or make it again.
+    #[error("the ring was removed and is empty; open or make it again")]
+    Removed,
     /// The operation cannot be carried out.
     #[error(transparent)]
     Failed(#[from] Failure),
@@ -253,6 +279,10 @@ pub enum RecvError {
     /// There is no message, and all senders have gone.
     #[error("the ring is empty and all senders have gone")]
     Disconnected,
+    /// The ring was removed, or replaced by another of its name, and is drained. Open
+    /// or make it again.
+    #[error("the ring was removed and is empty; open or make it again")]
+    Removed,
     /// The operation cannot be carried out.
     #[error(transparent)]
     Failed(#[from] Failure),
@@ -263,7 +293,7 @@ pub enum RecvError {
 pub enum RecvTimeoutError {
     /// There was no message in time; and the holder of the slot in question, if
     /// there is one.
-    #[error("the ring stayed empty until the deadline{}", because(.0))]
+    #[error("the ring stayed empty until the deadline{}", because(*.0))]
     Timeout(Option<Holder>),
     /// The ring is closed for good, and drained.
     #[error("the ring is closed and empty")]
@@ -271,6 +301,10 @@ pub enum RecvTimeoutError {
     /// There is no message, and all senders have gone.
     #[error("the ring is empty and all senders have gone")]
     Disconnected,
+    /// The ring was removed, or replaced by another of its name, and is drained. Open
+    /// or make it again.
+    #[error("the ring was removed and is empty; open or make it again")]
+    Removed,
     /// The operation cannot be carried out.
     #[error(transparent)]
     Failed(#[from] Failure),

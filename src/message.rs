@@ -20,6 +20,9 @@ mod sealed {
 pub trait Message: sealed::Sealed {
     /// What a sender hands over: `T` itself, or a borrowed `&[u8]`.
     type Sent<'a>;
+    /// What an error of a sender brings back: `T` itself, or nothing of a byte message,
+    /// whose bytes the caller has.
+    type Unsent: 'static;
     /// What a receiver gets: `T` itself, or a `Vec<u8>`.
     type Received;
 
@@ -30,6 +33,10 @@ pub trait Message: sealed::Sealed {
     /// The bytes to store in the slot.
     #[doc(hidden)]
     fn encode<'a>(message: &'a Self::Sent<'_>) -> &'a [u8];
+
+    /// The message, for an error.
+    #[doc(hidden)]
+    fn unsent(message: Self::Sent<'_>) -> Self::Unsent;
 
     /// Copies a message of `length` bytes out.
     #[doc(hidden)]
@@ -60,6 +67,7 @@ impl Source for Blank {
 
 impl<T: NoUninit + AnyBitPattern + Send + 'static> Message for T {
     type Sent<'a> = T;
+    type Unsent = T;
     type Received = T;
 
     const FIXED: Option<(usize, usize)> = Some((size_of::<T>(), align_of::<T>()));
@@ -70,6 +78,11 @@ impl<T: NoUninit + AnyBitPattern + Send + 'static> Message for T {
     }
 
     #[inline(always)]
+    fn unsent(message: T) -> T {
+        message
+    }
+
+    #[inline(always)]
     fn decode(source: &impl Source, _length: usize) -> T {
         source.value()
     }
@@ -77,6 +90,7 @@ impl<T: NoUninit + AnyBitPattern + Send + 'static> Message for T {
 
 impl Message for [u8] {
     type Sent<'a> = &'a [u8];
+    type Unsent = ();
     type Received = Vec<u8>;
 
     const FIXED: Option<(usize, usize)> = None;
@@ -85,6 +99,9 @@ impl Message for [u8] {
     fn encode<'a>(message: &'a &[u8]) -> &'a [u8] {
         message
     }
+
+    #[inline(always)]
+    fn unsent(_message: &[u8]) {}
 
     #[inline]
     fn decode(source: &impl Source, length: usize) -> Vec<u8> {

@@ -187,6 +187,7 @@ fn send_all<'a, K: Kind>(
                  remove it and make a new one)"
             ),
             SendError::Disconnected(_) => anyhow!("the receiver is gone"),
+            SendError::Removed(()) => anyhow!("the ring was removed: not all input was sent"),
             SendError::Failed(_, failure) => anyhow::Error::new(failure).context("cannot send"),
         }),
     }

@@ -26,7 +26,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     pub fn try_send_batch<'m>(
         &mut self,
         messages: impl IntoIterator<Item = T::Sent<'m>>,
-    ) -> Result<usize, TrySendBatchError<T::Sent<'m>>> {
+    ) -> Result<usize, TrySendBatchError<T::Unsent>> {
         self.send_runs(messages, Self::try_send)
             .map_err(|(sent, cause)| TrySendBatchError { sent, cause })
     }
@@ -41,7 +41,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     pub fn send_batch<'m>(
         &mut self,
         messages: impl IntoIterator<Item = T::Sent<'m>>,
-    ) -> Result<usize, SendBatchError<T::Sent<'m>>> {
+    ) -> Result<usize, SendBatchError<T::Unsent>> {
         self.send_runs(messages, Self::send)
             .map_err(|(sent, cause)| SendBatchError { sent, cause })
     }

@@ -8,8 +8,10 @@ use crate::error::{
 pub(crate) fn try_send<M>(error: WaitError, message: M) -> TrySendError<M> {
     match error {
         WaitError::NotYet | WaitError::Timeout(_) => TrySendError::Full(message),
+        WaitError::Held(holder) => TrySendError::Held(message, holder),
         WaitError::Closed => TrySendError::Closed(message),
         WaitError::Disconnected => TrySendError::Disconnected(message),
+        WaitError::Removed => TrySendError::Removed(message),
         WaitError::Failed(failure) => TrySendError::Failed(message, failure),
     }
 }
@@ -17,9 +19,11 @@ pub(crate) fn try_send<M>(error: WaitError, message: M) -> TrySendError<M> {
 pub(crate) fn send_timeout<M>(error: WaitError, message: M) -> SendTimeoutError<M> {
     match error {
         WaitError::NotYet => SendTimeoutError::Timeout(message, None),
+        WaitError::Held(holder) => SendTimeoutError::Timeout(message, Some(holder)),
         WaitError::Timeout(holder) => SendTimeoutError::Timeout(message, holder),
         WaitError::Closed => SendTimeoutError::Closed(message),
         WaitError::Disconnected => SendTimeoutError::Disconnected(message),
+        WaitError::Removed => SendTimeoutError::Removed(message),
         WaitError::Failed(failure) => SendTimeoutError::Failed(message, failure),
     }
 }
@@ -28,9 +32,11 @@ pub(crate) fn send_timeout<M>(error: WaitError, message: M) -> SendTimeoutError<
 pub(crate) fn send<M>(error: WaitError, message: M) -> SendError<M> {
     match error {
         WaitError::Closed => SendError::Closed(message),
-        WaitError::NotYet | WaitError::Timeout(_) | WaitError::Disconnected => {
-            SendError::Disconnected(message)
-        }
+        WaitError::NotYet
+        | WaitError::Held(_)
+        | WaitError::Timeout(_)
+        | WaitError::Disconnected => SendError::Disconnected(message),
+        WaitError::Removed => SendError::Removed(message),
         WaitError::Failed(failure) => SendError::Failed(message, failure),
     }
 }
@@ -38,8 +44,10 @@ pub(crate) fn send<M>(error: WaitError, message: M) -> SendError<M> {
 pub(crate) fn try_recv(error: WaitError) -> TryRecvError {
     match error {
         WaitError::NotYet | WaitError::Timeout(_) => TryRecvError::Empty,
+        WaitError::Held(holder) => TryRecvError::Held(holder),
         WaitError::Closed => TryRecvError::Closed,
         WaitError::Disconnected => TryRecvError::Disconnected,
+        WaitError::Removed => TryRecvError::Removed,
         WaitError::Failed(failure) => TryRecvError::Failed(failure),
     }
 }
@@ -47,9 +55,11 @@ pub(crate) fn try_recv(error: WaitError) -> TryRecvError {
 pub(crate) fn recv_timeout(error: WaitError) -> RecvTimeoutError {
     match error {
         WaitError::NotYet => RecvTimeoutError::Timeout(None),
+        WaitError::Held(holder) => RecvTimeoutError::Timeout(Some(holder)),
         WaitError::Timeout(holder) => RecvTimeoutError::Timeout(holder),
         WaitError::Closed => RecvTimeoutError::Closed,
         WaitError::Disconnected => RecvTimeoutError::Disconnected,
+        WaitError::Removed => RecvTimeoutError::Removed,
         WaitError::Failed(failure) => RecvTimeoutError::Failed(failure),
     }
 }
@@ -58,9 +68,11 @@ pub(crate) fn recv_timeout(error: WaitError) -> RecvTimeoutError {
 pub(crate) fn recv(error: WaitError) -> RecvError {
     match error {
         WaitError::Closed => RecvError::Closed,
-        WaitError::NotYet | WaitError::Timeout(_) | WaitError::Disconnected => {
-            RecvError::Disconnected
-        }
+        WaitError::NotYet
+        | WaitError::Held(_)
+        | WaitError::Timeout(_)
+        | WaitError::Disconnected => RecvError::Disconnected,
+        WaitError::Removed => RecvError::Removed,
         WaitError::Failed(failure) => RecvError::Failed(failure),
     }
 }

@@ -86,9 +86,9 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// # Errors
     /// [`TrySendError::Full`]; [`TrySendError::Closed`];
     /// [`TrySendError::Disconnected`] if it is full and all receivers have
-    /// gone; [`TrySendError::Failed`]. The message comes back inside.
+    /// gone; [`TrySendError::Failed`]. A typed message comes back inside.
     #[inline]
-    pub fn try_send<'m>(&mut self, message: T::Sent<'m>) -> Result<(), TrySendError<T::Sent<'m>>> {
+    pub fn try_send(&mut self, message: T::Sent<'_>) -> Result<(), TrySendError<T::Unsent>> {
         self.send_within(message, Wait::Not, outcome::try_send)
     }
 
@@ -99,10 +99,10 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     ///
     /// # Errors
     /// [`SendError::Closed`]; [`SendError::Disconnected`] if it is full and
-    /// all receivers have gone; [`SendError::Failed`]. The message comes back
-    /// inside.
+    /// all receivers have gone; [`SendError::Failed`]. A typed message comes
+    /// back inside.
     #[inline]
-    pub fn send<'m>(&mut self, message: T::Sent<'m>) -> Result<(), SendError<T::Sent<'m>>> {
+    pub fn send(&mut self, message: T::Sent<'_>) -> Result<(), SendError<T::Unsent>> {
         self.send_within(message, Wait::Forever, outcome::send)
     }
 
@@ -111,11 +111,11 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// # Errors
     /// [`SendTimeoutError::Timeout`] if there was no room in time; else as
     /// [`Sender::send`].
-    pub fn send_timeout<'m>(
+    pub fn send_timeout(
         &mut self,
-        message: T::Sent<'m>,
+        message: T::Sent<'_>,
         timeout: Duration,
-    ) -> Result<(), SendTimeoutError<T::Sent<'m>>> {
+    ) -> Result<(), SendTimeoutError<T::Unsent>> {
         self.send_within(message, Wait::at_most(timeout), outcome::send_timeout)
     }
 
@@ -123,22 +123,22 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     ///
     /// # Errors
     /// As [`Sender::send_timeout`].
-    pub fn send_deadline<'m>(
+    pub fn send_deadline(
         &mut self,
-        message: T::Sent<'m>,
+        message: T::Sent<'_>,
         deadline: Instant,
-    ) -> Result<(), SendTimeoutError<T::Sent<'m>>> {
+    ) -> Result<(), SendTimeoutError<T::Unsent>> {
         self.send_within(message, Wait::until(deadline), outcome::send_timeout)
     }
 
     /// Claim, write, publish, notify: the path of one message, whatever the verb. The
     /// fast path has no call in it.
     #[inline(always)]
-    fn send_within<'m, E>(
+    fn send_within<E>(
         &mut self,
-        message: T::Sent<'m>,
+        message: T::Sent<'_>,
         wait: Wait,
-        error: impl FnOnce(WaitError, T::Sent<'m>) -> E,
+        error: impl FnOnce(WaitError, T::Unsent) -> E,
     ) -> Result<(), E> {
         if self.check_length(&message).is_ok()
             && let Some(position) = self.claim_fast()
@@ -151,21 +151,21 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 
     #[cold]
     #[inline(never)]
-    fn send_slow<'m, E>(
+    fn send_slow<E>(
         &mut self,
-        message: T::Sent<'m>,
+        message: T::Sent<'_>,
         wait: Wait,
-        error: impl FnOnce(WaitError, T::Sent<'m>) -> E,
+        error: impl FnOnce(WaitError, T::Unsent) -> E,
     ) -> Result<(), E> {
         if let Err(failure) = self.check_length(&message) {
-            return Err(error(WaitError::Failed(failure), message));
+            return Err(error(WaitError::Failed(failure), T::unsent(message)));
         }
         match waiting::claim(self, wait) {
             Ok(position) => {
                 self.write(position, &message);
                 Ok(())
             }
-            Err(outcome) => Err(error(outcome, message)),
+            Err(outcome) => Err(error(outcome, T::unsent(message))),
         }
     }
 

@@ -44,10 +44,15 @@ impl Wait {
 pub(crate) enum WaitError {
     /// Nothing now.
     NotYet,
+    /// Nothing now, and an endpoint that is alive holds the slot in question.
+    #[expect(dead_code, reason = "not told apart yet")]
+    Held(Holder),
     /// Nothing until the deadline; perhaps an endpoint holds the slot in question.
     Timeout(Option<Holder>),
     Closed,
     Disconnected,
+    #[expect(dead_code, reason = "removal leaves no mark yet")]
+    Removed,
     Failed(Failure),
 }
 

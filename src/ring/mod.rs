@@ -1,6 +1,6 @@
 //! The ring protocols: slots and positions, the four sides, recovery, the end.
 //!
-//! They know no operating system: they run over a [`Memory`] that may be mapped, on
+//! They know no operating system: they run over a [`Memory`](memory::Memory) that may be mapped, on
 //! the heap or loom's, never sleep and never call the system. What stands in the way
 //! of an operation is a [`ClaimError`]; a floor above waits, or finds the holder dead
 //! and has [`recover`] free the slot.

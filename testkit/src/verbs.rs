@@ -83,6 +83,7 @@ fn bare<M>(error: SendError<M>) -> SendError<()> {
     match error {
         SendError::Closed(_) => SendError::Closed(()),
         SendError::Disconnected(_) => SendError::Disconnected(()),
+        SendError::Removed(_) => SendError::Removed(()),
         SendError::Failed(_, failure) => SendError::Failed((), failure),
     }
 }
@@ -94,9 +95,10 @@ fn try_one<T: Load + ?Sized, K: Kind>(
     loop {
         match tx.try_send(T::lend(message)) {
             Ok(()) => return Ok(()),
-            Err(TrySendError::Full(_)) => std::thread::yield_now(),
+            Err(TrySendError::Full(_) | TrySendError::Held(..)) => std::thread::yield_now(),
             Err(TrySendError::Closed(_)) => return Err(SendError::Closed(())),
             Err(TrySendError::Disconnected(_)) => return Err(SendError::Disconnected(())),
+            Err(TrySendError::Removed(_)) => return Err(SendError::Removed(())),
             Err(TrySendError::Failed(_, failure)) => return Err(SendError::Failed((), failure)),
         }
     }
@@ -135,12 +137,13 @@ pub fn receive<T: Load + ?Sized, K: Kind>(
                     note(T::stamp(&message), 0);
                     Ok(())
                 }
-                Err(TryRecvError::Empty) => {
+                Err(TryRecvError::Empty | TryRecvError::Held(_)) => {
                     std::thread::yield_now();
                     Ok(())
                 }
                 Err(TryRecvError::Closed) => Err(RecvError::Closed),
                 Err(TryRecvError::Disconnected) => Err(RecvError::Disconnected),
+                Err(TryRecvError::Removed) => Err(RecvError::Removed),
                 Err(TryRecvError::Failed(failure)) => Err(RecvError::Failed(failure)),
             },
             Verb::Batch => rx.recv_batch(&mut batch, BATCH).map(|count| {

@@ -69,7 +69,7 @@ impl<const N: usize, K: Kind> Rx<N> for Receiver<[u64; N], K> {
     fn recv(&mut self) -> Result<Option<[u64; N]>> {
         match Receiver::recv(self) {
             Ok(message) => Ok(Some(message)),
-            Err(RecvError::Closed | RecvError::Disconnected) => Ok(None),
+            Err(RecvError::Closed | RecvError::Disconnected | RecvError::Removed) => Ok(None),
             Err(RecvError::Failed(failure)) => Err(failure).context("cannot receive"),
         }
     }
@@ -77,7 +77,7 @@ impl<const N: usize, K: Kind> Rx<N> for Receiver<[u64; N], K> {
     fn recv_batch(&mut self, into: &mut Vec<[u64; N]>, most: usize) -> Result<()> {
         into.clear();
         match Receiver::recv_batch(self, into, most) {
-            Ok(_) | Err(RecvError::Closed | RecvError::Disconnected) => Ok(()),
+            Ok(_) | Err(RecvError::Closed | RecvError::Disconnected | RecvError::Removed) => Ok(()),
             Err(RecvError::Failed(failure)) => Err(failure).context("cannot receive"),
         }
     }

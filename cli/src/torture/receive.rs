@@ -228,7 +228,7 @@ fn is_there<M>(outcome: Result<M, TryRecvError>) -> Result<Option<M>> {
     match outcome {
         Ok(message) => Ok(Some(message)),
         // Disconnected: senders will come.
-        Err(TryRecvError::Empty | TryRecvError::Disconnected) => Ok(None),
+        Err(TryRecvError::Empty | TryRecvError::Held(_) | TryRecvError::Disconnected) => Ok(None),
         Err(error) => Err(anyhow!("cannot receive: {error}")),
     }
 }

@@ -131,7 +131,9 @@ impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
             match tx.try_send(T::lend(made)) {
                 Ok(()) => return Ok(()),
                 // Disconnected: receivers will come.
-                Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => yield_now(),
+                Err(
+                    TrySendError::Full(_) | TrySendError::Held(..) | TrySendError::Disconnected(_),
+                ) => yield_now(),
                 Err(error) => bail!("cannot send: {error}"),
             }
         }
@@ -155,7 +157,7 @@ impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
         match tx.try_send_batch(made.iter().map(T::lend)) {
             Ok(sent) => self.sending.done(sent),
             Err(error) => match error.cause {
-                TrySendError::Full(_) | TrySendError::Disconnected(_) => {
+                TrySendError::Full(_) | TrySendError::Held(..) | TrySendError::Disconnected(_) => {
                     self.sending.done(error.sent);
                     yield_now();
                 }
@@ -236,7 +238,9 @@ pub fn fill<T: Load + ?Sized, K: Kind>(
         sending.begin(1);
         match tx.try_send(T::lend(&made)) {
             Ok(()) => sending.done(1),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => return Ok(sent),
+            Err(TrySendError::Full(_) | TrySendError::Held(..) | TrySendError::Disconnected(_)) => {
+                return Ok(sent);
+            }
             Err(error) => bail!("cannot send: {error}"),
         }
         sent += 1;

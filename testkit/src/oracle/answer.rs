@@ -8,7 +8,7 @@ use memring::{
 /// Why nothing was sent or received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// `Full`, `Empty` or `Timeout`.
+    /// `Full`, `Empty`, `Held` or `Timeout`.
     NotNow,
     /// The ring is closed, and for receivers drained.
     Closed,
@@ -191,11 +191,12 @@ impl From<Failure> for Refusal {
 }
 
 macro_rules! refusals {
-    ($($error:ident { $($now:ident)? })*) => {$(
+    ($($error:ident { $($now:ident)* })*) => {$(
         impl<M> From<&$error<M>> for Refusal {
             fn from(error: &$error<M>) -> Refusal {
                 match error {
-                    $($error::$now(..) => Refusal::NotNow,)?
+                    $($error::$now(..) => Refusal::NotNow,)*
+                    $error::Removed(_) => panic!("no call removes the ring"),
                     $error::Closed(_) => Refusal::Closed,
                     $error::Disconnected(_) => Refusal::Disconnected,
                     $error::Failed(_, failure) => (*failure).into(),
@@ -203,11 +204,12 @@ macro_rules! refusals {
             }
         }
     )*};
-    ($($error:ident [$($now:pat)?])*) => {$(
+    ($($error:ident [$($now:pat),*])*) => {$(
         impl From<$error> for Refusal {
             fn from(error: $error) -> Refusal {
                 match error {
-                    $($now => Refusal::NotNow,)?
+                    $($now => Refusal::NotNow,)*
+                    $error::Removed => panic!("no call removes the ring"),
                     $error::Closed => Refusal::Closed,
                     $error::Disconnected => Refusal::Disconnected,
                     $error::Failed(failure) => failure.into(),
@@ -217,9 +219,9 @@ macro_rules! refusals {
     )*};
 }
 
-refusals!(TrySendError { Full } SendTimeoutError { Timeout } SendError {});
+refusals!(TrySendError { Full Held } SendTimeoutError { Timeout } SendError {});
 refusals!(
-    TryRecvError [TryRecvError::Empty]
+    TryRecvError [TryRecvError::Empty, TryRecvError::Held(_)]
     RecvTimeoutError [RecvTimeoutError::Timeout(_)]
     RecvError []
 );

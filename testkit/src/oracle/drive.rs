@@ -8,7 +8,7 @@ use memring::{
 };
 
 use super::answer::{Answer, Delivery, Figures, Refusal};
-use super::message::{Payload, Sent};
+use super::message::{Payload, Unsent};
 use super::step::{Call, Guard, MAX_ENDPOINTS, Step, Verb};
 use super::watch::Watch;
 use super::world::World;
@@ -249,11 +249,11 @@ fn attached<E>(result: Result<E, AttachError>, slot: &mut Option<E>) -> Answer {
     }
 }
 
-fn returned<P: Payload>(count: usize, refusal: Refusal, message: Sent<'_, P>) -> Answer {
+fn returned<P: Payload>(count: usize, refusal: Refusal, unsent: Unsent<P>) -> Answer {
     Answer::Sent {
         count,
         refusal: Some(refusal),
-        returned: Some(P::fingerprint(&P::own(message))),
+        returned: P::returned(unsent).as_ref().map(P::fingerprint),
     }
 }
 

@@ -187,21 +187,27 @@ impl Oracle {
                 return Answer::Sent {
                     count: sent,
                     refusal: Some(refusal),
-                    returned: Some((self.format.message)(number)),
+                    returned: self.returned(number),
                 };
             }
         }
         Answer::sent(count)
     }
 
+    /// What an error brings back: of byte messages nothing.
+    fn returned(&self, number: u64) -> Option<u64> {
+        let is_typed = self.format.limit.is_none();
+        is_typed.then(|| (self.format.message)(number))
+    }
+
     /// Refused before anything else is looked at.
     fn send_too_long(&self, more: u8) -> Option<Answer> {
         let limit = self.format.limit?;
-        let (length, message) = (self.format.too_long)(more)?;
+        let length = (self.format.too_long)(more)?;
         Some(Answer::Sent {
             count: 0,
             refusal: Some(Refusal::TooLong { length, limit }),
-            returned: Some(message),
+            returned: None,
         })
     }
 

@@ -8,6 +8,9 @@ use memring::Message;
 /// What a sender of `P` hands over.
 pub type Sent<'m, P> = <<P as Payload>::Message as Message>::Sent<'m>;
 
+/// What comes back inside an error.
+pub type Unsent<P> = <<P as Payload>::Message as Message>::Unsent;
+
 /// A message, made from its number.
 pub trait Payload: 'static {
     /// What the ring carries.
@@ -20,8 +23,8 @@ pub trait Payload: 'static {
     fn make(number: u64) -> Self::Owned;
     /// As a sender takes it.
     fn borrow(owned: &Self::Owned) -> Sent<'_, Self>;
-    /// As it comes back inside an error.
-    fn own(sent: Sent<'_, Self>) -> Self::Owned;
+    /// What comes back inside an error, if anything does.
+    fn returned(unsent: Unsent<Self>) -> Option<Self::Owned>;
     /// A message that is longer than the limit by 1 and `more`, where there is
     /// a limit.
     fn too_long(more: u8) -> Option<Self::Owned>;
@@ -59,8 +62,8 @@ macro_rules! typed {
                 *owned
             }
 
-            fn own(sent: $type) -> $type {
-                sent
+            fn returned(unsent: $type) -> Option<$type> {
+                Some(unsent)
             }
 
             fn too_long(_: u8) -> Option<$type> {
@@ -109,8 +112,8 @@ impl<const LIMIT: usize> Payload for Bytes<LIMIT> {
         owned
     }
 
-    fn own(sent: &[u8]) -> Vec<u8> {
-        sent.to_vec()
+    fn returned(_unsent: ()) -> Option<Vec<u8>> {
+        None
     }
 
     fn too_long(more: u8) -> Option<Vec<u8>> {
@@ -129,8 +132,8 @@ pub struct Format {
     pub limit: Option<usize>,
     /// The fingerprint of the message with that number.
     pub message: fn(u64) -> u64,
-    /// The length and the fingerprint of a message beyond the limit.
-    pub too_long: fn(u8) -> Option<(usize, u64)>,
+    /// The length of a message beyond the limit.
+    pub too_long: fn(u8) -> Option<usize>,
 }
 
 impl Format {
@@ -139,10 +142,7 @@ impl Format {
         Format {
             limit: P::LIMIT,
             message: |number| P::fingerprint(&P::make(number)),
-            too_long: |more| {
-                let message = P::too_long(more)?;
-                Some((P::bytes(&message).len(), P::fingerprint(&message)))
-            },
+            too_long: |more| Some(P::bytes(&P::too_long(more)?).len()),
         }
     }
 }

@@ -133,9 +133,9 @@ fn tried(
 ) -> bool {
     let (outcome, count) = match received {
         Ok(received) => received,
-        Err(TryRecvError::Empty) => (Outcome::Empty, 1),
+        Err(TryRecvError::Empty | TryRecvError::Held(_)) => (Outcome::Empty, 1),
         Err(TryRecvError::Closed) => (Outcome::Closed, 1),
-        Err(TryRecvError::Disconnected) => (Outcome::Disconnected, 1),
+        Err(TryRecvError::Disconnected | TryRecvError::Removed) => (Outcome::Disconnected, 1),
         Err(TryRecvError::Failed(failure)) => {
             scene.failed(failure);
             return false;
@@ -153,7 +153,9 @@ fn timed(
         Ok(received) => received,
         Err(RecvTimeoutError::Timeout(_)) => (Outcome::TimedOut, 1),
         Err(RecvTimeoutError::Closed) => (Outcome::Closed, 1),
-        Err(RecvTimeoutError::Disconnected) => (Outcome::Disconnected, 1),
+        Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Removed) => {
+            (Outcome::Disconnected, 1)
+        }
         Err(RecvTimeoutError::Failed(failure)) => {
             scene.failed(failure);
             return false;

@@ -121,9 +121,9 @@ fn tried<M>(
 ) -> bool {
     let (outcome, count) = match sent {
         Ok(()) => (Outcome::Sent, count),
-        Err(TrySendError::Full(_)) => (Outcome::Full, 1),
+        Err(TrySendError::Full(_) | TrySendError::Held(..)) => (Outcome::Full, 1),
         Err(TrySendError::Closed(_)) => (Outcome::Closed, 1),
-        Err(TrySendError::Disconnected(_)) => (Outcome::Disconnected, 1),
+        Err(TrySendError::Disconnected(_) | TrySendError::Removed(_)) => (Outcome::Disconnected, 1),
         Err(TrySendError::Failed(_, failure)) => return end(scene, failure),
     };
     scene.tally.add(outcome, count);
@@ -139,7 +139,9 @@ fn timed<M>(
         Ok(()) => (Outcome::Sent, count),
         Err(SendTimeoutError::Timeout(_, _)) => (Outcome::TimedOut, 1),
         Err(SendTimeoutError::Closed(_)) => (Outcome::Closed, 1),
-        Err(SendTimeoutError::Disconnected(_)) => (Outcome::Disconnected, 1),
+        Err(SendTimeoutError::Disconnected(_) | SendTimeoutError::Removed(_)) => {
+            (Outcome::Disconnected, 1)
+        }
         Err(SendTimeoutError::Failed(_, failure)) => return end(scene, failure),
     };
     scene.tally.add(outcome, count);
