@@ -294,17 +294,25 @@ impl EndpointConnection {
         }
     }
 
-    /// Whether the single receiver has the message in hand whose slot is needed next,
-    /// which no slot word tells.
-    pub(crate) fn is_held_by_single_receiver(&self) -> bool {
+    /// For a sender: the single receiver, if it has leased the message whose slot is
+    /// needed next. No slot word tells.
+    pub(crate) fn lease_of_single_receiver(&self) -> Option<Holder> {
+        if self.side == Side::Receiver {
+            return None;
+        }
         let (block, kind) = (self.segment.block(), self.segment.config.kind);
-        self.side == Side::Sender && progress::single_receiver_holds(&block, kind).is_some()
+        let (position, id) = progress::single_receiver_holds(&block, kind)?;
+        Some(stats::holder_of(&self.segment, position, id))
     }
 
     /// The endpoint that holds the slot that the last full check found in the way.
     #[cold]
     pub(crate) fn holder_of_blocker(&self, held: Held) -> Holder {
-        stats::holder_of(&self.segment, held.position, held.word.owner())
+        // Of a sender's it is the slot, a lap on.
+        let geometry = self.segment.block().geometry();
+        let laps = geometry.lap_delta(held.word, held.position);
+        let position = geometry.move_laps(held.position, laps);
+        stats::holder_of(&self.segment, position, held.word.owner())
     }
 
     /// The endpoint that holds the slot that this side needs next.

@@ -7,7 +7,7 @@ use crate::members::Scan;
 use crate::ring::ClaimError;
 use crate::ring::end::{self, Check, Conclude, Conclusion, End};
 use crate::sys::clock::MonotonicTime;
-use crate::wait::backoff::{CHECKS_OF_CONTENDED, CHECKS_OF_HELD, Contention};
+use crate::wait::backoff::{CHECKS_OF_CONTENDED, Contention, TRIES_WHILE_HELD};
 use crate::wait::parker::Parker;
 use crate::wait::{Operation, Poll, block};
 
@@ -45,7 +45,6 @@ pub(crate) enum WaitError {
     /// Nothing now.
     NotYet,
     /// Nothing now, and an endpoint that is alive holds the slot in question.
-    #[expect(dead_code, reason = "not told apart yet")]
     Held(Holder),
     /// Nothing until the deadline; perhaps an endpoint holds the slot in question.
     Timeout(Option<Holder>),
@@ -100,7 +99,7 @@ pub(crate) fn claim<E: WaitingEndpoint>(
 fn claim_now<E: WaitingEndpoint>(endpoint: &mut E) -> Result<E::Claimed, WaitError> {
     endpoint.connection().waits = false;
     let mut pauses = Contention::new();
-    let (mut held, mut contended) = (0, 0);
+    let (mut has_spun, mut contended) = (false, 0);
     loop {
         match check(endpoint) {
             Poll::Ready(claimed) => return Ok(claimed),
@@ -108,25 +107,46 @@ fn claim_now<E: WaitingEndpoint>(endpoint: &mut E) -> Result<E::Claimed, WaitErr
             Poll::Pending => {}
         }
         let connection = endpoint.connection();
-        if let Some(blocker) = connection.blocker {
-            held += 1;
-            if held == CHECKS_OF_HELD {
+        match connection.blocker {
+            Some(blocker) if has_spun => {
                 return Err(WaitError::Held(connection.holder_of_blocker(blocker)));
             }
-        } else if connection.was_contended {
-            contended += 1;
-            if contended == CHECKS_OF_CONTENDED {
-                return Err(WaitError::NotYet);
+            Some(_) => {
+                has_spun = true;
+                if let Some(claimed) = spin_while_held(endpoint, &mut pauses) {
+                    return Ok(claimed);
+                }
             }
-        } else if connection.is_held_by_single_receiver()
-            && let Some(holder) = connection.holder()
-        {
-            return Err(WaitError::Held(holder));
-        } else {
-            return Err(WaitError::NotYet);
+            None if connection.was_contended && contended < CHECKS_OF_CONTENDED => {
+                contended += 1;
+                pauses.pause();
+            }
+            None => {
+                return Err(match connection.lease_of_single_receiver() {
+                    Some(holder) => WaitError::Held(holder),
+                    None => WaitError::NotYet,
+                });
+            }
         }
-        pauses.pause();
     }
+}
+
+/// Tries the slow path for as long as another endpoint is at the slot in question, or for
+/// some microseconds. A full check has to follow, if that is in vain.
+#[cold]
+fn spin_while_held<E: WaitingEndpoint>(
+    endpoint: &mut E,
+    pauses: &mut Contention,
+) -> Option<E::Claimed> {
+    for _ in 0..TRIES_WHILE_HELD {
+        pauses.pause();
+        match endpoint.try_slow() {
+            Ok(claimed) => return Some(claimed),
+            Err(ClaimError::Held(_)) => {}
+            Err(_) => break,
+        }
+    }
+    None
 }
 
 /// Checks in full, and once more if that found nothing and the dead were looked for.

@@ -218,6 +218,12 @@ impl Region {
         &self.warnings
     }
 
+    /// Locks all that this region has to lock.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn hold_locks(&self) -> impl Drop + '_ {
+        self.locks.hold_changes()
+    }
+
     /// Whether any process has the region open, this one included; `true` if that
     /// cannot be found out.
     pub(crate) fn is_in_use(&self) -> bool {

@@ -3,6 +3,7 @@
 
 mod attach;
 mod ends;
+mod held;
 mod in_place;
 mod options;
 mod replay;

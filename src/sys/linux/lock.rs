@@ -201,6 +201,12 @@ impl LockFile {
         Ok(self.fd.verified()?)
     }
 
+    /// Keeps others from taking and giving up bytes.
+    #[cfg(test)]
+    pub(crate) fn hold_changes(&self) -> MutexGuard<'_, ()> {
+        self.enter().expect("a good descriptor").1
+    }
+
     /// Which file it is.
     #[cfg(test)]
     pub(crate) fn file(&self) -> FileId {

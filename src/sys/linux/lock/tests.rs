@@ -89,7 +89,7 @@ fn a_probe_waits_for_nobody() {
     one.try_exclusive(1).unwrap();
     other.try_exclusive(2).unwrap();
     let fork = crate::sys::fork::ForkHold::new().unwrap();
-    let changes = one.held.changes.lock().unwrap();
+    let changes = one.hold_changes();
     let held = thread::scope(|scope| {
         let prober = scope.spawn(|| [0, 1, 2].map(|byte| one.is_held(byte).unwrap()));
         let start = Instant::now();
