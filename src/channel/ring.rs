@@ -89,8 +89,8 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         progress::progress(&self.segment.block(), K::KIND).len
     }
 
-    /// Whether [`Ring::len`] is 0; [`Receiver::is_empty`](crate::Receiver::is_empty) is
-    /// exact.
+    /// Whether [`Ring::len`] is 0, as roughly;
+    /// [`Receiver::is_empty`](crate::Receiver::is_empty) tells what can be received.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -181,6 +181,7 @@ impl ConcludeStep {
                     return Break(Conclusion::Corrupted(found));
                 }
                 (Err(ClaimError::Closed), _) => return Break(report(endpoint, End::Closed)),
+                (Err(ClaimError::Contended), _) => return Break(Conclusion::Contended),
                 (Err(other), _) => return Break(Conclusion::NotYet(other.blocker())),
             },
             ConcludeStep::Quiescence => match endpoint.is_quiescent() {

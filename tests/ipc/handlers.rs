@@ -46,7 +46,10 @@ pub fn handled(_args: &Args) {
     *ENDPOINTS.lock().expect("no handler runs yet") = Some(endpoints);
     sys::handle_every_millisecond(handler).expect("set the timer");
     while HANDLED.load(Ordering::Relaxed) < SIGNALS {
-        drop((ring.sender().expect("attach"), ring.receiver().expect("attach")));
+        drop((
+            ring.sender().expect("attach"),
+            ring.receiver().expect("attach"),
+        ));
         // The registry of descriptors is locked as well.
         drop(Ring::<u64, Mpmc>::open(RING).expect("open it again"));
     }

@@ -9,7 +9,7 @@ use crate::error::Corruption;
 use crate::members::{IDS, MAX_PROBES_OF_A_RECOVERY, MemberId};
 use crate::ring::Held;
 use crate::ring::kind::{Mpmc, Spsc};
-use crate::ring::layout::{RECEIVERS, SENDERS};
+use crate::ring::layout::{CLOSED, CLOSED_AND_FENCED, Cell, RECEIVERS, SENDERS};
 use crate::ring::memory::Memory;
 use crate::ring::slot::{Geometry, SlotState, SlotWord};
 use crate::sys::atomic::Ordering;
@@ -307,7 +307,10 @@ fn calls_that_do_not_wait_and_probes_take_no_lock() {
                 std::thread::sleep(pause);
             }
             // Given back, and not received: full by a message in the way, no lease.
-            while !matches!(senders.try_send(7), Err(crate::TrySendError::Disconnected(_))) {
+            while !matches!(
+                senders.try_send(7),
+                Err(crate::TrySendError::Disconnected(_))
+            ) {
                 calls += 1;
                 std::thread::sleep(pause);
             }
@@ -329,4 +332,49 @@ fn calls_that_do_not_wait_and_probes_take_no_lock() {
         let (calls, ..) = caller.join().expect("the calls end as expected");
         assert!(calls > 0);
     });
+}
+
+/// A ring whose closer has died before its barrier, and a receiver of it.
+fn half_closed(strategy: WaitStrategy) -> Receiver<u64, Mpmc> {
+    let ring = Ring::<u64, Mpmc>::anonymous(4).expect("make a ring");
+    let rx = ring.receiver_with(strategy).expect("attach");
+    let closed = ring
+        .segment()
+        .block()
+        .cell(Cell::Closed)
+        .fetch_add(1, Ordering::SeqCst);
+    assert_eq!((closed, ring.is_closed()), (0, true));
+    rx
+}
+
+fn stage_of_close(rx: &Receiver<u64, Mpmc>) -> u64 {
+    rx.view.cell(Cell::Closed).load(Ordering::SeqCst)
+}
+
+/// R17: one that waits does what the closer has left, spinning or asleep; before that there is
+/// no end.
+#[test]
+fn a_receiver_that_waits_stands_in_for_a_dead_closer() {
+    for strategy in [WaitStrategy::Spin, WaitStrategy::Park] {
+        let mut rx = half_closed(strategy);
+        assert_eq!(rx.try_recv(), Err(crate::TryRecvError::Empty));
+        assert_eq!(stage_of_close(&rx), CLOSED);
+        assert_eq!(rx.recv(), Err(crate::RecvError::Closed), "{strategy:?}");
+        assert_eq!(stage_of_close(&rx), CLOSED_AND_FENCED);
+    }
+}
+
+/// R17: one that only polls has no time for that barrier, and yet comes to the end.
+#[test]
+fn a_receiver_that_polls_comes_to_an_end_without_the_closer() {
+    let mut rx = half_closed(WaitStrategy::Park);
+    let mut calls = 0;
+    while rx.try_recv() == Err(crate::TryRecvError::Empty) {
+        calls += 1;
+        assert!(calls < 100, "the end never comes");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(calls > 1, "the closer had no time");
+    assert_eq!(rx.try_recv(), Err(crate::TryRecvError::Closed));
+    assert_eq!(stage_of_close(&rx), CLOSED);
 }

@@ -102,7 +102,11 @@ fn models_close_single() {
 #[test]
 fn models_close_single_by_a_third() {
     check::<Single, Single>("close by a third, spsc", Some(Closer::IsAlive), Some(3));
-    check::<Single, Single>("close by one that dies, spsc", Some(Closer::IsDead), Some(3));
+    check::<Single, Single>(
+        "close by one that dies, spsc",
+        Some(Closer::IsDead),
+        Some(3),
+    );
 }
 
 /// The receiver closes. Three preemptions.
@@ -119,7 +123,11 @@ fn models_close_multi() {
 #[test]
 fn models_close_multi_by_a_third() {
     check::<Multi, Multi>("close by a third, mpmc", Some(Closer::IsAlive), Some(2));
-    check::<Multi, Multi>("close by one that dies, mpmc", Some(Closer::IsDead), Some(2));
+    check::<Multi, Multi>(
+        "close by one that dies, mpmc",
+        Some(Closer::IsDead),
+        Some(2),
+    );
 }
 
 /// Two receivers at the end of one sender, at a ring whose closer has died: the second

@@ -64,8 +64,13 @@ fn no_end_before_the_barrier() {
     assert_eq!(looks(&ring, End::Closed, false), (0, 1, false));
     assert_eq!(looks(&ring, End::Closed, true), (0, 1, true));
     // Another one makes up for what the closer left, once; or a second `close`.
-    assert!(end::fence_closed(ring.view(), || assert_eq!(closed(&ring), CLOSED)));
-    assert!(!end::fence_closed(ring.view(), || panic!("a second barrier")));
+    assert!(end::fence_closed(ring.view(), || assert_eq!(
+        closed(&ring),
+        CLOSED
+    )));
+    assert!(!end::fence_closed(ring.view(), || panic!(
+        "a second barrier"
+    )));
     assert_eq!(looks(&ring, End::Closed, false), (0, 0, true));
     let ring = HeapRing::<u64>::new(4, 8, 0);
     half_close(&ring);

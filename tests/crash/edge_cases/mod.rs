@@ -24,7 +24,10 @@ pub const ROLES: [Role; 14] = [
     ("forking parent", of_kind!(K => orphans::parent::<K>)),
     ("executed orphan", of_kind!(K => orphans::executed::<K>)),
     ("closer", of_kind!(K => closefrom::closer::<K>)),
-    ("behind a claim", of_kind!(K => closefrom::behind_a_claim::<K>)),
+    (
+        "behind a claim",
+        of_kind!(K => closefrom::behind_a_claim::<K>),
+    ),
     ("giver", of_kind!(K => passed::giver::<K>)),
     ("space", namespaces::space),
     ("racing remover", renamed::racer),

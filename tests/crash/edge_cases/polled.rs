@@ -76,7 +76,10 @@ fn a_lease_of_a_dead_receiver_is_found_by_polls<K: Kind>() {
     let pid = holder.pid();
     match tx.try_send(Line::numbered(2)) {
         Err(TrySendError::Held(_, held)) => {
-            assert_eq!((held.side, held.pid, held.position), (Side::Receiver, pid, 0));
+            assert_eq!(
+                (held.side, held.pid, held.position),
+                (Side::Receiver, pid, 0)
+            );
         }
         other => panic!("expected Held, found {other:?}"),
     }
