@@ -75,6 +75,14 @@ pub enum Failure {
          open the ring again in the child"
     )]
     Forked,
+    /// This program has closed the ring's descriptor (as `closefrom` does), by which the
+    /// kernel tells which processes are alive: a call that would wait could wait for a
+    /// dead one. What is there to send or receive without waiting still can be.
+    #[error(
+        "this process has closed the ring's descriptor, so it cannot tell whether its peers are \
+         alive; keep descriptors that are not yours from closefrom, and open the ring again"
+    )]
+    DescriptorClosed,
 }
 
 /// The endpoint that holds the slot that a call needs next. Its process is alive, be it

@@ -69,6 +69,9 @@
 //!   one attaches.
 //! * Endpoints do not survive `fork` in the child: there, each call returns
 //!   [`Failure::Forked`]. A child opens the ring itself.
+//! * The `try_` verbs take no lock, and those of typed rings allocate nothing: they may be
+//!   called in a signal handler, on endpoints of its own. Attaching, detaching and opening
+//!   may not. The repository's `docs/signals-and-forks.md` says more.
 //!
 //! # Errors
 //!

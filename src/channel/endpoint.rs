@@ -11,7 +11,7 @@ use crate::members::{Admits, Attached, MemberId, Observed, Peer, Presence, Recov
 use crate::ring::end::{self, End};
 use crate::ring::memory::Memory;
 use crate::ring::options::Wakeups;
-use crate::ring::{Held, recover};
+use crate::ring::{Held, progress, recover};
 use crate::sys::clock::MonotonicTime;
 use crate::sys::failpoints::failpoint;
 use crate::wait::parker::Parker;
@@ -21,8 +21,16 @@ use crate::wait::{Park, WaitStrategy, WaitWord};
 /// a tick of the coarse clock, so that one is due after every sleep of full length.
 const SCAN_INTERVAL: Duration = Duration::from_millis(85);
 
-/// Full checks that found nothing between two looks at the clock.
-const CHECKS_PER_CLOCK: u32 = 64;
+/// A receiver that waits makes sure of the end itself when the endpoint that closed the
+/// ring has not done so for so long: as [`SCAN_INTERVAL`], within a first sleep.
+const CLOSER_GRACE: Duration = SCAN_INTERVAL;
+
+/// And one that only polls makes do with the barrier that takes microseconds.
+const CLOSER_GRACE_OF_POLLS: Duration = Duration::from_secs(1);
+
+/// Full checks that found nothing, from one look at the clock to the next, at most: so
+/// many if they come within one tick of the clock, each if they come more slowly.
+const MAX_CHECKS_PER_CLOCK: u32 = 16;
 
 /// Probes of a scan: each is a system call. Scans begin at the endpoint's own id, so
 /// that the many endpoints of a ring probe different ones first.
@@ -55,9 +63,16 @@ pub(crate) struct EndpointConnection {
     is_alone: bool,
     /// and its last registration stands (see [`WaitWord::register`]).
     registered: bool,
-    /// Full checks that found nothing.
-    vain_checks: u32,
+    /// Full checks that may find nothing before the clock is looked at,
+    checks_left: u32,
+    /// how many they were the last time, and when that was.
+    checks_per_clock: u32,
+    looked_at_clock: MonotonicTime,
     scanned: MonotonicTime,
+    /// The call under way waits.
+    pub waits: bool,
+    /// Since when the ring has been seen closed, and sends before that not yet visible.
+    unfenced_since: Option<MonotonicTime>,
     cursor: u16,
     /// The other side, since this endpoint attached, as of an epoch.
     peers: Observed,
@@ -65,6 +80,8 @@ pub(crate) struct EndpointConnection {
     pub concluded: Option<End>,
     /// The slot that the last full check found in the way.
     pub blocker: Option<Held>,
+    /// Others were quicker, too often, in the last full check.
+    pub was_contended: bool,
 }
 
 impl EndpointConnection {
@@ -86,6 +103,7 @@ impl EndpointConnection {
         };
         let admits = if multi { Admits::Many } else { Admits::One };
         let attached = segment.attach(side, admits)?;
+        let now = MonotonicTime::coarse();
         let membership = Membership {
             segment: Arc::clone(segment),
             attached,
@@ -103,10 +121,15 @@ impl EndpointConnection {
             wait_through,
             blocking,
             parker: segment.parker(),
-            vain_checks: 0,
-            scanned: MonotonicTime::coarse(),
+            checks_left: 0,
+            checks_per_clock: 1,
+            looked_at_clock: now,
+            scanned: now,
+            waits: false,
+            unfenced_since: None,
             concluded: None,
             blocker: None,
+            was_contended: false,
         })
     }
 
@@ -152,10 +175,39 @@ impl EndpointConnection {
         self.segment.wake_all();
     }
 
-    /// Makes every send visible that began before `end` came in sight (R17).
-    pub(crate) fn fence_end(&self, end: End) {
-        let (heavy, thorough) = (|| self.parker.heavy(), || self.parker.thorough());
-        end::fence_end(&self.segment.block(), end, heavy, thorough);
+    /// Makes every send visible that began before `end` came in sight (R17); `false`: not
+    /// yet.
+    pub(crate) fn fence_end(&mut self, end: End) -> bool {
+        let (block, parker) = (self.segment.block(), self.parker);
+        let unfenced = || self.is_closer_overdue() && self.stand_in_for_closer();
+        end::fence_end(&block, end, || parker.heavy(), unfenced)
+    }
+
+    /// Whether the endpoint that closed the ring has had its time to make sure of all
+    /// sends before that. If it is at it still, to do it twice does no harm.
+    #[cold]
+    fn is_closer_overdue(&mut self) -> bool {
+        let now = MonotonicTime::coarse();
+        let since = *self.unfenced_since.get_or_insert(now);
+        let grace = match self.waits {
+            true => CLOSER_GRACE,
+            false => CLOSER_GRACE_OF_POLLS,
+        };
+        since.until(now) >= grace
+    }
+
+    /// What the endpoint that closed the ring has left to do. A call that does not wait
+    /// has no milliseconds for it: it takes the expedited barrier, for itself alone.
+    /// Should that pass over a thread, it was a second ago that it had to see the ring
+    /// closed.
+    #[cold]
+    fn stand_in_for_closer(&self) -> bool {
+        if !self.waits {
+            self.parker.heavy();
+        } else if end::fence_closed(&self.segment.block(), || self.parker.thorough()) {
+            self.wake_all();
+        }
+        true
     }
 
     /// Registers a sleep; the caller checks again, then calls [`EndpointConnection::sleep`].
@@ -187,33 +239,86 @@ impl EndpointConnection {
         is_dead
     }
 
-    /// After a full check that found nothing: looks at the clock now and then, and scans
-    /// if that is due. Callers of only the `try_` verbs come by here too.
-    pub(crate) fn count_vain_check(&mut self) {
-        self.vain_checks = self.vain_checks.wrapping_add(1);
-        if self.vain_checks.is_multiple_of(CHECKS_PER_CLOCK) {
-            self.scan_if_due();
+    /// After a full check that found nothing: scans, and recovers the slot in the way, if
+    /// that is due by the clock. Says whether it did, and another check is worth while.
+    /// Callers of only the `try_` verbs come by here too.
+    ///
+    /// A poll now and then looks at the clock each time, and a loop without a pause every
+    /// 16th time.
+    #[inline]
+    pub(crate) fn scan_after_vain_check(&mut self) -> bool {
+        if self.checks_left > 0 {
+            self.checks_left -= 1;
+            return false;
         }
+        self.look_at_clock()
+    }
+
+    #[inline(never)]
+    fn look_at_clock(&mut self) -> bool {
+        let now = MonotonicTime::coarse();
+        self.checks_per_clock = match now == self.looked_at_clock {
+            true => (2 * self.checks_per_clock).min(MAX_CHECKS_PER_CLOCK),
+            false => 1,
+        };
+        self.checks_left = self.checks_per_clock - 1;
+        self.looked_at_clock = now;
+        if !self.scan_if_due(now) {
+            return false;
+        }
+        self.reclaim();
+        true
+    }
+
+    /// After a sleep: scans, if that is due.
+    pub(crate) fn scan_after_sleep(&mut self) {
+        self.scan_if_due(MonotonicTime::coarse());
     }
 
     /// Probes a few members, if the last scan is a while ago.
-    pub(crate) fn scan_if_due(&mut self) {
-        let now = MonotonicTime::coarse();
-        if self.scanned.until(now) >= SCAN_INTERVAL {
+    fn scan_if_due(&mut self, now: MonotonicTime) -> bool {
+        let is_due = self.scanned.until(now) >= SCAN_INTERVAL;
+        if is_due {
             self.scanned = now;
             let members = self.segment.members();
             let _ = members.scan(&mut self.cursor, PROBES_PER_SCAN);
             // Unlinked by other means than `remove`.
             let segment = &self.segment;
             if !end::is_closed(&segment.block()) && segment.region.has_lost_its_name() {
-                self.segment.end_by_removal();
+                self.segment.end_by_lost_name();
             }
+        }
+        is_due
+    }
+
+    /// Probes all members. What could not be found out is left to do.
+    pub(crate) fn scan_all(&self) -> Scan {
+        let scan = self.segment.members().scan(&mut 0, usize::MAX);
+        match self.segment.region.check_descriptor() {
+            Ok(()) => scan,
+            Err(_) => Scan::Partial,
         }
     }
 
-    /// Probes all members.
-    pub(crate) fn scan_all(&self) -> Scan {
-        self.segment.members().scan(&mut 0, usize::MAX)
+    /// For a sender: the single receiver, if it has leased the message whose slot is
+    /// needed next. No slot word tells.
+    pub(crate) fn lease_of_single_receiver(&self) -> Option<Holder> {
+        if self.side == Side::Receiver {
+            return None;
+        }
+        let (block, kind) = (self.segment.block(), self.segment.config.kind);
+        let (position, id) = progress::single_receiver_holds(&block, kind)?;
+        Some(stats::holder_of(&self.segment, position, id))
+    }
+
+    /// The endpoint that holds the slot that the last full check found in the way.
+    #[cold]
+    pub(crate) fn holder_of_blocker(&self, held: Held) -> Holder {
+        // Of a sender's it is the slot, a lap on.
+        let geometry = self.segment.block().geometry();
+        let laps = geometry.lap_delta(held.word, held.position);
+        let position = geometry.move_laps(held.position, laps);
+        stats::holder_of(&self.segment, position, held.word.owner())
     }
 
     /// The endpoint that holds the slot that this side needs next.

@@ -153,7 +153,7 @@ impl<E: WaitingEndpoint> Operation for PeerWait<'_, E> {
 
     /// Perhaps it was woken for a message, or for room, that another endpoint waits for.
     fn after_sleep(&mut self) {
-        self.endpoint.connection().scan_if_due();
+        self.endpoint.connection().scan_after_sleep();
         self.pass_on();
     }
 

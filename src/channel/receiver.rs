@@ -95,10 +95,14 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     ///
     /// The message is copied out and acknowledged before this returns: at most
     /// once, should this process die with it. [`Receiver::lease`] is for at
-    /// least once. Never blocks.
+    /// least once. Never blocks, and takes no lock.
     ///
     /// # Errors
-    /// [`TryRecvError::Empty`]; [`TryRecvError::Closed`] if the ring is closed
+    /// [`TryRecvError::Empty`]: no message was there whose send had returned, but for those
+    /// that other receivers have in hand. [`TryRecvError::Held`]: another sender has claimed
+    /// the next position and not finished, also after some microseconds; there may be
+    /// messages behind it. If that sender has died, this call or one of those in the next
+    /// 100 ms finds that out. [`TryRecvError::Closed`] if the ring is closed
     /// and drained; [`TryRecvError::Disconnected`] if it is empty and all
     /// senders have gone; [`TryRecvError::Failed`].
     #[inline]
@@ -160,8 +164,9 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         self.ring.len()
     }
 
-    /// Whether there is no message for this receiver now. Exact at the moment
-    /// of the look.
+    /// Whether there is no message that this receiver could take now. Also `true` when
+    /// messages lie behind a claim of another sender that is not finished: there
+    /// [`Receiver::try_recv`] says `Held`.
     pub fn is_empty(&self) -> bool {
         !self.connection.is_usable() || !self.side.has_message(&self.view)
     }

@@ -108,11 +108,23 @@ impl Segment {
 
     /// Ends the ring because it was removed: its endpoints find it closed, and by the
     /// mark that this was why. One that was closed before keeps its end.
-    pub(crate) fn end_by_removal(&self) {
-        let block = self.block();
-        self.region.set_mark(end::is_closed(&block));
+    fn end_by_removal(&self) {
+        self.mark_removed();
+        let parker = self.parker();
+        let wake_all = || self.wake_all();
+        end::close(&self.block(), || parker.thorough(), wake_all);
+    }
+
+    /// As `end_by_removal`, by an endpoint that finds the name gone: perhaps in a
+    /// call that must not take long.
+    pub(crate) fn end_by_lost_name(&self) {
+        self.mark_removed();
+        end::close_unfenced(&self.block(), || self.wake_all());
+    }
+
+    fn mark_removed(&self) {
+        self.region.set_mark(end::is_closed(&self.block()));
         failpoint!(RemovalMarked);
-        end::close(&block, || self.wake_all());
     }
 
     /// Tells the endpoints of the ring in `file`, which has lost its name. If that cannot

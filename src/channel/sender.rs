@@ -83,10 +83,13 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     ///
     /// `Ok` means that the message is in the ring and survives this process.
     /// Its publication is a release store: whatever this thread wrote before,
-    /// the receiver sees. Never blocks.
+    /// the receiver sees. Never blocks, and takes no lock.
     ///
     /// # Errors
-    /// [`TrySendError::Full`]; [`TrySendError::Closed`];
+    /// [`TrySendError::Full`]: the next slot holds a message that nobody has in hand.
+    /// [`TrySendError::Held`]: an endpoint has that slot in hand, by a lease or an unfinished
+    /// send, also after some microseconds. If it has died, this call or one of those in the
+    /// next 100 ms finds that out. [`TrySendError::Closed`];
     /// [`TrySendError::Disconnected`] if it is full and all receivers have
     /// gone; [`TrySendError::Failed`]. A typed message comes back inside.
     #[inline]

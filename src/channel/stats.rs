@@ -2,7 +2,7 @@
 
 use super::segment::Segment;
 use crate::error::{Holder, Side};
-use crate::members::{Peer, Table};
+use crate::members::{MemberId, Peer, Table};
 use crate::ring::layout::Cell;
 use crate::ring::memory::Memory;
 use crate::ring::{end, progress};
@@ -71,10 +71,15 @@ pub(crate) fn stats(segment: &Segment) -> Stats {
 /// consequences.
 pub(crate) fn holder(segment: &Segment, side: Side) -> Option<Holder> {
     let (position, id) = progress::holder(&segment.block(), segment.config.kind, side)?;
-    Some(Holder {
+    Some(holder_of(segment, position, id))
+}
+
+/// The endpoint of this id as the holder of `position`.
+pub(crate) fn holder_of(segment: &Segment, position: u64, id: MemberId) -> Holder {
+    Holder {
         side: Segment::side_of(id),
         id: id.0,
         pid: segment.pid(id).load(Ordering::Relaxed) as u32,
         position,
-    })
+    }
 }

@@ -7,6 +7,7 @@ use crate::members::Scan;
 use crate::ring::ClaimError;
 use crate::ring::end::{self, Check, Conclude, Conclusion, End};
 use crate::sys::clock::MonotonicTime;
+use crate::wait::backoff::{CHECKS_OF_CONTENDED, Contention, TRIES_WHILE_HELD};
 use crate::wait::parker::Parker;
 use crate::wait::{Operation, Poll, block};
 
@@ -44,7 +45,6 @@ pub(crate) enum WaitError {
     /// Nothing now.
     NotYet,
     /// Nothing now, and an endpoint that is alive holds the slot in question.
-    #[expect(dead_code, reason = "not told apart yet")]
     Held(Holder),
     /// Nothing until the deadline; perhaps an endpoint holds the slot in question.
     Timeout(Option<Holder>),
@@ -79,32 +79,100 @@ pub(crate) fn claim<E: WaitingEndpoint>(
     wait: Wait,
 ) -> Result<E::Claimed, WaitError> {
     let deadline = match wait {
-        Wait::Not => {
-            return match check(endpoint) {
-                Poll::Ready(claimed) => Ok(claimed),
-                Poll::Pending => Err(WaitError::NotYet),
-                Poll::Ended(error) => Err(error),
-            };
-        }
+        Wait::Not => return claim_now(endpoint),
         Wait::Forever => None,
         Wait::Until(deadline) => Some(deadline),
     };
-    let spins = endpoint.connection().strategy.spins();
+    let connection = endpoint.connection();
+    connection.waits = true;
+    let spins = connection.strategy.spins();
     block(endpoint, spins, deadline)
 }
 
-/// Tries the slow path, and finds out what it means if that finds nothing.
+/// Claims without waiting. Takes no lock that another thread of this process can hold,
+/// allocates nothing, and enters the kernel only to look for the dead when that is due,
+/// to make sure of an end, and to wake.
+///
+/// What another endpoint is at, and what others were quicker for, is tried again a few
+/// times: what remains then is `Held`, by a claim that is not finished, or `NotYet`.
+fn claim_now<E: WaitingEndpoint>(endpoint: &mut E) -> Result<E::Claimed, WaitError> {
+    endpoint.connection().waits = false;
+    let mut pauses = Contention::new();
+    let (mut has_spun, mut contended) = (false, 0);
+    loop {
+        match check(endpoint) {
+            Poll::Ready(claimed) => return Ok(claimed),
+            Poll::Ended(error) => return Err(error),
+            Poll::Pending => {}
+        }
+        let connection = endpoint.connection();
+        match connection.blocker {
+            Some(blocker) if has_spun => {
+                return Err(WaitError::Held(connection.holder_of_blocker(blocker)));
+            }
+            Some(_) => {
+                has_spun = true;
+                if let Some(claimed) = spin_while_held(endpoint, &mut pauses) {
+                    return Ok(claimed);
+                }
+            }
+            None if connection.was_contended && contended < CHECKS_OF_CONTENDED => {
+                contended += 1;
+                pauses.pause();
+            }
+            None => {
+                return Err(match connection.lease_of_single_receiver() {
+                    Some(holder) => WaitError::Held(holder),
+                    None => WaitError::NotYet,
+                });
+            }
+        }
+    }
+}
+
+/// Tries the slow path for as long as another endpoint is at the slot in question, or for
+/// some microseconds. A full check has to follow, if that is in vain.
+#[cold]
+fn spin_while_held<E: WaitingEndpoint>(
+    endpoint: &mut E,
+    pauses: &mut Contention,
+) -> Option<E::Claimed> {
+    for _ in 0..TRIES_WHILE_HELD {
+        pauses.pause();
+        match endpoint.try_slow() {
+            Ok(claimed) => return Some(claimed),
+            Err(ClaimError::Held(_)) => {}
+            Err(_) => break,
+        }
+    }
+    None
+}
+
+/// Checks in full, and once more if that found nothing and the dead were looked for.
 fn check<E: WaitingEndpoint>(endpoint: &mut E) -> Poll<E::Claimed, WaitError> {
+    match check_once(endpoint) {
+        Poll::Pending if endpoint.connection().scan_after_vain_check() => check_once(endpoint),
+        poll => poll,
+    }
+}
+
+/// Tries the slow path, and finds out what it means if that finds nothing.
+fn check_once<E: WaitingEndpoint>(endpoint: &mut E) -> Poll<E::Claimed, WaitError> {
     let conclusion = match end::check(endpoint) {
         Ok(conclusion) => conclusion,
         Err(failure) => return Poll::Ended(WaitError::Failed(failure)),
     };
     let connection = endpoint.connection();
+    connection.was_contended = matches!(conclusion, Conclusion::Contended);
     match conclusion {
         Conclusion::Found(claimed) => Poll::Ready(claimed),
         Conclusion::NotYet(blocker) => {
             connection.blocker = blocker;
-            Poll::Pending
+            pending(connection)
+        }
+        Conclusion::Contended => {
+            connection.blocker = None;
+            pending(connection)
         }
         // Removal closes a ring, and its mark says that this was why.
         Conclusion::Ended(End::Closed) if connection.segment.region.is_ended_by_removal() => {
@@ -115,6 +183,15 @@ fn check<E: WaitingEndpoint>(endpoint: &mut E) -> Poll<E::Claimed, WaitError> {
             // No sequence of operations leads here: the handle refuses all work.
             Poll::Ended(WaitError::Failed(connection.segment.region.poison(found)))
         }
+    }
+}
+
+/// Nothing yet. Not to be waited for by an endpoint that could not tell a dead peer: its
+/// descriptor was closed.
+fn pending<T>(connection: &EndpointConnection) -> Poll<T, WaitError> {
+    match connection.segment.region.check_descriptor() {
+        Ok(()) => Poll::Pending,
+        Err(failure) => Poll::Ended(WaitError::Failed(failure)),
     }
 }
 
@@ -130,8 +207,8 @@ impl From<End> for WaitError {
 impl<E: WaitingEndpoint> Conclude for E {
     type Output = E::Claimed;
 
-    fn fence(&mut self, end: End) {
-        self.connection().fence_end(end);
+    fn fence(&mut self, end: End) -> bool {
+        self.connection().fence_end(end)
     }
 
     fn scan_all(&mut self) -> Scan {
@@ -155,13 +232,8 @@ impl<E: WaitingEndpoint> Check for E {
     type Failure = Failure;
     const SENDS: bool = <E as WaitingEndpoint>::SENDS;
 
-    fn go_on(&mut self, error: ClaimError) -> Result<(), Failure> {
-        let connection = self.connection();
-        connection.segment.region.check()?;
-        if matches!(error, ClaimError::NotReady | ClaimError::Held(_)) {
-            connection.count_vain_check();
-        }
-        Ok(())
+    fn go_on(&mut self) -> Result<(), Failure> {
+        self.connection().segment.region.check()
     }
 
     fn concluded(&mut self) -> &mut Option<End> {
@@ -210,7 +282,7 @@ impl<E: WaitingEndpoint> Operation for E {
     }
 
     fn after_sleep(&mut self) {
-        self.connection().scan_if_due();
+        self.connection().scan_after_sleep();
     }
 
     fn pass_on(&mut self) {
@@ -220,7 +292,11 @@ impl<E: WaitingEndpoint> Operation for E {
     }
 
     fn timed_out(&mut self) -> WaitError {
-        WaitError::Timeout(self.connection().holder())
+        let connection = self.connection();
+        match connection.segment.region.check_descriptor() {
+            Ok(()) => WaitError::Timeout(connection.holder()),
+            Err(failure) => WaitError::Failed(failure),
+        }
     }
 
     fn park(&mut self) -> Parker {

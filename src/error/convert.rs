@@ -122,6 +122,7 @@ fn failure(failure: &Failure) -> ErrorKind {
         Failure::TooLong { .. } => ErrorKind::InvalidInput,
         Failure::Corrupted(_) => ErrorKind::InvalidData,
         Failure::Forked => ErrorKind::Unsupported,
+        Failure::DescriptorClosed => ErrorKind::NotConnected,
     }
 }
 

@@ -33,6 +33,11 @@ impl MemberSet {
         self.0[word] & bit != 0
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = MemberId> + '_ {
+        let ids = (0..IDS as u16).map(MemberId);
+        ids.filter(|id| self.contains(*id))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0 == [0; IDS / 64]
     }

@@ -44,7 +44,9 @@ pub(crate) trait Liveness {
     /// Gives the lock of `id` up. One that cannot be given up goes with the process.
     fn unlock(&self, id: MemberId);
     /// Whether a process holds the lock of `id`. What cannot be found out counts as
-    /// alive: a member that is alive is never robbed.
+    /// alive: a member that is alive is never robbed. It is for the implementor to
+    /// remember that it could not, and for its user to ask before it waits for such a
+    /// member. Takes no lock of this process, and allocates nothing.
     fn is_alive(&self, id: MemberId) -> bool;
 }
 

@@ -1,7 +1,7 @@
 //! Finding the dead, and having what they held recovered.
 
 use super::table::dirty;
-use super::{Liveness, MemberId, MemberSet, Members, Recover, Role, Table};
+use super::{IDS, Liveness, MemberId, MemberSet, Members, Recover, Role, Table};
 use crate::sys::failpoints::failpoint;
 
 /// Whether a scan came to its end.
@@ -14,29 +14,40 @@ pub(crate) enum Scan {
     Partial,
 }
 
+/// Members whose locks were found free, with their entries as they were before. On the
+/// stack, 8 KiB: a scan may be made where nothing can be allocated, in a signal handler.
+struct Dead {
+    ids: MemberSet,
+    entries: [u64; IDS],
+}
+
 impl<T: Table, L: Liveness, R: Recover> Members<'_, T, L, R> {
     /// Probes up to `probes` of the members, going on from `cursor` round the
     /// table, and recovers what the dead among them held (M4).
     pub(crate) fn scan(&self, cursor: &mut u16, probes: usize) -> Scan {
-        let dead = self.find_dead(cursor, probes);
-        if dead.is_empty() {
-            return Scan::Complete;
+        match self.find_dead(cursor, probes) {
+            Some(dead) => self.reap(&dead),
+            None => Scan::Complete,
         }
-        self.reap(&dead)
     }
 
-    /// Ids with their entries whose locks are free.
-    fn find_dead(&self, cursor: &mut u16, probes: usize) -> Vec<(MemberId, u64)> {
+    /// The members whose locks are free, if there are any.
+    fn find_dead(&self, cursor: &mut u16, probes: usize) -> Option<Dead> {
         let roles = self.table.roles();
         let first = roles.first().map_or(0, |role| role.first);
         let end = roles.last().map_or(0, |role| role.end);
         let from = (*cursor).clamp(first, end);
         let round = dirty(self.table, from..end).chain(dirty(self.table, first..from));
-        let mut dead = Vec::new();
+        let mut dead = None;
         for (id, entry) in round.take(probes) {
             *cursor = id.0 + 1;
             if !self.liveness.is_alive(id) {
-                dead.push((id, entry));
+                let dead = dead.get_or_insert_with(|| Dead {
+                    ids: MemberSet::default(),
+                    entries: [0; IDS],
+                });
+                dead.ids.insert(id);
+                dead.entries[usize::from(id.0) % IDS] = entry;
             }
         }
         dead
@@ -48,11 +59,8 @@ impl<T: Table, L: Liveness, R: Recover> Members<'_, T, L, R> {
     /// All at once: the object's memory is walked over once, not once for each
     /// member, or a peer that marks every entry would make this a thousand times as
     /// long.
-    fn reap(&self, dead: &[(MemberId, u64)]) -> Scan {
-        let mut ids = MemberSet::default();
-        for (id, _) in dead {
-            ids.insert(*id);
-        }
+    fn reap(&self, dead: &Dead) -> Scan {
+        let mut ids = dead.ids.clone();
         // Probed again for each slot: a successor may have taken the id meanwhile.
         // What is not found out counts as alive, so that its entry stays dirty.
         let max_probes = self.recover.max_probes();
@@ -61,16 +69,16 @@ impl<T: Table, L: Liveness, R: Recover> Members<'_, T, L, R> {
             probes += 1;
             probes <= max_probes && !self.liveness.is_alive(id)
         });
-        for (id, entry) in dead {
-            if !ids.contains(*id) {
+        for id in dead.ids.iter() {
+            if !ids.contains(id) {
                 // A successor recovers, unless the entry says that all is clean:
                 // leave it. So does the next scan, if this was too much for one.
                 continue;
             }
             failpoint!(DeadRecovered);
-            self.count_change(self.role_of(*id));
+            self.count_change(self.role_of(id));
             failpoint!(DeathCounted);
-            self.clean(*id, *entry);
+            self.clean(id, dead.entries[usize::from(id.0) % IDS]);
             failpoint!(EntryReaped);
         }
         self.recover.wake_all();

@@ -20,8 +20,19 @@ pub(crate) enum End {
     Disconnected(u64),
 }
 
-/// Closes the ring; it stays closed. Then every waiting endpoint looks again.
-pub(crate) fn close<M: Memory>(memory: &M, wake_all: impl FnOnce()) {
+/// Closes the ring; it stays closed. Every waiting endpoint looks again at once, and
+/// once more when `thorough`, which takes milliseconds, has made every send visible that
+/// began before (R17): receivers report no end before that.
+pub(crate) fn close<M: Memory>(memory: &M, thorough: impl FnOnce(), wake_all: impl Fn()) {
+    close_unfenced(memory, &wake_all);
+    if fence_closed(memory, thorough) {
+        wake_all();
+    }
+}
+
+/// The first half of [`close`], for a call that must not take long: the second half is
+/// for a receiver that waits, as if the endpoint that closed the ring had died.
+pub(crate) fn close_unfenced<M: Memory>(memory: &M, wake_all: impl FnOnce()) {
     // Only the first closes: R17 takes back no second stage. SeqCst: comes before
     // the count that wakes the sleepers. A failure means that it was closed before.
     let _ =
@@ -30,6 +41,28 @@ pub(crate) fn close<M: Memory>(memory: &M, wake_all: impl FnOnce()) {
             .compare_exchange(0, CLOSED, Ordering::SeqCst, Ordering::Relaxed);
     failpoint!(ClosedSet);
     wake_all();
+}
+
+/// Makes every send visible that began before the ring was closed, for all endpoints, by
+/// the `thorough` barrier: a send that begins after this sees the ring closed. `false`:
+/// that was done before.
+pub(crate) fn fence_closed<M: Memory>(memory: &M, thorough: impl FnOnce()) -> bool {
+    if is_fenced(memory) {
+        return false;
+    }
+    thorough();
+    // Release: pairs with the Acquire load in `is_fenced`.
+    let closed = memory.cell(Cell::Closed);
+    closed.store(CLOSED_AND_FENCED, Ordering::Release);
+    failpoint!(ClosedFenced);
+    true
+}
+
+/// Whether every send can be seen that began before the ring was closed.
+fn is_fenced<M: Memory>(memory: &M) -> bool {
+    // Acquire: pairs with the Release store in `fence_closed`, so that the barrier of
+    // the endpoint that stored it comes before our next look.
+    memory.cell(Cell::Closed).load(Ordering::Acquire) == CLOSED_AND_FENCED
 }
 
 /// Whether the ring is closed; there may still be messages in it.
@@ -53,34 +86,29 @@ pub(crate) fn end_in_sight<M: Memory>(
 }
 
 /// Makes every send visible that began before `end` came in sight: a send that
-/// begins after this sees the ring closed (R17).
+/// begins after this sees the ring closed (R17). `false`: not yet.
 ///
-/// The first endpoint at a closed ring does it for all, by the `thorough` barrier.
-/// Where the other side has gone there is no thread that a `heavy` one could pass over.
+/// At a closed ring this is for the endpoint that closed it. `unfenced` decides what to
+/// do as long as that has not said that it is done: it may be dead. Where the other side
+/// has gone there is no thread that a `heavy` barrier could pass over.
 pub(crate) fn fence_end<M: Memory>(
     memory: &M,
     end: End,
     heavy: impl FnOnce(),
-    thorough: impl FnOnce(),
-) {
+    unfenced: impl FnOnce() -> bool,
+) -> bool {
     if end != End::Closed {
-        return heavy();
+        heavy();
+        return true;
     }
-    let closed = memory.cell(Cell::Closed);
-    // Acquire: pairs with the Release store below, so that the barrier of the
-    // endpoint that stored it comes before our next look.
-    if closed.load(Ordering::Acquire) != CLOSED_AND_FENCED {
-        thorough();
-        closed.store(CLOSED_AND_FENCED, Ordering::Release);
-        failpoint!(ClosedFenced);
-    }
+    is_fenced(memory) || unfenced()
 }
 
 /// What an endpoint does to make sure of an end.
 pub(crate) trait Conclude {
     type Output;
     /// [`fence_end`].
-    fn fence(&mut self, end: End);
+    fn fence(&mut self, end: End) -> bool;
     /// Scans all members.
     fn scan_all(&mut self) -> Scan;
     /// Tries the operation in full.
@@ -97,9 +125,8 @@ pub(crate) trait Check: Conclude {
     type Failure;
     /// Senders end at once when the ring is closed; receivers drain it first.
     const SENDS: bool;
-    /// After an attempt that failed: whether the endpoint is of use still. Looks for
-    /// dead members now and then.
-    fn go_on(&mut self, error: ClaimError) -> Result<(), Self::Failure>;
+    /// After an attempt that failed: whether the endpoint is of use still.
+    fn go_on(&mut self) -> Result<(), Self::Failure>;
     /// The end that was concluded last, so as not to make sure of it again.
     fn concluded(&mut self) -> &mut Option<End>;
     /// The light half of the barrier.
@@ -115,6 +142,8 @@ pub(crate) enum Conclusion<R> {
     Found(R),
     /// It is not the end yet, and perhaps this slot is in the way.
     NotYet(Option<Held>),
+    /// Others were quicker, too often: it is worth another try at once.
+    Contended,
     /// It is the end.
     Ended(End),
     /// The ring's memory contradicts itself.
@@ -146,10 +175,10 @@ impl ConcludeStep {
         end: End,
     ) -> ControlFlow<Conclusion<C::Output>, ConcludeStep> {
         let next = match self {
-            ConcludeStep::Fence => {
-                endpoint.fence(end);
-                ConcludeStep::Scan
-            }
+            ConcludeStep::Fence => match endpoint.fence(end) {
+                true => ConcludeStep::Scan,
+                false => return Break(Conclusion::NotYet(None)),
+            },
             ConcludeStep::Scan => ConcludeStep::Attempt(endpoint.scan_all()),
             ConcludeStep::Attempt(scan) => match (endpoint.attempt(), scan) {
                 (Ok(output), _) => return Break(Conclusion::Found(output)),
@@ -158,6 +187,7 @@ impl ConcludeStep {
                     return Break(Conclusion::Corrupted(found));
                 }
                 (Err(ClaimError::Closed), _) => return Break(report(endpoint, End::Closed)),
+                (Err(ClaimError::Contended), _) => return Break(Conclusion::Contended),
                 (Err(other), _) => return Break(Conclusion::NotYet(other.blocker())),
             },
             ConcludeStep::Quiescence => match endpoint.is_quiescent() {
@@ -210,7 +240,7 @@ pub(crate) fn interpret<C: Check>(
     Break(match error {
         ClaimError::Corrupted(found) => Conclusion::Corrupted(found),
         ClaimError::Closed => report(endpoint, End::Closed),
-        ClaimError::Contended => Conclusion::NotYet(None),
+        ClaimError::Contended => Conclusion::Contended,
         ClaimError::NotReady | ClaimError::Held(_) => match endpoint.end_in_sight() {
             None => Conclusion::NotYet(error.blocker()),
             Some(End::Closed) if C::SENDS => report(endpoint, End::Closed),
@@ -228,7 +258,7 @@ pub(crate) fn check<C: Check>(endpoint: &mut C) -> Result<Conclusion<C::Output>,
         Ok(output) => return Ok(Conclusion::Found(output)),
         Err(error) => error,
     };
-    endpoint.go_on(error)?;
+    endpoint.go_on()?;
     if C::SENDS {
         // First the end of the operation, then `closed`: of this sender and a receiver
         // that waits for it to be quiescent, one sees the other.

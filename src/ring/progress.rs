@@ -134,13 +134,8 @@ fn first_where<M: Memory>(memory: &M, from: u64, is_it: impl Fn(SlotWord, i64) -
 
 /// The holder of the slot a lap behind the next position to be sent.
 fn holder_before_senders<M: Memory>(memory: &M, kind: RingKind) -> Option<(u64, MemberId)> {
-    let cell = |cell| memory.cell(cell).load(Ordering::Acquire);
-    if !kind.has_many_receivers() {
-        // No word tells a lease of the single receiver.
-        let (done, taken) = (cell(Cell::Done), cell(Cell::Taken));
-        if before(done, taken) {
-            return Some((done, MemberId(RECEIVERS.first)));
-        }
+    if let Some(lease) = single_receiver_holds(memory, kind) {
+        return Some(lease);
     }
     let next = first_unused(memory, kind);
     let word = SlotWord(memory.word(next).load(Ordering::Acquire));
@@ -148,6 +143,19 @@ fn holder_before_senders<M: Memory>(memory: &M, kind: RingKind) -> Option<(u64, 
     let before_next = next.wrapping_sub(memory.geometry().capacity());
     (is_held && memory.geometry().lap_delta(word, before_next) == 0)
         .then_some((before_next, word.owner()))
+}
+
+/// The single receiver, and the first position that it has leased: no slot word tells.
+pub(crate) fn single_receiver_holds<M: Memory>(
+    memory: &M,
+    kind: RingKind,
+) -> Option<(u64, MemberId)> {
+    if kind.has_many_receivers() {
+        return None;
+    }
+    let cell = |cell| memory.cell(cell).load(Ordering::Acquire);
+    let (done, taken) = (cell(Cell::Done), cell(Cell::Taken));
+    before(done, taken).then_some((done, MemberId(RECEIVERS.first)))
 }
 
 /// The holder of the slot of the next position to be received.

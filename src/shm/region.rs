@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 
 use super::header::Description;
 use super::layout::{
@@ -18,8 +19,8 @@ use crate::error::{Corruption, Failure, RingError};
 use crate::members::{Liveness, MemberId};
 use crate::sys::atomic::{AtomicU32, AtomicU64, Fences, Ordering};
 use crate::sys::file::Metadata;
-use crate::sys::fork::Sentinel;
-use crate::sys::lock::{Acquired, LockFile};
+use crate::sys::fork::{Sentinel, Unusable};
+use crate::sys::lock::{Acquired, LockFile, ProbeError};
 use crate::sys::map::Mapping;
 use crate::sys::{file, membarrier};
 
@@ -69,7 +70,12 @@ pub(crate) struct Region {
     /// A descriptor without locks, to pass on.
     share: OnceLock<OwnedFd>,
     sentinel: Sentinel,
+    /// Set by one thread alone, the one that has set `is_poisoned`: to set it is to take
+    /// its lock, and to read it is not.
     corruption: OnceLock<Corruption>,
+    is_poisoned: AtomicBool,
+    /// A probe has found the descriptor closed: from then on nobody's death can be told.
+    has_lost_descriptor: AtomicBool,
     warnings: Vec<Warning>,
 }
 
@@ -111,6 +117,8 @@ impl Region {
             share: share.map(OnceLock::from).unwrap_or_default(),
             sentinel,
             corruption: OnceLock::new(),
+            is_poisoned: AtomicBool::new(false),
+            has_lost_descriptor: AtomicBool::new(false),
             warnings,
         })
     }
@@ -205,12 +213,10 @@ impl Region {
         match self.sentinel.get() {
             Sentinel::USABLE => Ok(()),
             Sentinel::FORKED => Err(Failure::Forked),
-            _ => Err(Failure::Corrupted(*self.corruption.get_or_init(|| {
-                Corruption {
-                    what: "value",
-                    position: 0,
-                    found: 0,
-                }
+            _ => Err(Failure::Corrupted(self.corruption(Corruption {
+                what: "value",
+                position: 0,
+                found: 0,
             }))),
         }
     }
@@ -218,9 +224,31 @@ impl Region {
     /// Refuses all work from now on: a peer broke the rules.
     #[cold]
     pub(crate) fn poison(&self, found: Corruption) -> Failure {
-        let corruption = self.corruption.get_or_init(|| found);
+        // Never waits: the first sets it, and others only look. AcqRel: the only one
+        // that finds `false` goes on; pairs with itself.
+        if !self.is_poisoned.swap(true, Ordering::AcqRel) {
+            let _ = self.corruption.set(found);
+        }
         self.sentinel.set(CORRUPTED);
-        Failure::Corrupted(*corruption)
+        Failure::Corrupted(self.corruption(found))
+    }
+
+    /// What the handle was poisoned for, or `unknown`, if that is being set.
+    fn corruption(&self, unknown: Corruption) -> Corruption {
+        self.corruption.get().copied().unwrap_or(unknown)
+    }
+
+    /// Whether deaths can be told still: no probe has found the descriptor closed.
+    ///
+    /// # Errors
+    /// [`Failure::DescriptorClosed`], for good.
+    #[inline]
+    pub(crate) fn check_descriptor(&self) -> Result<(), Failure> {
+        // Relaxed: pairs with the store in `is_alive`; that it is set is all there is.
+        match self.has_lost_descriptor.load(Ordering::Relaxed) {
+            true => Err(Failure::DescriptorClosed),
+            false => Ok(()),
+        }
     }
 
     pub(crate) fn path(&self) -> Option<&Path> {
@@ -229,6 +257,12 @@ impl Region {
 
     pub(crate) fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    /// Locks all that this region has to lock.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn hold_locks(&self) -> impl Drop + '_ {
+        self.locks.hold_changes()
     }
 
     /// Whether any process has the region open, this one included; `true` if that
@@ -284,8 +318,16 @@ impl Liveness for Region {
         let _ = self.locks.unlock(id.0.into());
     }
 
+    /// A caller that needs to tell `true` from unknown asks
+    /// [`Region::check_descriptor`] afterwards.
     fn is_alive(&self, id: MemberId) -> bool {
-        self.locks.is_held(id.0.into()).unwrap_or(true)
+        self.locks.is_held(id.0.into()).unwrap_or_else(|error| {
+            if let ProbeError::Unusable(Unusable::Closed(_)) = error {
+                // Relaxed: pairs with the load in `check_descriptor`.
+                self.has_lost_descriptor.store(true, Ordering::Relaxed);
+            }
+            true
+        })
     }
 }
 

@@ -13,6 +13,15 @@ const SPINS_PER_YIELD: u32 = 256;
 /// them fail must not make each take longer, too.
 const MAX_PAUSES: u32 = 16;
 
+/// Claims of a call that does not wait, as long as another endpoint's unfinished
+/// operation is in the way: with the pauses of [`Contention`] some microseconds in all,
+/// which is longer than such an operation takes unless its thread is not running.
+pub(crate) const TRIES_WHILE_HELD: u32 = 8;
+
+/// Full checks of a call that does not wait, as long as others are quicker each time.
+/// Each of them has made many tries, so only a hostile peer makes all of them fail.
+pub(crate) const CHECKS_OF_CONTENDED: u32 = 64;
+
 /// The longest pause between two claims: two to this power.
 const MAX_PAUSE_SHIFT: u32 = 6;
 

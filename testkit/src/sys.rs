@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::Command;
 use std::ptr::{null, null_mut};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -67,17 +68,53 @@ extern "C" fn note_interruption(_signal: libc::c_int) {
 
 /// Counts this signal, and has it interrupt system calls.
 fn interrupt_by(signal: libc::c_int) -> io::Result<()> {
+    // The handler only touches an atomic.
+    handle_by(note_interruption, signal, 0)
+}
+
+fn handle_by(
+    handler: extern "C" fn(libc::c_int),
+    signal: libc::c_int,
+    flags: libc::c_int,
+) -> io::Result<()> {
     // SAFETY: integers and a null pointer, for which zero is valid.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = note_interruption as extern "C" fn(libc::c_int) as usize;
-    // SAFETY: the handler only touches an atomic; no flags, so no SA_RESTART.
+    action.sa_sigaction = handler as usize;
+    action.sa_flags = flags;
+    // SAFETY: the handler is a function of the right type; what it may do is its own care.
     done(unsafe { libc::sigaction(signal, &action, null_mut()) })
+}
+
+/// What [`handle_every_millisecond`] has been given.
+static HANDLER: OnceLock<fn()> = OnceLock::new();
+
+extern "C" fn handle(_signal: libc::c_int) {
+    // SAFETY: the address of this thread's own error number, which the interrupted code may be
+    // about to read.
+    let error = unsafe { *libc::__errno_location() };
+    if let Some(handler) = HANDLER.get() {
+        handler();
+    }
+    // SAFETY: as above.
+    unsafe { *libc::__errno_location() = error };
+}
+
+/// From now on the calling thread is interrupted every millisecond, wherever it is, and runs
+/// `handler`, which does only what a signal handler may. System calls are restarted.
+pub fn handle_every_millisecond(handler: fn()) -> io::Result<()> {
+    HANDLER.set(handler).expect("there is one handler");
+    handle_by(handle, libc::SIGALRM, libc::SA_RESTART)?;
+    alarm_every_millisecond()
 }
 
 /// From now on the calling thread gets a SIGALRM every millisecond, whose
 /// handler does not restart system calls.
 pub fn interrupt_every_millisecond() -> io::Result<()> {
     interrupt_by(libc::SIGALRM)?;
+    alarm_every_millisecond()
+}
+
+fn alarm_every_millisecond() -> io::Result<()> {
     // An interval timer of the process would do, were it not that the kernel
     // gives its signals to the main thread, which only waits for this one.
     // SAFETY: integers and a null pointer, for which zero is valid.

@@ -7,6 +7,7 @@ mod counts;
 mod ends;
 mod errors;
 mod guards;
+mod held;
 mod in_place;
 mod large;
 mod markers;

@@ -7,6 +7,7 @@ mod clones;
 mod ends;
 mod flow;
 mod freed;
+mod handlers;
 mod handover;
 mod idle;
 mod interrupted;
@@ -24,6 +25,7 @@ fn child() {
     let mut roles: Vec<Role> = vec![
         ("flow sender", of_kind!(T, K => flow::sender::<T, K>)),
         ("flow receiver", of_kind!(T, K => flow::receiver::<T, K>)),
+        ("handled", handlers::handled),
         ("handed", handover::handed),
         ("asking", handover::asking),
         ("racer", race::racer),

@@ -9,7 +9,7 @@ use crate::error::Corruption;
 use crate::members::{IDS, MAX_PROBES_OF_A_RECOVERY, MemberId};
 use crate::ring::Held;
 use crate::ring::kind::{Mpmc, Spsc};
-use crate::ring::layout::{RECEIVERS, SENDERS};
+use crate::ring::layout::{CLOSED, CLOSED_AND_FENCED, Cell, RECEIVERS, SENDERS};
 use crate::ring::memory::Memory;
 use crate::ring::slot::{Geometry, SlotState, SlotWord};
 use crate::sys::atomic::Ordering;
@@ -257,4 +257,124 @@ fn a_sender_that_spins_judges_by_progress_now_and_then() {
     );
     let guard = Wait::at_most(Duration::from_secs(30));
     assert!(claim(&mut tx, guard).is_ok());
+}
+
+/// A claim and a lease of members that are dead: their entries say that they were there, and
+/// no process has their locks.
+fn held_by_the_dead(ring: &Ring<u64, Mpmc>, slots: &[fn(Geometry, u64) -> SlotWord]) {
+    let block = ring.segment().block();
+    for id in [SENDERS.end - 1, RECEIVERS.end - 1] {
+        let entry = ring.segment().region.entry(MemberId(id));
+        entry.store(3, Ordering::Relaxed);
+    }
+    for (position, slot) in slots.iter().enumerate() {
+        let word = slot(block.geometry(), position as u64);
+        block.word(position as u64).store(word.0, Ordering::Relaxed);
+    }
+}
+
+fn claimed_by_dead(geometry: Geometry, position: u64) -> SlotWord {
+    geometry.claimed(position, MemberId(SENDERS.end - 1))
+}
+
+fn leased_by_dead(geometry: Geometry, position: u64) -> SlotWord {
+    let id = MemberId(RECEIVERS.end - 1);
+    geometry.published(position).reading(id)
+}
+
+/// As while another thread forks, attaches and detaches: no lock of this process is to be
+/// had. Calls find nothing, scan, recover, and go on.
+#[test]
+fn calls_that_do_not_wait_and_probes_take_no_lock() {
+    let pause = Duration::from_millis(10);
+    let make = || Ring::<u64, Mpmc>::anonymous(2).expect("make a ring");
+    let (behind_claim, behind_lease, timed) = (make(), make(), make());
+    let mut senders = behind_lease.sender().expect("attach");
+    let mut receivers = [&behind_claim, &timed].map(|ring| ring.receiver().expect("attach"));
+    held_by_the_dead(&behind_claim, &[claimed_by_dead]);
+    held_by_the_dead(&behind_lease, &[leased_by_dead, leased_by_dead]);
+    held_by_the_dead(&timed, &[claimed_by_dead]);
+    let fork = crate::sys::fork::ForkHold::new().expect("keep forks off");
+    let rings = [&behind_claim, &behind_lease, &timed];
+    let locks = rings.map(|ring| ring.segment().region.hold_locks());
+    std::thread::scope(|scope| {
+        let caller = scope.spawn(move || {
+            let [polling, waiting] = &mut receivers;
+            let mut calls = 0;
+            // Held, until the scan that is due has passed over the claim: then gone.
+            while polling.try_recv() != Err(crate::TryRecvError::Disconnected) {
+                calls += 1;
+                std::thread::sleep(pause);
+            }
+            // Given back, and not received: full by a message in the way, no lease.
+            while !matches!(
+                senders.try_send(7),
+                Err(crate::TrySendError::Disconnected(_))
+            ) {
+                calls += 1;
+                std::thread::sleep(pause);
+            }
+            let end = waiting.recv_timeout(Duration::from_millis(1));
+            assert!(end.is_err());
+            while waiting.recv_timeout(pause) != Err(crate::RecvTimeoutError::Disconnected) {
+                calls += 1;
+            }
+            (calls, senders, receivers) // they detach later, which needs the locks
+        });
+        let start = MonotonicTime::now();
+        let limit = Duration::from_secs(60);
+        while !caller.is_finished() && start.until(MonotonicTime::now()) < limit {
+            std::thread::sleep(pause);
+        }
+        let waits = !caller.is_finished();
+        drop((fork, locks)); // so that it ends in any case
+        assert!(!waits, "a call waits for a lock");
+        let (calls, ..) = caller.join().expect("the calls end as expected");
+        assert!(calls > 0);
+    });
+}
+
+/// A ring whose closer has died before its barrier, and a receiver of it.
+fn half_closed(strategy: WaitStrategy) -> Receiver<u64, Mpmc> {
+    let ring = Ring::<u64, Mpmc>::anonymous(4).expect("make a ring");
+    let rx = ring.receiver_with(strategy).expect("attach");
+    let closed = ring
+        .segment()
+        .block()
+        .cell(Cell::Closed)
+        .fetch_add(1, Ordering::SeqCst);
+    assert_eq!((closed, ring.is_closed()), (0, true));
+    rx
+}
+
+fn stage_of_close(rx: &Receiver<u64, Mpmc>) -> u64 {
+    rx.view.cell(Cell::Closed).load(Ordering::SeqCst)
+}
+
+/// R17: one that waits does what the closer has left, spinning or asleep; before that there is
+/// no end.
+#[test]
+fn a_receiver_that_waits_stands_in_for_a_dead_closer() {
+    for strategy in [WaitStrategy::Spin, WaitStrategy::Park] {
+        let mut rx = half_closed(strategy);
+        assert_eq!(rx.try_recv(), Err(crate::TryRecvError::Empty));
+        assert_eq!(stage_of_close(&rx), CLOSED);
+        assert_eq!(rx.recv(), Err(crate::RecvError::Closed), "{strategy:?}");
+        assert_eq!(stage_of_close(&rx), CLOSED_AND_FENCED);
+    }
+}
+
+/// R17: one that only polls has no time for that barrier, and yet comes to the end.
+#[test]
+fn a_receiver_that_polls_comes_to_an_end_without_the_closer() {
+    let mut rx = half_closed(WaitStrategy::Park);
+    let mut calls = 0;
+    while rx.try_recv() == Err(crate::TryRecvError::Empty) {
+        calls += 1;
+        assert!(calls < 100, "the end never comes");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(calls > 1, "the closer had no time");
+    assert_eq!(rx.try_recv(), Err(crate::TryRecvError::Closed));
+    assert_eq!(stage_of_close(&rx), CLOSED);
 }

@@ -1,20 +1,29 @@
 //! Closing: a receiver that reports the end has missed no message whose send
 //! returned `Ok` (R17). The looks are the real decisions of `ring::end`.
 
-use super::endpoint::{Connection, Receive};
+use super::endpoint::{Closer, Connection, Receive, barrier};
 use super::*;
 use crate::models::{Witness, explore, spawn};
 use crate::ring::end::{self, End};
+use crate::ring::layout::CLOSED;
 use crate::ring::{Arity, Multi, Single};
 use crate::wait::Poll;
 use crate::wait::models::Futex;
 
-/// Closes a ring at which no endpoint sleeps.
-fn close(memory: &LoomMemory) {
-    end::close(memory, || {});
+/// Closes a ring at which no endpoint sleeps; or dies before it has made sure of the
+/// sends.
+fn close(memory: &LoomMemory, closer: Closer) {
+    match closer {
+        Closer::IsAlive => end::close(memory, barrier, || {}),
+        Closer::IsDead => {
+            let (success, failure) = (Ordering::SeqCst, Ordering::Relaxed);
+            let closed = memory.cell(Cell::Closed);
+            let _ = closed.compare_exchange(0, CLOSED, success, failure);
+        }
+    }
 }
 
-fn check<S: Arity, R: Arity>(name: &str, third: bool, bound: Option<usize>) {
+fn check<S: Arity, R: Arity>(name: &str, third: Option<Closer>, bound: Option<usize>) {
     let ended = Witness::of("the end, after a message");
     let refused = Witness::of("a send refused");
     let (noted, told) = (ended.clone(), refused.clone());
@@ -38,16 +47,19 @@ fn check<S: Arity, R: Arity>(name: &str, third: bool, bound: Option<usize>) {
                 sends.into_iter().filter_map(sent).collect::<Vec<u64>>()
             })
         };
-        let closer = third.then(|| {
+        let closer = third.map(|closer| {
             let memory = Arc::clone(&memory);
-            spawn(move || close(&memory))
+            spawn(move || close(&memory, closer))
         });
-        if !third {
-            close(&memory);
+        if third.is_none() {
+            close(&memory, Closer::IsAlive);
         }
         let (mut received, mut end) = (Vec::new(), false);
         let park = Futex::default();
         let mut connection = Connection::alone(&memory, &park);
+        if let Some(Closer::IsDead) = third {
+            connection = connection.after_closer();
+        }
         for _ in 0..3 {
             match connection.check(Receive::<R, S>(&mut side)) {
                 Poll::Ready(message) => {
@@ -77,39 +89,49 @@ fn check<S: Arity, R: Arity>(name: &str, third: bool, bound: Option<usize>) {
 
 /// The receiver closes. Exhaustive for SPSC, three preemptions for SPMC.
 ///
-/// Seen to fail: `fence_end` without a barrier; no fence between `busy` and the look at
+/// Seen to fail: `close` without a barrier; no fence between `busy` and the look at
 /// `closed`; `is_quiescent` always true; `busy = 0` stored Relaxed; a conclusion
 /// by the first attempt alone.
 #[test]
 fn models_close_single() {
-    check::<Single, Single>("close, spsc", false, None);
-    check::<Single, Multi>("close, spmc", false, Some(3));
+    check::<Single, Single>("close, spsc", None, None);
+    check::<Single, Multi>("close, spmc", None, Some(3));
 }
 
 /// Three preemptions. Seen to fail: as [`models_close_single`].
 #[test]
 fn models_close_single_by_a_third() {
-    check::<Single, Single>("close by a third, spsc", true, Some(3));
+    check::<Single, Single>("close by a third, spsc", Some(Closer::IsAlive), Some(3));
+    check::<Single, Single>(
+        "close by one that dies, spsc",
+        Some(Closer::IsDead),
+        Some(3),
+    );
 }
 
 /// The receiver closes. Three preemptions.
 ///
-/// Seen to fail: `fence_end` without a barrier; no fence between the claim and the look
+/// Seen to fail: `close` without a barrier; no fence between the claim and the look
 /// at `closed`; no look.
 #[test]
 fn models_close_multi() {
-    check::<Multi, Single>("close, mpsc", false, Some(3));
-    check::<Multi, Multi>("close, mpmc", false, Some(3));
+    check::<Multi, Single>("close, mpsc", None, Some(3));
+    check::<Multi, Multi>("close, mpmc", None, Some(3));
 }
 
 /// Two preemptions. Seen to fail: as [`models_close_multi`].
 #[test]
 fn models_close_multi_by_a_third() {
-    check::<Multi, Multi>("close by a third, mpmc", true, Some(2));
+    check::<Multi, Multi>("close by a third, mpmc", Some(Closer::IsAlive), Some(2));
+    check::<Multi, Multi>(
+        "close by one that dies, mpmc",
+        Some(Closer::IsDead),
+        Some(2),
+    );
 }
 
-/// Two receivers at the end of one sender: the second one relies on the barrier
-/// of the first. What neither has received was refused.
+/// Two receivers at the end of one sender, at a ring whose closer has died: the second
+/// one relies on the barrier of the first. What neither has received was refused.
 ///
 /// One preemption. Seen to fail: the second stage of `closed` stored before the
 /// fence; the stage loaded Relaxed.
@@ -130,7 +152,7 @@ fn models_close_seen_by_two() {
                 let mut side = receiver::<<Multi as Arity>::Receiver<Single>>(&*memory, id);
                 let (mut received, mut end) = (0, false);
                 let park = Futex::default();
-                let mut connection = Connection::one_of_many(&memory, &park);
+                let mut connection = Connection::one_of_many(&memory, &park).after_closer();
                 for _ in 0..times {
                     match connection.check(Receive::<Multi, Single>(&mut side)) {
                         Poll::Ready(message) => {
@@ -144,7 +166,7 @@ fn models_close_seen_by_two() {
                 (received, end)
             }
         };
-        close(&memory);
+        close(&memory, Closer::IsDead);
         let (first, second) = (spawn(looks(512, 2)), spawn(looks(513, 1)));
         let (here, ended_here) = first.join();
         let (there, ended_there) = second.join();

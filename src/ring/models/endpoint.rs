@@ -16,9 +16,14 @@ pub(super) fn wake_all(memory: &LoomMemory, park: &Futex) {
     }
 }
 
+/// `membarrier` in each form, modelled as a fence.
+pub(super) fn barrier() {
+    fence(Ordering::SeqCst);
+}
+
 /// Closes a ring at which endpoints may be asleep.
 pub(super) fn close(memory: &LoomMemory, park: &Futex) {
-    end::close(memory, || wake_all(memory, park));
+    end::close(memory, barrier, || wake_all(memory, park));
 }
 
 /// What an endpoint does, as those of `channel` do it.
@@ -90,6 +95,16 @@ impl Peers for Staying {
     }
 }
 
+/// What becomes of the endpoint that closes the ring.
+#[derive(Clone, Copy)]
+pub(super) enum Closer {
+    /// It makes sure of all sends, and wakes.
+    IsAlive,
+    /// It dies before: that is left to the one that looks, whose patience has no length
+    /// here.
+    IsDead,
+}
+
 /// What an endpoint keeps from one operation to the next.
 pub(super) struct Connection<'a, P> {
     memory: &'a LoomMemory,
@@ -97,6 +112,7 @@ pub(super) struct Connection<'a, P> {
     is_alone: bool,
     registered: bool,
     concluded: Option<End>,
+    closer: Closer,
     peers: P,
 }
 
@@ -124,7 +140,16 @@ impl<'a, P: Peers> Connection<'a, P> {
             is_alone: true,
             registered: false,
             concluded: None,
+            closer: Closer::IsAlive,
             peers,
+        }
+    }
+
+    /// The endpoint that closed the ring has died before it made sure of all sends.
+    pub(super) fn after_closer(self) -> Self {
+        Connection {
+            closer: Closer::IsDead,
+            ..self
         }
     }
 
@@ -164,10 +189,13 @@ struct Endpoint<'c, 'a, V, P> {
 impl<V: Verb, P: Peers> Conclude for Endpoint<'_, '_, V, P> {
     type Output = V::Output;
 
-    /// `membarrier` in both forms, modelled as a fence.
-    fn fence(&mut self, end: End) {
-        let barrier = || fence(Ordering::SeqCst);
-        end::fence_end(self.connection.memory, end, barrier, barrier);
+    fn fence(&mut self, end: End) -> bool {
+        let Connection { memory, closer, .. } = &*self.connection;
+        let unfenced = || match closer {
+            Closer::IsAlive => false,
+            Closer::IsDead => end::fence_closed(*memory, barrier) | true,
+        };
+        end::fence_end(*memory, end, barrier, unfenced)
     }
 
     fn scan_all(&mut self) -> Scan {
@@ -192,7 +220,7 @@ impl<V: Verb, P: Peers> Check for Endpoint<'_, '_, V, P> {
     type Failure = Infallible;
     const SENDS: bool = matches!(V::SIDE, Side::Sender);
 
-    fn go_on(&mut self, _error: ClaimError) -> Result<(), Infallible> {
+    fn go_on(&mut self) -> Result<(), Infallible> {
         Ok(())
     }
 
@@ -222,7 +250,7 @@ impl<V: Verb, P: Peers> Operation for Endpoint<'_, '_, V, P> {
         let Ok(conclusion) = end::check(self);
         match conclusion {
             Conclusion::Found(output) => Poll::Ready(output),
-            Conclusion::NotYet(_) => Poll::Pending,
+            Conclusion::NotYet(_) | Conclusion::Contended => Poll::Pending,
             Conclusion::Ended(end) => Poll::Ended(end),
             Conclusion::Corrupted(found) => panic!("impossible: {found:?}"),
         }

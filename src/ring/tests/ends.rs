@@ -6,46 +6,85 @@ use super::*;
 use crate::ring::end::{self, End};
 use crate::ring::layout::{CLOSED, CLOSED_AND_FENCED};
 
-/// Heavy and thorough barriers of one `fence_end`.
-fn barriers(ring: &HeapRing<u64>, end: End) -> (u32, u32) {
-    let (heavy, thorough) = (Count::new(0), Count::new(0));
-    let closed = || ring.view().cell(Cell::Closed).load(Ordering::SeqCst);
-    let before = closed();
-    end::fence_end(
+/// Barriers of one `fence_end`: heavy ones, and whether the closer was waited for; and
+/// what it said.
+fn looks(ring: &HeapRing<u64>, end: End, closer_is_dead: bool) -> (u32, u32, bool) {
+    let (heavy, unfenced) = (Count::new(0), Count::new(0));
+    let fenced = end::fence_end(
         ring.view(),
         end,
         || heavy.set(heavy.get() + 1),
         || {
-            assert_eq!(closed(), before, "said to be fenced before it was");
-            thorough.set(thorough.get() + 1);
+            unfenced.set(unfenced.get() + 1);
+            closer_is_dead
         },
     );
-    (heavy.get(), thorough.get())
+    (heavy.get(), unfenced.get(), fenced)
+}
+
+fn closed(ring: &HeapRing<u64>) -> u64 {
+    ring.view().cell(Cell::Closed).load(Ordering::SeqCst)
+}
+
+/// What a closer does that dies before its barrier.
+fn half_close(ring: &HeapRing<u64>) {
+    let closed = ring.view().cell(Cell::Closed);
+    closed.store(CLOSED, Ordering::SeqCst);
 }
 
 #[test]
-fn the_first_at_a_closed_ring_makes_the_thorough_barrier() {
+fn closing_pays_for_its_own_barrier() {
     let ring = HeapRing::<u64>::new(4, 8, 0);
-    let closed = ring.view().cell(Cell::Closed);
-    end::close(ring.view(), || ());
-    assert_eq!(closed.load(Ordering::SeqCst), CLOSED);
-    assert_eq!(barriers(&ring, End::Closed), (0, 1));
-    assert_eq!(closed.load(Ordering::SeqCst), CLOSED_AND_FENCED);
-    // By whichever endpoint, and if it is closed again.
-    end::close(ring.view(), || ());
-    for _ in 0..2 {
-        assert_eq!(barriers(&ring, End::Closed), (0, 0));
-    }
-    assert_eq!(closed.load(Ordering::SeqCst), CLOSED_AND_FENCED);
+    let (barriers, wakes) = (Count::new(0), Count::new(0));
+    let close = || {
+        let barrier = || {
+            assert_eq!(closed(&ring), CLOSED, "said to be fenced before it was");
+            barriers.set(barriers.get() + 1);
+        };
+        end::close(ring.view(), barrier, || {
+            wakes.set(wakes.get() + 1);
+            // Senders are woken before the barrier, receivers once more after it.
+            let stage = [CLOSED, CLOSED_AND_FENCED][wakes.get().min(2) as usize - 1];
+            assert_eq!(closed(&ring), stage);
+        });
+    };
+    close();
+    assert_eq!((barriers.get(), wakes.get()), (1, 2));
+    assert_eq!(looks(&ring, End::Closed, false), (0, 0, true));
+    // If it is closed again.
+    close();
+    assert_eq!((barriers.get(), wakes.get()), (1, 3));
+    assert_eq!(closed(&ring), CLOSED_AND_FENCED);
+}
+
+#[test]
+fn no_end_before_the_barrier() {
+    let ring = HeapRing::<u64>::new(4, 8, 0);
+    half_close(&ring);
+    assert_eq!(looks(&ring, End::Closed, false), (0, 1, false));
+    assert_eq!(looks(&ring, End::Closed, true), (0, 1, true));
+    // Another one makes up for what the closer left, once; or a second `close`.
+    assert!(end::fence_closed(ring.view(), || assert_eq!(
+        closed(&ring),
+        CLOSED
+    )));
+    assert!(!end::fence_closed(ring.view(), || panic!(
+        "a second barrier"
+    )));
+    assert_eq!(looks(&ring, End::Closed, false), (0, 0, true));
+    let ring = HeapRing::<u64>::new(4, 8, 0);
+    half_close(&ring);
+    end::close(ring.view(), || (), || ());
+    assert_eq!(closed(&ring), CLOSED_AND_FENCED);
 }
 
 #[test]
 fn each_look_at_a_disconnected_ring_makes_a_heavy_barrier() {
     let ring = HeapRing::<u64>::new(4, 8, 0);
     for epoch in 0..3 {
-        assert_eq!(barriers(&ring, End::Disconnected(epoch)), (1, 0));
+        let end = End::Disconnected(epoch);
+        assert_eq!(looks(&ring, end, false), (1, 0, true));
     }
-    end::close(ring.view(), || ());
-    assert_eq!(barriers(&ring, End::Disconnected(3)), (1, 0));
-    assert_eq!(barriers(&ring, End::Closed), (0, 1));
+    half_close(&ring);
+    assert_eq!(looks(&ring, End::Disconnected(3), false), (1, 0, true));
 }

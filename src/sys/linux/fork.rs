@@ -18,7 +18,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
@@ -166,6 +166,8 @@ struct Entry {
     serial: u64,
     fd: RawFd,
     file: FileId,
+    /// Set when another entry has come to the same number.
+    superseded: Arc<AtomicBool>,
 }
 
 impl Entry {
@@ -182,6 +184,8 @@ impl Entry {
 
     /// Closes the descriptor, unless the program has done so.
     fn close(&self) {
+        // A number can be another entry's, of the same file: this one is not registered
+        // any more then, and does not come here.
         if self.current().is_some() {
             // SAFETY: O3: a `PrivateFd` took the ownership of the descriptor and
             // left it to its entry, which is used no more after this.
@@ -307,6 +311,32 @@ pub(crate) struct PrivateFd {
     fd: RawFd,
     serial: u64,
     token: ProcessToken,
+    file: FileId,
+    /// The number is another `PrivateFd`'s now, perhaps of the same file.
+    superseded: Arc<AtomicBool>,
+}
+
+/// Why a descriptor is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unusable {
+    /// This is a forked child of the process that opened it.
+    Forked,
+    /// The program has closed the number behind our back.
+    Closed(RawFd),
+}
+
+impl From<Unusable> for io::Error {
+    fn from(reason: Unusable) -> io::Error {
+        io::Error::other(match reason {
+            Unusable::Forked => "expected the process that opened this descriptor, found a forked \
+                                 child of it: open the file in the child itself"
+                .to_owned(),
+            Unusable::Closed(number) => format!(
+                "expected descriptor {number} to stand for the file it was opened for, found it \
+                 closed or used for another file: do not close descriptors that are not yours"
+            ),
+        })
+    }
 }
 
 impl PrivateFd {
@@ -325,16 +355,27 @@ impl PrivateFd {
         // If another entry has this number, its descriptor was closed behind
         // its back: the number is ours now.
         let number = fd.as_raw_fd();
-        registry.entries.retain(|entry| entry.fd != number);
+        registry.entries.retain(|entry| {
+            let stays = entry.fd != number;
+            if !stays {
+                // Before `fd` gets any lock. SeqCst: pairs with the load in `made_sure`.
+                entry.superseded.store(true, Ordering::SeqCst);
+            }
+            stays
+        });
+        let superseded = Arc::new(AtomicBool::new(false));
         registry.entries.push(Entry {
             serial,
             fd: number,
             file,
+            superseded: Arc::clone(&superseded),
         });
         Ok(Self {
             fd: fd.into_raw_fd(),
             serial,
             token,
+            file,
+            superseded,
         })
     }
 
@@ -358,31 +399,36 @@ impl PrivateFd {
         (!self.is_forked()).then(|| unsafe { BorrowedFd::borrow_raw(self.fd) })
     }
 
-    /// The descriptor, if it is still the one that was opened.
+    /// The descriptor, if it is still the one that was opened. Takes no lock.
     ///
     /// # Errors
     /// In a forked child; and when the program has closed the descriptor
     /// behind our back.
-    pub(crate) fn verified(&self) -> io::Result<BorrowedFd<'_>> {
-        let fd = self.get().ok_or_else(|| {
-            io::Error::other(
-                "expected the process that opened this descriptor, found a forked child of it: \
-                 open the file in the child itself",
-            )
-        })?;
-        let registry = lock_registry();
-        let entry = registry
-            .entries
-            .iter()
-            .find(|entry| entry.serial == self.serial);
-        if entry.and_then(Entry::current).is_none() {
-            return Err(io::Error::other(format!(
-                "expected descriptor {} to stand for the file it was opened for, found it closed \
-                 or used for another file: do not close descriptors that are not yours",
-                self.fd
-            )));
+    pub(crate) fn verified(&self) -> Result<BorrowedFd<'_>, Unusable> {
+        self.made_sure(|fd| fd)
+    }
+
+    /// Asks something of the descriptor, and makes sure *afterwards* that it was still
+    /// the one that was opened: what is closed behind our back never comes back. Takes
+    /// no lock, so `ask` may be of no consequence to a file that is not ours.
+    ///
+    /// # Errors
+    /// As [`PrivateFd::verified`].
+    pub(crate) fn made_sure<'fd, R>(
+        &'fd self,
+        ask: impl FnOnce(BorrowedFd<'fd>) -> R,
+    ) -> Result<R, Unusable> {
+        let fd = self.get().ok_or(Unusable::Forked)?;
+        let answer = ask(fd);
+        let is_same = file::metadata(fd).is_ok_and(|facts| facts.id() == self.file);
+        // After the question. A newcomer of the same file is told apart by this alone.
+        // SeqCst: pairs with the store in `open`, which comes before the newcomer's
+        // first lock.
+        if is_same && !self.superseded.load(Ordering::SeqCst) {
+            Ok(answer)
+        } else {
+            Err(Unusable::Closed(self.fd))
         }
-        Ok(fd)
     }
 }
 

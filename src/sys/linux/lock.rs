@@ -7,15 +7,15 @@
 //! what this one holds. The bytes need not exist in the file.
 #![allow(unsafe_code)]
 
-use std::collections::BTreeSet;
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[cfg(test)]
 use super::file::FileId;
-use super::fork::PrivateFd;
+use super::fork::{PrivateFd, Unusable};
 
 /// What came of asking for an exclusive lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,20 +28,68 @@ pub(crate) enum Acquired {
     HeldElsewhere,
 }
 
-/// The bytes that this description holds.
-#[derive(Debug, Default)]
-struct HeldLocks {
-    exclusive: BTreeSet<u64>,
-    shared: BTreeSet<u64>,
-}
+/// Bytes that can be locked, from 0 on.
+pub(crate) const LOCK_BYTES: u64 = 1024;
 
-impl HeldLocks {
+/// A set of bytes, which can be looked at without a lock.
+#[derive(Debug)]
+struct ByteSet([AtomicU64; (LOCK_BYTES / 64) as usize]);
+
+impl ByteSet {
+    const fn new() -> Self {
+        ByteSet([const { AtomicU64::new(0) }; (LOCK_BYTES / 64) as usize])
+    }
+
+    fn word(&self, byte: u64) -> Option<(&AtomicU64, u64)> {
+        let word = self.0.get(usize::try_from(byte / 64).ok()?)?;
+        Some((word, 1 << (byte % 64)))
+    }
+
+    /// SeqCst here and below: the looks of one thread and the changes of another come in
+    /// an order that the system calls around them fit into.
     fn has(&self, byte: u64) -> bool {
-        self.exclusive.contains(&byte) || self.shared.contains(&byte)
+        self.word(byte)
+            .is_some_and(|(word, bit)| word.load(Ordering::SeqCst) & bit != 0)
+    }
+
+    fn insert(&self, byte: u64) {
+        if let Some((word, bit)) = self.word(byte) {
+            word.fetch_or(bit, Ordering::SeqCst);
+        }
+    }
+
+    fn remove(&self, byte: u64) {
+        if let Some((word, bit)) = self.word(byte) {
+            word.fetch_and(!bit, Ordering::SeqCst);
+        }
     }
 
     fn is_empty(&self) -> bool {
-        self.exclusive.is_empty() && self.shared.is_empty()
+        self.0.iter().all(|word| word.load(Ordering::SeqCst) == 0)
+    }
+}
+
+/// The bytes that this description holds. They change only under the lock of `changes`,
+/// one at a time: a byte comes in after the kernel has given it, and goes out after the
+/// kernel has it back. So a byte that is not in here was not yet given to a caller.
+#[derive(Debug)]
+struct HeldLocks {
+    exclusive: ByteSet,
+    shared: ByteSet,
+    changes: Mutex<()>,
+}
+
+impl HeldLocks {
+    const fn new() -> Self {
+        HeldLocks {
+            exclusive: ByteSet::new(),
+            shared: ByteSet::new(),
+            changes: Mutex::new(()),
+        }
+    }
+
+    fn has(&self, byte: u64) -> bool {
+        self.exclusive.has(byte) || self.shared.has(byte)
     }
 }
 
@@ -51,10 +99,13 @@ impl HeldLocks {
 /// forked child, and after the program has closed it behind our back, each
 /// returns an error that says so and touches no file. Dropping it gives up
 /// every byte, even if a copy of the descriptor or a mapping lives on.
+///
+/// [`LockFile::is_held`] takes no lock of this process; what takes or gives up a byte
+/// does, for as long as one system call.
 #[derive(Debug)]
 pub(crate) struct LockFile {
     fd: PrivateFd,
-    held: Mutex<HeldLocks>,
+    held: HeldLocks,
 }
 
 impl LockFile {
@@ -68,7 +119,7 @@ impl LockFile {
     pub(crate) fn open(open: impl FnOnce() -> io::Result<OwnedFd>) -> io::Result<Self> {
         Ok(Self {
             fd: PrivateFd::open(open)?,
-            held: Mutex::default(),
+            held: HeldLocks::new(),
         })
     }
 
@@ -79,14 +130,15 @@ impl LockFile {
     /// See [`LockFile`]; `EBADF` for a descriptor that may not write;
     /// `ENOLCK` when the kernel is out of locks.
     pub(crate) fn try_exclusive(&self, byte: u64) -> io::Result<Acquired> {
-        let (fd, mut held) = self.enter()?;
-        if held.has(byte) {
+        let (fd, _changes) = self.enter()?;
+        check_byte(byte)?;
+        if self.held.has(byte) {
             return Ok(Acquired::HeldHere);
         }
         if !set(fd, libc::F_WRLCK, byte)? {
             return Ok(Acquired::HeldElsewhere);
         }
-        held.exclusive.insert(byte);
+        self.held.exclusive.insert(byte);
         Ok(Acquired::Taken)
     }
 
@@ -97,13 +149,14 @@ impl LockFile {
     /// # Errors
     /// See [`LockFile`]; `ENOLCK` when the kernel is out of locks.
     pub(crate) fn shared(&self, byte: u64) -> io::Result<bool> {
-        let (fd, mut held) = self.enter()?;
-        if held.has(byte) {
-            return Ok(held.shared.contains(&byte));
+        let (fd, _changes) = self.enter()?;
+        check_byte(byte)?;
+        if self.held.has(byte) {
+            return Ok(self.held.shared.has(byte));
         }
         let taken = set(fd, libc::F_RDLCK, byte)?;
         if taken {
-            held.shared.insert(byte);
+            self.held.shared.insert(byte);
         }
         Ok(taken)
     }
@@ -113,23 +166,31 @@ impl LockFile {
     /// # Errors
     /// See [`LockFile`].
     pub(crate) fn unlock(&self, byte: u64) -> io::Result<()> {
-        let (fd, mut held) = self.enter()?;
-        if held.has(byte) {
+        let (fd, _changes) = self.enter()?;
+        if self.held.has(byte) {
             set(fd, libc::F_UNLCK, byte)?;
-            held.exclusive.remove(&byte);
-            held.shared.remove(&byte);
+            self.held.exclusive.remove(byte);
+            self.held.shared.remove(byte);
         }
         Ok(())
     }
 
     /// Whether a process holds a byte, in whichever way, this description
-    /// included. Takes nothing; a descriptor for reading will do.
+    /// included. Takes nothing, no lock of this process either; a descriptor for
+    /// reading will do.
+    ///
+    /// `false` while another thread is about to take it here: that call has not
+    /// returned when this one begins.
     ///
     /// # Errors
-    /// See [`LockFile`].
-    pub(crate) fn is_held(&self, byte: u64) -> io::Result<bool> {
-        let (fd, held) = self.enter()?;
-        Ok(held.has(byte) || conflicts(fd, byte)?)
+    /// What [`LockFile`] says, as [`ProbeError::Unusable`].
+    pub(crate) fn is_held(&self, byte: u64) -> Result<bool, ProbeError> {
+        // Ours first: to the kernel, what is ours is in nobody's way.
+        let probe = |fd| match self.held.has(byte) {
+            true => Ok(true),
+            false => conflicts(fd, byte),
+        };
+        self.fd.made_sure(probe)?.map_err(|_| ProbeError::System)
     }
 
     /// The descriptor, made sure of.
@@ -137,7 +198,13 @@ impl LockFile {
     /// # Errors
     /// See [`LockFile`].
     pub(crate) fn as_fd(&self) -> io::Result<BorrowedFd<'_>> {
-        self.fd.verified()
+        Ok(self.fd.verified()?)
+    }
+
+    /// Keeps others from taking and giving up bytes.
+    #[cfg(test)]
+    pub(crate) fn hold_changes(&self) -> MutexGuard<'_, ()> {
+        self.enter().expect("a good descriptor").1
     }
 
     /// Which file it is.
@@ -146,26 +213,50 @@ impl LockFile {
         self.fd.file()
     }
 
-    /// The descriptor first: in a forked child the table may be locked by a
+    /// The descriptor first: in a forked child the lock may be held by a
     /// thread that is not there.
-    fn enter(&self) -> io::Result<(BorrowedFd<'_>, MutexGuard<'_, HeldLocks>)> {
+    fn enter(&self) -> Result<(BorrowedFd<'_>, MutexGuard<'_, ()>), Unusable> {
         let fd = self.fd.verified()?;
-        // The table changes only after the kernel has agreed, in one step.
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok((fd, held))
+        let changes = self.held.changes.lock();
+        Ok((fd, changes.unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// Why it could not be found out whether a byte is held.
+#[derive(Debug)]
+pub(crate) enum ProbeError {
+    /// The descriptor is of no use any more.
+    Unusable(Unusable),
+    /// The system refused the call.
+    System,
+}
+
+impl From<Unusable> for ProbeError {
+    fn from(reason: Unusable) -> ProbeError {
+        ProbeError::Unusable(reason)
     }
 }
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        if let Ok((fd, held)) = self.enter()
-            && !held.is_empty()
+        if let Ok((fd, _changes)) = self.enter()
+            && !(self.held.exclusive.is_empty() && self.held.shared.is_empty())
         {
             // From byte 0 to the end: all of them. It cannot fail, and if it
             // does, the end of the description does the same.
             let _ = call(fd, libc::F_OFD_SETLK, libc::F_UNLCK, 0, 0);
         }
     }
+}
+
+fn check_byte(byte: u64) -> io::Result<()> {
+    if byte < LOCK_BYTES {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("expected the offset of a lock below {LOCK_BYTES}, found {byte}"),
+    ))
 }
 
 /// Sets the lock of one byte; `false` if another description is in the way.
@@ -192,13 +283,10 @@ fn call(
     start: u64,
     len: u64,
 ) -> io::Result<libc::flock> {
+    // Callers have checked the byte, or it is held by nobody. No allocation here: a
+    // probe may be made in a signal handler.
     let offset = |value: u64| {
-        libc::off_t::try_from(value).map_err(|_| {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("expected a lock offset that the kernel can express, found {value}"),
-            )
-        })
+        libc::off_t::try_from(value).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
     };
     // SAFETY: O2: integers only, for which zero is valid. In particular `l_pid`
     // must be 0.

@@ -1,10 +1,12 @@
 //! A process that closes all of its descriptors, those of its rings included.
 
-use memring::{AttachError, Kind, RecvTimeoutError, Ring, RingError, Side};
+use memring::{
+    AttachError, Failure, Kind, RecvError, RecvTimeoutError, Ring, RingError, Side, TryRecvError,
+};
 use memring_testkit::boards::Board;
 use memring_testkit::children::Args;
 use memring_testkit::for_each_kind;
-use memring_testkit::holders::{A_WHILE, get, get_sorted, put};
+use memring_testkit::holders::{Scene, get, get_sorted, put};
 use memring_testkit::homes::{Home, RING};
 use memring_testkit::kinds::occupant;
 use memring_testkit::loads::{Line, Load};
@@ -17,7 +19,7 @@ const STEP: usize = 0;
 const GO: usize = 1;
 
 const BACK: &str = "back";
-const MESSAGES: u64 = 1000;
+const MESSAGES: u64 = 6;
 
 /// Attached to two rings, receives from the one and sends to the other, with
 /// nothing but its memory left.
@@ -35,17 +37,22 @@ pub fn closer<K: Kind>(args: &Args) {
         .collect();
     errors_are_clear(&ring);
     step(&board, 1);
+    // What is there it can receive, and send where there is room.
     for number in 0..MESSAGES {
-        let lease = rx.lease_timeout(LONG).expect("a message");
+        let lease = rx.try_lease().expect("a message");
         assert_eq!(Line::stamp(&lease.read()).number, number);
         lease.release();
         let made = Line::numbered(number);
-        tx.send_timeout(made, LONG).expect("send it back");
+        tx.try_send(made).expect("send it back");
     }
-    // It sees who is there, or cannot tell, and then takes them for
-    // alive. It never takes itself for dead.
-    let nobody = rx.recv_timeout(A_WHILE).err();
-    assert_eq!(nobody, Some(RecvTimeoutError::Timeout(None)));
+    // It cannot tell who is alive, so it does not wait for anybody.
+    let failure = Failure::DescriptorClosed;
+    let waited = rx.recv_timeout(LONG).err();
+    assert_eq!(waited, Some(RecvTimeoutError::Failed(failure)));
+    assert_eq!(rx.try_recv().err(), Some(TryRecvError::Failed(failure)));
+    assert_eq!(rx.recv().err(), Some(RecvError::Failed(failure)));
+    says(&failure, &["closefrom", "open the ring again"]);
+    // Whom it cannot tell of it takes for alive, and never itself for dead.
     let stats = ring.stats();
     assert!(
         stats
@@ -121,10 +128,9 @@ fn without_descriptors<K: Kind>(reused: bool, detach: bool) {
         );
     };
     is_there();
+    put(&mut tx, 0..MESSAGES);
     board.set(GO, 1);
     for number in 0..MESSAGES {
-        let made = Line::numbered(number);
-        tx.send_timeout(made, LONG).expect("it receives");
         assert_eq!(get(&mut rx), (number, 0));
     }
     board.wait(STEP, 2);
@@ -176,7 +182,48 @@ fn a_process_without_descriptors_can_detach<K: Kind>() {
     }
 }
 
+/// Waits for a message that lies behind another process's claim, without descriptors, in each
+/// of the ways.
+pub fn behind_a_claim<K: Kind>(args: &Args) {
+    let board = args.board("steps");
+    let ring = Ring::<Line, K>::open(RING).expect("open the ring");
+    let mut rx = ring.receiver().expect("attach a receiver");
+    sys::close_from(3).expect("close all descriptors");
+    step(&board, 1);
+    // The claim's holder is dead by now, which cannot be told.
+    let failure = Failure::DescriptorClosed;
+    let end = match args.get::<String>("verb").as_str() {
+        "recv" => rx.recv().err() == Some(RecvError::Failed(failure)),
+        "recv_timeout" => rx.recv_timeout(LONG).err() == Some(RecvTimeoutError::Failed(failure)),
+        // The calls until a probe is due, and then the error.
+        _ => loop {
+            match rx.try_recv() {
+                Err(TryRecvError::Held(_) | TryRecvError::Empty) => {}
+                other => break other.err() == Some(TryRecvError::Failed(failure)),
+            }
+        },
+    };
+    assert!(end);
+}
+
+/// Nor does it take the dead for alive, and wait for ever.
+fn no_endless_wait_behind_a_dead_claim<K: Kind>() {
+    for verb in ["recv", "recv_timeout", "try_recv"] {
+        let scene = Scene::<K>::of(4);
+        let board = scene.home.board("steps", 2);
+        let holder = scene.hold(Side::Sender, 0);
+        let args: [(&str, &dyn std::fmt::Display); 2] = [("kind", &K::KIND), ("verb", &verb)];
+        let waiter = scene.home.spawn("behind a claim", &args);
+        board.wait(STEP, 1);
+        holder.kill();
+        board.set(GO, 1);
+        waiter.finish();
+        assert!(scene.ring.stats().receivers.is_empty(), "{verb}");
+    }
+}
+
 for_each_kind!(
+    no_endless_wait_behind_a_dead_claim,
     a_process_without_descriptors_goes_on_and_its_death_is_noticed,
     a_process_without_descriptors_can_detach,
 );

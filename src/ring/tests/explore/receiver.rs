@@ -160,7 +160,7 @@ fn concluded(survivor: &Survivor, local: &mut LocalState, conclusion: Conclusion
     match conclusion {
         Conclusion::Found(claim) => taken(survivor, local, claim),
         Conclusion::NotYet(Some(blocker)) => Stage::Reclaim(blocker),
-        Conclusion::NotYet(None) => Stage::Take,
+        Conclusion::NotYet(None) | Conclusion::Contended => Stage::Take,
         Conclusion::Ended(end) => report(end, false),
         Conclusion::Corrupted(corruption) => wrong(corruption.what),
     }
@@ -232,7 +232,7 @@ impl<S: Arity, R: Arity> Check for Checking<'_, S, R> {
     const SENDS: bool = false;
 
     /// Scans are what waiting processes begin at any time.
-    fn go_on(&mut self, _error: ClaimError) -> Result<(), ()> {
+    fn go_on(&mut self) -> Result<(), ()> {
         Ok(())
     }
 
@@ -248,8 +248,15 @@ impl<S: Arity, R: Arity> Check for Checking<'_, S, R> {
 impl<S: Arity, R: Arity> Conclude for Checking<'_, S, R> {
     type Output = Claim;
 
-    fn fence(&mut self, end: End) {
-        end::fence_end(&self.survivor.context.memory, end, || {}, || {});
+    /// A receiver whose patience has no length: it does not wait for the endpoint that
+    /// closed the ring, which may or may not do the same.
+    fn fence(&mut self, end: End) -> bool {
+        let memory = &self.survivor.context.memory;
+        let unfenced = || {
+            end::fence_closed(memory, || {});
+            true
+        };
+        end::fence_end(memory, end, || {}, unfenced)
     }
 
     fn scan_all(&mut self) -> Scan {

@@ -19,7 +19,7 @@ pub(super) fn send<S: SendSide + Snapshot>(survivor: &Survivor, local: &mut Loca
     };
     match local.stage {
         Stage::Close => {
-            end::close(memory, || {});
+            end::close(memory, || {}, || {});
             local.op += 1;
             return Stage::NextOp;
         }

@@ -69,13 +69,39 @@ fn shared_with_the_shared_only() {
 }
 
 #[test]
-fn offsets_beyond_the_kernels_are_refused() {
+fn offsets_beyond_the_table_are_refused() {
     let lock = another(&memory());
-    for byte in [u64::MAX, 1 << 63] {
+    for byte in [u64::MAX, 1 << 63, LOCK_BYTES] {
         let refusal = lock.try_exclusive(byte).unwrap_err();
         assert_eq!(refusal.kind(), io::ErrorKind::InvalidInput);
-        assert!(!lock.held.lock().unwrap().has(byte));
+        assert!(lock.shared(byte).is_err() && !lock.held.has(byte));
     }
+    let last = LOCK_BYTES - 1;
+    assert_eq!(lock.try_exclusive(last).unwrap(), Acquired::Taken);
+    assert!(lock.held.has(last) && !lock.held.has(last - 1));
+}
+
+/// Probes take no lock that another thread, or a fork in progress, can hold.
+#[test]
+fn a_probe_waits_for_nobody() {
+    let file = memory();
+    let (one, other) = (another(&file), another(&file));
+    one.try_exclusive(1).unwrap();
+    other.try_exclusive(2).unwrap();
+    let fork = crate::sys::fork::ForkHold::new().unwrap();
+    let changes = one.hold_changes();
+    let held = thread::scope(|scope| {
+        let prober = scope.spawn(|| [0, 1, 2].map(|byte| one.is_held(byte).unwrap()));
+        let start = Instant::now();
+        while !prober.is_finished() && start.elapsed() < LONG {
+            thread::yield_now();
+        }
+        let waits = !prober.is_finished();
+        drop((fork, changes));
+        assert!(!waits, "the probe waits for a lock");
+        prober.join().unwrap()
+    });
+    assert_eq!(held, [false, true, true]);
 }
 
 #[test]
@@ -88,7 +114,7 @@ fn a_reader_can_look_and_share() {
     assert!(reader.is_held(3).unwrap());
     assert!(reader.shared(2).unwrap());
     assert!(reader.try_exclusive(1).is_err());
-    assert!(!reader.held.lock().unwrap().has(1));
+    assert!(!reader.held.has(1));
 }
 
 #[test]
@@ -120,10 +146,16 @@ fn a_mapping_keeps_the_lock_of_a_closed_descriptor() {
         one.try_exclusive(2).map(|_| ()).unwrap_err(),
         one.shared(2).map(|_| ()).unwrap_err(),
         one.unlock(1).unwrap_err(),
-        one.is_held(1).map(|_| ()).unwrap_err(),
         one.as_fd().map(|_| ()).unwrap_err(),
     ] {
         assert!(error.to_string().contains("used for another file"));
+    }
+    // Neither of its own nor of another's bytes can be told any more.
+    for byte in [1, 2] {
+        match one.is_held(byte) {
+            Err(ProbeError::Unusable(Unusable::Closed(closed))) => assert_eq!(closed, number),
+            found => panic!("expected a closed descriptor, found {found:?}"),
+        }
     }
     drop(one);
     let looker = another(&stranger);
