@@ -84,7 +84,7 @@ impl<K: Kind> Scene<K> {
         let home = Home::new();
         Scene {
             board: home.board("board", FOUND + MOST),
-            ring: builder.create(&home.ring()).expect("make a ring"),
+            ring: builder.create(home.ring()).expect("make a ring"),
             home,
         }
     }

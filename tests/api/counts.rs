@@ -185,13 +185,13 @@ fn figures_are_written_by_serde() {
 fn the_same_ring_is_the_same_channel() {
     let place = directory();
     let path = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
-    let ring = Ring::<u64, Spmc>::create(&path("ring"), 4).unwrap();
-    let by_name = Ring::<u64, Spmc>::open(&path("ring")).unwrap();
+    let ring = Ring::<u64, Spmc>::create(path("ring"), 4).unwrap();
+    let by_name = Ring::<u64, Spmc>::open(path("ring")).unwrap();
     let by_fd = Ring::<u64, Spmc>::from_fd(ring.share_fd().unwrap()).unwrap();
     for same in [&ring.clone(), &by_name, &by_fd] {
         assert!(ring.same_channel(same) && same.same_channel(&ring));
     }
-    let other = Ring::<u64, Spmc>::create(&path("other"), 4).unwrap();
+    let other = Ring::<u64, Spmc>::create(path("other"), 4).unwrap();
     assert!(!ring.same_channel(&other));
     let (tx, other_tx) = (ring.sender().unwrap(), other.sender().unwrap());
     assert!(tx.same_channel(&tx) && !tx.same_channel(&other_tx));
@@ -200,7 +200,7 @@ fn the_same_ring_is_the_same_channel() {
     assert!(!rx.same_channel(&other_rx));
     // Not by the name: another ring has it now.
     std::fs::rename(path("other"), path("ring")).unwrap();
-    let replaced = Ring::<u64, Spmc>::open(&path("ring")).unwrap();
+    let replaced = Ring::<u64, Spmc>::open(path("ring")).unwrap();
     assert!(!ring.same_channel(&replaced) && other.same_channel(&replaced));
     let anonymous = || Ring::<u64, Spsc>::anonymous(4).unwrap();
     assert!(!anonymous().same_channel(&anonymous()));
