@@ -12,6 +12,7 @@ use memring::{
 use memring_testkit::for_each_kind;
 
 #[derive(Clone, Debug)]
+#[allow(dead_code)] // shown only
 struct Mine<K: Kind>(Ring<u64, K>, RingBuilder<[u8], K>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
