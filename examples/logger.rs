@@ -68,9 +68,9 @@ fn write() -> Result<(), Box<dyn Error>> {
             batch_bytes.extend_from_slice(&line.read());
             batch_bytes.push(b'\n');
         }
-        file.write_all(&batch_bytes)?;
+        file.write_all(&batch_bytes)?; // an error gives the batch back
         file.sync_data()?;
-        batch.release();
+        batch.release(); // it is on the disk, and only now acknowledged
     };
     let all_well = closer.join().map_err(|_| "the closing thread failed")??;
     memring::remove(&name)?;

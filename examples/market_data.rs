@@ -14,7 +14,7 @@ use std::error::Error;
 use std::process::Command;
 use std::time::Instant;
 
-use memring::{Ring, Spsc};
+use memring::{RecvError, Ring, Spsc};
 
 const BOOKS: u64 = 200_000;
 const DEPTH: usize = 10;
@@ -56,7 +56,12 @@ fn watch() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let mut expected = 0;
     let mut widest: f64 = 0.0;
-    while let Ok(lease) = receiver.lease() {
+    loop {
+        let lease = match receiver.lease() {
+            Ok(lease) => lease,
+            Err(RecvError::Closed) => break, // the feed has sent all
+            Err(error) => return Err(error.into()),
+        };
         // SAFETY: the feed is our own program, which writes to a slot only
         // between `reserve` and `commit`.
         let book = unsafe { lease.as_ref() };

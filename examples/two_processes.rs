@@ -52,7 +52,9 @@ fn receive() -> Result<(), Box<dyn Error>> {
     let ring = Ring::<Tick, Spsc>::builder().schema_of::<Tick>();
     let mut rx = ring.open("ticks")?.receiver()?;
     let mut expected = 0;
+    // Until the ring is closed and drained; an error ends the program.
     for tick in &mut rx {
+        let tick = tick?;
         if tick.id != expected || tick.ask <= tick.bid {
             return Err(format!("expected tick {expected}, found {tick:?}").into());
         }

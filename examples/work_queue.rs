@@ -15,7 +15,7 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::Duration;
 
-use memring::{Mpmc, Mpsc, Ring, RingBuilder};
+use memring::{Mpmc, Mpsc, RecvError, Ring, RingBuilder};
 
 const JOBS: u64 = 500;
 const WORKERS: u64 = 4;
@@ -96,10 +96,13 @@ fn run(
 ) -> Result<(), Box<dyn Error>> {
     let mut inbox = reports.receiver()?;
     let mut sender = jobs.sender()?;
-    sender.send_batch((0..JOBS).map(|id| Job {
-        id,
-        limit: 1000 + id,
-    }))?;
+    let all: Vec<Job> = (0..JOBS)
+        .map(|id| Job {
+            id,
+            limit: 1000 + id,
+        })
+        .collect();
+    sender.send_slice(&all)?;
 
     workers.push(spawn(0)?);
     let taken = inbox.recv()?;
@@ -150,7 +153,12 @@ fn check(report: &Report, redeliveries: u64) -> Result<(), Box<dyn Error>> {
 fn work(queue: &str, answers: &str, worker: u64) -> Result<(), Box<dyn Error>> {
     let mut inbox = jobs().open(queue)?.receiver()?;
     let mut reports = reports().open(answers)?.sender()?;
-    while let Ok(lease) = inbox.lease() {
+    loop {
+        let lease = match inbox.lease() {
+            Ok(lease) => lease,
+            Err(RecvError::Closed) => return Ok(()), // the work is done
+            Err(error) => return Err(error.into()),
+        };
         let job = lease.read();
         let mut report = Report {
             worker,
@@ -165,10 +173,9 @@ fn work(queue: &str, answers: &str, worker: u64) -> Result<(), Box<dyn Error>> {
             return Err("worker 0 was not killed".into());
         }
         report.answer = primes_below(job.limit);
-        reports.send(report)?;
-        lease.release();
+        reports.send(report)?; // an error gives the job back: the lease is dropped
+        lease.release(); // done, and only now acknowledged
     }
-    Ok(())
 }
 
 fn primes_below(limit: u64) -> u64 {

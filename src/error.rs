@@ -173,7 +173,8 @@ pub enum TrySendError<M> {
     Held(M, Holder),
     /// The ring is closed for good.
     Closed(M),
-    /// There is no room, and no receiver is left to make any: all have gone.
+    /// There is no room, and every receiver that this sender saw since it attached has
+    /// gone.
     Disconnected(M),
     /// The ring was removed, or replaced by another of its name: nothing sent here
     /// would be received. Open or make it again.
@@ -196,7 +197,8 @@ messages_hidden!(TrySendError {
 pub enum SendError<M> {
     /// The ring is closed for good.
     Closed(M),
-    /// There is no room, and no receiver is left to make any: all have gone.
+    /// There is no room, and every receiver that this sender saw since it attached has
+    /// gone.
     Disconnected(M),
     /// The ring was removed, or replaced by another of its name: nothing sent here
     /// would be received. Open or make it again.
@@ -220,7 +222,8 @@ pub enum SendTimeoutError<M> {
     Timeout(M, Option<Holder>),
     /// The ring is closed for good.
     Closed(M),
-    /// There is no room, and no receiver is left to make any: all have gone.
+    /// There is no room, and every receiver that this sender saw since it attached has
+    /// gone.
     Disconnected(M),
     /// The ring was removed, or replaced by another of its name: nothing sent here
     /// would be received. Open or make it again.
@@ -236,6 +239,21 @@ messages_hidden!(SendTimeoutError {
     Timeout => "the ring stayed full until the deadline"
 });
 
+/// Why [`Receiver::wait_for_peer`](crate::Receiver::wait_for_peer) ended without a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WaitForPeerError {
+    /// No peer was attached in time.
+    #[error("no peer attached in time")]
+    Timeout,
+    /// No peer is attached, and the ring is closed for good.
+    #[error("the ring is closed, and no peer is attached")]
+    Closed,
+    /// The operation cannot be carried out.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
 /// Why [`Receiver::try_recv`](crate::Receiver::try_recv) received nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TryRecvError {
@@ -249,7 +267,8 @@ pub enum TryRecvError {
     /// The ring is closed for good, and drained.
     #[error("the ring is closed and empty")]
     Closed,
-    /// There is no message, and all senders have gone.
+    /// There is no message, and every sender that this receiver saw since it attached has
+    /// gone.
     #[error("the ring is empty and all senders have gone")]
     Disconnected,
     /// The ring was removed, or replaced by another of its name, and is drained. Open
@@ -267,7 +286,8 @@ pub enum RecvError {
     /// The ring is closed for good, and drained.
     #[error("the ring is closed and empty")]
     Closed,
-    /// There is no message, and all senders have gone.
+    /// There is no message, and every sender that this receiver saw since it attached has
+    /// gone.
     #[error("the ring is empty and all senders have gone")]
     Disconnected,
     /// The ring was removed, or replaced by another of its name, and is drained. Open
@@ -289,7 +309,8 @@ pub enum RecvTimeoutError {
     /// The ring is closed for good, and drained.
     #[error("the ring is closed and empty")]
     Closed,
-    /// There is no message, and all senders have gone.
+    /// There is no message, and every sender that this receiver saw since it attached has
+    /// gone.
     #[error("the ring is empty and all senders have gone")]
     Disconnected,
     /// The ring was removed, or replaced by another of its name, and is drained. Open

@@ -60,11 +60,13 @@
 //! * What [`Sender::send`] returned `Ok` for is in the ring, and stays there when
 //!   the sender dies. What it was still writing never existed.
 //! * [`Receiver::recv`] acknowledges before it returns: at most once, should the
-//!   caller die with the message. A [`Lease`] is acknowledged when it is released:
-//!   at least once. See [`OnDeath`].
+//!   caller die with the message. A [`Lease`] is acknowledged when it is released,
+//!   and only then: at least once. Dropped by a panic or a `?`, or by the death of the
+//!   process, it gives the message back. See [`OnDeath`].
 //! * [`Ring::close`] is final: receivers drain the ring and then see `Closed`.
-//!   `Disconnected` means that every peer that was attached has detached or died.
-//!   The call works again when one attaches.
+//!   `Disconnected` means that every peer that this endpoint saw since it attached has
+//!   detached or died. An endpoint that has seen none waits. The call works again when
+//!   one attaches.
 //! * Endpoints do not survive `fork` in the child: there, each call returns
 //!   [`Failure::Forked`]. A child opens the ring itself.
 //!
@@ -120,13 +122,13 @@ mod channel;
 pub use admin::{Inspection, ListEntry, directory, inspect, list, remove};
 #[cfg(not(loom))]
 pub use channel::{
-    Grant, Iter, Lease, LeaseBatch, LeaseReader, LeasedMessage, Receiver, Ring, RingBuilder,
-    Sender, Snapshot, Stats, TryIter,
+    Grant, IntoIter, Iter, Lease, LeaseBatch, LeaseReader, LeasedMessage, Receiver, Ring,
+    RingBuilder, Sender, Snapshot, Stats, TryIter,
 };
 pub use error::{
     AttachError, Corruption, Failure, Holder, Mismatch, RecvError, RecvTimeoutError, RingError,
     SendBatchError, SendBatchTimeoutError, SendError, SendTimeoutError, Side, TryRecvError,
-    TrySendBatchError, TrySendError, UnknownName,
+    TrySendBatchError, TrySendError, UnknownName, WaitForPeerError,
 };
 pub use members::Peer;
 pub use message::Message;

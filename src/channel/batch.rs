@@ -1,4 +1,4 @@
-//! Many messages in one call: one entry, one notification.
+//! Many messages in one call.
 
 mod limited;
 
@@ -19,8 +19,9 @@ const ACK_BATCH: usize = 16;
 
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// Sends `messages` in order as long as there is room, without waiting, and
-    /// says how many they were; receivers are notified once for all. Give it
-    /// `iter.by_ref()` to go on with the rest later.
+    /// says how many they were. Each is sent as by [`Sender::try_send`], before the
+    /// iterator is asked for the next one. Give it `iter.by_ref()` to go on with the
+    /// rest later.
     ///
     /// # Errors
     /// As [`Sender::try_send`], with the first message that was not sent and
@@ -29,107 +30,141 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         &mut self,
         messages: impl IntoIterator<Item = T::Sent<'m>>,
     ) -> Result<usize, TrySendBatchError<T::Unsent>> {
-        self.send_runs(messages, Self::try_send)
+        send_each(messages, |message| self.try_send(message))
             .map_err(|(sent, cause)| TrySendBatchError { sent, cause })
     }
 
     /// Sends all of `messages` in order, waiting for room as long as it takes,
-    /// and says how many they were; receivers are notified once for each run
-    /// that there was room for. The fastest way to send many small messages.
+    /// and says how many they were.
+    ///
+    /// Each is sent as by [`Sender::send`], before the iterator is asked for the next
+    /// one: an iterator that is slow, that waits or that panics delays or loses nothing
+    /// that it gave before. [`Sender::send_slice`] is faster, for messages that are at
+    /// hand.
     ///
     /// # Errors
     /// As [`Sender::send`], with the first message that was not sent and the
-    /// number of those that were.
+    /// number of those that were. If the ring is closed meanwhile, the next message
+    /// finds that out, however many are to come.
     pub fn send_batch<'m>(
         &mut self,
         messages: impl IntoIterator<Item = T::Sent<'m>>,
     ) -> Result<usize, SendBatchError<T::Unsent>> {
-        self.send_runs(messages, Self::send)
+        send_each(messages, |message| self.send(message))
             .map_err(|(sent, cause)| SendBatchError { sent, cause })
+    }
+}
+
+/// Has `send` send one message after the other, and counts. The caller's iterator runs
+/// outside of all operations.
+#[inline]
+fn send_each<M, E>(
+    messages: impl IntoIterator<Item = M>,
+    mut send: impl FnMut(M) -> Result<(), E>,
+) -> Result<usize, (usize, E)> {
+    let mut sent = 0;
+    for message in messages {
+        send(message).map_err(|cause| (sent, cause))?;
+        sent += 1;
+    }
+    Ok(sent)
+}
+
+impl<T, K: Kind> Sender<T, K>
+where
+    T: for<'m> Message<Sent<'m> = T, Received = T> + Copy,
+{
+    /// Sends all of `messages` in order without waiting, as [`Sender::send_slice`] does,
+    /// and says how many they were.
+    ///
+    /// # Errors
+    /// As [`Sender::try_send`], with the number of messages that were sent before: the
+    /// rest is `&messages[error.sent..]`.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc, TrySendError};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let error = tx.try_send_slice(&[1, 2, 3, 4, 5]).unwrap_err();
+    /// assert_eq!(error.sent, 4);
+    /// assert_eq!(error.cause, TrySendError::Full(()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_send_slice(&mut self, messages: &[T]) -> Result<usize, TrySendBatchError<()>> {
+        self.send_runs(messages, |sender, message| {
+            sender.send_within(message, Wait::Not, |error, _| outcome::try_send(error, ()))
+        })
+        .map_err(|(sent, cause)| TrySendBatchError { sent, cause })
+    }
+
+    /// Sends all of `messages` in order, waiting for room as long as it takes, and says
+    /// how many they were: the fastest way to send many small messages that are at hand.
+    ///
+    /// Runs of messages that there is room for are published one after the other, and
+    /// receivers are notified once for each run, at least once a lap of the ring.
+    ///
+    /// # Errors
+    /// As [`Sender::send`], with the number of messages that were sent before: the first
+    /// that was not is `messages[sent]`. A ring that is closed meanwhile ends the call
+    /// within a lap of it.
+    pub fn send_slice(&mut self, messages: &[T]) -> Result<usize, SendBatchError<()>> {
+        self.send_runs(messages, |sender, message| {
+            sender.send_within(message, Wait::Forever, |error, _| outcome::send(error, ()))
+        })
+        .map_err(|(sent, cause)| SendBatchError { sent, cause })
     }
 
     /// Runs of messages that there is room for, and between them `one` by itself,
     /// which waits, or says why not, with the number of those before it.
-    fn send_runs<'m, E>(
+    fn send_runs<E>(
         &mut self,
-        messages: impl IntoIterator<Item = T::Sent<'m>>,
-        mut one: impl FnMut(&mut Self, T::Sent<'m>) -> Result<(), E>,
+        messages: &[T],
+        mut one: impl FnMut(&mut Self, T) -> Result<(), E>,
     ) -> Result<usize, (usize, E)> {
-        let mut messages = messages.into_iter();
+        let most = self.view.geometry().capacity() as usize;
         let mut sent = 0;
-        while let Some(message) = self.send_at_hand(&mut messages, &mut sent) {
-            match one(self, message) {
-                Ok(()) => sent += 1,
-                Err(cause) => return Err((sent, cause)),
+        while sent < messages.len() {
+            // At most a lap: a single sender looks at `closed` when it enters.
+            let end = messages.len().min(sent.saturating_add(most));
+            let at_hand = self.send_at_hand(&messages[sent..end]);
+            sent += at_hand;
+            if sent < end {
+                one(self, messages[sent]).map_err(|cause| (sent, cause))?;
+                sent += 1;
             }
         }
         Ok(sent)
     }
 
-    /// Sends while there is room, and counts. Returns the message that it stopped at, if
-    /// any: to send that by itself tells why.
-    fn send_at_hand<'m>(
-        &mut self,
-        messages: &mut impl Iterator<Item = T::Sent<'m>>,
-        sent: &mut usize,
-    ) -> Option<T::Sent<'m>> {
-        let mut message = messages.next()?;
+    /// Sends while there is room, in one operation, and says how many. To send the next
+    /// one by itself tells why there were no more.
+    #[inline(always)]
+    fn send_at_hand(&mut self, messages: &[T]) -> usize {
         if self.enter().is_err() {
-            return Some(message);
+            return 0;
         }
         // A copy, whose address is not taken: it stays in registers.
         let view = self.view;
-        let mut batch = SendBatch {
-            sender: self,
-            sent,
-            count: 0,
-        };
-        loop {
-            if batch.sender.check_length(&message).is_err() {
-                return Some(message);
-            }
-            let side = &mut batch.sender.side;
-            let position = match side.try_claim_fast(&view) {
+        let mut sent = 0;
+        for message in messages {
+            let position = match self.side.try_claim_fast(&view) {
                 Some(position) => position,
-                None => match side.claim(&batch.sender.view) {
+                None => match self.side.claim(&self.view) {
                     Ok(position) => position,
-                    Err(_) => return Some(message),
+                    Err(_) => break,
                 },
             };
-            view.payload(position).store(T::encode(&message));
+            view.payload(position).store(T::encode(message));
             failpoint!(Written);
-            side.publish_in_batch(&view, position);
-            batch.count += 1;
-            // The caller's iterator runs while nothing is claimed: should it
-            // panic, `batch` leaves the operation, and that is all.
-            message = messages.next()?;
+            self.side.publish_in_batch(&view, position);
+            sent += 1;
         }
-    }
-}
-
-/// The bracket of a batch: leaves the operation and notifies, come what may.
-struct SendBatch<'s, T: Message + ?Sized, K: Kind> {
-    sender: &'s mut Sender<T, K>,
-    sent: &'s mut usize,
-    /// How many of those are this batch's.
-    count: usize,
-}
-
-impl<T: Message + ?Sized, K: Kind> Drop for SendBatch<'_, T, K> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        let Sender {
-            side,
-            view,
-            connection,
-            ..
-        } = &mut *self.sender;
-        side.end_batch(view);
-        *self.sent += self.count;
-        if self.count > 0 {
-            connection.notify(view, Side::Receiver);
+        self.side.end_batch(&view);
+        if sent > 0 {
+            self.connection.notify(&view, Side::Receiver);
             failpoint!(MessageAnnounced);
         }
+        sent
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::segment::Segment;
 use super::stats;
 use crate::error::{AttachError, Holder, Side};
-use crate::members::{Admits, Attached, MemberId, Presence, Recover, Scan};
+use crate::members::{Admits, Attached, MemberId, Observed, Peer, Presence, Recover, Scan};
 use crate::ring::end::{self, End};
 use crate::ring::memory::Memory;
 use crate::ring::options::Wakeups;
@@ -59,8 +59,8 @@ pub(crate) struct EndpointConnection {
     vain_checks: u32,
     scanned: MonotonicTime,
     cursor: u16,
-    /// The other side, as of an epoch.
-    peers: Option<(u64, Presence)>,
+    /// The other side, since this endpoint attached, as of an epoch.
+    peers: Observed,
     /// The end that was reported last, so as not to make sure of it again.
     pub concluded: Option<End>,
     /// The slot that the last full check found in the way.
@@ -92,6 +92,8 @@ impl EndpointConnection {
         };
         Ok(EndpointConnection {
             cursor: attached.id.0,
+            // After the scan of the attaching, so that nothing dead is asked about.
+            peers: segment.members().observe(side.other().role()),
             membership: Arc::new(membership),
             segment: Arc::clone(segment),
             side,
@@ -103,7 +105,6 @@ impl EndpointConnection {
             parker: segment.parker(),
             vain_checks: 0,
             scanned: MonotonicTime::coarse(),
-            peers: None,
             concluded: None,
             blocker: None,
         })
@@ -216,13 +217,44 @@ impl EndpointConnection {
         stats::holder(&self.segment, self.side)
     }
 
-    /// Why waiting may be in vain. Who is on the other side is remembered until its
+    /// Why waiting may be in vain. What is on the other side is remembered until its
     /// epoch changes; deaths are found by scans, which count as goings.
     pub(crate) fn end_in_sight(&mut self) -> Option<End> {
         let (segment, other) = (&self.segment, self.side.other().role());
         end::end_in_sight(&segment.block(), || {
             segment.members().presence_since(other, &mut self.peers)
         })
+    }
+
+    /// What is to be said of the other side now, by the kernel's word.
+    pub(crate) fn presence(&self) -> Presence {
+        let other = self.side.other().role();
+        self.segment.members().presence(other, &self.peers).1
+    }
+
+    /// The members of the other side that are alive.
+    pub(crate) fn peers(&self) -> Vec<Peer> {
+        let other = self.side.other().role();
+        let mut peers = self.segment.members().list(other);
+        peers.retain(|peer| peer.alive);
+        peers
+    }
+
+    /// As if this endpoint had attached now, as far as the other side is concerned.
+    pub(crate) fn observe_from_now(&self) -> Observed {
+        self.segment.members().observe(self.side.other().role())
+    }
+
+    /// Has the end of the other side be judged by `observed`. Returns what it was judged
+    /// by before.
+    pub(crate) fn judge_by(&mut self, observed: Observed) -> Observed {
+        self.concluded = None;
+        std::mem::replace(&mut self.peers, observed)
+    }
+
+    /// Whether a member of the other side was there since this endpoint looks.
+    pub(crate) fn has_seen_any_peer(&self) -> bool {
+        self.peers.has_seen_any()
     }
 
     /// Whether the one endpoint of a single other side is alive.

@@ -1,48 +1,170 @@
 //! A receiver as an iterator.
 
+use std::iter::FusedIterator;
+
 use super::receiver::Receiver;
+use crate::error::{RecvError, TryRecvError};
+use crate::members::Observed;
 use crate::message::Message;
 use crate::ring::kind::Kind;
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
-    /// Messages until the ring is closed and drained, or all senders have
-    /// gone, or the endpoint fails; waits for each.
+    /// Messages until the ring is closed and drained; waits for each. So does
+    /// `for message in &mut receiver`, and `for message in receiver`.
+    ///
+    /// It is over (`None`) when the ring is closed and drained, and after an error that
+    /// is not `Disconnected`: that error is the last item.
+    ///
+    /// [`RecvError::Disconnected`] is an item, once each time that it becomes true: the
+    /// ring is drained, and every sender that this receiver saw has gone. The next call
+    /// then waits until a sender attaches, or a message is there, or the ring is closed.
+    /// A loop that is to end with the last sender ends itself at that item; one that is
+    /// to serve the next sender ignores it.
+    ///
+    /// ```
+    /// # use memring::{RecvError, Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send_slice(&[1, 2])?;
+    /// drop(tx);
+    /// let mut sum = 0;
+    /// for message in &mut rx {
+    ///     match message {
+    ///         Ok(number) => sum += number,
+    ///         Err(RecvError::Disconnected) => break, // or `{}`, to wait for another sender
+    ///         Err(error) => return Err(error.into()),
+    ///     }
+    /// } // ends by itself when the ring is closed
+    /// assert_eq!(sum, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn iter(&mut self) -> Iter<'_, T, K> {
-        Iter { receiver: self }
+        Iter {
+            receiver: self,
+            state: State::default(),
+        }
     }
 
     /// Messages that are there now; never blocks.
+    ///
+    /// It is over (`None`) when the ring is empty, or closed and drained. Any other error
+    /// is the last item: [`TryRecvError::Disconnected`] too, once. It stays over; call
+    /// this again later.
     pub fn try_iter(&mut self) -> TryIter<'_, T, K> {
-        TryIter { receiver: self }
+        TryIter {
+            receiver: self,
+            is_over: false,
+        }
+    }
+}
+
+/// Where an iteration is.
+#[derive(Debug, Default)]
+struct State {
+    is_over: bool,
+    /// `Disconnected` was the last item. The other side as observed from then on.
+    since_disconnected: Option<Observed>,
+}
+
+impl State {
+    fn next<T: Message + ?Sized, K: Kind>(
+        &mut self,
+        receiver: &mut Receiver<T, K>,
+    ) -> Option<Result<T::Received, RecvError>> {
+        if self.is_over {
+            return None;
+        }
+        let received = match self.since_disconnected.take() {
+            None => receiver.recv(),
+            Some(observed) => {
+                let before = receiver.connection.judge_by(observed);
+                let received = receiver.recv();
+                if !receiver.connection.has_seen_any_peer() {
+                    // Other calls find what they found before.
+                    receiver.connection.judge_by(before);
+                }
+                received
+            }
+        };
+        match received {
+            Ok(_) => {}
+            Err(RecvError::Disconnected) => {
+                self.since_disconnected = Some(receiver.connection.observe_from_now());
+            }
+            Err(error) => {
+                self.is_over = true;
+                if error == RecvError::Closed {
+                    return None;
+                }
+            }
+        }
+        Some(received)
     }
 }
 
 /// Messages as they come: see [`Receiver::iter`].
 pub struct Iter<'r, T: Message + ?Sized, K: Kind> {
     receiver: &'r mut Receiver<T, K>,
+    state: State,
 }
 
 impl<T: Message + ?Sized, K: Kind> Iterator for Iter<'_, T, K> {
-    type Item = T::Received;
+    type Item = Result<T::Received, RecvError>;
 
-    fn next(&mut self) -> Option<T::Received> {
-        self.receiver.recv().ok()
+    fn next(&mut self) -> Option<Self::Item> {
+        self.state.next(self.receiver)
     }
 }
+
+impl<T: Message + ?Sized, K: Kind> FusedIterator for Iter<'_, T, K> {}
+
+/// Messages as they come, by a receiver of the iterator's own: see [`Receiver::iter`].
+#[derive(Debug)]
+pub struct IntoIter<T: Message + ?Sized, K: Kind> {
+    receiver: Receiver<T, K>,
+    state: State,
+}
+
+impl<T: Message + ?Sized, K: Kind> IntoIter<T, K> {
+    /// The receiver again.
+    pub fn into_inner(self) -> Receiver<T, K> {
+        self.receiver
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Iterator for IntoIter<T, K> {
+    type Item = Result<T::Received, RecvError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.state.next(&mut self.receiver)
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> FusedIterator for IntoIter<T, K> {}
 
 /// Messages that are there: see [`Receiver::try_iter`].
 pub struct TryIter<'r, T: Message + ?Sized, K: Kind> {
     receiver: &'r mut Receiver<T, K>,
+    is_over: bool,
 }
 
 impl<T: Message + ?Sized, K: Kind> Iterator for TryIter<'_, T, K> {
-    type Item = T::Received;
+    type Item = Result<T::Received, TryRecvError>;
 
-    fn next(&mut self) -> Option<T::Received> {
-        self.receiver.try_recv().ok()
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
+        }
+        let received = self.receiver.try_recv();
+        self.is_over = received.is_err();
+        match received {
+            Err(TryRecvError::Empty | TryRecvError::Closed) => None,
+            received => Some(received),
+        }
     }
 }
 
+impl<T: Message + ?Sized, K: Kind> FusedIterator for TryIter<'_, T, K> {}
 // By hand: derived, they would ask for `K: Debug` and `T: Debug`.
 impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for Iter<'_, T, K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -57,10 +179,22 @@ impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for TryIter<'_, T, K> {
 }
 
 impl<'r, T: Message + ?Sized, K: Kind> IntoIterator for &'r mut Receiver<T, K> {
-    type Item = T::Received;
+    type Item = Result<T::Received, RecvError>;
     type IntoIter = Iter<'r, T, K>;
 
     fn into_iter(self) -> Iter<'r, T, K> {
         self.iter()
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> IntoIterator for Receiver<T, K> {
+    type Item = Result<T::Received, RecvError>;
+    type IntoIter = IntoIter<T, K>;
+
+    fn into_iter(self) -> IntoIter<T, K> {
+        IntoIter {
+            receiver: self,
+            state: State::default(),
+        }
     }
 }

@@ -3,25 +3,64 @@
 #![allow(unsafe_code)]
 
 mod copies;
+mod leases;
 mod reader;
 mod verbs;
 
 use std::marker::PhantomData;
 
 pub use copies::Snapshot;
+pub(super) use leases::Leases;
 pub use reader::LeaseReader;
 
 use super::receiver::Receiver;
 use crate::message::{Blank, Message};
 use crate::ring::kind::Kind;
 use crate::ring::payload::Payload;
+use crate::shm::Region;
 
 /// Messages that this receiver holds, from [`Receiver::lease_batch`].
 ///
-/// Released or dropped, they are acknowledged, and senders have their slots
-/// again. If this process dies before, other receivers get them
-/// (`OnDeath::Redeliver`). Leaked (`mem::forget`), they are given back at the
-/// receiver's next call or at its drop.
+/// **Only a release acknowledges**: [`release`](LeaseBatch::release) all of them, and
+/// [`release_first`](LeaseBatch::release_first) those at the front. Senders then have
+/// their slots again. What was not released when the batch is dropped (by a panic, a
+/// `?`, an early `return`) is given back as by [`requeue`](LeaseBatch::requeue): it is
+/// received again, by this receiver or another, marked as redelivered, or dropped and
+/// counted as lost if it was delivered as often as the ring allows
+/// ([`max_deliveries`](crate::RingBuilder::max_deliveries)). This is so with
+/// [`OnDeath::Discard`](crate::OnDeath::Discard) too, which is about the death of the
+/// process and about nothing else: if that dies while it holds the batch, other
+/// receivers get the messages (`OnDeath::Redeliver`), or they count as lost. Leaked
+/// (`mem::forget`), they are given back at the receiver's next call or at its drop.
+///
+/// ```
+/// # use memring::{Ring, Spsc};
+/// fn work(number: u64) -> Result<(), String> {
+///     (number != 301).then_some(()).ok_or(format!("cannot do {number}"))
+/// }
+///
+/// fn work_off(rx: &mut memring::Receiver<u64, Spsc>) -> Result<(), Box<dyn std::error::Error>> {
+///     let mut batch = rx.lease_batch(16)?;
+///     while let Some(message) = batch.get(0) {
+///         work(message.read())?; // gives this one back, and those behind it
+///         batch.release_first(1);
+///     }
+///     Ok(())
+/// }
+///
+/// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+/// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+/// for number in [300, 301, 302] {
+///     tx.send(number)?;
+/// }
+/// assert!(work_off(&mut rx).is_err());
+/// let again = rx.lease_batch(16)?;
+/// assert_eq!(again.iter().map(|m| m.read()).collect::<Vec<_>>(), [301, 302]);
+/// assert!(again.iter().all(|m| m.is_redelivered()));
+/// again.release();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "messages of a batch that is dropped are given back; call `release`"]
 pub struct LeaseBatch<'r, T: Message + ?Sized, K: Kind> {
     receiver: &'r mut Receiver<T, K>,
 }
@@ -31,48 +70,63 @@ impl<'r, T: Message + ?Sized, K: Kind> LeaseBatch<'r, T, K> {
         LeaseBatch { receiver }
     }
 
-    /// How many messages: at least one.
-    #[allow(clippy::len_without_is_empty)] // never empty
+    /// How many messages are held: at least one, until all are released by
+    /// [`release_first`](LeaseBatch::release_first).
     pub fn len(&self) -> usize {
         self.receiver.leased.len()
     }
 
-    /// The message at `index`, in the order of receipt.
+    /// Whether all messages are released.
+    pub fn is_empty(&self) -> bool {
+        self.receiver.leased.is_empty()
+    }
+
+    /// The message at `index`, in the order of receipt, of those that are held.
     #[inline]
     pub fn get(&self, index: usize) -> Option<LeasedMessage<'_, T>> {
-        let (claim, length) = *self.receiver.leased.get(index)?;
+        let (claim, length) = self.receiver.leased.get(index)?;
         Some(LeasedMessage {
             payload: self.receiver.view.payload(claim.position),
-            length: if self.receiver.connection.is_mapped() {
-                length
-            } else {
-                0
-            },
+            region: &self.receiver.connection.segment.region,
+            length,
             redeliveries: claim.redeliveries,
             message: PhantomData,
         })
     }
 
-    /// The messages in the order of receipt.
+    /// The messages that are held, in the order of receipt.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = LeasedMessage<'_, T>> {
         let all = 0..self.len();
         all.map(|index| self.get(index).expect("the index is below the length"))
     }
 
-    /// Acknowledges the messages, as dropping does.
-    pub fn release(self) {}
-
-    /// Gives the messages back, to be received again: each is then marked as
-    /// attempted once more, and dropped and counted as lost if that were more
-    /// often than the ring allows.
-    pub fn requeue(self) {
-        self.receiver.give_back_leases();
+    /// Acknowledges all messages that are held.
+    #[inline]
+    pub fn release(self) {
+        self.receiver.release_leases();
     }
+
+    /// Acknowledges the first `count` messages of those that are held, or all if there
+    /// are not so many. The others stay, and the first of them is at index 0 then.
+    ///
+    /// Senders are notified each time, so that work which is short is better released
+    /// a few messages at a time.
+    pub fn release_first(&mut self, count: usize) {
+        self.receiver.release_first_leases(count);
+    }
+
+    /// Gives the messages that are held back, to be received again, as dropping does:
+    /// each is then marked as redelivered once more, or dropped and counted as lost if
+    /// it was delivered as often as the ring allows.
+    pub fn requeue(self) {}
 }
 
 impl<T: Message + ?Sized, K: Kind> Drop for LeaseBatch<'_, T, K> {
+    #[inline]
     fn drop(&mut self) {
-        self.receiver.release_leases();
+        if !self.receiver.leased.is_empty() {
+            self.receiver.give_back_leases();
+        }
     }
 }
 
@@ -87,6 +141,8 @@ impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for LeaseBatch<'_, T, K> {
 /// One message of a [`LeaseBatch`], to read in place.
 pub struct LeasedMessage<'b, T: Message + ?Sized> {
     payload: Payload,
+    /// Asked at each use: the process may fork between two.
+    region: &'b Region,
     length: usize,
     redeliveries: u8,
     message: PhantomData<&'b T>,
@@ -97,10 +153,19 @@ impl<T: Message + ?Sized> LeasedMessage<'_, T> {
     /// ring's memory: zeroes, or no bytes.)
     #[inline]
     pub fn read(&self) -> T::Received {
-        if self.length == 0 {
-            return T::decode(&Blank, 0);
+        match self.mapped_length() {
+            0 => T::decode(&Blank, 0),
+            length => T::decode(&self.payload, length),
         }
-        T::decode(&self.payload, self.length)
+    }
+
+    /// Bytes of the message that are there to be read: none in a forked child.
+    #[inline(always)]
+    pub(super) fn mapped_length(&self) -> usize {
+        match self.region.is_mapped() {
+            true => self.length,
+            false => 0,
+        }
     }
 
     /// How often the message was given back before: 0 at the first receipt.
@@ -114,8 +179,8 @@ impl<T: Message + ?Sized> LeasedMessage<'_, T> {
     }
 
     /// Address of the message's first byte, for reading in place. Valid while
-    /// the lease lives, in the process that took it. A hostile peer may write
-    /// there at any time.
+    /// the lease lives, in the process that took it: in a forked child nothing, or
+    /// something else, is there. A hostile peer may write there at any time.
     #[inline]
     pub fn as_ptr(&self) -> *const u8 {
         self.payload.as_ptr()
@@ -141,21 +206,22 @@ where
 }
 
 impl<'b> LeasedMessage<'b, [u8]> {
-    /// Bytes of the message, checked once when it was leased.
+    /// Bytes of the message, checked once when it was leased. (In a forked child, which
+    /// does not have the ring's memory: 0.)
     #[inline]
     pub fn len(&self) -> usize {
-        self.length
+        self.mapped_length()
     }
 
     /// Whether the message has no bytes.
     pub fn is_empty(&self) -> bool {
-        self.length == 0
+        self.len() == 0
     }
 
     /// Copies as much of the message as fits, from its beginning, and says how
     /// many bytes.
     pub fn copy_to(&self, buffer: &mut [u8]) -> usize {
-        let length = self.length.min(buffer.len());
+        let length = self.mapped_length().min(buffer.len());
         if length > 0 {
             self.payload.load(&mut buffer[..length]);
         }
@@ -187,7 +253,28 @@ impl<T: Message + ?Sized> std::fmt::Debug for LeasedMessage<'_, T> {
 
 /// One message that this receiver holds, from [`Receiver::lease`].
 ///
-/// As [`LeaseBatch`], which it is one of.
+/// **Only [`release`](Lease::release) acknowledges it.** Dropped before, by a panic, a
+/// `?` or an early `return`, the message is given back, to be received again; see
+/// [`LeaseBatch`].
+///
+/// ```
+/// # use memring::{Ring, Spsc};
+/// # fn work(_: u64) -> Result<(), std::num::ParseIntError> { "x".parse::<u64>().map(drop) }
+/// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+/// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+/// # tx.send(7)?;
+/// let mut attempt = || {
+///     let lease = rx.lease()?;
+///     work(lease.read())?; // an error gives the message back
+///     lease.release(); // it is done, and only now acknowledged
+///     Ok::<(), Box<dyn std::error::Error>>(())
+/// };
+/// assert!(attempt().is_err());
+/// assert!(rx.lease()?.is_redelivered());
+/// assert_eq!(ring.stats().redelivered, 2); // for that one was dropped, too
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a lease that is dropped gives its message back; call `release`"]
 pub struct Lease<'r, T: Message + ?Sized, K: Kind> {
     batch: LeaseBatch<'r, T, K>,
 }
@@ -225,12 +312,13 @@ impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
         self.message().as_ptr()
     }
 
-    /// Acknowledges the message, as dropping does.
+    /// Acknowledges the message.
+    #[inline]
     pub fn release(self) {
         self.batch.release();
     }
 
-    /// Gives the message back; see [`LeaseBatch::requeue`].
+    /// Gives the message back, as dropping does; see [`LeaseBatch::requeue`].
     pub fn requeue(self) {
         self.batch.requeue();
     }

@@ -8,6 +8,7 @@ mod grant;
 mod iter;
 mod lease;
 mod outcome;
+mod peers;
 mod queries;
 mod receiver;
 mod ring;
@@ -18,7 +19,7 @@ mod waiting;
 
 pub use builder::RingBuilder;
 pub use grant::Grant;
-pub use iter::{Iter, TryIter};
+pub use iter::{IntoIter, Iter, TryIter};
 pub use lease::{Lease, LeaseBatch, LeaseReader, LeasedMessage, Snapshot};
 pub use receiver::Receiver;
 pub use ring::Ring;

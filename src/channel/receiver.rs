@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_utils::CachePadded;
 
 use super::endpoint::EndpointConnection;
+use super::lease::Leases;
 use super::ring::Ring;
 use super::stats::Stats;
 use super::waiting::{self, Wait, WaitError, WaitingEndpoint};
@@ -32,8 +33,8 @@ use crate::wait::WaitStrategy;
 pub struct Receiver<T: Message + ?Sized, K: Kind> {
     pub(super) side: CachePadded<ReceiveSideOf<K>>,
     pub(super) view: View<T>,
-    /// Messages handed out as leases that have not come back, with lengths.
-    pub(super) leased: Vec<(Claim, usize)>,
+    /// Messages handed out as leases that have not come back.
+    pub(super) leased: Leases,
     pub(super) connection: EndpointConnection,
     ring: Ring<T, K>,
 }
@@ -84,7 +85,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         Ok(Receiver {
             side: CachePadded::new(side),
             view,
-            leased: Vec::new(),
+            leased: Leases::default(),
             connection,
             ring: ring.clone(),
         })
@@ -107,8 +108,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
     /// Receives a message, waiting for one as long as it takes.
     ///
-    /// As [`Receiver::try_recv`] otherwise. Before any sender has ever been
-    /// attached it waits.
+    /// As [`Receiver::try_recv`] otherwise. As long as this receiver has seen no sender
+    /// since it attached, it waits.
     ///
     /// # Errors
     /// [`RecvError::Closed`] if the ring is closed and drained;
@@ -341,7 +342,7 @@ where
         let clone = Receiver {
             side: self.side.clone(),
             view: self.view,
-            leased: Vec::new(),
+            leased: Leases::default(),
             connection: self.connection.clone(),
             ring: self.ring.clone(),
         };

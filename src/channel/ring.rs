@@ -73,8 +73,9 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         self.is_mapped() && end::is_closed(&self.segment.block())
     }
 
-    /// Messages under way: sent and not yet received. Roughly, for others go on
-    /// meanwhile; from 0 to the capacity.
+    /// Messages under way: sent and not yet received, or given back. Roughly, for others
+    /// go on meanwhile; from 0 to the capacity. With many receivers, it takes a look at
+    /// every slot once a message was ever given back.
     pub fn len(&self) -> usize {
         if !self.is_mapped() {
             return 0;

@@ -67,6 +67,8 @@ impl<T: Table, L: Liveness, R: Recover> Members<'_, T, L, R> {
         failpoint!(EntryTaken);
         self.count_change(role);
         failpoint!(ArrivalCounted);
+        // Others may wait for a member of this role.
+        self.recover.wake_all();
         let _ = self.scan(&mut 0, usize::MAX);
         Ok(Attached {
             id,

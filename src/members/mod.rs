@@ -28,7 +28,7 @@ pub use id::MemberId;
 pub(crate) use id::{IDS, MemberSet};
 pub(crate) use reap::Scan;
 pub use table::Peer;
-pub(crate) use table::{Presence, Role, Table};
+pub(crate) use table::{Observed, Presence, Role, Table};
 
 /// The most probes of one recovery after it has found something to recover: each is
 /// a system call. A peer that says that the dead hold a million slots keeps a

@@ -15,7 +15,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::{
-    Admits, Attached, Liveness, MemberId, MemberSet, Members, Presence, Recover, Role, Scan, Table,
+    Admits, Attached, Liveness, MemberId, MemberSet, Members, Observed, Presence, Recover, Role,
+    Scan, Table,
 };
 use crate::models::{Steps, Witness, explore, live, spawn};
 use crate::sys::atomic::{AtomicU32, AtomicU64, Fences, Ordering};
@@ -258,7 +259,7 @@ impl World {
     }
 
     /// What an observer finds that remembers what it found before.
-    fn presence(&self, known: &mut Option<(u64, Presence)>) -> Presence {
+    fn presence(&self, known: &mut Observed) -> Presence {
         self.at(OBSERVER, |members| members.presence_since(ROLE, known).1)
     }
 }
@@ -269,7 +270,7 @@ fn dies(
     name: &str,
     steps: u32,
     number: u64,
-    prepare: impl Fn(&World, &mut Option<(u64, Presence)>) + Sync + Send + 'static,
+    prepare: impl Fn(&World, &mut Observed) + Sync + Send + 'static,
     act: impl Fn(Members<'_, Mortal<'_>, Mortal<'_>, Mortal<'_>>, Attached)
     + Copy
     + Sync
@@ -279,7 +280,7 @@ fn dies(
     let name = format!("{name} dies after {steps} steps");
     explore(&name, None, move || {
         let (world, member) = World::with_member();
-        let mut known = None;
+        let mut known = Observed::default();
         prepare(&world, &mut known);
         let dying = {
             let world = Arc::clone(&world);
@@ -337,7 +338,7 @@ fn models_dead_in_scanning() {
 /// An observer that sleeps until the member has gone.
 struct Observer<'a> {
     world: &'a World,
-    known: Option<(u64, Presence)>,
+    known: Observed,
 }
 
 impl Operation for Observer<'_> {
@@ -403,7 +404,10 @@ fn models_going_is_announced() {
             }
             // As if it had looked before the death.
             let epoch = world.table.epoch(ROLE).load(Ordering::Acquire);
-            let known = Some((epoch, Presence::Present));
+            let known = Observed {
+                latest: Some((epoch, Presence::Present)),
+                ..Observed::default()
+            };
             let going = {
                 let world = Arc::clone(&world);
                 spawn(move || match dead {

@@ -41,15 +41,32 @@ pub(crate) trait Table {
     fn epoch(&self, role: Role) -> &AtomicU64;
 }
 
-/// What can be said of the members of one role.
+/// What an observer can say of the members of one role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Presence {
-    /// No member has attached yet.
+    /// No member was attached at any time since the observer began to look.
     Never,
     /// A member that is alive is attached.
     Present,
-    /// There were members, and none is left.
+    /// There were members since then, and none is left.
     Gone,
+}
+
+/// What an observer knows of the members of one role (M6). By default it has looked
+/// since the object was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Observed {
+    /// Arrivals before it began to look.
+    before: u64,
+    /// What it found last, and the epoch at which that was true.
+    pub(crate) latest: Option<(u64, Presence)>,
+}
+
+impl Observed {
+    /// Whether it knows of a member that was there since it began to look.
+    pub(crate) fn has_seen_any(&self) -> bool {
+        matches!(self.latest, Some((_, Presence::Present | Presence::Gone)))
+    }
 }
 
 /// A member, as the table has it.
@@ -79,32 +96,52 @@ pub(super) fn dirty<T: Table>(
 }
 
 impl<T: Table, L: Liveness, R: Recover> Members<'_, T, L, R> {
-    /// Whether members of `role` are there, and the epoch at which that was true.
-    pub(crate) fn presence(&self, role: Role) -> (u64, Presence) {
-        // Before the entries. Acquire: pairs with the increment in `count_change`.
-        let epoch = self.table.epoch(role).load(Ordering::Acquire);
-        let is_alive = |(id, _)| self.liveness.is_alive(id);
-        let presence = if dirty(self.table, role.ids()).any(is_alive) {
-            Presence::Present
-        } else if epoch == 0 {
-            Presence::Never
-        } else {
-            Presence::Gone
+    /// An observer of `role` that begins to look now.
+    pub(crate) fn observe(&self, role: Role) -> Observed {
+        // Before the first look: a member that arrives in between was there since.
+        let entries = role.ids().map(|id| self.table.entry(MemberId(id)));
+        // Acquire: pairs with the swap in `attach`.
+        let arrivals = entries.map(|entry| entry.load(Ordering::Acquire) / GENERATION);
+        let mut observed = Observed {
+            before: arrivals.fold(0, u64::wrapping_add),
+            latest: None,
         };
-        (epoch, presence)
+        observed.latest = Some(self.presence(role, &observed));
+        observed
     }
 
-    /// [`Members::presence`]; as it was `known`, unless the epoch has changed since.
-    pub(crate) fn presence_since(
-        &self,
-        role: Role,
-        known: &mut Option<(u64, Presence)>,
-    ) -> (u64, Presence) {
+    /// Whether members of `role` are there, and the epoch at which that was true. Asks
+    /// for the locks of all that may be.
+    pub(crate) fn presence(&self, role: Role, observed: &Observed) -> (u64, Presence) {
+        // Before the entries. Acquire: pairs with the increment in `count_change`.
+        let epoch = self.table.epoch(role).load(Ordering::Acquire);
+        let mut arrivals = 0u64;
+        for id in role.ids().map(MemberId) {
+            // Acquire: pairs with the swap in `attach`.
+            let entry = self.table.entry(id).load(Ordering::Acquire);
+            if entry & DIRTY != 0 && self.liveness.is_alive(id) {
+                return (epoch, Presence::Present);
+            }
+            arrivals = arrivals.wrapping_add(entry / GENERATION);
+        }
+        // An entry that was taken stays counted when its member has gone, so that one
+        // that came and went between two looks was seen.
+        match observed.has_seen_any() || arrivals != observed.before {
+            true => (epoch, Presence::Gone),
+            false => (epoch, Presence::Never),
+        }
+    }
+
+    /// [`Members::presence`]; as it was found last, unless the epoch has changed since.
+    pub(crate) fn presence_since(&self, role: Role, observed: &mut Observed) -> (u64, Presence) {
         // Acquire: pairs with the increment in `count_change`.
         let epoch = self.table.epoch(role).load(Ordering::Acquire);
-        match *known {
-            Some(known) if known.0 == epoch => known,
-            _ => *known.insert(self.presence(role)),
+        match observed.latest {
+            Some(latest) if latest.0 == epoch => latest,
+            _ => {
+                let found = self.presence(role, observed);
+                *observed.latest.insert(found)
+            }
         }
     }
 

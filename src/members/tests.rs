@@ -5,7 +5,9 @@ use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 
 use super::table::{DIRTY, GENERATION};
-use super::{Admits, Liveness, MemberId, MemberSet, Members, Presence, Recover, Role, Scan, Table};
+use super::{
+    Admits, Liveness, MemberId, MemberSet, Members, Observed, Presence, Recover, Role, Scan, Table,
+};
 use crate::sys::atomic::{AtomicU64, Ordering};
 
 const FIRST: u16 = 4;
@@ -130,17 +132,61 @@ impl Recover for ScriptedObject {
 fn a_coming_and_a_going_are_counted_and_a_going_wakes() {
     let object = ScriptedObject::new();
     let members = object.members();
-    assert_eq!(members.presence(ROLE), (0, Presence::Never));
+    assert_eq!(
+        members.presence(ROLE, &Observed::default()),
+        (0, Presence::Never)
+    );
     let attached = members.attach(ROLE, Admits::Many, 1).expect("a place");
     assert_eq!(attached.id, MemberId(FIRST));
     assert_eq!(object.entry_of(FIRST), GENERATION | DIRTY);
-    assert_eq!(members.presence(ROLE), (1, Presence::Present));
-    assert_eq!(object.wakes.get(), 0);
-    members.detach(&attached, true);
-    assert_eq!(members.presence(ROLE), (2, Presence::Gone));
-    assert_eq!(object.entry_of(FIRST), GENERATION);
+    assert_eq!(
+        members.presence(ROLE, &Observed::default()),
+        (1, Presence::Present)
+    );
     assert_eq!(object.wakes.get(), 1);
+    members.detach(&attached, true);
+    assert_eq!(
+        members.presence(ROLE, &Observed::default()),
+        (2, Presence::Gone)
+    );
+    assert_eq!(object.entry_of(FIRST), GENERATION);
+    assert_eq!(object.wakes.get(), 2);
     assert!(object.recovered.borrow().is_empty());
+}
+
+/// M6: what was before an observer does not count, however it is found out; a member
+/// that comes and goes between two looks does.
+#[test]
+fn an_observer_has_seen_who_came_since_it_began_to_look() {
+    let object = ScriptedObject::new();
+    let members = object.members();
+    let attach = || members.attach(ROLE, Admits::Many, 1).expect("a place");
+    let leave = |attached| members.detach(&attached, true);
+    leave(attach());
+    let mut observed = members.observe(ROLE);
+    assert_eq!(
+        members.presence_since(ROLE, &mut observed).1,
+        Presence::Never
+    );
+    // As the death of a member before that is found out.
+    members.count_change(ROLE);
+    assert_eq!(
+        members.presence_since(ROLE, &mut observed).1,
+        Presence::Never
+    );
+    leave(attach());
+    assert_eq!(
+        members.presence_since(ROLE, &mut observed).1,
+        Presence::Gone
+    );
+    let attached = attach();
+    let mut observed = members.observe(ROLE);
+    assert!(observed.has_seen_any());
+    leave(attached);
+    assert_eq!(
+        members.presence_since(ROLE, &mut observed).1,
+        Presence::Gone
+    );
 }
 
 /// A poisoned handle has not given back what it held: a scan does it.
@@ -167,7 +213,7 @@ fn an_id_that_was_left_dirty_is_recovered_by_its_successor() {
     let attached = attached.expect("the place of the dead");
     assert_eq!(attached.id, MemberId(FIRST));
     assert_eq!(*object.recovered.borrow(), [FIRST]);
-    assert_eq!(object.wakes.get(), 1);
+    assert_eq!(object.wakes.get(), 2);
     assert_eq!(object.entry_of(FIRST), (4 * GENERATION) | DIRTY);
 }
 

@@ -38,7 +38,8 @@ pub enum OnDeath {
     /// often it was given back: at least once.
     #[default]
     Redeliver,
-    /// It is counted as lost: at most once.
+    /// It is counted as lost: at most once. (A lease that is dropped by a receiver that
+    /// is alive is delivered again all the same.)
     Discard,
 }
 

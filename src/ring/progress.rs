@@ -4,6 +4,7 @@
 use super::kind::RingKind;
 use super::layout::{Cell, RECEIVERS, SENDERS};
 use super::memory::Memory;
+use super::recover;
 use super::slot::{SlotState, SlotWord, before};
 use crate::error::Side;
 use crate::members::MemberId;
@@ -28,12 +29,32 @@ pub(crate) fn progress<M: Memory>(memory: &M, kind: RingKind) -> Progress {
     let received = memory.cell(received_cell(kind)).load(Ordering::Acquire);
     let sent = first_unused(memory, kind);
     let received = first_where(memory, received, |_, ahead| ahead <= 0);
-    let under_way = (sent.wrapping_sub(received) as i64).max(0) as u64;
+    let mut under_way = (sent.wrapping_sub(received) as i64).max(0) as u64;
+    if kind.has_many_receivers() {
+        under_way += given_back_before(memory, received);
+    }
     Progress {
         sent,
         received,
         len: under_way.min(memory.geometry().capacity()) as usize,
     }
+}
+
+/// Messages that were given back behind the head, before `received` (R12). A walk over
+/// all slots, once anything was ever given back.
+fn given_back_before<M: Memory>(memory: &M, received: u64) -> u64 {
+    // Acquire: pairs with the increment in `announce_requeue`.
+    if memory.cell(Cell::Requeues).load(Ordering::Acquire) == 0 {
+        return 0;
+    }
+    let geometry = memory.geometry();
+    let lap_before = (1..=geometry.capacity()).map(|back| received.wrapping_sub(back));
+    let is_it = |position: &u64| {
+        // Acquire: as for the other words.
+        let word = SlotWord(memory.word(*position).load(Ordering::Acquire));
+        recover::was_given_back(word) && geometry.lap_delta(word, *position) <= 0
+    };
+    lap_before.filter(is_it).count() as u64
 }
 
 /// The endpoint that holds the slot that `side` needs next, if one does, and the

@@ -133,6 +133,10 @@ pub trait ReceiveSide: Sized + Send {
     /// Acknowledges a message; several are released in the order of claims. In order:
     /// all that were claimed.
     fn release<M: Memory>(&mut self, memory: &M, claim: Claim);
+    /// In order only: acknowledges what was claimed before `next`, which is still held.
+    fn release_before<M: Memory>(&mut self, _memory: &M, _next: Claim) {
+        unreachable!("a side that is not in order releases claims one by one");
+    }
     /// Gives all claimed messages back to be received again, in order of claims.
     fn requeue<M: Memory>(
         &mut self,

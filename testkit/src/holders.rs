@@ -174,7 +174,9 @@ pub fn put<T: Load + ?Sized, K: Kind>(tx: &mut Sender<T, K>, numbers: std::ops::
 pub fn get<T: Load + ?Sized, K: Kind>(rx: &mut Receiver<T, K>) -> (u64, u8) {
     let lease = rx.lease_timeout(LONG).expect("a message");
     assert_eq!(lease.redeliveries() > 0, lease.is_redelivered());
-    (T::stamp(&lease.read()).number, lease.redeliveries())
+    let got = (T::stamp(&lease.read()).number, lease.redeliveries());
+    lease.release();
+    got
 }
 
 /// As [`get`], `count` times, in the order of numbers.

@@ -157,6 +157,7 @@ pub fn receive<T: Load + ?Sized, K: Kind>(
                         for message in leased.iter() {
                             note(T::stamp(&message.read()), message.redeliveries());
                         }
+                        leased.release();
                     })
                 } else {
                     rx.lease().map(|lease| {

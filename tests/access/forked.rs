@@ -74,8 +74,9 @@ fn receiver_is_refused<K: Kind>(receiver: &mut Receiver<u64, K>) {
     ));
     let lease = receiver.try_lease_batch(2).map(drop);
     assert_eq!(lease, Err(TryRecvError::Failed(forked)));
-    assert_eq!(receiver.iter().next(), None);
-    assert_eq!(receiver.try_iter().next(), None);
+    assert_eq!(receiver.iter().next(), Some(Err(RecvError::Failed(forked))));
+    let error = TryRecvError::Failed(forked);
+    assert_eq!(receiver.try_iter().next(), Some(Err(error)));
     assert_eq!(receiver.close(), Err(forked));
     assert_eq!((receiver.len(), receiver.is_empty()), (0, true));
     assert_eq!(receiver.stats(), memring::Stats::default());
@@ -123,7 +124,7 @@ fn inherited<K: Kind>() {
     assert_eq!((stats.senders.len(), stats.receivers.len()), (1, 1));
     assert!(stats.senders[0].alive && stats.receivers[0].alive && !stats.closed);
     sender.send(3).unwrap();
-    assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(receiver.try_iter().eq([1, 2, 3].map(Ok)));
     // A child that opens the ring itself talks with its parent.
     drop(sender);
     in_child(|| {
@@ -158,12 +159,35 @@ fn inherited_guards<K: Kind>() {
     });
     in_child(|| drop(guards.take()));
     let (mut grant, lease) = guards.into_inner().unwrap();
+    let message = lease.message(); // made here, and read there
+    in_child(|| assert_eq!(message.read(), 0));
     assert_eq!(lease.read(), 1);
     lease.release();
     grant.write(3).unwrap();
     grant.commit().unwrap();
-    assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [2, 3]);
+    assert!(receiver.try_iter().eq([2, 3].map(Ok)));
     assert_eq!((ring.stats().redelivered, ring.stats().lost), (0, 0));
+}
+
+/// Bytes that were leased before the fork: each way to read them finds none there.
+fn inherited_bytes<K: Kind>() {
+    if ran_in_own_process() {
+        return;
+    }
+    let ring = Ring::<[u8], K>::anonymous(4).unwrap();
+    let (mut sender, mut receiver) = (ring.sender().unwrap(), ring.receiver().unwrap());
+    sender.send(b"bytes").unwrap();
+    let mut batch = receiver.lease_batch(2).unwrap();
+    let message = batch.get(0).unwrap();
+    in_child(|| {
+        assert_eq!((message.len(), message.is_empty()), (0, true));
+        assert_eq!(message.copy_to(&mut [9; 9]), 0);
+        assert_eq!(message.read(), b"");
+    });
+    in_child(|| batch.release_first(1));
+    assert_eq!(batch.get(0).unwrap().read(), b"bytes");
+    batch.release();
+    assert_eq!((ring.len(), ring.stats().redelivered), (0, 0));
 }
 
 /// A child that outlives its parent does not keep it alive.
@@ -198,7 +222,7 @@ fn a_child_keeps_no_parent_alive<K: Kind>() {
     drop(release);
 }
 
-for_each_kind!(inherited, inherited_guards);
+for_each_kind!(inherited, inherited_guards, inherited_bytes);
 for_each_kind!([spsc mpmc] a_child_keeps_no_parent_alive);
 
 #[test]

@@ -159,12 +159,9 @@ fn figures<K: Kind>() {
     let stats = receiver.stats();
     assert_eq!((stats.lost, stats.redelivered), (0, 1));
     let many = K::KIND.has_many_receivers();
-    let rest: Vec<u64> = receiver
-        .lease_batch(4)
-        .unwrap()
-        .iter()
-        .map(|m| m.read())
-        .collect();
+    let leased = receiver.lease_batch(4).unwrap();
+    let rest: Vec<u64> = leased.iter().map(|m| m.read()).collect();
+    leased.release();
     assert_eq!(rest, if many { [2, 1] } else { [1, 2] });
     sender.send(3).unwrap();
     let first = receiver.try_recv().unwrap();

@@ -64,7 +64,9 @@ fn closed_for_receivers<K: Kind>() {
     assert_eq!(receiver.try_recv(), Ok(0));
     assert_eq!(receiver.recv(), Ok(1));
     assert_eq!(receiver.recv_timeout(LONG), Ok(2));
-    assert_eq!(receiver.lease().unwrap().read(), 3);
+    let lease = receiver.lease().unwrap();
+    assert_eq!(lease.read(), 3);
+    lease.release();
     let mut rest = Vec::new();
     assert_eq!(receiver.recv_batch(&mut rest, 9), Ok(2));
     assert_eq!(rest, [4, 5]);
@@ -141,7 +143,12 @@ fn disconnected_for_receivers<K: Kind>() {
         // Drained first.
         assert_eq!(receiver.try_recv(), Ok(1));
         assert_eq!(receiver.recv(), Ok(2));
-        assert_eq!(receiver.iter().collect::<Vec<_>>(), [3], "round {round}");
+        let mut messages = receiver.iter();
+        assert_eq!(messages.next(), Some(Ok(3)), "round {round}");
+        assert_eq!(messages.next(), Some(Err(RecvError::Disconnected)));
+        let mut messages = receiver.try_iter();
+        assert_eq!(messages.next(), Some(Err(TryRecvError::Disconnected)));
+        assert_eq!(messages.next(), None);
         assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
         assert_eq!(receiver.recv(), Err(RecvError::Disconnected));
         assert_eq!(
@@ -297,10 +304,10 @@ fn a_batch_that_goes_on_later_loses_nothing() {
     let mut messages = 0..9;
     let mut received = Vec::new();
     while let Err(error) = sender.try_send_batch(messages.by_ref()) {
-        received.extend(receiver.try_iter());
+        received.extend(receiver.try_iter().map(Result::unwrap));
         sender.try_send(error.cause.into_message()).unwrap();
     }
-    received.extend(receiver.try_iter());
+    received.extend(receiver.try_iter().map(Result::unwrap));
     assert_eq!(received, (0..9).collect::<Vec<_>>());
 }
 

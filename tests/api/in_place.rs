@@ -49,8 +49,10 @@ fn byte_messages_in_place<K: Kind>() {
     assert_eq!(&some, b"hello..");
     assert_eq!(lease.copy_to(&mut some[..2]), 2);
     assert_eq!(lease.read(), b"hello");
-    drop(lease);
-    assert!(receiver.lease().unwrap().is_empty());
+    lease.release();
+    let lease = receiver.lease().unwrap();
+    assert!(lease.is_empty());
+    lease.release();
     let mut buffer = b"old".to_vec();
     assert!(receiver.try_recv_into(&mut buffer).is_err());
     assert_eq!(buffer, b"old");

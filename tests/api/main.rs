@@ -2,9 +2,11 @@
 //! calls; what the fuzzer found.
 
 mod attach;
+mod batches;
 mod counts;
 mod ends;
 mod errors;
+mod guards;
 mod in_place;
 mod large;
 mod markers;

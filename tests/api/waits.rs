@@ -4,7 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use memring::{
-    Kind, RecvTimeoutError, Ring, SendTimeoutError, TryRecvError, WaitStrategy, Wakeups,
+    Kind, RecvError, RecvTimeoutError, Ring, SendTimeoutError, TryRecvError, WaitForPeerError,
+    WaitStrategy, Wakeups,
 };
 use memring_testkit::for_each_kind;
 use memring_testkit::time::{LONG, in_time};
@@ -84,7 +85,9 @@ fn who_waits_is_woken<K: Kind>() {
         thread::sleep(SHORT);
         in_time(move || {
             assert_eq!(receiver.recv(), Ok(2));
-            assert_eq!(receiver.lease_timeout(LONG).unwrap().read(), 3);
+            let lease = receiver.lease_timeout(LONG).unwrap();
+            assert_eq!(lease.read(), 3);
+            lease.release();
             let mut rest = Vec::new();
             assert_eq!(receiver.recv_batch(&mut rest, 3), Ok(1));
         });
@@ -132,7 +135,7 @@ fn spinners_spin<K: Kind>() {
             sender.send(value).unwrap();
         }
     });
-    in_time(move || assert!(receiver.iter().eq(0..100)));
+    in_time(move || assert!(receiver.iter().take(100).eq((0..100).map(Ok))));
     late.join().unwrap();
 }
 
@@ -141,21 +144,102 @@ fn iterators<K: Kind>() {
     let (mut sender, mut receiver) = (ring.sender().unwrap(), ring.receiver().unwrap());
     assert_eq!(receiver.try_iter().next(), None);
     sender.send_batch(0..5).unwrap();
-    assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+    assert!(receiver.try_iter().eq((0..5).map(Ok)));
     sender.send_batch(0..3).unwrap();
     let mut seen = Vec::new();
     for message in &mut receiver {
-        seen.push(message);
-        if message == 2 {
+        seen.push(message.unwrap());
+        if message == Ok(2) {
             sender.send(9).unwrap();
             break;
         }
     }
     assert_eq!(seen, [0, 1, 2]);
     drop(sender);
-    assert_eq!(receiver.iter().collect::<Vec<_>>(), [9]);
-    assert_eq!(receiver.try_iter().next(), None);
-    assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+    let mut messages = receiver.iter();
+    assert_eq!(messages.next(), Some(Ok(9)));
+    assert_eq!(messages.next(), Some(Err(RecvError::Disconnected)));
+    let mut there = receiver.try_iter();
+    assert_eq!(there.next(), Some(Err(TryRecvError::Disconnected)));
+    assert_eq!(there.next(), None);
+    // Other calls find the same again.
+    assert_eq!(receiver.recv(), Err(RecvError::Disconnected));
+    ring.close().unwrap();
+    let mut messages = receiver.into_iter();
+    assert_eq!((messages.next(), messages.next()), (None, None));
+    assert!(messages.into_inner().is_closed());
+}
+
+/// `Disconnected` is one item each time that it becomes true, and the next call waits: so
+/// `flatten` comes by all that senders send who start when others have gone.
+fn iteration_goes_on_with_the_next_sender<K: Kind>() {
+    let ring = Ring::<u64, K>::anonymous(4).unwrap();
+    let receiver = ring.receiver().unwrap();
+    let (mut first, other) = (ring.sender().unwrap(), ring.clone());
+    let senders = thread::spawn(move || {
+        first.send(1).unwrap();
+        drop(first);
+        for _ in 0..2 {
+            thread::sleep(SHORT);
+            // Comes and goes, and has sent nothing.
+            drop(other.sender().unwrap());
+        }
+        let mut second = other.sender().unwrap();
+        second.send(2).unwrap();
+        other.close().unwrap();
+    });
+    let got = in_time(move || receiver.into_iter().flatten().collect::<Vec<_>>());
+    assert_eq!(got, [1, 2]);
+    senders.join().unwrap();
+}
+
+/// A call after the item waits, and finds a peer that came and went.
+fn each_time_that_it_becomes_true<K: Kind>() {
+    let ring = Ring::<u64, K>::anonymous(4).unwrap();
+    let mut receiver = ring.receiver().unwrap();
+    let mut messages = receiver.iter();
+    for _ in 0..3 {
+        drop(ring.sender().unwrap());
+        assert_eq!(messages.next(), Some(Err(RecvError::Disconnected)));
+    }
+    // Once only: the next call waits for what comes now.
+    let late = ring.clone();
+    let late = thread::spawn(move || {
+        thread::sleep(SHORT);
+        late.close().unwrap();
+    });
+    assert_eq!(messages.next(), None);
+    late.join().unwrap();
+}
+
+fn who_waits_for_a_peer_is_woken<K: Kind>() {
+    for strategy in STRATEGIES {
+        let ring = Ring::<u64, K>::anonymous(1).unwrap();
+        let mut receiver = ring.receiver_with(strategy).unwrap();
+        let timeout = Err(WaitForPeerError::Timeout);
+        assert_eq!(receiver.wait_for_peer(Duration::ZERO), timeout);
+        assert_eq!(receiver.wait_for_peer(SHORT), timeout);
+        assert!(receiver.peers().is_empty() && !receiver.is_disconnected());
+        let other = ring.clone();
+        let late = thread::spawn(move || {
+            thread::sleep(SHORT);
+            other.sender().unwrap()
+        });
+        let mut receiver = in_time(move || {
+            receiver.wait_for_peer(Duration::MAX).unwrap();
+            receiver
+        });
+        let mut sender = late.join().unwrap();
+        assert_eq!(sender.wait_for_peer(Duration::ZERO), Ok(()));
+        let [senders, receivers] = [receiver.peers(), sender.peers()];
+        assert_eq!((senders.len(), receivers.len()), (1, 1));
+        assert_eq!(senders[0].pid, std::process::id());
+        drop(sender);
+        assert!(receiver.is_disconnected());
+        ring.close().unwrap();
+        let closed = Err(WaitForPeerError::Closed);
+        assert_eq!(receiver.wait_for_peer(LONG), closed);
+    }
 }
 
 for_each_kind!(
@@ -163,5 +247,8 @@ for_each_kind!(
     who_waits_is_woken,
     before_the_other_side_has_ever_come,
     spinners_spin,
+    iteration_goes_on_with_the_next_sender,
+    each_time_that_it_becomes_true,
+    who_waits_for_a_peer_is_woken,
     iterators,
 );

@@ -58,6 +58,7 @@ pub fn paused<K: Kind>(args: &Args) {
         let lease = rx.lease().expect("a message in the end");
         assert_eq!(lease.redeliveries(), 0);
         board.set(GOT, 1 + Line::stamp(&lease.read()).number);
+        lease.release();
     }
 }
 

@@ -58,6 +58,7 @@ pub fn taster<K: Kind>(args: &Args) {
             board.wait_to_be_killed();
         }
         board.add(COUNTS + number as usize, 1);
+        lease.release();
     }
 }
 
@@ -197,6 +198,7 @@ fn one_receiver_gets_what_comes_again_in_order() {
             usize::from(lease.redeliveries()),
         );
         assert_eq!(found, (stamp, attempt));
+        lease.release();
     }
 }
 

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use memring::{Kind, RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, WaitStrategy};
+use memring::{
+    Kind, RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, WaitForPeerError,
+    WaitStrategy,
+};
 use memring_testkit::children::{Args, Child};
 use memring_testkit::for_each_kind;
 use memring_testkit::holders::expect_in_order;
 use memring_testkit::homes::{Home, RING};
 use memring_testkit::loads::{Line, Load};
+use memring_testkit::time::LONG;
 use memring_testkit::verbs::{self, Verb};
 
 /// Long enough to be asleep and to have looked round more than once.
@@ -90,10 +94,11 @@ fn receivers_drain_then_see_the_senders_gone<K: Kind>() {
         let error = rx.recv_timeout(A_WHILE).err();
         assert_eq!(error, Some(RecvTimeoutError::Disconnected));
     }
-    // And again for a receiver that comes now.
+    // Not for a receiver that comes now: it has seen nobody.
     drop(rx);
     let mut rx = ring.receiver().expect("attach a receiver");
-    assert_eq!(rx.recv().err(), Some(RecvError::Disconnected));
+    let error = rx.recv_timeout(A_WHILE).err();
+    assert_eq!(error, Some(RecvTimeoutError::Timeout(None)));
 }
 
 for_each_kind!(receivers_drain_then_see_the_senders_gone);
@@ -186,6 +191,78 @@ fn nobody_has_gone_before_anybody_came<K: Kind>() {
 }
 
 for_each_kind!(nobody_has_gone_before_anybody_came);
+
+/// A restart behaves as the first start did: what came and went before counts for nothing,
+/// and neither does a dead member that is found later.
+fn a_second_run_waits_as_the_first_did<K: Kind>() {
+    let home = Home::new();
+    let board = home.board("board", 2);
+    let ring = create::<K>(&home, 2);
+    for run in 0..2 {
+        let mut tx = ring.sender().expect("attach a sender");
+        if run == 0 {
+            verbs::send(&mut tx, Verb::One, 0, 0, 2).expect("fill the ring");
+        }
+        let full = tx.send_timeout(Line::numbered(2), A_WHILE);
+        let waited = matches!(full, Err(SendTimeoutError::Timeout(_, None)));
+        assert!(waited, "run {run}: {full:?}");
+        assert!(!tx.is_disconnected() && tx.peers().is_empty());
+        drop(tx);
+        if run == 0 {
+            let child = spawn::<K>(&home, "ends receiver", 0, 0, "stay");
+            board.wait(READY, 1);
+            child.kill();
+        }
+    }
+    // The other way round, and to a sender that was alive when this one attached.
+    let child = spawn::<K>(&home, "ends sender", 2, 2, "stay");
+    board.wait(READY, 2);
+    let mut rx = ring.receiver().expect("attach a receiver");
+    assert_eq!(rx.peers().len(), 1);
+    assert_eq!(rx.peers()[0].pid, child.pid());
+    expect_in_order(&mut rx, 0..2);
+    child.kill();
+    assert!(rx.is_disconnected());
+    assert_eq!(rx.recv().err(), Some(RecvError::Disconnected));
+    drop(rx);
+    let mut rx = ring.receiver().expect("attach a receiver");
+    assert!(!rx.is_disconnected());
+    let error = rx.recv_timeout(A_WHILE).err();
+    assert_eq!(error, Some(RecvTimeoutError::Timeout(None)));
+    // One that comes and goes while this one does not look was seen.
+    board.set(LEAVE, 1);
+    spawn::<K>(&home, "ends sender", 2, 2, "stay").finish();
+    assert_eq!(rx.recv().err(), Some(RecvError::Disconnected));
+}
+
+for_each_kind!(a_second_run_waits_as_the_first_did);
+
+/// A receiver that sleeps until a sender comes is woken by its arrival.
+fn a_peer_is_waited_for<K: Kind>() {
+    let home = Home::new();
+    let board = home.board("board", 2);
+    let ring = create::<K>(&home, 2);
+    let strategy = WaitStrategy::Park;
+    let mut rx = ring.receiver_with(strategy).expect("attach a receiver");
+    let none = rx.wait_for_peer(A_WHILE);
+    assert_eq!(none, Err(WaitForPeerError::Timeout));
+    board.set(LEAVE, 1);
+    let child = spawn::<K>(&home, "ends sender", 0, 1, "stay");
+    rx.wait_for_peer(LONG).expect("a sender comes");
+    // Waits until the sender has gone, which ends nothing.
+    let mut messages = rx.iter();
+    assert_eq!(messages.next(), Some(Ok(Line::numbered(0))));
+    child.finish();
+    assert_eq!(messages.next(), Some(Err(RecvError::Disconnected)));
+    // The next call waits for another sender.
+    let child = spawn::<K>(&home, "ends sender", 1, 2, "stay");
+    assert_eq!(messages.next(), Some(Ok(Line::numbered(1))));
+    child.finish();
+    ring.close().expect("close the ring");
+    assert_eq!(messages.next(), None);
+}
+
+for_each_kind!(a_peer_is_waited_for);
 
 fn closing_wakes_the_sleepers<K: Kind>() {
     for role in ["ends sender", "ends receiver"] {

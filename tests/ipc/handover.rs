@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use memring::{Mpmc, Ring};
+use memring::{Mpmc, RecvError, Ring};
 use memring_testkit::children::{Args, Child};
 use memring_testkit::homes::Home;
 use memring_testkit::sockets::{pass, take};
@@ -44,7 +44,10 @@ fn answer(there: OwnedFd, back: OwnedFd) {
     let mut rx = there.receiver().expect("attach a receiver");
     let mut tx = back.sender().expect("attach a sender");
     for number in rx.iter() {
-        tx.send(2 * number).expect("answer");
+        match number {
+            Ok(number) => tx.send(2 * number).expect("answer"),
+            Err(error) => return assert_eq!(error, RecvError::Disconnected),
+        }
     }
 }
 
@@ -83,7 +86,14 @@ fn a_ring_is_inherited_over_exec() {
 pub fn handed(_args: &Args) {
     let ring = Pipe::from_fd(std::io::stdin()).expect("take the ring");
     let mut rx = ring.receiver().expect("attach a receiver");
-    assert!(rx.iter().eq(0..NUMBERS));
+    let mut messages = rx.iter();
+    assert!(
+        messages
+            .by_ref()
+            .take(NUMBERS as usize)
+            .eq((0..NUMBERS).map(Ok))
+    );
+    assert_eq!(messages.next(), Some(Err(RecvError::Disconnected)));
 }
 
 #[test]

@@ -4,7 +4,6 @@
 //! None of them unwraps: a panic in one must be the library's.
 
 use std::hint::black_box;
-use std::iter::repeat_n;
 
 use memring::{FenceMode, Kind, Message, Receiver, Ring, RingBuilder, Sender, Wakeups};
 
@@ -95,7 +94,7 @@ macro_rules! operations {
 
             #[inline(never)]
             fn send_batch(sender: &mut To, message: $message) -> usize {
-                sender.send_batch(repeat_n(message, BATCH)).unwrap_or(0)
+                sender.send_slice(&[message; BATCH]).unwrap_or(0)
             }
 
             #[inline(never)]

@@ -75,9 +75,11 @@ impl Tx<1> for LineTx {
         Ok(())
     }
 
-    fn send_batch(&mut self, messages: impl Iterator<Item = [u64; 1]>) -> Result<()> {
+    fn send_batch(&mut self, messages: &[[u64; 1]]) -> Result<()> {
         // A line holds one message: only the last of a batch could ever be seen.
-        messages.last().map_or(Ok(()), |message| self.send(message))
+        messages
+            .last()
+            .map_or(Ok(()), |message| self.send(*message))
     }
 }
 

@@ -27,7 +27,7 @@ pub trait Tx<const N: usize> {
     /// Send one message as one publication.
     fn send(&mut self, message: [u64; N]) -> Result<()>;
     /// Send several, in whatever way is best for it.
-    fn send_batch(&mut self, messages: impl Iterator<Item = [u64; N]>) -> Result<()>;
+    fn send_batch(&mut self, messages: &[[u64; N]]) -> Result<()>;
 }
 
 /// Receives.

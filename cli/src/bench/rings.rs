@@ -57,8 +57,8 @@ impl<const N: usize, K: Kind> Tx<N> for Sender<[u64; N], K> {
         }
     }
 
-    fn send_batch(&mut self, messages: impl Iterator<Item = [u64; N]>) -> Result<()> {
-        match Sender::send_batch(self, messages) {
+    fn send_batch(&mut self, messages: &[[u64; N]]) -> Result<()> {
+        match Sender::send_slice(self, messages) {
             Ok(_) => Ok(()),
             Err(error) => bail!("cannot send: {}", error.cause),
         }

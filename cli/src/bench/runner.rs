@@ -112,6 +112,7 @@ fn send<const N: usize>(
     end: u64,
 ) -> Result<Outcome> {
     let mut number = 0;
+    let mut made = Vec::with_capacity(batch);
     while now() < end {
         let stop = number + STRIDE;
         if batch == 1 {
@@ -122,7 +123,9 @@ fn send<const N: usize>(
         } else {
             while number < stop {
                 let next = number + batch as u64;
-                tx.send_batch((number..next).map(|number| message(sender, number)))?;
+                made.clear();
+                made.extend((number..next).map(|number| message(sender, number)));
+                tx.send_batch(&made)?;
                 number = next;
             }
         }

@@ -21,15 +21,12 @@ pub struct SocketLink;
 /// One end of a stream.
 pub struct Stream<const N: usize> {
     file: File,
-    /// A batch on its way out.
-    batch: Vec<[u64; N]>,
 }
 
 impl<const N: usize> Stream<N> {
     fn new(fd: OwnedFd) -> Self {
         Stream {
             file: File::from(fd),
-            batch: Vec::new(),
         }
     }
 
@@ -97,11 +94,9 @@ impl<const N: usize> Tx<N> for Stream<N> {
             .context("cannot send")
     }
 
-    fn send_batch(&mut self, messages: impl Iterator<Item = [u64; N]>) -> Result<()> {
-        self.batch.clear();
-        self.batch.extend(messages);
+    fn send_batch(&mut self, messages: &[[u64; N]]) -> Result<()> {
         self.file
-            .write_all(cast_slice(&self.batch))
+            .write_all(cast_slice(messages))
             .context("cannot send")
     }
 }

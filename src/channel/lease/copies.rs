@@ -16,11 +16,6 @@ impl<T: Message + ?Sized> LeasedMessage<'_, T> {
             length => T::decode_into(&self.payload, length, message),
         }
     }
-
-    /// Bytes of the message that are there to be read.
-    pub(super) fn mapped_length(&self) -> usize {
-        self.length
-    }
 }
 
 impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {

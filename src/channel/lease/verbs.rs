@@ -17,8 +17,9 @@ use crate::sys::failpoints::failpoint;
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// Takes a message to read in place, if there is one now.
     ///
-    /// It is acknowledged when the [`Lease`] is released or dropped: at least
-    /// once, should this process die before.
+    /// Only [`Lease::release`] acknowledges it: a lease that is dropped, by a panic or a
+    /// `?` say, gives the message back, and so does the death of this process. At least
+    /// once, therefore.
     ///
     /// # Errors
     /// As [`Receiver::try_recv`].
@@ -67,7 +68,9 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     }
 
     /// Takes up to `max` messages that are there now (at least one, whatever
-    /// `max`), to read in place and acknowledge together.
+    /// `max`), to read in place and acknowledge together, or from the first on
+    /// ([`LeaseBatch::release_first`]). What is not acknowledged is given back when the
+    /// batch is dropped.
     ///
     /// # Errors
     /// As [`Receiver::try_recv`] if there was not even one.
@@ -116,7 +119,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     #[inline(always)]
     fn lease_within(&mut self, wait: Wait, max: usize) -> Result<LeaseBatch<'_, T, K>, WaitError> {
         let first = self.claim(wait)?;
-        self.leased.push((first.claim, first.length));
+        self.leased.push(first.claim, first.length);
         if max > 1 {
             self.lease_more(max);
         }
@@ -129,7 +132,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         let max = max.min(self.view.geometry().capacity() as usize);
         while self.leased.len() < max {
             match self.claim_another() {
-                Ok(opened) => self.leased.push((opened.claim, opened.length)),
+                Ok(opened) => self.leased.push(opened.claim, opened.length),
                 Err(error @ ClaimError::Corrupted(_)) => {
                     self.refuse(error);
                     break;
@@ -141,27 +144,50 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
     /// Acknowledges everything that is leased.
     #[inline]
-    pub(in crate::channel) fn release_leases(&mut self) {
+    pub(super) fn release_leases(&mut self) {
         if self.leased.is_empty() || !self.connection.is_mapped() {
             self.leased.clear();
             return;
         }
-        if ReceiveSideOf::<K>::IN_ORDER {
-            if let Some((last, _)) = self.leased.pop() {
-                self.side.release(&self.view, last);
+        // On a side of one, a release is for all that was claimed.
+        for claim in self.leased.claims() {
+            self.side.release(&self.view, claim);
+            if ReceiveSideOf::<K>::IN_ORDER {
+                break;
             }
-            self.leased.clear();
+        }
+        self.leased.clear();
+        self.announce_room();
+    }
+
+    /// Acknowledges the first `count` of what is leased, or all of it.
+    pub(super) fn release_first_leases(&mut self, count: usize) {
+        let Some((next, _)) = self.leased.get(count) else {
+            return self.release_leases();
+        };
+        if count == 0 || !self.connection.is_mapped() {
+            return;
+        }
+        if ReceiveSideOf::<K>::IN_ORDER {
+            self.side.release_before(&self.view, next);
         } else {
-            for (claim, _) in self.leased.drain(..) {
+            for claim in self.leased.claims().take(count) {
                 self.side.release(&self.view, claim);
             }
         }
+        self.leased.forget_first(count);
+        self.announce_room();
+    }
+
+    #[inline(always)]
+    fn announce_room(&self) {
         self.connection.notify(&self.view, Side::Sender);
         failpoint!(RoomAnnounced);
     }
 
-    /// Gives everything that is leased back, to be received again. Leases that
-    /// were leaked come here at the next call, or when the receiver is dropped.
+    /// Gives everything that is leased back, to be received again, whatever the ring's
+    /// maker chose for a receiver's death. Guards that are dropped come here, and leases
+    /// that were leaked do at the next call, or when the receiver is dropped.
     #[cold]
     pub(in crate::channel) fn give_back_leases(&mut self) {
         if self.leased.is_empty() || !self.connection.is_mapped() {
@@ -172,8 +198,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             redeliver: true,
             ..self.connection.segment.config.policy()
         };
-        let claims = self.leased.drain(..).map(|(claim, _)| claim);
-        self.side.requeue(&self.view, claims, policy);
+        self.side.requeue(&self.view, self.leased.claims(), policy);
+        self.leased.clear();
         self.connection.wake_all();
     }
 }

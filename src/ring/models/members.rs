@@ -4,7 +4,7 @@
 use super::endpoint::{Connection, Peers, Receive, wake_all};
 use super::*;
 use crate::members::models::{LoomTable, Process};
-use crate::members::{Admits, Attached, Members, Presence, Recover, Role, Scan, Table};
+use crate::members::{Admits, Attached, Members, Observed, Presence, Recover, Role, Scan, Table};
 use crate::models::{Witness, explore, spawn};
 use crate::ring::end::End;
 use crate::ring::multi::MultiReceiver;
@@ -141,7 +141,7 @@ fn models_two_scan_while_a_successor_attaches() {
 /// The senders of a ring, as a receiver sees them.
 struct Senders {
     world: Arc<RingWorld>,
-    known: Option<(u64, Presence)>,
+    known: Observed,
 }
 
 /// The receiver's process.
@@ -190,7 +190,7 @@ fn models_asleep_until_disconnected() {
             let mut side = receiver::<<Single as Arity>::Receiver<Single>>(&*memory, 512);
             let peers = Senders {
                 world: Arc::clone(&world),
-                known: None,
+                known: Observed::default(),
             };
             let mut connection = Connection::with_peers(&memory, &world.park, peers);
             let received = connection.wait(Receive::<Single, Single>(&mut side));

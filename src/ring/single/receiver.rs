@@ -154,6 +154,11 @@ impl<S: Multiplicity> ReceiveSide for SingleReceiver<S> {
         self.set_done(memory, self.next);
     }
 
+    /// Up to `next`: aborted positions before it were passed on the way there.
+    fn release_before<M: Memory>(&mut self, memory: &M, next: Claim) {
+        self.set_done(memory, next.position);
+    }
+
     fn requeue<M: Memory>(
         &mut self,
         memory: &M,

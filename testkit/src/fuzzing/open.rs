@@ -162,8 +162,8 @@ fn work_on_one<T: Sample + ?Sized, K: Kind>(name: &str) {
                 for leased in leases.iter() {
                     assert!(T::size(&leased.read()) <= ring.message_size());
                 }
-                if id % 3 == 0 {
-                    leases.requeue();
+                if id % 3 > 0 {
+                    leases.release();
                 }
             }
         }

@@ -15,12 +15,11 @@ pub(super) enum LeaseFate {
     Leaked,
 }
 
-/// A lease that is dropped is acknowledged. Where it is to be given back
-/// instead, `Drop` belongs to `Requeue`.
+/// Only a release acknowledges: a lease that is dropped is given back.
 pub(super) fn lease_fate(guard: Guard) -> LeaseFate {
     match guard {
-        Guard::Finish | Guard::Drop => LeaseFate::Released,
-        Guard::Requeue => LeaseFate::Requeued,
+        Guard::Finish => LeaseFate::Released,
+        Guard::Drop | Guard::Requeue => LeaseFate::Requeued,
         Guard::Forget => LeaseFate::Leaked,
     }
 }
@@ -44,14 +43,14 @@ pub(super) fn grant_fate(guard: Guard) -> GrantFate {
     }
 }
 
-/// Is the other side `Disconnected` for this endpoint? It is if anybody has
-/// ever been there and nobody is left, whatever this endpoint saw itself.
-pub(super) fn is_disconnected(_endpoint: &Endpoint, peers: &Members) -> bool {
-    peers.had_any && peers.count() == 0
+/// Is the other side `Disconnected` for this endpoint? It is if one was there at some
+/// time since the endpoint attached, or when it did, and none is left.
+pub(super) fn is_disconnected(endpoint: &Endpoint, peers: &Members) -> bool {
+    peers.count() == 0 && peers.attachments > endpoint.unseen
 }
 
-/// What an iterator says of the refusal at which it ends: nothing. The driver's
-/// `iterate` has the other half.
-pub(super) fn end_of_iteration(_refusal: Refusal) -> Option<Refusal> {
-    None
+/// What an iterator says of the refusal at which it stops: that the other side has gone,
+/// and nothing of what is a plain end. The driver's `iterate` has the other half.
+pub(super) fn end_of_iteration(refusal: Refusal) -> Option<Refusal> {
+    (refusal == Refusal::Disconnected).then_some(refusal)
 }

@@ -169,13 +169,31 @@ impl<P: Payload, K: Cloning> Endpoints<P, K> {
 
     /// The other half of what an iterator says of its end.
     fn iterate(&mut self, who: u8, max: u8, verb: Verb) -> Answer {
-        let (end, max) = (self.receiver(who), max.into());
-        let messages: Vec<P::Owned> = match verb {
-            Verb::Block => end.iter().take(max).collect(),
-            _ => end.try_iter().take(max).collect(),
-        };
-        copies::<P>(&messages, None)
+        let end = self.receiver(who);
+        match verb {
+            Verb::Block => iterated::<P, _>(end.iter(), max),
+            _ => iterated::<P, _>(end.try_iter(), max),
+        }
     }
+}
+
+/// Up to `max` messages, and the error that came instead of the next.
+fn iterated<P: Payload, E: Into<Refusal>>(
+    mut items: impl Iterator<Item = Result<P::Owned, E>>,
+    max: u8,
+) -> Answer {
+    let mut messages = Vec::new();
+    while messages.len() < max.into() {
+        match items.next() {
+            Some(Ok(message)) => messages.push(message),
+            Some(Err(error)) => return copies::<P>(&messages, Some(error.into())),
+            None => {
+                assert!(items.next().is_none(), "an iterator goes on after its end");
+                break;
+            }
+        }
+    }
+    copies::<P>(&messages, None)
 }
 
 impl<P: Payload, K: Cloning> World for Endpoints<P, K> {

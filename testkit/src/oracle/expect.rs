@@ -148,9 +148,9 @@ impl Oracle {
     }
 
     fn attach(&mut self, side: Side, process: usize, slot: &mut u8) -> Option<Answer> {
-        let members = match side {
-            Side::Sender => &mut self.senders,
-            Side::Receiver => &mut self.receivers,
+        let (members, others) = match side {
+            Side::Sender => (&mut self.senders, &self.receivers),
+            Side::Receiver => (&mut self.receivers, &self.senders),
         };
         if !members.many && members.count() == 1 {
             let holder = members.get(members.pick(0)?).process;
@@ -158,7 +158,7 @@ impl Oracle {
             return Some(Answer::Occupied { side, holder });
         }
         *slot = members.free()?;
-        members.attach(*slot, process);
+        members.attach(*slot, process, others.unseen());
         Some(Answer::Done)
     }
 

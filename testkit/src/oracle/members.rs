@@ -11,6 +11,9 @@ pub(super) struct Endpoint {
     attachment: u64,
     /// Receivers of many: it has not yet found nothing behind the head.
     pub fresh: bool,
+    /// Attachments of the other side that it has not seen: all up to this one had gone
+    /// when it attached.
+    pub unseen: u64,
     /// The positions of a grant or of leases that it leaked.
     pub leaked: Vec<u64>,
 }
@@ -21,9 +24,8 @@ pub(super) struct Members {
     /// Whether the kind admits many.
     pub many: bool,
     slots: [Option<Endpoint>; MAX_ENDPOINTS],
-    /// Whether there ever was one.
-    pub had_any: bool,
-    attachments: u64,
+    /// How many there ever were, clones not counted.
+    pub attachments: u64,
 }
 
 impl Members {
@@ -31,7 +33,6 @@ impl Members {
         Members {
             many,
             slots: Default::default(),
-            had_any: false,
             attachments: 0,
         }
     }
@@ -74,9 +75,17 @@ impl Members {
         self.slots[usize::from(slot)].as_mut().expect("an endpoint")
     }
 
-    pub fn attach(&mut self, slot: u8, process: usize) {
+    /// The attachments that one who attaches to the other side now will not see.
+    pub fn unseen(&self) -> u64 {
+        match self.count() {
+            0 => self.attachments,
+            _ => self.attachments - 1, // one that is here still, at least
+        }
+    }
+
+    pub fn attach(&mut self, slot: u8, process: usize, unseen: u64) {
         self.attachments += 1;
-        self.insert(slot, process, self.attachments);
+        self.insert(slot, process, self.attachments, unseen);
     }
 
     /// A clone, in the same process.
@@ -84,17 +93,18 @@ impl Members {
         let Endpoint {
             process,
             attachment,
+            unseen,
             ..
         } = *self.get(from);
-        self.insert(slot, process, attachment);
+        self.insert(slot, process, attachment, unseen);
     }
 
-    fn insert(&mut self, slot: u8, process: usize, attachment: u64) {
-        self.had_any = true;
+    fn insert(&mut self, slot: u8, process: usize, attachment: u64, unseen: u64) {
         self.slots[usize::from(slot)] = Some(Endpoint {
             process,
             attachment,
             fresh: true,
+            unseen,
             leaked: Vec::new(),
         });
     }

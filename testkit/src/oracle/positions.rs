@@ -38,7 +38,8 @@ pub(super) struct Positions {
     pub closed: bool,
     pub lost: u64,
     pub redelivered: u64,
-    /// Nothing was ever given up or given back: the ring's own counts are exact.
+    /// No position was ever given up, and no message dropped: the ring's own counts are
+    /// exact.
     pub counts_are_exact: bool,
     /// A single sender has a grant, which nobody sees in the ring.
     busy: bool,
@@ -181,7 +182,6 @@ impl Positions {
     /// often as the ring allows.
     pub fn requeue(&mut self, positions: &[u64]) {
         for position in positions {
-            self.counts_are_exact = false;
             if !self.kind.has_many_receivers() {
                 self.head = self.head.min(*position);
             }
@@ -193,6 +193,7 @@ impl Positions {
             } else {
                 self.entries.remove(position);
                 self.lost += 1;
+                self.counts_are_exact = false;
             }
         }
     }

@@ -111,7 +111,7 @@ fn rings_in_use_with_the_living_and_the_dead<K: Kind>() {
         format!("5 lap {lap} PUBLISHED redeliveries 0 owner 0")
     );
     assert_eq!(slots[7], format!("7 lap {lap} FREE redeliveries 0 owner 0"));
-    drop(lease);
+    lease.release();
     ring.close().expect("close");
     drop((tx, rx));
     let found = rows(&path).expect("as before");

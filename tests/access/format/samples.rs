@@ -149,6 +149,7 @@ fn numbers_of(version: u32) {
             (lease.read(), lease.redeliveries()),
             (number * 0x1111, attempt)
         );
+        lease.release();
     }
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
     // Not only to look at.
@@ -200,6 +201,7 @@ fn blocks_open_for_ever() {
         for (number, attempt) in [(2, 1), (3, 0)] {
             let lease = rx.try_lease().unwrap();
             assert_eq!((lease.read(), lease.redeliveries()), ([number; 8], attempt));
+            lease.release();
         }
         for number in 0..9 {
             tx.try_send([number; 8]).unwrap();

@@ -61,7 +61,8 @@ pub fn closer<K: Kind>(args: &Args) {
     let grant = tx.reserve().expect("reserve");
     step(&board, 3);
     if args.get("detach") {
-        drop((grant, leased));
+        leased.release();
+        drop(grant);
         drop((tx, rx, ring, back));
         for file in others {
             file.metadata().expect("nobody has closed a file of ours");

@@ -229,6 +229,7 @@ fn crowds_killed_at_work_take_nothing_with_them<K: Cloning>() {
                 && let Ok(lease) = rx.try_lease()
             {
                 progress.received(Line::stamp(&lease.read()), lease.redeliveries());
+                lease.release();
             }
         }
         child.kill();

@@ -68,7 +68,9 @@ pub fn waiter<K: Kind>(args: &Args) {
         match rx.lease() {
             Ok(lease) => {
                 let number = Line::stamp(&lease.read()).number;
-                Outcome::Received(number, lease.redeliveries())
+                let redeliveries = lease.redeliveries();
+                lease.release();
+                Outcome::Received(number, redeliveries)
             }
             Err(RecvError::Disconnected) => Outcome::Disconnected,
             Err(error) => panic!("{error}"),

@@ -98,7 +98,7 @@ fn receive_once<T: Sample + ?Sized, K: Cloning>(
         _ => {
             let count = watch.call("try_iter", Duration::ZERO, || {
                 let messages = receiver.try_iter().take(100);
-                messages.map(T::check).count()
+                messages.map(|message| message.map(T::check)).count()
             });
             scene.tally.add(Outcome::Received, count);
             let _ = watch.call("is_empty", Duration::ZERO, || receiver.is_empty());

@@ -43,7 +43,7 @@ pub trait Style: Sync + 'static {
 pub struct Plain;
 impl Style for Plain {
     const NAME: &'static str = "memring";
-    const HOW: &'static str = "Spsc, Blocking, SpinThenPark: send, recv; send_batch, recv_batch";
+    const HOW: &'static str = "Spsc, Blocking, SpinThenPark: send, recv; send_slice, recv_batch";
     const SKILLS: &'static [Skill] = &[
         Skill::Single,
         Skill::Batch,
@@ -58,7 +58,7 @@ impl Style for Plain {
 pub struct SpinOnly;
 impl Style for SpinOnly {
     const NAME: &'static str = "memring-spin";
-    const HOW: &'static str = "Spsc, SpinOnly, Spin: send, recv; send_batch, recv_batch";
+    const HOW: &'static str = "Spsc, SpinOnly, Spin: send, recv; send_slice, recv_batch";
     const SKILLS: &'static [Skill] = &[Skill::Single, Skill::Batch, Skill::InPlace, Skill::Spin];
     type Kind = Spsc;
     const WAKE: Wakeups = Wakeups::SpinOnly;
@@ -71,7 +71,7 @@ impl Style for SpinOnly {
 pub struct Leases;
 impl Style for Leases {
     const NAME: &'static str = "memring-lease";
-    const HOW: &'static str = "Spsc, Blocking, SpinThenPark: send_batch, lease_batch";
+    const HOW: &'static str = "Spsc, Blocking, SpinThenPark: send_slice, lease_batch";
     const SKILLS: &'static [Skill] = &[Skill::Batch];
     type Kind = Spsc;
     const LEASE: bool = true;
@@ -190,8 +190,13 @@ impl<S: Style, const N: usize> Tx<N> for MemTx<S, N> {
 
     #[inline(always)]
     fn send_batch(&mut self, source: &mut Source, count: usize) {
-        let messages = (0..count).map(|_| source.next());
-        if let Err(error) = self.sender.send_batch(messages) {
+        // Made first, as each contestant that publishes many at once has to: `count` is
+        // `BATCH` at most.
+        let mut messages = [[0; N]; BATCH];
+        for message in &mut messages[..count] {
+            source.fill(message);
+        }
+        if let Err(error) = self.sender.send_slice(&messages[..count]) {
             panic!("cannot send: {}", error.cause);
         }
     }
@@ -250,6 +255,7 @@ impl<S: Style, const N: usize> Rx<N> for MemRx<S, N> {
                     // slot that another has leased; nobody forks.
                     check.take(unsafe { lease.as_ref() });
                 }
+                leases.release();
             }
             Err(error) => panic!("cannot receive: {error}"),
         }

@@ -6,7 +6,7 @@ use super::mutants::Mutant;
 use super::process::LocalState;
 use super::script::Stage;
 use super::state::{DEAD, DIRTY, ENTRIES, LOCKS, Location, PackedAccess, is_word, place_of};
-use crate::members::Presence;
+use crate::members::Observed;
 use crate::ring::end::ConcludeStep;
 use crate::ring::layout::Cell;
 use crate::ring::slot::SlotState;
@@ -145,20 +145,32 @@ fn forget_scan(context: &Context, history: &[u16], made: &[Made], pending: Made)
     kept
 }
 
+/// An entry that was taken and cleaned again.
+const TAKEN_ONCE: u16 = 2;
+
 fn is_look((place, access): Made) -> bool {
     is_word(place) && access == PackedAccess::Load
 }
 
-/// A look at the other side remembers its last load of the epoch, and no entry yet:
-/// the first that it found in use by a living member was the last that it looked at.
-fn forget_presence(known: Option<(u64, Presence)>, history: &mut [u16]) {
+/// A look at the other side remembers its last load of the epoch, and of each entry no
+/// more than whether it was ever taken: the first that it found in use by a living
+/// member was the last that it looked at.
+fn forget_presence(known: Observed, history: &mut [u16]) {
     let [first, epoch, surveys @ ..] = history else {
         return;
     };
-    if known.is_none_or(|known| known.0 != u64::from(*epoch)) {
+    if known
+        .latest
+        .is_none_or(|latest| latest.0 != u64::from(*epoch))
+    {
         *first = *epoch;
     }
-    surveys.fill(0);
+    for survey in surveys {
+        *survey = match *survey & !(DEAD | u16::from(DIRTY)) {
+            0 => 0,
+            _ => TAKEN_ONCE,
+        };
+    }
 }
 
 /// A process that has taken its entry has forgotten what it recovered before.

@@ -13,7 +13,7 @@ use super::state::{
     DEAD, DIRTY, ENTRIES, LOCKS, Location, PIDS, PackedAccess, is_entry, is_epoch, is_word,
     place_of,
 };
-use crate::members::{Attached, Presence};
+use crate::members::{Attached, Observed};
 use crate::ring::end::{ConcludeStep, End};
 use crate::ring::layout::{CLOSED, Cell};
 use crate::sys::atomic::watched::{Access, suspend, watched_by};
@@ -41,7 +41,7 @@ pub(super) struct LocalState {
     /// What a sender that will detach knows of its entry.
     pub attached: Option<Attached>,
     /// The other side, as of an epoch, and the end that was reported last.
-    pub peers: Option<(u64, Presence)>,
+    pub peers: Observed,
     pub concluded: Option<End>,
     /// Results of the accesses made in this stage.
     pub history: Vec<u16>,
@@ -62,7 +62,7 @@ impl LocalState {
             side: [0; 6],
             held: Vec::new(),
             attached: None,
-            peers: None,
+            peers: Observed::default(),
             concluded: None,
             history: Vec::new(),
         }

@@ -8,7 +8,7 @@ use super::mutants::Mutant;
 use super::process::{LocalState, On, note, note_with};
 use super::script::{Stage, call_again};
 use super::{Saved, Snapshot};
-use crate::members::{Liveness, MemberId, Presence, Scan, Table};
+use crate::members::{Liveness, MemberId, Observed, Presence, Scan, Table};
 use crate::ring::RedeliveryPolicy;
 use crate::ring::end::{self, Check, Conclude, ConcludeStep, Conclusion, End};
 use crate::ring::layout::Cell;
@@ -207,7 +207,7 @@ struct Checking<'a, S: Arity, R: Arity> {
     side: &'a mut R::Receiver<S>,
     /// The next attempt is the last.
     is_last: bool,
-    peers: &'a mut Option<(u64, Presence)>,
+    peers: &'a mut Observed,
     concluded: &'a mut Option<End>,
 }
 

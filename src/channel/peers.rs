@@ -1,0 +1,173 @@
+//! The other side of an endpoint: whether it is there, and waiting for it.
+
+use std::time::Duration;
+
+use super::endpoint::EndpointConnection;
+use super::receiver::Receiver;
+use super::sender::Sender;
+use super::waiting::{Wait, WaitingEndpoint};
+use crate::error::WaitForPeerError;
+use crate::members::{Peer, Presence};
+use crate::message::Message;
+use crate::ring::end;
+use crate::ring::kind::Kind;
+use crate::sys::clock::MonotonicTime;
+use crate::wait::parker::Parker;
+use crate::wait::{Operation, Poll, block};
+
+impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
+    /// The senders that are attached and alive now, by the kernel's word: a system call
+    /// for each. None in a forked child.
+    pub fn peers(&self) -> Vec<Peer> {
+        peers(&self.connection)
+    }
+
+    /// Whether every sender that this receiver saw since it attached has detached or
+    /// died, and there was one: whether a call that finds the ring empty ends with
+    /// `Disconnected`. Does not wait, and asks the kernel.
+    ///
+    /// There may still be messages in the ring. It is false again when a sender attaches.
+    pub fn is_disconnected(&self) -> bool {
+        is_disconnected(&self.connection)
+    }
+
+    /// Waits until a sender is attached, for at most `timeout`. Returns at once if there
+    /// is one.
+    ///
+    /// # Errors
+    /// [`WaitForPeerError::Timeout`]; [`WaitForPeerError::Closed`] if there is none and
+    /// the ring is closed; [`WaitForPeerError::Failed`].
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc, WaitForPeerError};
+    /// # use std::time::Duration;
+    /// let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// let mut rx = ring.receiver()?;
+    /// let waited = rx.wait_for_peer(Duration::from_millis(1));
+    /// assert_eq!(waited, Err(WaitForPeerError::Timeout));
+    /// let tx = ring.sender()?;
+    /// rx.wait_for_peer(Duration::from_secs(60))?;
+    /// assert_eq!(rx.peers().len(), 1);
+    /// drop(tx);
+    /// assert!(rx.is_disconnected());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait_for_peer(&mut self, timeout: Duration) -> Result<(), WaitForPeerError> {
+        wait_for_peer(self, timeout)
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
+    /// The receivers that are attached and alive now, by the kernel's word: a system call
+    /// for each. None in a forked child.
+    pub fn peers(&self) -> Vec<Peer> {
+        peers(&self.connection)
+    }
+
+    /// Whether every receiver that this sender saw since it attached has detached or
+    /// died, and there was one: whether a call that finds the ring full ends with
+    /// `Disconnected`. Does not wait, and asks the kernel.
+    ///
+    /// It is false again when a receiver attaches.
+    pub fn is_disconnected(&self) -> bool {
+        is_disconnected(&self.connection)
+    }
+
+    /// Waits until a receiver is attached, for at most `timeout`. Returns at once if
+    /// there is one.
+    ///
+    /// # Errors
+    /// As [`Receiver::wait_for_peer`].
+    pub fn wait_for_peer(&mut self, timeout: Duration) -> Result<(), WaitForPeerError> {
+        wait_for_peer(self, timeout)
+    }
+}
+
+fn peers(connection: &EndpointConnection) -> Vec<Peer> {
+    match connection.is_usable() {
+        true => connection.peers(),
+        false => Vec::new(),
+    }
+}
+
+fn is_disconnected(connection: &EndpointConnection) -> bool {
+    connection.is_usable() && connection.presence() == Presence::Gone
+}
+
+fn wait_for_peer<E: WaitingEndpoint>(
+    endpoint: &mut E,
+    timeout: Duration,
+) -> Result<(), WaitForPeerError> {
+    let deadline = match Wait::at_most(timeout) {
+        Wait::Until(deadline) => Some(deadline),
+        Wait::Not | Wait::Forever => None,
+    };
+    let spins = endpoint.connection().strategy.spins();
+    block(&mut PeerWait { endpoint }, spins, deadline)
+}
+
+/// An endpoint that waits for a member of the other side.
+struct PeerWait<'e, E> {
+    endpoint: &'e mut E,
+}
+
+impl<E: WaitingEndpoint> Operation for PeerWait<'_, E> {
+    type Output = ();
+    type Error = WaitForPeerError;
+    type Park = Parker;
+
+    /// Nothing is cheaper than the full check and tells as much.
+    fn look(&mut self) -> Option<()> {
+        None
+    }
+
+    fn check(&mut self) -> Poll<(), WaitForPeerError> {
+        let connection = self.endpoint.connection();
+        if let Err(failure) = connection.segment.region.check() {
+            return Poll::Ended(WaitForPeerError::Failed(failure));
+        }
+        if connection.presence() == Presence::Present {
+            return Poll::Ready(());
+        }
+        match end::is_closed(&connection.segment.block()) {
+            true => Poll::Ended(WaitForPeerError::Closed),
+            false => Poll::Pending,
+        }
+    }
+
+    fn register(&mut self) -> u32 {
+        self.endpoint.connection().register()
+    }
+
+    fn reclaim(&mut self) -> bool {
+        false // nothing that a dead member holds is in the way
+    }
+
+    fn is_blocked(&mut self) -> bool {
+        false
+    }
+
+    fn sleep(&mut self, registered: u32, until: MonotonicTime) -> bool {
+        self.endpoint.connection().sleep(registered, until)
+    }
+
+    /// Perhaps it was woken for a message, or for room, that another endpoint waits for.
+    fn after_sleep(&mut self) {
+        self.endpoint.connection().scan_if_due();
+        self.pass_on();
+    }
+
+    fn pass_on(&mut self) {
+        if self.endpoint.leaves_work() {
+            self.endpoint.connection().pass_on();
+        }
+    }
+
+    fn timed_out(&mut self) -> WaitForPeerError {
+        WaitForPeerError::Timeout
+    }
+
+    fn park(&mut self) -> Parker {
+        self.endpoint.connection().parker()
+    }
+}
