@@ -19,6 +19,10 @@ mod sealed {
 ///   leaves the process, and whatever bytes a peer writes are a valid `T`;
 /// * `[u8]`: messages of varying length, each up to the limit that was fixed
 ///   when the ring was made.
+///
+/// A type may be large. By value it lies on the stack several times on its way;
+/// [`send_ref`](crate::Sender::send_ref) and [`recv_into`](crate::Receiver::recv_into)
+/// put nothing there.
 pub trait Message: sealed::Sealed {
     /// What a sender hands over: `T` itself, or a borrowed `&[u8]`.
     type Sent<'a>;

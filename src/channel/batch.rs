@@ -92,7 +92,7 @@ where
     /// ```
     pub fn try_send_slice(&mut self, messages: &[T]) -> Result<usize, TrySendBatchError<()>> {
         self.send_runs(messages, |sender, message| {
-            sender.send_within(message, Wait::Not, |error, _| outcome::try_send(error, ()))
+            sender.send_ref_within(message, Wait::Not, outcome::try_send)
         })
         .map_err(|(sent, cause)| TrySendBatchError { sent, cause })
     }
@@ -109,7 +109,7 @@ where
     /// within a lap of it.
     pub fn send_slice(&mut self, messages: &[T]) -> Result<usize, SendBatchError<()>> {
         self.send_runs(messages, |sender, message| {
-            sender.send_within(message, Wait::Forever, |error, _| outcome::send(error, ()))
+            sender.send_ref_within(message, Wait::Forever, outcome::send)
         })
         .map_err(|(sent, cause)| SendBatchError { sent, cause })
     }
@@ -119,7 +119,7 @@ where
     fn send_runs<E>(
         &mut self,
         messages: &[T],
-        mut one: impl FnMut(&mut Self, T) -> Result<(), E>,
+        mut one: impl FnMut(&mut Self, &T) -> Result<(), E>,
     ) -> Result<usize, (usize, E)> {
         let most = self.view.geometry().capacity() as usize;
         let mut sent = 0;
@@ -129,7 +129,7 @@ where
             let at_hand = self.send_at_hand(&messages[sent..end]);
             sent += at_hand;
             if sent < end {
-                one(self, messages[sent]).map_err(|cause| (sent, cause))?;
+                one(self, &messages[sent]).map_err(|cause| (sent, cause))?;
                 sent += 1;
             }
         }

@@ -9,7 +9,7 @@ mod verbs;
 
 use std::marker::PhantomData;
 
-pub use copies::Snapshot;
+pub use copies::LeaseSnapshot;
 pub(super) use leases::Leases;
 pub use reader::LeaseReader;
 

@@ -20,7 +20,7 @@ mod waiting;
 pub use builder::RingBuilder;
 pub use grant::Grant;
 pub use iter::{IntoIter, Iter, TryIter};
-pub use lease::{Lease, LeaseBatch, LeaseReader, LeasedMessage, Snapshot};
+pub use lease::{Lease, LeaseBatch, LeaseReader, LeaseSnapshot, LeasedMessage};
 pub use receiver::Receiver;
 pub use ring::Ring;
 pub(crate) use segment::Segment;

@@ -55,7 +55,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 
     /// Whether there is no room for a message now. Exact at the moment of the look.
     pub fn is_full(&self) -> bool {
-        !self.connection.is_usable() || !self.side.has_room(&self.view)
+        self.free() == 0
     }
 
     /// Whether both send to the same ring; see [`Ring::same_channel`].

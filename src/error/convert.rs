@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use super::{
     AttachError, Failure, Mismatch, RecvError, RecvTimeoutError, RingError, SendBatchError,
     SendBatchTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendBatchError,
-    TrySendError, UnknownName,
+    TrySendError, UnknownName, WaitForPeerError,
 };
 
 /// What a call without a time limit says, one with a limit can say, too.
@@ -78,6 +78,7 @@ into_io!(
     AttachError: attach,
     RingError: ring,
     UnknownName: unknown,
+    WaitForPeerError: wait_for_peer,
 );
 
 macro_rules! into_io_without_message {
@@ -169,6 +170,14 @@ fn send_timeout(error: &SendTimeoutError<()>) -> ErrorKind {
         | SendTimeoutError::Disconnected(())
         | SendTimeoutError::Removed(()) => ErrorKind::BrokenPipe,
         SendTimeoutError::Failed((), cause) => failure(cause),
+    }
+}
+
+fn wait_for_peer(error: &WaitForPeerError) -> ErrorKind {
+    match error {
+        WaitForPeerError::Timeout => ErrorKind::TimedOut,
+        WaitForPeerError::Failed(cause) => failure(cause),
+        _ => ErrorKind::BrokenPipe,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     Holder, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
+    WaitForPeerError,
 };
 
 /// Questions that one variant answers.
@@ -51,6 +52,13 @@ questions!(RecvTimeoutError {
     is_disconnected: Self::Disconnected,
     /// Was the ring removed?
     is_removed: Self::Removed,
+});
+
+questions!(WaitForPeerError {
+    /// Was no peer attached in time?
+    is_timeout: Self::Timeout,
+    /// Is the ring closed for good, and no peer attached?
+    is_closed: Self::Closed,
 });
 
 questions!(TrySendError<M> {

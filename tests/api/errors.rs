@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use memring::{
     AttachError, Corruption, Failure, Mismatch, RecvError, RecvTimeoutError, Ring, RingError,
     SendBatchError, SendBatchTimeoutError, SendError, SendTimeoutError, Spsc, TryRecvError,
-    TrySendBatchError, TrySendError, UnknownName, Warning,
+    TrySendBatchError, TrySendError, UnknownName, WaitForPeerError, Warning,
 };
 
 /// `?` takes each of them into `Box<dyn Error + Send + Sync>`.
@@ -22,6 +22,7 @@ fn all_errors_own_what_they_say() {
     owns::<RingError>();
     owns::<TryRecvError>();
     owns::<UnknownName>();
+    owns::<WaitForPeerError>();
     owns::<Warning>();
     // Of typed messages, and of bytes.
     owns::<SendError<[u64; 9]>>();
@@ -163,6 +164,8 @@ fn errors_of_endpoints_become_those_of_io() {
     becomes(RecvTimeoutError::Timeout(None), TimedOut);
     becomes(RecvTimeoutError::Closed, UnexpectedEof);
     becomes(RecvTimeoutError::Removed, BrokenPipe);
+    becomes(WaitForPeerError::Timeout, TimedOut);
+    becomes(WaitForPeerError::Closed, BrokenPipe);
     becomes(TrySendError::Full(odd()), WouldBlock);
     becomes(TrySendError::Closed(odd()), BrokenPipe);
     becomes(SendError::Disconnected(odd()), BrokenPipe);

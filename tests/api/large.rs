@@ -35,16 +35,17 @@ fn every_verb_by_reference<K: Kind>() {
         assert!(tx.try_send_ref(as_block(&mut first)).unwrap_err().is_full());
         assert_eq!(rx.recv_into(found).unwrap(), MIB);
         assert_eq!(found, as_block(&mut first));
+        let slice = std::slice::from_ref(as_block(&mut first));
+        assert_eq!(tx.send_slice(slice).unwrap(), 1);
+        assert!(tx.try_send_slice(slice).unwrap_err().cause.is_full());
         let lease = rx.lease().unwrap();
         assert_eq!(lease.read_into(found), MIB);
         assert_eq!(found, as_block(&mut second));
         lease.release();
+        assert_eq!(rx.recv_into(found).unwrap(), MIB);
+        assert_eq!(found, as_block(&mut first));
         assert!(rx.try_recv_into(found).unwrap_err().is_empty());
-        assert_eq!(
-            found,
-            as_block(&mut second),
-            "changed by a call that failed"
-        );
+        assert_eq!(found, as_block(&mut first), "changed by a call that failed");
     };
     thread.spawn(run).unwrap().join().unwrap();
 }

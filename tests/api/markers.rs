@@ -5,13 +5,14 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 use memring::{
-    Grant, Iter, Kind, Lease, LeaseBatch, LeasedMessage, Message, Receiver, Ring, RingBuilder,
-    SendBatchError, SendBatchTimeoutError, SendError, SendTimeoutError, Sender, Snapshot, TryIter,
-    TrySendBatchError, TrySendError,
+    Grant, Iter, Kind, Lease, LeaseBatch, LeaseSnapshot, LeasedMessage, Message, Receiver, Ring,
+    RingBuilder, SendBatchError, SendBatchTimeoutError, SendError, SendTimeoutError, Sender,
+    TryIter, TrySendBatchError, TrySendError,
 };
 use memring_testkit::for_each_kind;
 
 #[derive(Clone, Debug)]
+#[allow(dead_code)] // shown only
 struct Mine<K: Kind>(Ring<u64, K>, RingBuilder<[u8], K>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,7 +32,7 @@ fn all_show_themselves<'r, T: Message + ?Sized + 'r, K: Kind, M>() {
     shows::<Lease<'r, T, K>>();
     shows::<LeaseBatch<'r, T, K>>();
     shows::<LeasedMessage<'r, T>>();
-    shows::<Snapshot<'r, T, K>>();
+    shows::<LeaseSnapshot<'r, T, K>>();
     shows::<SendError<M>>();
     shows::<SendTimeoutError<M>>();
     shows::<TrySendError<M>>();

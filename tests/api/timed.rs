@@ -97,7 +97,8 @@ fn senders_give_up<K: Kind>() {
         tx.send_ref_deadline(&8, past).unwrap();
         assert_eq!((rx.recv(), rx.recv()), (Ok(7), Ok(8)));
         // The others are not: a receiver that keeps pace must not make it endless.
-        let error = tx.send_batch_deadline([7, 8], past).unwrap_err();
+        let slow = [7, 8].into_iter().inspect(|_| thread::sleep(SHORT));
+        let error = tx.send_batch_deadline(slow, past).unwrap_err();
         assert_eq!(error.sent, 1);
         assert_eq!(error.cause, SendTimeoutError::Timeout(8, None));
         assert_eq!(

@@ -25,8 +25,8 @@ impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
     }
 
     /// Reads the message, and keeps it with its lease.
-    pub fn snapshot(self) -> Snapshot<'r, T, K> {
-        Snapshot {
+    pub fn snapshot(self) -> LeaseSnapshot<'r, T, K> {
+        LeaseSnapshot {
             message: self.read(),
             lease: self,
         }
@@ -39,7 +39,7 @@ impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
 /// the ring at any time, be it broken or hostile, so that a safe `&T` to what lies there
 /// would be unsound. The copy is made once, and nobody else can change it.
 ///
-/// The message is acknowledged by [`release`](Snapshot::release). What becomes of it if
+/// The message is acknowledged by [`release`](LeaseSnapshot::release). What becomes of it if
 /// the snapshot is dropped, is as with the lease.
 ///
 /// ```
@@ -63,12 +63,12 @@ impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
 /// # }
 /// ```
 #[must_use = "only `release` says that the message was worked off"]
-pub struct Snapshot<'r, T: Message + ?Sized, K: Kind> {
+pub struct LeaseSnapshot<'r, T: Message + ?Sized, K: Kind> {
     message: T::Received,
     lease: Lease<'r, T, K>,
 }
 
-impl<'r, T: Message + ?Sized, K: Kind> Snapshot<'r, T, K> {
+impl<'r, T: Message + ?Sized, K: Kind> LeaseSnapshot<'r, T, K> {
     /// Acknowledges the message, and hands over the copy.
     pub fn release(self) -> T::Received {
         self.lease.release();
@@ -96,7 +96,7 @@ impl<'r, T: Message + ?Sized, K: Kind> Snapshot<'r, T, K> {
     }
 }
 
-impl<T: Message + ?Sized, K: Kind> Deref for Snapshot<'_, T, K> {
+impl<T: Message + ?Sized, K: Kind> Deref for LeaseSnapshot<'_, T, K> {
     type Target = T::Received;
 
     fn deref(&self) -> &T::Received {
@@ -105,9 +105,9 @@ impl<T: Message + ?Sized, K: Kind> Deref for Snapshot<'_, T, K> {
 }
 
 // By hand: derived, it would ask for `K: Debug`; and messages may be no `Debug`.
-impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for Snapshot<'_, T, K> {
+impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for LeaseSnapshot<'_, T, K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut shown = f.debug_struct("Snapshot");
+        let mut shown = f.debug_struct("LeaseSnapshot");
         shown.field("lease", &self.lease).finish_non_exhaustive()
     }
 }

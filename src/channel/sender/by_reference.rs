@@ -59,7 +59,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 
     /// As [`Sender::send_within`].
     #[inline(always)]
-    fn send_ref_within<E>(
+    pub(in crate::channel) fn send_ref_within<E>(
         &mut self,
         message: &T,
         wait: Wait,
