@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use crate::channel::{Segment, Stats, stats};
 use crate::error::RingError;
-use crate::ring::config::{Config, MessageKind, OnDeath, Wakeups};
+use crate::ring::config::{Config, MessageKind};
 use crate::ring::kind::RingKind;
+use crate::ring::options::{OnDeath, Wakeups};
 use crate::shm::{RegionPath, name, open, os_error, remove as unlink};
 use crate::sys::file;
 

@@ -1,5 +1,7 @@
 //! The sending endpoint.
 
+mod by_reference;
+
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;

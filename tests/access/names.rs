@@ -256,7 +256,7 @@ fn a_removed_ring_stays_with_those_who_have_it_open() {
         sender.send(1).unwrap();
         assert_eq!(old.receiver().unwrap().recv(), Ok(1));
         assert_eq!(new.len(), 0);
-        let fd = old.as_fd().unwrap();
+        let fd = old.share_fd().unwrap();
         // Not sealed, it could still be changed by others.
         says(
             &Ring::<u64, Spsc>::from_fd(fd).unwrap_err(),
