@@ -250,6 +250,12 @@ fn receive_on<K: Cloning>(
                 lease.release();
                 count.fetch_add(1, Ordering::Release);
             }
+            // It attached when all senders had gone, perhaps, and has seen none.
+            Err(RecvTimeoutError::Timeout(_))
+                if ends.load(Ordering::Acquire) && rx.peers().is_empty() =>
+            {
+                return;
+            }
             Err(RecvTimeoutError::Timeout(_)) => {}
             Err(RecvTimeoutError::Disconnected) if !ends.load(Ordering::Acquire) => {
                 std::thread::sleep(Duration::from_millis(1)); // somebody comes
