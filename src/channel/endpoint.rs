@@ -338,8 +338,13 @@ impl EndpointConnection {
 
     /// What is to be said of the other side now, by the kernel's word.
     pub(crate) fn presence(&self) -> Presence {
+        self.presence_since(&self.peers)
+    }
+
+    /// The same for one who began to look when `observed` was made.
+    pub(crate) fn presence_since(&self, observed: &Observed) -> Presence {
         let other = self.side.other().role();
-        self.segment.members().presence(other, &self.peers).1
+        self.segment.members().presence(other, observed).1
     }
 
     /// The members of the other side that are alive.

@@ -3,14 +3,12 @@
 #![allow(unsafe_code)]
 
 mod copies;
-mod leases;
 mod reader;
 mod verbs;
 
 use std::marker::PhantomData;
 
 pub use copies::LeaseSnapshot;
-pub(super) use leases::Leases;
 pub use reader::LeaseReader;
 
 use super::receiver::Receiver;

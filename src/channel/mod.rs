@@ -7,6 +7,7 @@ mod endpoint;
 mod grant;
 mod iter;
 mod lease;
+mod leases;
 mod outcome;
 mod peers;
 mod queries;

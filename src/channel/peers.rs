@@ -7,7 +7,7 @@ use super::receiver::Receiver;
 use super::sender::Sender;
 use super::waiting::{Wait, WaitingEndpoint};
 use crate::error::WaitForPeerError;
-use crate::members::{Peer, Presence};
+use crate::members::{Observed, Peer, Presence};
 use crate::message::Message;
 use crate::ring::end;
 use crate::ring::kind::Kind;
@@ -32,7 +32,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     }
 
     /// Waits until a sender is attached, for at most `timeout`. Returns at once if there
-    /// is one.
+    /// is one. (One that comes and goes while this waits is enough: perhaps it has sent
+    /// something.)
     ///
     /// # Errors
     /// [`WaitForPeerError::Timeout`]; [`WaitForPeerError::Closed`] if there is none and
@@ -102,13 +103,17 @@ fn wait_for_peer<E: WaitingEndpoint>(
         Wait::Until(deadline) => Some(deadline),
         Wait::Not | Wait::Forever => None,
     };
-    let spins = endpoint.connection().strategy.spins();
-    block(&mut PeerWait { endpoint }, spins, deadline)
+    let connection = endpoint.connection();
+    connection.segment.region.check()?;
+    let (spins, observed) = (connection.strategy.spins(), connection.observe_from_now());
+    block(&mut PeerWait { endpoint, observed }, spins, deadline)
 }
 
 /// An endpoint that waits for a member of the other side.
 struct PeerWait<'e, E> {
     endpoint: &'e mut E,
+    /// The other side since the call began.
+    observed: Observed,
 }
 
 impl<E: WaitingEndpoint> Operation for PeerWait<'_, E> {
@@ -126,7 +131,7 @@ impl<E: WaitingEndpoint> Operation for PeerWait<'_, E> {
         if let Err(failure) = connection.segment.region.check() {
             return Poll::Ended(WaitForPeerError::Failed(failure));
         }
-        if connection.presence() == Presence::Present {
+        if connection.presence_since(&self.observed) != Presence::Never {
             return Poll::Ready(());
         }
         match end::is_closed(&connection.segment.block()) {

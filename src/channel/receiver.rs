@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_utils::CachePadded;
 
 use super::endpoint::EndpointConnection;
-use super::lease::Leases;
+use super::leases::Leases;
 use super::ring::Ring;
 use super::stats::Stats;
 use super::waiting::{self, Wait, WaitError, WaitingEndpoint};

@@ -200,6 +200,7 @@ fn a_child_keeps_no_parent_alive<K: Kind>() {
     let ring = Ring::<u64, K>::create(name, 4).unwrap();
     let (wait, release) = std::io::pipe().unwrap();
     let mut release = Some(release);
+    let mut receiver = ring.receiver().unwrap();
     in_child(|| {
         // Parent of a grandchild that inherits its endpoint and stays.
         let mine = Ring::<u64, K>::open(name).unwrap();
@@ -213,7 +214,6 @@ fn a_child_keeps_no_parent_alive<K: Kind>() {
         grandchild.leave();
         std::mem::forget(sender);
     });
-    let mut receiver = ring.receiver().unwrap();
     in_time(move || {
         assert_eq!(receiver.recv(), Ok(1));
         assert_eq!(receiver.recv(), Err(RecvError::Disconnected));

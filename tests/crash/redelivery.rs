@@ -259,7 +259,7 @@ fn successors_killed_while_taking_over_lose_nothing<K: Kind>() {
             excess <= if many { 0 } else { SUCCESSORS },
             "{excess} too many"
         );
-        assert_eq!(rx.try_recv().err(), Some(TryRecvError::Disconnected));
+        assert_eq!(rx.try_recv().err(), Some(TryRecvError::Empty));
         let given_back = scene.ring.stats().redelivered - counted;
         counted += given_back;
         // One too many for each that was killed, by R15.

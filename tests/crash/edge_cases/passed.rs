@@ -62,7 +62,7 @@ fn passed_on<K: Kind>(on_its_way: bool) {
     }
     let mut rx = ring.receiver().expect("the place is free");
     assert_eq!(get_sorted(&mut rx, 4), [(0, 1), (1, 1), (2, 0), (3, 0)]);
-    assert_eq!(rx.try_recv().err(), Some(TryRecvError::Disconnected));
+    assert_eq!(rx.try_recv().err(), Some(TryRecvError::Empty));
     // A process that is given it in turn goes on with it.
     let other = Ring::<Line, K>::from_fd(&passed).expect("take it once more");
     put(&mut other.sender().expect("the place is free"), 4..12);

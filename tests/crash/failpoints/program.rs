@@ -144,6 +144,7 @@ impl<K: Cloning> Doomed<K> {
                         self.progress
                             .received(Line::stamp(&message.read()), message.redeliveries());
                     }
+                    batch.release();
                 }
                 Err(TryRecvError::Empty) => {}
                 Err(end) => panic!("{end}"),
@@ -243,6 +244,7 @@ impl<K: Cloning> Doomed<K> {
                 Ok(lease) => {
                     self.progress
                         .received(Line::stamp(&lease.read()), lease.redeliveries());
+                    lease.release();
                 }
                 Err(end) => {
                     assert_eq!(end, memring::RecvError::Closed);

@@ -244,12 +244,15 @@ fn receive_on<K: Cloning>(
 ) {
     let mut number = 0;
     loop {
+        // Perhaps it attached when all senders had gone: then it has seen none, and waits.
+        let is_over = ends.load(Ordering::Acquire) && rx.peers().is_empty();
         match rx.lease_timeout(SHORT) {
             Ok(lease) => {
                 progress.received(Line::stamp(&lease.read()), lease.redeliveries());
                 lease.release();
                 count.fetch_add(1, Ordering::Release);
             }
+            Err(RecvTimeoutError::Timeout(_)) if is_over => return,
             Err(RecvTimeoutError::Timeout(_)) => {}
             Err(RecvTimeoutError::Disconnected) if !ends.load(Ordering::Acquire) => {
                 std::thread::sleep(Duration::from_millis(1)); // somebody comes

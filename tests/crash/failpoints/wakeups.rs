@@ -82,7 +82,10 @@ fn freed<K: Cloning>(case: &Case) -> Duration {
     let mut rest = Vec::new();
     let end = loop {
         match rx.lease() {
-            Ok(lease) => rest.push(Line::stamp(&lease.read()).number),
+            Ok(lease) => {
+                rest.push(Line::stamp(&lease.read()).number);
+                lease.release();
+            }
             Err(end) => break end,
         }
     };

@@ -7,7 +7,7 @@ use crate::ring::Claim;
 ///
 /// In the receiver and not in the guard, so that what a leaked guard held is still known.
 #[derive(Debug, Default)]
-pub(in crate::channel) struct Leases {
+pub(super) struct Leases {
     claims: Vec<(Claim, usize)>,
     /// So many of them are released: always fewer than there are, or 0.
     released: usize,
@@ -15,7 +15,7 @@ pub(in crate::channel) struct Leases {
 
 impl Leases {
     #[inline(always)]
-    pub(in crate::channel) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.claims.is_empty()
     }
 
@@ -49,7 +49,7 @@ impl Leases {
     }
 
     #[inline(always)]
-    pub(in crate::channel) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.claims.clear();
         self.released = 0;
     }
