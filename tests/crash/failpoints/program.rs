@@ -145,7 +145,7 @@ impl<K: Cloning> Doomed<K> {
                             .received(Line::stamp(&message.read()), message.redeliveries());
                     }
                 }
-                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Empty | TryRecvError::Held(_)) => {}
                 Err(end) => panic!("{end}"),
             }
             // Acknowledged before they can be written down: these may go with us.
