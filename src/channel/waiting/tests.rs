@@ -134,6 +134,7 @@ fn a_scan_recovers_so_many_slots_and_the_next_goes_on() {
     let capacity = SCANS * MAX_PROBES_OF_A_RECOVERY;
     let ring = Ring::<u64, Mpmc>::anonymous(capacity).expect("make a ring");
     let mut rx = ring.receiver().expect("attach");
+    rx.connection.put_scans_off(); // but for those at the end
     ring.close().expect("close it");
     mark_all_dead(&ring, |geometry, at, owner| {
         geometry.claimed(at, MemberId(1 + owner.0 % 511)).0
@@ -184,6 +185,7 @@ fn late() -> Wait {
 fn the_clock_is_looked_at_after_each_full_check() {
     for strategy in [WaitStrategy::Spin, WaitStrategy::Park] {
         let mut rx = at_the_end(strategy);
+        rx.connection.put_scans_off();
         let stall = held(&rx);
         let mut claims = 0;
         let answers = std::iter::repeat_with(|| {

@@ -100,8 +100,7 @@ impl Peers for Staying {
 pub(super) enum Closer {
     /// It makes sure of all sends, and wakes.
     IsAlive,
-    /// It dies before: that is left to the one that looks, whose patience has no length
-    /// here.
+    /// It dies before: that is left to the one that looks, at once, for there is no time here.
     IsDead,
 }
 

@@ -91,12 +91,12 @@ pub fn racer(args: &Args) {
         let mut rx = ring.receiver().expect("attach a receiver");
         for _ in 0..8 {
             match tx.try_send(own) {
-                Ok(()) | Err(TrySendError::Full(_)) => {}
+                Ok(()) | Err(TrySendError::Full(_) | TrySendError::Held(..)) => {}
                 Err(error) => panic!("{error}"),
             }
             match rx.try_recv() {
                 Ok(from) => drop(board.add(CROSSED, u64::from(from != own))),
-                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Empty | TryRecvError::Held(_)) => {}
                 Err(error) => panic!("{error}"),
             }
         }

@@ -146,7 +146,7 @@ impl<K: Cloning> Doomed<K> {
                     }
                     batch.release();
                 }
-                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Empty | TryRecvError::Held(_)) => {}
                 Err(end) => panic!("{end}"),
             }
             // Acknowledged before they can be written down: these may go with us.

@@ -248,8 +248,8 @@ impl<S: Arity, R: Arity> Check for Checking<'_, S, R> {
 impl<S: Arity, R: Arity> Conclude for Checking<'_, S, R> {
     type Output = Claim;
 
-    /// A receiver whose patience has no length: it does not wait for the endpoint that
-    /// closed the ring, which may or may not do the same.
+    /// There is no time here, so a receiver does not wait for the endpoint that closed the
+    /// ring, which may or may not do the same.
     fn fence(&mut self, end: End) -> bool {
         let memory = &self.survivor.context.memory;
         let unfenced = || {
