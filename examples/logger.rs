@@ -111,9 +111,7 @@ fn check(log: &str) -> Result<(), Box<dyn Error>> {
 fn log(ring: &str, client: usize) -> Result<(), Box<dyn Error>> {
     let mut sender = Ring::<[u8], Mpsc>::open(ring)?.sender()?;
     for number in 0..LINES {
-        sender
-            .send(line(client, number).as_bytes())
-            .map_err(|error| error.to_string())?;
+        sender.send(line(client, number).as_bytes())?;
     }
     Ok(())
 }

@@ -19,22 +19,24 @@ use memring::{RecvError, Ring, Spsc};
 const BOOKS: u64 = 200_000;
 const DEPTH: usize = 10;
 
-/// One price level of a book.
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C)]
-struct Level {
-    price: f64,
-    quantity: f64,
-}
+memring::schema! {
+    /// One price level of a book.
+    #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+    #[repr(C)]
+    struct Level {
+        price: f64,
+        quantity: f64,
+    }
 
-/// An order book, 336 bytes.
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C)]
-struct Book {
-    sequence: u64,
-    instrument: u64,
-    bids: [Level; DEPTH],
-    asks: [Level; DEPTH],
+    /// An order book, 336 bytes.
+    #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+    #[repr(C)]
+    struct Book {
+        sequence: u64,
+        instrument: u64,
+        bids: [Level; DEPTH],
+        asks: [Level; DEPTH],
+    }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -47,7 +49,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Makes the ring, starts the feed, and reads until the feed closes the ring.
 fn watch() -> Result<(), Box<dyn Error>> {
     let name = format!("market-data-{}", std::process::id());
-    let ring = Ring::<Book, Spsc>::create(&name, 1024)?;
+    let ring = Ring::<Book, Spsc>::builder().schema_of::<Book>();
+    let ring = ring.capacity(1024).create(&name)?;
     let mut receiver = ring.receiver()?;
     let mut child = Command::new(env::current_exe()?).arg(&name).spawn()?;
     let start = Instant::now();
@@ -82,7 +85,8 @@ fn watch() -> Result<(), Box<dyn Error>> {
 
 /// Publishes the books.
 fn feed(name: &str) -> Result<(), Box<dyn Error>> {
-    let ring = Ring::<Book, Spsc>::open(name)?;
+    let ring = Ring::<Book, Spsc>::builder().schema_of::<Book>();
+    let ring = ring.open(name)?;
     let mut sender = ring.sender()?;
     for sequence in 0..BOOKS {
         let mid = 100.0 + (sequence % 64) as f64;

@@ -6,12 +6,15 @@ use std::process::Command;
 
 use memring::{Ring, Spsc};
 
-#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C)]
-struct Tick {
-    id: u64,
-    bid: f64,
-    ask: f64,
+// Programs that take the fields for others do not get the ring open.
+memring::schema! {
+    #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+    #[repr(C)]
+    struct Tick {
+        id: u64,
+        bid: f64,
+        ask: f64,
+    }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -23,7 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// One process.
 fn send() -> Result<(), Box<dyn Error>> {
-    let ring = Ring::<Tick, Spsc>::create("ticks", 1024)?;
+    let ring = Ring::<Tick, Spsc>::builder().schema_of::<Tick>();
+    let ring = ring.capacity(1024).create("ticks")?;
     let mut other = Command::new(env::current_exe()?).arg("receive").spawn()?;
     let mut tx = ring.sender()?;
     for id in 0..10_000 {
@@ -45,7 +49,8 @@ fn send() -> Result<(), Box<dyn Error>> {
 
 /// The other.
 fn receive() -> Result<(), Box<dyn Error>> {
-    let mut rx = Ring::<Tick, Spsc>::open("ticks")?.receiver()?;
+    let ring = Ring::<Tick, Spsc>::builder().schema_of::<Tick>();
+    let mut rx = ring.open("ticks")?.receiver()?;
     let mut expected = 0;
     // Until the ring is closed and drained; an error ends the program.
     for tick in &mut rx {

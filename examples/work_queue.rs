@@ -15,29 +15,39 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::Duration;
 
-use memring::{Mpmc, Mpsc, RecvError, Ring};
+use memring::{Mpmc, Mpsc, RecvError, Ring, RingBuilder};
 
 const JOBS: u64 = 500;
 const WORKERS: u64 = 4;
 
-/// Count the primes below `limit`.
-#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C)]
-struct Job {
-    id: u64,
-    limit: u64,
+memring::schema! {
+    /// Count the primes below `limit`.
+    #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+    #[repr(C)]
+    struct Job {
+        id: u64,
+        limit: u64,
+    }
+
+    /// What a worker reports.
+    #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+    #[repr(C)]
+    struct Report {
+        worker: u64,
+        job: u64,
+        /// How often the job had been given back before.
+        redeliveries: u64,
+        /// [`HANGING`], or the number of primes.
+        answer: u64,
+    }
 }
 
-/// What a worker reports.
-#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C)]
-struct Report {
-    worker: u64,
-    job: u64,
-    /// How often the job had been given back before.
-    redeliveries: u64,
-    /// [`HANGING`], or the number of primes.
-    answer: u64,
+fn jobs() -> RingBuilder<Job, Mpmc> {
+    Ring::builder().capacity(1024).schema_of::<Job>()
+}
+
+fn reports() -> RingBuilder<Report, Mpsc> {
+    Ring::builder().capacity(1024).schema_of::<Report>()
 }
 
 /// In place of an answer: the worker will never give one.
@@ -54,8 +64,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn supervise() -> Result<(), Box<dyn Error>> {
     let queue = format!("work-queue-{}-jobs", std::process::id());
     let answers = format!("work-queue-{}-reports", std::process::id());
-    let jobs = Ring::<Job, Mpmc>::create(&queue, 1024)?;
-    let reports = Ring::<Report, Mpsc>::create(&answers, 1024)?;
+    let jobs = jobs().create(&queue)?;
+    let reports = reports().create(&answers)?;
     let mut workers = Vec::new();
     let outcome = run(&jobs, &reports, &mut workers, |worker: u64| {
         Command::new(env::current_exe()?)
@@ -140,9 +150,9 @@ fn check(report: &Report, redeliveries: u64) -> Result<(), Box<dyn Error>> {
 }
 
 /// A worker process.
-fn work(jobs: &str, reports: &str, worker: u64) -> Result<(), Box<dyn Error>> {
-    let mut inbox = Ring::<Job, Mpmc>::open(jobs)?.receiver()?;
-    let mut reports = Ring::<Report, Mpsc>::open(reports)?.sender()?;
+fn work(queue: &str, answers: &str, worker: u64) -> Result<(), Box<dyn Error>> {
+    let mut inbox = jobs().open(queue)?.receiver()?;
+    let mut reports = reports().open(answers)?.sender()?;
     loop {
         let lease = match inbox.lease() {
             Ok(lease) => lease,

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::channel::{Segment, Stats, stats};
 use crate::error::RingError;
-use crate::ring::config::{Config, MessageKind, OnDeath, Wakeups};
+use crate::ring::config::{Config, MessageKind};
 use crate::ring::kind::RingKind;
+use crate::ring::options::{OnDeath, Wakeups};
 use crate::shm::remove::{Removal, is_replacement};
 use crate::shm::{RegionPath, name, open, os_error};
 use crate::sys::file;

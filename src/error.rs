@@ -1,15 +1,26 @@
 //! Everything that can go wrong, each with a line that says what was expected,
 //! what was found and what to do.
 
+mod batch;
+mod convert;
 mod opening;
+mod questions;
+mod unknown;
 
 use std::fmt;
 use std::io;
 
+pub use batch::{SendBatchError, SendBatchTimeoutError, TrySendBatchError};
 pub use opening::{Mismatch, RingError};
+pub use unknown::UnknownName;
 
 /// The two sides of a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Side {
     /// Senders.
     Sender,
@@ -69,6 +80,7 @@ pub enum Failure {
 /// The endpoint that holds the slot that a call needs next. Its process is alive, be it
 /// slow or stopped: no other takes the slot away from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Holder {
     /// Its side.
@@ -137,6 +149,15 @@ macro_rules! messages_hidden {
                     Self::Failed(message, _) => message,
                 }
             }
+
+            /// The same, without the message.
+            fn without_message(self) -> $name<()> {
+                match self {
+                    $(Self::$variant(_) => $name::$variant(()),)*
+                    $(Self::$held(_, holder) => $name::$held((), holder),)?
+                    Self::Failed(_, failure) => $name::Failed((), failure),
+                }
+            }
         }
     };
 }
@@ -152,7 +173,8 @@ pub enum TrySendError<M> {
     Held(M, Holder),
     /// The ring is closed for good.
     Closed(M),
-    /// There is no room, and no receiver is left to make any: all have gone.
+    /// There is no room, and every receiver that this sender saw since it attached has
+    /// gone.
     Disconnected(M),
     /// The ring was removed, or replaced by another of its name: nothing sent here
     /// would be received. Open or make it again.
@@ -175,7 +197,8 @@ messages_hidden!(TrySendError {
 pub enum SendError<M> {
     /// The ring is closed for good.
     Closed(M),
-    /// There is no room, and no receiver is left to make any: all have gone.
+    /// There is no room, and every receiver that this sender saw since it attached has
+    /// gone.
     Disconnected(M),
     /// The ring was removed, or replaced by another of its name: nothing sent here
     /// would be received. Open or make it again.
@@ -199,7 +222,8 @@ pub enum SendTimeoutError<M> {
     Timeout(M, Option<Holder>),
     /// The ring is closed for good.
     Closed(M),
-    /// There is no room, and no receiver is left to make any: all have gone.
+    /// There is no room, and every receiver that this sender saw since it attached has
+    /// gone.
     Disconnected(M),
     /// The ring was removed, or replaced by another of its name: nothing sent here
     /// would be received. Open or make it again.
@@ -214,28 +238,6 @@ messages_hidden!(SendTimeoutError {
     Removed => "the ring was removed; open or make it again";
     Timeout => "the ring stayed full until the deadline"
 });
-
-/// Why [`Sender::send_batch`](crate::Sender::send_batch) ended early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{cause} (after {sent} messages of the batch were sent)")]
-#[non_exhaustive]
-pub struct SendBatchError<M> {
-    /// How many messages were sent before.
-    pub sent: usize,
-    /// What happened, with the first message that was not sent.
-    pub cause: SendError<M>,
-}
-
-/// Why [`Sender::try_send_batch`](crate::Sender::try_send_batch) ended early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{cause} (after {sent} messages of the batch were sent)")]
-#[non_exhaustive]
-pub struct TrySendBatchError<M> {
-    /// How many messages were sent before.
-    pub sent: usize,
-    /// What happened, with the first message that was not sent.
-    pub cause: TrySendError<M>,
-}
 
 /// Why [`Receiver::wait_for_peer`](crate::Receiver::wait_for_peer) ended without a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -265,7 +267,8 @@ pub enum TryRecvError {
     /// The ring is closed for good, and drained.
     #[error("the ring is closed and empty")]
     Closed,
-    /// There is no message, and all senders have gone.
+    /// There is no message, and every sender that this receiver saw since it attached has
+    /// gone.
     #[error("the ring is empty and all senders have gone")]
     Disconnected,
     /// The ring was removed, or replaced by another of its name, and is drained. Open
@@ -283,7 +286,8 @@ pub enum RecvError {
     /// The ring is closed for good, and drained.
     #[error("the ring is closed and empty")]
     Closed,
-    /// There is no message, and all senders have gone.
+    /// There is no message, and every sender that this receiver saw since it attached has
+    /// gone.
     #[error("the ring is empty and all senders have gone")]
     Disconnected,
     /// The ring was removed, or replaced by another of its name, and is drained. Open
@@ -305,7 +309,8 @@ pub enum RecvTimeoutError {
     /// The ring is closed for good, and drained.
     #[error("the ring is closed and empty")]
     Closed,
-    /// There is no message, and all senders have gone.
+    /// There is no message, and every sender that this receiver saw since it attached has
+    /// gone.
     #[error("the ring is empty and all senders have gone")]
     Disconnected,
     /// The ring was removed, or replaced by another of its name, and is drained. Open

@@ -8,25 +8,29 @@
 //! ```
 //! use memring::{Ring, Spsc};
 //!
-//! #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
-//! #[repr(C)]
-//! struct Tick {
-//!     id: u64,
-//!     bid: f64,
-//!     ask: f64,
+//! memring::schema! {
+//!     #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+//!     #[repr(C)]
+//!     struct Tick {
+//!         id: u64,
+//!         bid: f64,
+//!         ask: f64,
+//!     }
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let name = &format!("doc-{}", std::process::id());
 //! // One process makes the ring and sends. (Here `name` is "ticks", say.)
-//! let ring = Ring::<Tick, Spsc>::create(name, 1024)?;
+//! let ring = Ring::<Tick, Spsc>::builder().schema_of::<Tick>();
+//! let ring = ring.capacity(1024).create(name)?;
 //! let mut sender = ring.sender()?;
 //! let tick = Tick { id: 1, bid: 99.5, ask: 99.6 };
 //! sender.send(tick)?;
 //! ring.close()?;
 //!
 //! // Another opens it by name and receives.
-//! let mut receiver = Ring::<Tick, Spsc>::open(name)?.receiver()?;
+//! let ring = Ring::<Tick, Spsc>::builder().schema_of::<Tick>();
+//! let mut receiver = ring.open(name)?.receiver()?;
 //! assert_eq!(receiver.recv()?, tick);
 //! assert_eq!(receiver.recv(), Err(memring::RecvError::Closed));
 //!
@@ -38,10 +42,12 @@
 //!
 //! # Where to look
 //!
-//! * Making and opening rings: [`Ring`], [`RingBuilder`]; looking at them:
-//!   [`list`], [`inspect`](fn@inspect), [`Ring::stats`].
-//! * Sending: [`Sender`]; in place, [`Sender::reserve`] and [`Grant`].
-//! * Receiving: [`Receiver`]; in place, [`Receiver::lease`] and [`Lease`].
+//! * Making and opening rings: [`Ring`], [`RingBuilder`], [`schema!`](macro@schema);
+//!   looking at them: [`list`], [`inspect`](fn@inspect), [`Ring::stats`].
+//! * Sending: [`Sender`]; in place, [`Sender::reserve`] and [`Grant`]; what is large, by
+//!   [`Sender::send_ref`].
+//! * Receiving: [`Receiver`]; in place, [`Receiver::lease`] and [`Lease`]; what is large,
+//!   by [`Receiver::recv_into`].
 //! * Waiting: [`WaitStrategy`] of an endpoint, [`Wakeups`] and [`FenceMode`] of a ring.
 //!
 //! # When a process dies
@@ -63,6 +69,29 @@
 //!   one attaches.
 //! * Endpoints do not survive `fork` in the child: there, each call returns
 //!   [`Failure::Forked`]. A child opens the ring itself.
+//!
+//! # Errors
+//!
+//! Errors own what they say: `?` takes each of them into `Box<dyn Error + Send + Sync>` or
+//! [`std::io::Error`]. A typed message that was not sent comes back in the error; of a byte
+//! message, the caller has the bytes.
+//!
+//! ```
+//! # use memring::{Ring, Spsc};
+//! fn log(lines: &[String]) -> Result<(), Box<dyn std::error::Error>> {
+//!     let ring = Ring::<[u8], Spsc>::anonymous(8)?;
+//!     let mut sender = ring.sender()?;
+//!     for line in lines {
+//!         sender.send(line.as_bytes())?;
+//!     }
+//!     match sender.try_send(b"one more") {
+//!         Err(error) if error.is_full() => println!("no room"),
+//!         other => other?,
+//!     }
+//!     Ok(())
+//! }
+//! # log(&["a line".to_string()]).unwrap();
+//! ```
 //!
 //! # Limits
 //!
@@ -93,19 +122,22 @@ mod channel;
 pub use admin::{Inspection, ListEntry, directory, inspect, list, remove};
 #[cfg(not(loom))]
 pub use channel::{
-    Grant, IntoIter, Iter, Lease, LeaseBatch, LeasedMessage, Receiver, Ring, RingBuilder, Sender,
-    Stats, TryIter,
+    Grant, IntoIter, Iter, Lease, LeaseBatch, LeaseReader, LeasedMessage, Receiver, Ring,
+    RingBuilder, Sender, Snapshot, Stats, TryIter,
 };
 pub use error::{
     AttachError, Corruption, Failure, Holder, Mismatch, RecvError, RecvTimeoutError, RingError,
-    SendBatchError, SendError, SendTimeoutError, Side, TryRecvError, TrySendBatchError,
-    TrySendError, WaitForPeerError,
+    SendBatchError, SendBatchTimeoutError, SendError, SendTimeoutError, Side, TryRecvError,
+    TrySendBatchError, TrySendError, UnknownName, WaitForPeerError,
 };
 pub use members::Peer;
 pub use message::Message;
+pub use message::schema::{Schema, fingerprint};
 #[cfg(not(loom))]
-pub use ring::config::{FenceMode, MessageKind, OnDeath, Wakeups};
-pub use ring::kind::{Kind, Mpmc, Mpsc, RingKind, Spmc, Spsc, UnknownKind};
+pub use ring::config::MessageKind;
+pub use ring::kind::{Kind, Mpmc, Mpsc, OneReceiver, RingKind, Spmc, Spsc};
+#[cfg(not(loom))]
+pub use ring::options::{FenceMode, OnDeath, Wakeups};
 #[cfg(not(loom))]
 pub use shm::Warning;
 #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]

@@ -1,5 +1,7 @@
 //! What may travel through a ring: the bound on `T`, and byte messages.
 
+pub(crate) mod schema;
+
 use bytemuck::{AnyBitPattern, NoUninit};
 
 mod sealed {
@@ -41,6 +43,14 @@ pub trait Message: sealed::Sealed {
     /// Copies a message of `length` bytes out.
     #[doc(hidden)]
     fn decode(source: &impl Source, length: usize) -> Self::Received;
+
+    /// The bytes of a message that stays where it is.
+    #[doc(hidden)]
+    fn bytes_of(message: &Self) -> &[u8];
+
+    /// As `decode`, over what is in `message`, and says how many bytes.
+    #[doc(hidden)]
+    fn decode_into(source: &impl Source, length: usize, message: &mut Self::Received) -> usize;
 }
 
 /// Where messages are copied from: see `ring::payload`.
@@ -50,6 +60,8 @@ pub trait Source {
     fn value<T: AnyBitPattern>(&self) -> T;
     /// A message of `length` bytes.
     fn bytes(&self, length: usize) -> Vec<u8>;
+    /// A message of as many bytes as `bytes` has.
+    fn copy_to(&self, bytes: &mut [u8]);
 }
 
 /// A source of zeroes.
@@ -62,6 +74,10 @@ impl Source for Blank {
 
     fn bytes(&self, length: usize) -> Vec<u8> {
         vec![0; length]
+    }
+
+    fn copy_to(&self, bytes: &mut [u8]) {
+        bytes.fill(0);
     }
 }
 
@@ -86,6 +102,17 @@ impl<T: NoUninit + AnyBitPattern + Send + 'static> Message for T {
     fn decode(source: &impl Source, _length: usize) -> T {
         source.value()
     }
+
+    #[inline(always)]
+    fn bytes_of(message: &T) -> &[u8] {
+        bytemuck::bytes_of(message)
+    }
+
+    #[inline(always)]
+    fn decode_into(source: &impl Source, _length: usize, message: &mut T) -> usize {
+        source.copy_to(bytemuck::bytes_of_mut(message));
+        size_of::<T>()
+    }
 }
 
 impl Message for [u8] {
@@ -106,5 +133,17 @@ impl Message for [u8] {
     #[inline]
     fn decode(source: &impl Source, length: usize) -> Vec<u8> {
         source.bytes(length)
+    }
+
+    #[inline(always)]
+    fn bytes_of(message: &[u8]) -> &[u8] {
+        message
+    }
+
+    #[inline]
+    fn decode_into(source: &impl Source, length: usize, message: &mut Vec<u8>) -> usize {
+        message.resize(length, 0);
+        source.copy_to(message);
+        length
     }
 }

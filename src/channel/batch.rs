@@ -1,5 +1,7 @@
 //! Many messages in one call.
 
+mod limited;
+
 use super::outcome;
 use super::receiver::{Opened, Receiver};
 use super::sender::Sender;

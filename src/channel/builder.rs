@@ -8,8 +8,10 @@ use super::ring::Ring;
 use super::segment::Segment;
 use crate::error::{Mismatch, RingError};
 use crate::message::Message;
-use crate::ring::config::{Config, Expected, FenceMode, MessageKind, OnDeath, Wakeups};
+use crate::message::schema::Schema;
+use crate::ring::config::{Config, Expected, MessageKind};
 use crate::ring::kind::Kind;
+use crate::ring::options::{FenceMode, OnDeath, Wakeups};
 use crate::ring::start_at;
 use crate::shm::remove::Removal;
 use crate::shm::{
@@ -27,7 +29,6 @@ const DEFAULT_LIMIT: usize = 1024;
 /// mode, policy and deliveries are ignored by `open`. `open_or_create` insists on the
 /// capacity and the message limit, if they were set. The schema tag must be that of the
 /// maker; the rest concerns this handle.
-#[derive(Debug)]
 pub struct RingBuilder<T: Message + ?Sized, K: Kind> {
     capacity: Option<usize>,
     message_limit: Option<usize>,
@@ -146,7 +147,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     }
 
     /// Makes a ring without a name: a memfd sealed against shrinking and
-    /// growing, for children and for passing over a socket ([`Ring::as_fd`]).
+    /// growing, for children and for passing over a socket ([`Ring::share_fd`]).
     ///
     /// # Errors
     /// As [`Ring::create`], without those of names.
@@ -168,6 +169,25 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
 impl<T: Message + ?Sized, K: Kind> Clone for RingBuilder<T, K> {
     fn clone(&self) -> Self {
         RingBuilder { ..*self }
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for RingBuilder<T, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RingBuilder")
+            .field("kind", &K::KIND)
+            .field("capacity", &self.capacity)
+            .field("message_limit", &self.message_limit)
+            .field("schema", &self.schema)
+            .field("mode", &self.mode)
+            .field("wakeups", &self.wakeups)
+            .field("fence_mode", &self.fence_mode)
+            .field("on_death", &self.on_death)
+            .field("max_deliveries", &self.max_deliveries)
+            .field("wait_through", &self.wait_through)
+            .field("allow_foreign", &self.allow_foreign)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -208,6 +228,14 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
     pub fn schema(mut self, tag: u64) -> Self {
         self.schema = tag;
         self
+    }
+
+    /// The tag is the fingerprint of `S`: a ring whose messages have the size of `T`, and
+    /// fields of other names or types, is not opened. See
+    /// [`schema!`](crate::schema!) for an example. For byte rings, `S` may be what the
+    /// bytes are made of.
+    pub fn schema_of<S: Schema>(self) -> Self {
+        self.schema(S::SCHEMA)
     }
 
     /// Permission bits of the file, whatever the umask. Default 0600. With

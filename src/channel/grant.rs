@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use super::sender::Sender;
@@ -29,6 +30,8 @@ use crate::sys::failpoints::failpoint;
 pub struct Grant<'s, T: Message + ?Sized, K: Kind> {
     sender: &'s mut Sender<T, K>,
     position: u64,
+    /// Byte rings: how many bytes are the message, so far.
+    length: usize,
 }
 
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
@@ -95,7 +98,11 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
     #[inline(always)]
     pub(super) fn new(sender: &'s mut Sender<T, K>, position: u64) -> Self {
-        let grant = Grant { sender, position };
+        let grant = Grant {
+            sender,
+            position,
+            length: 0,
+        };
         grant.payload().set_length(0);
         grant
     }
@@ -113,7 +120,11 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
     /// [`Failure::Forked`] in a forked child, where the slot is not mapped.
     #[inline]
     pub fn write(&mut self, message: T::Sent<'_>) -> Result<(), Failure> {
-        let bytes = T::encode(&message);
+        self.write_bytes(T::encode(&message))
+    }
+
+    #[inline(always)]
+    fn write_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let limit = self.limit();
         if bytes.len() > limit {
             let length = bytes.len();
@@ -123,7 +134,18 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
             self.sender.connection.segment.region.check()?;
         }
         self.payload().store(bytes);
+        self.length = bytes.len();
         Ok(())
+    }
+
+    /// As [`write`](Grant::write), of a message that stays where it is: for types that
+    /// are large.
+    ///
+    /// # Errors
+    /// As [`write`](Grant::write).
+    #[inline]
+    pub fn write_ref(&mut self, message: &T) -> Result<(), Failure> {
+        self.write_bytes(T::bytes_of(message))
     }
 
     /// Sends the message.
@@ -192,6 +214,7 @@ impl<K: Kind> Grant<'_, [u8], K> {
             self.sender.connection.segment.region.check()?;
         }
         self.payload().set_length(length);
+        self.length = length;
         Ok(())
     }
 
@@ -206,6 +229,39 @@ impl<K: Kind> Grant<'_, [u8], K> {
         // SAFETY: V5: in bounds (V1, V3), and always initialised, being mapped;
         // that no process writes meanwhile is the caller's word.
         unsafe { std::slice::from_raw_parts_mut(self.as_mut_ptr(), self.limit()) }
+    }
+}
+
+/// Appends to the message, for `write!`, `io::copy` and serializers. What does not fit any
+/// more is not taken: `write_all` ends with
+/// [`ErrorKind::WriteZero`](std::io::ErrorKind::WriteZero) then. (The method
+/// [`Grant::write`] is another: it writes the whole message, from its beginning.)
+///
+/// ```
+/// use std::io::Write;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ring = memring::Ring::<[u8], memring::Spsc>::anonymous(4)?;
+/// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+/// let mut grant = tx.reserve()?;
+/// write!(grant, "{} and ", 6)?;
+/// grant.write_all(b"seven")?;
+/// grant.commit()?;
+/// assert_eq!(rx.recv()?, b"6 and seven");
+/// # Ok(())
+/// # }
+/// ```
+impl<K: Kind> io::Write for Grant<'_, [u8], K> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.sender.connection.segment.region.check()?;
+        let written = self.payload().store_at(self.length, bytes);
+        self.length += written;
+        self.payload().set_length(self.length);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

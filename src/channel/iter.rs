@@ -103,7 +103,6 @@ impl State {
 }
 
 /// Messages as they come: see [`Receiver::iter`].
-#[derive(Debug)]
 pub struct Iter<'r, T: Message + ?Sized, K: Kind> {
     receiver: &'r mut Receiver<T, K>,
     state: State,
@@ -144,7 +143,6 @@ impl<T: Message + ?Sized, K: Kind> Iterator for IntoIter<T, K> {
 impl<T: Message + ?Sized, K: Kind> FusedIterator for IntoIter<T, K> {}
 
 /// Messages that are there: see [`Receiver::try_iter`].
-#[derive(Debug)]
 pub struct TryIter<'r, T: Message + ?Sized, K: Kind> {
     receiver: &'r mut Receiver<T, K>,
     is_over: bool,
@@ -167,6 +165,18 @@ impl<T: Message + ?Sized, K: Kind> Iterator for TryIter<'_, T, K> {
 }
 
 impl<T: Message + ?Sized, K: Kind> FusedIterator for TryIter<'_, T, K> {}
+// By hand: derived, they would ask for `K: Debug` and `T: Debug`.
+impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for Iter<'_, T, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Iter").field(&self.receiver).finish()
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for TryIter<'_, T, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("TryIter").field(&self.receiver).finish()
+    }
+}
 
 impl<'r, T: Message + ?Sized, K: Kind> IntoIterator for &'r mut Receiver<T, K> {
     type Item = Result<T::Received, RecvError>;

@@ -2,12 +2,16 @@
 
 #![allow(unsafe_code)]
 
+mod copies;
 mod leases;
+mod reader;
 mod verbs;
 
 use std::marker::PhantomData;
 
+pub use copies::Snapshot;
 pub(super) use leases::Leases;
+pub use reader::LeaseReader;
 
 use super::receiver::Receiver;
 use crate::message::{Blank, Message};
@@ -157,7 +161,7 @@ impl<T: Message + ?Sized> LeasedMessage<'_, T> {
 
     /// Bytes of the message that are there to be read: none in a forked child.
     #[inline(always)]
-    fn mapped_length(&self) -> usize {
+    pub(super) fn mapped_length(&self) -> usize {
         match self.region.is_mapped() {
             true => self.length,
             false => 0,

@@ -5,6 +5,8 @@ use crate::error::{
     RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
 };
 
+#[cold]
+#[inline(never)]
 pub(crate) fn try_send<M>(error: WaitError, message: M) -> TrySendError<M> {
     match error {
         WaitError::NotYet | WaitError::Timeout(_) => TrySendError::Full(message),
@@ -16,6 +18,8 @@ pub(crate) fn try_send<M>(error: WaitError, message: M) -> TrySendError<M> {
     }
 }
 
+#[cold]
+#[inline(never)]
 pub(crate) fn send_timeout<M>(error: WaitError, message: M) -> SendTimeoutError<M> {
     match error {
         WaitError::NotYet => SendTimeoutError::Timeout(message, None),
@@ -29,6 +33,8 @@ pub(crate) fn send_timeout<M>(error: WaitError, message: M) -> SendTimeoutError<
 }
 
 /// The error of a call without a deadline, which never ends with `Timeout`.
+#[cold]
+#[inline(never)]
 pub(crate) fn send<M>(error: WaitError, message: M) -> SendError<M> {
     match error {
         WaitError::Closed => SendError::Closed(message),

@@ -1,5 +1,8 @@
 //! The receiving endpoint.
 
+mod into;
+mod peek;
+
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
@@ -105,8 +108,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
     /// Receives a message, waiting for one as long as it takes.
     ///
-    /// As [`Receiver::try_recv`] otherwise. Before any sender has ever been
-    /// attached it waits.
+    /// As [`Receiver::try_recv`] otherwise. As long as this receiver has seen no sender
+    /// since it attached, it waits.
     ///
     /// # Errors
     /// [`RecvError::Closed`] if the ring is closed and drained;
@@ -328,40 +331,6 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Receiver<T, K> {
     fn leaves_work(&self) -> bool {
         <K::Receivers as Multiplicity>::MULTI
             && (self.side.has_message(&self.view) || end::is_closed(&self.view))
-    }
-}
-
-impl<K: Kind> Receiver<[u8], K> {
-    /// As [`Receiver::try_recv`], into `buffer`, which is cleared first and
-    /// whose allocation is used again. Says how many bytes.
-    ///
-    /// # Errors
-    /// As [`Receiver::try_recv`]; `buffer` is as it was then.
-    pub fn try_recv_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize, TryRecvError> {
-        self.receive_into(Wait::Not, buffer, outcome::try_recv)
-    }
-
-    /// As [`Receiver::recv`], into `buffer`, which is cleared first and whose
-    /// allocation is used again. Says how many bytes.
-    ///
-    /// # Errors
-    /// As [`Receiver::recv`]; `buffer` is as it was then.
-    pub fn recv_into(&mut self, buffer: &mut Vec<u8>) -> Result<usize, RecvError> {
-        self.receive_into(Wait::Forever, buffer, outcome::recv)
-    }
-
-    fn receive_into<E>(
-        &mut self,
-        wait: Wait,
-        buffer: &mut Vec<u8>,
-        error: impl FnOnce(WaitError) -> E,
-    ) -> Result<usize, E> {
-        let read = |payload: &Payload, length| {
-            buffer.resize(length, 0);
-            payload.load(buffer);
-            length
-        };
-        self.receive(wait, read, error)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The sending endpoint.
 
+mod by_reference;
+
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
@@ -94,8 +96,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 
     /// Sends a message, waiting for room as long as it takes.
     ///
-    /// As [`Sender::try_send`] otherwise. Before any receiver has ever been
-    /// attached it waits.
+    /// As [`Sender::try_send`] otherwise. As long as this sender has seen no receiver
+    /// since it attached, it waits.
     ///
     /// # Errors
     /// [`SendError::Closed`]; [`SendError::Disconnected`] if it is full and

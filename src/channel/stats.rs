@@ -10,7 +10,11 @@ use crate::sys::atomic::Ordering;
 
 /// Figures of a ring. Taken without stopping any endpoint, so they need not agree
 /// with each other to the message.
+///
+/// With the feature `serde`, it and its parts are `Serialize`, under the names of their
+/// fields; a side is `"sender"` or `"receiver"`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Stats {
     /// Messages under way, roughly; never more than `capacity`.

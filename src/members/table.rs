@@ -71,6 +71,7 @@ impl Observed {
 
 /// A member, as the table has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Peer {
     /// Its id in the table.

@@ -213,7 +213,7 @@ fn an_id_that_was_left_dirty_is_recovered_by_its_successor() {
     let attached = attached.expect("the place of the dead");
     assert_eq!(attached.id, MemberId(FIRST));
     assert_eq!(*object.recovered.borrow(), [FIRST]);
-    assert_eq!(object.wakes.get(), 1);
+    assert_eq!(object.wakes.get(), 2);
     assert_eq!(object.entry_of(FIRST), (4 * GENERATION) | DIRTY);
 }
 

@@ -3,49 +3,13 @@
 
 use super::kind::RingKind;
 use super::layout::{self, MAX_CAPACITY, RING, RING_VERSION, RingHeader, SlotLayout};
+use super::options::{OnDeath, Wakeups};
 use super::side::RedeliveryPolicy;
 use super::slot::{Geometry, MAX_DELIVERIES};
 use crate::error::{Mismatch, RingError};
 use crate::shm::Description;
 use crate::shm::header::{check_fields, pick};
 use crate::sys::atomic::Fences;
-
-/// Whether endpoints of a ring may sleep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Wakeups {
-    /// Endpoints may sleep and are woken. Costs the path of a message one look
-    /// at a word that rarely changes.
-    #[default]
-    Blocking,
-    /// Endpoints spin, always.
-    SpinOnly,
-}
-
-/// How the two sides order what they write against what they look at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum FenceMode {
-    /// `membarrier` where the kernel has it, else fences.
-    #[default]
-    Auto,
-    /// An endpoint that goes to sleep, or is the first to see a closed ring at its
-    /// end, runs `membarrier`, which briefly interrupts the other processors that run users of this
-    /// facility. Nothing on the path of a message.
-    Membarrier,
-    /// A full fence for every message, several times the cost of a small one.
-    /// For processes that must never be interrupted by another's system call.
-    Fence,
-}
-
-/// What becomes of a message that a receiver held when it died.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum OnDeath {
-    /// It is delivered again, to another receiver or the successor, marked with how
-    /// often it was given back: at least once.
-    #[default]
-    Redeliver,
-    /// It is counted as lost: at most once.
-    Discard,
-}
 
 /// What a ring carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,11 @@
 //! The four kinds of ring, as types and as values.
 
 use std::fmt;
+use std::hash::Hash;
 use std::str::FromStr;
 
 use super::{Arity, Multi, Single};
+use crate::error::UnknownName;
 
 mod sealed {
     pub trait Sides {
@@ -17,10 +19,33 @@ pub(crate) use sealed::Sides;
 ///
 /// A type, so that the path of a message never branches on it: [`Spsc`],
 /// [`Mpsc`], [`Spmc`], [`Mpmc`]. Sealed to these four.
-pub trait Kind: Sides + Send + Sync + 'static {
+///
+/// The four have the common derivable traits, so that types with a parameter `K: Kind`
+/// can derive them:
+///
+/// ```
+/// #[derive(Clone, Debug)]
+/// struct Service<K: memring::Kind> {
+///     jobs: memring::Ring<u64, K>,
+/// }
+///
+/// fn show<K: memring::Kind>(service: &Service<K>) -> String {
+///     format!("{service:?}")
+/// }
+/// # let jobs = memring::Ring::<u64, memring::Mpsc>::anonymous(2).unwrap();
+/// # assert!(show(&Service { jobs }.clone()).contains("Mpsc"));
+/// ```
+pub trait Kind: Sides + fmt::Debug + Copy + Eq + Ord + Hash + Send + Sync + 'static {
     /// The same as a value.
     const KIND: RingKind;
 }
+
+/// A [`Kind`] with one receiver: [`Spsc`], [`Mpsc`]. Only there can a message be looked
+/// at without taking it: see [`Receiver::peek`](crate::Receiver::peek).
+pub trait OneReceiver: Kind + Sides<Receivers = Single> {}
+
+impl OneReceiver for Spsc {}
+impl OneReceiver for Mpsc {}
 
 /// A kind of ring as a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,27 +94,18 @@ impl fmt::Display for RingKind {
     }
 }
 
-/// A word that names no kind of ring.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{found:?} is no kind of ring: expected spsc, mpsc, spmc or mpmc")]
-pub struct UnknownKind {
-    found: String,
-}
-
 impl FromStr for RingKind {
-    type Err = UnknownKind;
+    type Err = UnknownName;
 
-    fn from_str(word: &str) -> Result<Self, UnknownKind> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.to_string() == word)
-            .ok_or_else(|| UnknownKind { found: word.into() })
+    fn from_str(word: &str) -> Result<Self, UnknownName> {
+        UnknownName::among("kind of ring", Self::ALL, word)
     }
 }
 
 macro_rules! kind {
     ($(#[$doc:meta])* $name:ident: $senders:ident to $receivers:ident) => {
         $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name {}
         impl Sides for $name {
             type Senders = $senders;

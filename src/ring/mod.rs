@@ -19,6 +19,8 @@ pub(crate) mod memory;
 #[cfg(all(test, loom))]
 mod models;
 pub(crate) mod multi;
+#[cfg(not(loom))]
+pub(crate) mod options;
 pub(crate) mod payload;
 #[cfg(not(loom))]
 pub(crate) mod progress;

@@ -93,6 +93,26 @@ impl Payload {
         }
     }
 
+    /// Stores `bytes` from `offset` on, as many as there is room for, and says how many.
+    pub(crate) fn store_at(&self, offset: usize, bytes: &[u8]) -> usize {
+        let offset = offset.min(self.room);
+        let length = bytes.len().min(self.room - offset);
+        // SAFETY: V4: `bytes` is private and readable; the area has `room` bytes from
+        // `start` (V1), and `offset + length` are no more.
+        unsafe { block_move(bytes.as_ptr(), self.start.add(offset), length) }
+        length
+    }
+
+    /// Loads the bytes from `offset` on, as many as there are and fit, and says how many.
+    pub(crate) fn load_at(&self, offset: usize, bytes: &mut [u8]) -> usize {
+        let offset = offset.min(self.room);
+        let length = bytes.len().min(self.room - offset);
+        // SAFETY: V4: `bytes` is private and writable; the area has `room` bytes from
+        // `start` (V1), and `offset + length` are no more.
+        unsafe { block_move(self.start.add(offset), bytes.as_mut_ptr(), length) }
+        length
+    }
+
     /// Length of the message: the whole room, or what the slot says, loaded
     /// once. A peer may have written anything: `Err` is an invalid length.
     #[inline(always)]
@@ -155,6 +175,11 @@ impl Source for Payload {
             bytes.set_len(length);
         }
         bytes
+    }
+
+    #[inline(always)]
+    fn copy_to(&self, bytes: &mut [u8]) {
+        self.load(bytes);
     }
 }
 

@@ -95,6 +95,8 @@ pub trait SendSide: Sized + Send {
     fn may_have_room<M: Memory>(&self, memory: &M) -> bool;
     /// Whether there is room for a message.
     fn has_room<M: Memory>(&self, memory: &M) -> bool;
+    /// How many claims would find room now, if nothing else were done meanwhile.
+    fn count_room<M: Memory>(&self, memory: &M) -> usize;
     /// Whether no send that began before the ring was closed can still be under way
     /// unseen. Asked after the heavy half of the barrier (R17).
     fn is_quiescent<M: Memory>(memory: &M) -> bool;
@@ -144,6 +146,8 @@ pub trait ReceiveSide: Sized + Send {
     );
     /// Whether a message is there.
     fn has_message<M: Memory>(&self, memory: &M) -> bool;
+    /// How many messages claims would get now, if nothing else were done meanwhile.
+    fn count_messages<M: Memory>(&self, memory: &M) -> usize;
 }
 
 /// How many endpoints one side of a kind admits: one, or many.

@@ -1,10 +1,26 @@
 //! What a waiting endpoint does with its processor.
 
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::UnknownName;
+
 /// How an endpoint waits for a message, or for room.
 ///
 /// Chosen when the endpoint attaches; each endpoint of a ring may choose
-/// differently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// differently. In words, `spin`, `spin-then-park`, `spin-then-park:1000` and `park`:
+///
+/// ```
+/// use memring::WaitStrategy;
+///
+/// # fn main() -> Result<(), memring::UnknownName> {
+/// let strategy: WaitStrategy = "spin-then-park:200".parse()?;
+/// assert_eq!(strategy, WaitStrategy::SpinThenPark { spins: 200 });
+/// assert_eq!(strategy.to_string(), "spin-then-park:200");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WaitStrategy {
     /// Never sleeps: the lowest latency, at the price of a processor. It
     /// yields to the scheduler now and then, for when there are more spinning
@@ -35,6 +51,59 @@ impl WaitStrategy {
             WaitStrategy::Spin => None,
             WaitStrategy::SpinThenPark { spins } => Some(spins),
             WaitStrategy::Park => Some(0),
+        }
+    }
+}
+
+/// The names of the strategies; a number of looks follows the second.
+const NAMES: [&str; 4] = ["spin", "spin-then-park", "spin-then-park:SPINS", "park"];
+
+impl fmt::Display for WaitStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WaitStrategy::Spin => f.pad("spin"),
+            WaitStrategy::SpinThenPark { spins } => f.pad(&format!("spin-then-park:{spins}")),
+            WaitStrategy::Park => f.pad("park"),
+        }
+    }
+}
+
+impl FromStr for WaitStrategy {
+    type Err = UnknownName;
+
+    fn from_str(word: &str) -> Result<Self, UnknownName> {
+        match word {
+            "spin" => return Ok(WaitStrategy::Spin),
+            "spin-then-park" => return Ok(WaitStrategy::default()),
+            "park" => return Ok(WaitStrategy::Park),
+            _ => {}
+        }
+        let spins = word.strip_prefix("spin-then-park:");
+        match spins.and_then(|spins| spins.parse().ok()) {
+            Some(spins) => Ok(WaitStrategy::SpinThenPark { spins }),
+            None => Err(UnknownName::new("wait strategy", &NAMES, word)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_both_ways() {
+        for strategy in [
+            WaitStrategy::Spin,
+            WaitStrategy::default(),
+            WaitStrategy::SpinThenPark { spins: u32::MAX },
+            WaitStrategy::Park,
+        ] {
+            assert_eq!(strategy.to_string().parse(), Ok(strategy));
+        }
+        assert_eq!("spin-then-park".parse(), Ok(WaitStrategy::default()));
+        for word in ["", "spin-then-park:", "spin-then-park:-1", "Spin"] {
+            let error = word.parse::<WaitStrategy>().unwrap_err().to_string();
+            assert!(error.contains("wait strategy: expected spin, "), "{error}");
         }
     }
 }

@@ -128,7 +128,7 @@ fn inherited<K: Kind>() {
     // A child that opens the ring itself talks with its parent.
     drop(sender);
     in_child(|| {
-        let mine = Ring::<u64, K>::from_fd(ring.as_fd().unwrap()).unwrap();
+        let mine = Ring::<u64, K>::from_fd(ring.share_fd().unwrap()).unwrap();
         mine.sender().unwrap().send(4).unwrap();
         if !K::KIND.has_many_receivers() {
             let occupied = mine.receiver();
@@ -235,7 +235,7 @@ fn a_named_ring_is_opened_by_its_name() {
     let ring = Ring::<u64, Spsc>::create(name, 4).unwrap();
     let mut receiver = ring.receiver().unwrap();
     in_child(|| {
-        let descriptor = ring.as_fd().err();
+        let descriptor = ring.share_fd().err();
         assert!(matches!(
             descriptor,
             Some(RingError::Failed(Failure::Forked))

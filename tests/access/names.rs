@@ -315,7 +315,7 @@ fn what_is_in_a_removed_ring_can_be_received() {
         assert_eq!(receiver.recv(), Ok(1));
         assert_eq!(receiver.recv(), Err(RecvError::Removed));
         assert_eq!(new.len(), 0);
-        let fd = old.as_fd().unwrap();
+        let fd = old.share_fd().unwrap();
         // Not sealed, it could still be changed by others.
         says(
             &Ring::<u64, Spsc>::from_fd(fd).unwrap_err(),

@@ -26,7 +26,7 @@ fn named_rings_work_and_others_say_why_not(directory: &Path) {
     let mut receiver = Ring::<u64, Mpmc>::open(name).unwrap().receiver().unwrap();
     sender.send(1).unwrap();
     assert_eq!(receiver.recv(), Ok(1));
-    clear(ring.as_fd().unwrap_err());
+    clear(ring.share_fd().unwrap_err());
     let file = std::fs::File::options()
         .read(true)
         .write(true)

@@ -60,7 +60,7 @@ fn a_single_side_is_occupied() {
         );
     }
     // The same through another handle of the same ring.
-    let other = Ring::<u64, Spsc>::from_fd(ring.as_fd().unwrap()).unwrap();
+    let other = Ring::<u64, Spsc>::from_fd(ring.share_fd().unwrap()).unwrap();
     assert!(matches!(other.sender(), Err(AttachError::Occupied { .. })));
     drop(sender);
     other.sender().unwrap();

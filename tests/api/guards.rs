@@ -86,6 +86,7 @@ fn a_prefix_is_released<K: Kind>() {
             1 => {
                 batch.release_first(9);
                 assert!(batch.is_empty() && batch.get(0).is_none());
+                drop(batch);
             }
             _ => std::mem::forget(batch),
         }

@@ -3,11 +3,18 @@
 
 mod attach;
 mod batches;
+mod counts;
 mod ends;
+mod errors;
 mod guards;
 mod in_place;
+mod large;
+mod markers;
 mod options;
 mod replay;
+mod schemas;
 mod sequences;
+mod streams;
 mod threads;
+mod timed;
 mod waits;

@@ -196,7 +196,7 @@ fn what_a_ring_is_was_fixed_by_its_maker() {
         .message_limit(10)
         .schema(3);
     let ring = ring.anonymous().unwrap();
-    let fd = ring.as_fd().unwrap();
+    let fd = ring.share_fd().unwrap();
     let other = Ring::<[u8], Spsc>::builder()
         .capacity(64)
         .message_limit(99)

@@ -72,13 +72,13 @@ fn use_one<K: Kind>(number: usize, check: bool) -> String {
         _ => Ring::<u64, K>::anonymous(64),
     };
     let ring = ring.expect("make a ring");
-    let again = Ring::<u64, K>::from_fd(ring.as_fd().expect("a descriptor"));
+    let again = Ring::<u64, K>::from_fd(ring.share_fd().expect("a descriptor"));
     let again = again.expect("open it again");
     let mut tx = ring.sender().expect("attach a sender");
     let mut rx = again.receiver().expect("attach a receiver");
     tx.send(7).expect("send");
     assert_eq!(rx.recv(), Ok(7));
-    let file = file_name(ring.as_fd().expect("a descriptor"));
+    let file = file_name(ring.share_fd().expect("a descriptor"));
     let only = BTreeSet::from([file.clone()]);
     if check {
         // Two endpoints, and two handles that say that it is in use.

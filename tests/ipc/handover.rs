@@ -55,7 +55,7 @@ fn answer(there: OwnedFd, back: OwnedFd) {
 fn a_ring_is_inherited_over_exec() {
     let home = Home::new();
     let ring = Pipe::anonymous(8).expect("make a ring");
-    let given = ring.as_fd().expect("a descriptor").try_clone_to_owned();
+    let given = ring.share_fd().expect("a descriptor").try_clone_to_owned();
     let child = home.spawn_holding("handed", &[], given.expect("a second one"));
     let mut tx = ring.sender().expect("attach a sender");
     for number in 0..NUMBERS {
@@ -69,7 +69,7 @@ fn a_ring_is_inherited_over_exec() {
     let mut tx = ring.sender().expect("the ring goes on");
 
     // And so does its violent death.
-    let given = ring.as_fd().expect("a descriptor").try_clone_to_owned();
+    let given = ring.share_fd().expect("a descriptor").try_clone_to_owned();
     let child = home.spawn_holding("handed", &[], given.expect("a second one"));
     tx.send(0).expect("send to the child");
     while !ring.is_empty() {
@@ -104,7 +104,7 @@ fn rings_pass_over_a_socket() {
     let (socket, _) = listener.accept().expect("the child calls");
     let there = Pipe::anonymous(4).expect("make a ring");
     let back = Pipe::anonymous(4).expect("make a ring");
-    let fds = [&there, &back].map(|ring| ring.as_fd().expect("a descriptor"));
+    let fds = [&there, &back].map(|ring| ring.share_fd().expect("a descriptor"));
     pass(&socket, &fds);
     converse(&there, &back, child);
 }

@@ -55,7 +55,7 @@ pub fn racer(args: &Args) {
         let ring = Ring::<u64, Mpsc>::open_or_create(&name(round), RACERS).expect("have the ring");
         let mut tx = ring.sender().expect("attach a sender");
         tx.try_send(racer as u64).expect("there is room for all");
-        let fd = ring.as_fd().expect("a descriptor").try_clone_to_owned();
+        let fd = ring.share_fd().expect("a descriptor").try_clone_to_owned();
         let file = std::fs::File::from(fd.expect("a second one"));
         let inode = file.metadata().expect("look at the file").ino();
         board.set(inode_word(round, racer), inode);

@@ -201,12 +201,23 @@ fn a_batch<K: Kind>() {
     let scene = Scene::<K>::new();
     let mut tx = scene.sender();
     let scene = scene.sleeps_in("recv");
-    scene.woken_by(|| assert_eq!(tx.try_send_batch([5, 6]), Ok(2)), &[5]);
+    scene.woken_by(|| assert_eq!(tx.try_send_slice(&[5, 6]), Ok(2)), &[5]);
 
     let scene = Scene::<K>::new();
     let mut tx = scene.sender();
     let scene = scene.sleeps_in("recv");
-    scene.woken_by(|| assert_eq!(tx.send_batch([7, 8, 9]), Ok(3)), &[7]);
+    scene.woken_by(|| assert_eq!(tx.send_slice(&[7, 8, 9]), Ok(3)), &[7]);
+
+    // Of an iterator, each message is announced before the iterator is asked again.
+    let scene = Scene::<K>::new();
+    let mut tx = scene.sender();
+    let mut scene = Some(scene.sleeps_in("recv"));
+    let numbers = (5..7).inspect(|number| {
+        if *number == 6 {
+            scene.take().expect("once").woken_by(|| {}, &[5]);
+        }
+    });
+    assert_eq!(tx.send_batch(numbers), Ok(2));
 }
 
 fn room<K: Kind>() {
@@ -335,7 +346,7 @@ fn two_for_a_batch<K: Kind>() {
     let scene = Scene::<K>::new();
     let mut tx = scene.sender();
     let scene = scene.sleeps_in("recv").sleeps_in("recv");
-    scene.woken_by(|| tx.send_batch([5, 6]), &[5, 6]);
+    scene.woken_by(|| tx.send_slice(&[5, 6]), &[5, 6]);
 }
 
 /// A message that comes back to the ring is for all.

@@ -36,7 +36,7 @@ impl<const N: usize, K: Kind> Link<N> for RingLink<K> {
     fn make(&self) -> Result<[OwnedFd; 2]> {
         let capacity = MESSAGES.min(BYTES / size_of::<[u64; N]>());
         let ring = Ring::<[u64; N], K>::anonymous(capacity)?;
-        let fd = ring.as_fd()?;
+        let fd = ring.share_fd()?;
         Ok([fd.try_clone_to_owned()?, fd.try_clone_to_owned()?])
     }
 

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
 use memring::{OnDeath, RingKind};
 
 use crate::progress;
@@ -130,10 +130,9 @@ pub struct Args {
     #[arg(
         long,
         value_name = "WHAT",
-        default_value = "redeliver",
-        hide_possible_values = true
+        default_value_t = OnDeath::Redeliver
     )]
-    on_death: Fate,
+    on_death: OnDeath,
 
     /// Print one JSON document on standard output; times in nanoseconds
     #[arg(long)]
@@ -154,12 +153,6 @@ pub struct Args {
     /// Seconds after which a process counts as hanging
     #[arg(long = "hang-timeout", hide = true, default_value_t = 30)]
     hang_after: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Fate {
-    Redeliver,
-    Discard,
 }
 
 /// Run `memring torture`.
@@ -270,10 +263,7 @@ impl Args {
             },
             size: self.message,
             capacity: self.capacity,
-            on_death: match self.on_death {
-                Fate::Redeliver => OnDeath::Redeliver,
-                Fate::Discard => OnDeath::Discard,
-            },
+            on_death: self.on_death,
             hang_after: Duration::from_secs(self.hang_after),
             sabotage: self.sabotage,
         });

@@ -89,6 +89,32 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         self.lease_within(Wait::Forever, max).map_err(outcome::recv)
     }
 
+    /// As [`Receiver::lease_batch`], waiting for the first message for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_timeout`].
+    pub fn lease_batch_timeout(
+        &mut self,
+        max: usize,
+        timeout: Duration,
+    ) -> Result<LeaseBatch<'_, T, K>, RecvTimeoutError> {
+        self.lease_within(Wait::at_most(timeout), max)
+            .map_err(outcome::recv_timeout)
+    }
+
+    /// As [`Receiver::lease_batch`], until `deadline` at the latest.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_timeout`].
+    pub fn lease_batch_deadline(
+        &mut self,
+        max: usize,
+        deadline: Instant,
+    ) -> Result<LeaseBatch<'_, T, K>, RecvTimeoutError> {
+        self.lease_within(Wait::until(deadline), max)
+            .map_err(outcome::recv_timeout)
+    }
+
     /// At most as many as there are slots, as in [`Receiver::receive_batch`].
     #[inline(always)]
     fn lease_within(&mut self, wait: Wait, max: usize) -> Result<LeaseBatch<'_, T, K>, WaitError> {
@@ -131,8 +157,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             }
         }
         self.leased.clear();
-        self.connection.notify(&self.view, Side::Sender);
-        failpoint!(RoomAnnounced);
+        self.announce_room();
     }
 
     /// Acknowledges the first `count` of what is leased, or all of it.
@@ -151,6 +176,11 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             }
         }
         self.leased.forget_first(count);
+        self.announce_room();
+    }
+
+    #[inline(always)]
+    fn announce_room(&self) {
         self.connection.notify(&self.view, Side::Sender);
         failpoint!(RoomAnnounced);
     }

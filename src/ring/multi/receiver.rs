@@ -307,4 +307,34 @@ impl<S: Multiplicity> ReceiveSide for MultiReceiver<S> {
         let requeues = memory.cell(Cell::Requeues).load(Ordering::Acquire);
         self.requeues != Some(requeues) && recover::any_given_back(memory)
     }
+
+    /// Those in order, up to the first position that is not published, and those that were
+    /// given back behind them.
+    fn count_messages<M: Memory>(&self, memory: &M) -> usize {
+        let geometry = memory.geometry();
+        // Pairs with the Release store in `publish_hint`.
+        let head = memory.cell(Cell::Head).load(Ordering::Acquire);
+        let load = |at| SlotWord(memory.word(at).load(Ordering::Acquire));
+        let behind = (1..=geometry.capacity()).filter(|back| {
+            let near = head.wrapping_sub(*back);
+            let word = load(near);
+            let position = geometry.move_laps(near, geometry.lap_delta(word, near));
+            recover::was_given_back(word) && before(position, head)
+        });
+        let mut count = behind.count();
+        let mut position = head;
+        for _ in 0..geometry.max_probes() {
+            let word = load(position);
+            position = match (geometry.lap_delta(word, position), word.state()) {
+                (0, SlotState::Published) => {
+                    count += 1;
+                    position.wrapping_add(1)
+                }
+                (0, SlotState::Reading) => position.wrapping_add(1),
+                (ahead @ 1.., _) => geometry.skip_consumed(position, word, ahead),
+                _ => break,
+            };
+        }
+        count.min(geometry.capacity() as usize)
+    }
 }

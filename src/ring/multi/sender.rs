@@ -233,6 +233,27 @@ impl<R: Multiplicity> SendSide for MultiSender<R> {
         }
     }
 
+    fn count_room<M: Memory>(&self, memory: &M) -> usize {
+        let geometry = memory.geometry();
+        // Pairs with the Release store in `after_claim`. The hint lags by a lap at most.
+        let mut position = memory.cell(Cell::Tail).load(Ordering::Acquire);
+        let mut room = 0;
+        for _ in 0..2 * geometry.capacity() {
+            // Pairs with the Release stores of the word.
+            let word = SlotWord(memory.word(position).load(Ordering::Acquire));
+            room += match (geometry.lap_delta(word, position), word.state()) {
+                (0, SlotState::Free) => 1,
+                (-1, SlotState::Published) if !R::MULTI && Self::is_done_with(memory, position) => {
+                    1
+                }
+                (0.., _) => 0, // claimed since
+                _ => break,
+            };
+            position = position.wrapping_add(1);
+        }
+        room.min(geometry.capacity() as usize)
+    }
+
     fn is_quiescent<M: Memory>(_memory: &M) -> bool {
         // A claim under way shows in its slot word, where receivers wait (R7).
         true

@@ -186,9 +186,34 @@ impl<S: Multiplicity> ReceiveSide for SingleReceiver<S> {
         }
         false
     }
+
+    fn count_messages<M: Memory>(&self, memory: &M) -> usize {
+        let geometry = memory.geometry();
+        let (mut position, mut count) = (self.next, 0);
+        for _ in 0..geometry.capacity() {
+            // Pairs with P1, P2, as in `look`.
+            let word = SlotWord(memory.word(position).load(Ordering::Acquire));
+            position = match geometry.lap_delta(word, position) {
+                ahead @ 1.. => geometry.skip_consumed(position, word, ahead),
+                _ if word.agrees_with(geometry.published(position)) => {
+                    count += 1;
+                    position.wrapping_add(1)
+                }
+                _ => break,
+            };
+        }
+        count
+    }
 }
 
 impl<S: Multiplicity> SingleReceiver<S> {
+    /// Takes back a claim, the last one, that was neither handed out nor released: of
+    /// that, nothing shows.
+    pub(crate) fn unclaim(&mut self, claim: Claim) {
+        debug_assert_eq!(self.next, claim.position.wrapping_add(1));
+        self.next = claim.position;
+    }
+
     /// Takes the message at `next`, whose word is `word`.
     #[inline(always)]
     fn claim_next(&mut self, word: SlotWord) -> Claim {

@@ -238,6 +238,21 @@ impl<R: Multiplicity> SendSide for SingleSender<R> {
         self.next.wrapping_sub(done) < memory.geometry().capacity()
     }
 
+    fn count_room<M: Memory>(&self, memory: &M) -> usize {
+        let geometry = memory.geometry();
+        if R::MULTI {
+            let slots = (0..geometry.capacity()).map(|offset| self.next.wrapping_add(offset));
+            // Pairs as in `check_word`.
+            let free = slots
+                .take_while(|at| memory.word(*at).load(Ordering::Acquire) == geometry.free(*at).0);
+            return free.count();
+        }
+        // Pairs as in `find_room`.
+        let done = memory.cell(Cell::Done).load(Ordering::Acquire);
+        let used = self.next.wrapping_sub(done);
+        geometry.capacity().saturating_sub(used) as usize
+    }
+
     fn is_quiescent<M: Memory>(memory: &M) -> bool {
         // Pairs with `end`.
         memory.cell(Cell::Busy).load(Ordering::Acquire) == 0

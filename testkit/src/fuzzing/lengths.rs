@@ -90,7 +90,7 @@ fn run_one<K: Kind>(input: Input) {
         .fence_mode(FenceMode::Fence)
         .anonymous()
         .expect("an anonymous ring");
-    let file = ring.as_fd().expect("a descriptor").try_clone_to_owned();
+    let file = ring.share_fd().expect("a descriptor").try_clone_to_owned();
     let mut machine = Machine {
         file: file.expect("a copy of it").into(),
         sender: ring.sender().expect("a sender"),

@@ -19,7 +19,7 @@ fn a_sealed_ring_of_another_user_s_is_as_good_as_our_own() {
         let ring = Numbers::anonymous(2).unwrap();
         let mut tx = ring.sender().unwrap();
         tx.send(1).unwrap();
-        let memory = ring.as_fd().unwrap();
+        let memory = ring.share_fd().unwrap();
         stage.as_user(VICTIM, || {
             let ring = Numbers::from_fd(memory).unwrap();
             assert_eq!(ring.receiver().unwrap().recv(), Ok(1));
@@ -39,7 +39,7 @@ fn a_descriptor_for_reading_is_no_wall() {
         return;
     }
     let ring = Numbers::anonymous(2).unwrap();
-    let path = format!("/proc/self/fd/{}", ring.as_fd().unwrap().as_raw_fd());
+    let path = format!("/proc/self/fd/{}", ring.share_fd().unwrap().as_raw_fd());
     let reader = File::open(path).unwrap();
     let other = Numbers::from_fd(&reader).unwrap();
     other.sender().unwrap().send(1).unwrap();
@@ -82,7 +82,7 @@ fn memory_that_only_its_giver_can_write_to_is_an_error() {
         return;
     }
     let whole = Numbers::anonymous(2).unwrap();
-    let from = File::from(whole.as_fd().unwrap().try_clone_to_owned().unwrap());
+    let from = File::from(whole.share_fd().unwrap().try_clone_to_owned().unwrap());
     let mut bytes = vec![0; from.metadata().unwrap().len() as usize];
     std::os::unix::fs::FileExt::read_exact_at(&from, &mut bytes, 0).unwrap();
     let memory = memfd(MemfdFlags::empty()).unwrap();
@@ -146,7 +146,7 @@ fn unsealed() -> OwnedFd {
     let whole = Numbers::anonymous(1 << 10).unwrap();
     let bytes = std::fs::read(format!(
         "/proc/self/fd/{}",
-        whole.as_fd().unwrap().as_raw_fd()
+        whole.share_fd().unwrap().as_raw_fd()
     ));
     let memory = memfd(MemfdFlags::empty()).unwrap();
     let to = File::from(memory.try_clone().unwrap());

@@ -26,7 +26,7 @@ fn every_later_call_returns_the_error_that_the_first_returned() {
     let ring = Numbers::create(name, 2).unwrap();
     let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
     // A descriptor to pass on, which is not passed on later.
-    ring.as_fd().unwrap();
+    ring.share_fd().unwrap();
     // What no sequence of operations leaves: the slot is two laps behind.
     let file = File::options().write(true).open(name).unwrap();
     let word = (u64::MAX - 1) << 16;
@@ -82,7 +82,7 @@ fn every_later_call_returns_the_error_that_the_first_returned() {
     for attached in [ring.sender().map(drop), ring.receiver().map(drop)] {
         assert!(matches!(attached, Err(AttachError::Failed(found)) if found == failure));
     }
-    assert!(matches!(ring.as_fd(), Err(RingError::Failed(found)) if found == failure));
+    assert!(matches!(ring.share_fd(), Err(RingError::Failed(found)) if found == failure));
 
     // Another handle has met nothing yet, and makes no use of what is left.
     let other = Numbers::open(name).unwrap();

@@ -52,7 +52,7 @@ fn a_name_and_seals_cannot_be_had_together() {
     // A memfd lies in a file system of the kernel's own, and a link does
     // not lead from one file system into another.
     let ring = Ring::<u64, memring::Spsc>::anonymous(2).unwrap();
-    let memory = ring.as_fd().unwrap();
+    let memory = ring.share_fd().unwrap();
     let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&memory));
     let cwd = rustix::fs::CWD;
     let follow = rustix::fs::AtFlags::SYMLINK_FOLLOW;
@@ -73,7 +73,7 @@ fn holes_in_a_sealed_ring_are_an_error_and_no_signal() {
         return;
     }
     let ring = Ring::<u64, memring::Mpmc>::anonymous(4).unwrap();
-    let memory: OwnedFd = ring.as_fd().unwrap().try_clone_to_owned().unwrap();
+    let memory: OwnedFd = ring.share_fd().unwrap().try_clone_to_owned().unwrap();
     let peer = fork(move || {
         let ring = Ring::<u64, memring::Mpmc>::from_fd(memory.as_fd()).unwrap();
         let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());

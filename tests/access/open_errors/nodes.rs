@@ -96,7 +96,7 @@ fn writable_for_others() {
 fn memfd(seals: SealFlags) -> OwnedFd {
     let fd = memfd_create("test", MemfdFlags::ALLOW_SEALING).unwrap();
     let ring = Ring::<u64, Spsc>::anonymous(4).unwrap();
-    let mut from = File::from(ring.as_fd().unwrap().try_clone_to_owned().unwrap());
+    let mut from = File::from(ring.share_fd().unwrap().try_clone_to_owned().unwrap());
     let mut to = File::from(fd.try_clone().unwrap());
     std::io::copy(&mut from, &mut to).unwrap();
     fcntl_add_seals(&fd, seals).unwrap();
@@ -149,7 +149,7 @@ fn memory_that_was_shrunk_before() {
 #[test]
 fn a_giver_cannot_shrink_what_it_gave() {
     let ring = Ring::<u64, Spsc>::anonymous(4).unwrap();
-    let fd = ring.as_fd().unwrap();
+    let fd = ring.share_fd().unwrap();
     assert!(ftruncate(fd, 0).is_err());
     assert!(ftruncate(fd, 1 << 20).is_err());
     Ring::<u64, Spsc>::from_fd(fd).unwrap();
@@ -171,7 +171,7 @@ fn descriptors_of_other_things() {
     }
     // Kinds and types are checked as for files.
     let ring = Ring::<u64, Spsc>::anonymous(4).unwrap();
-    let fd = ring.as_fd().unwrap();
+    let fd = ring.share_fd().unwrap();
     let other = Ring::<u32, Spsc>::from_fd(fd).unwrap_err();
     says(&other, &["anonymous", "8 bytes", "expected 4"]);
     // A file that has a name, through a descriptor.

@@ -80,7 +80,7 @@ fn step(board: &Board, step: u64) {
 /// What needs a descriptor fails, and says why.
 fn errors_are_clear<K: Kind>(ring: &Ring<Line, K>) {
     let words = ["found it closed or used for another file", "not yours"];
-    match ring.as_fd().err() {
+    match ring.share_fd().err() {
         Some(error @ RingError::Os { .. }) => says(&error, &words),
         other => panic!("expected an error of the system, found {other:?}"),
     }

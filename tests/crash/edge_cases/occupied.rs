@@ -13,7 +13,7 @@ fn a_second_endpoint_of_a_single_side_is_refused_and_harms_nothing<K: Kind>() {
     let ring = Ring::<Line, K>::create(&home.ring(), 4).expect("make a ring");
     let open = || Ring::<Line, K>::open(&home.ring()).expect("open the ring");
     let by_fd = |ring: &Ring<Line, K>| {
-        Ring::<Line, K>::from_fd(ring.as_fd().expect("a descriptor")).expect("by descriptor")
+        Ring::<Line, K>::from_fd(ring.share_fd().expect("a descriptor")).expect("by descriptor")
     };
     let opened = open();
     let others = [

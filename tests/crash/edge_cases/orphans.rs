@@ -55,7 +55,7 @@ pub fn parent<K: Kind>(args: &Args) {
         .leave();
     } else {
         let ring = inherited.as_ref().map(|(ring, ..)| ring);
-        let fd = ring.map(|ring| ring.as_fd().expect("a descriptor"));
+        let fd = ring.map(|ring| ring.share_fd().expect("a descriptor"));
         let fd = fd.expect("a ring").try_clone_to_owned();
         let mut command = args.command("executed orphan", &[("kind", &K::KIND)]);
         command.stdin(fd.expect("a second one"));

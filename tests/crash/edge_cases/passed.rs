@@ -24,7 +24,7 @@ pub fn giver<K: Kind>(args: &Args) {
     assert_eq!(leased.len(), 2);
     let _grant = tx.reserve().expect("reserve");
     let socket = UnixStream::connect(args.path(SOCKET)).expect("call the taker");
-    pass(&socket, &[ring.as_fd().expect("a descriptor")]);
+    pass(&socket, &[ring.share_fd().expect("a descriptor")]);
     board.set(0, 1);
     board.wait_to_be_killed();
 }

@@ -75,7 +75,7 @@ const REMOVED: usize = 3;
 
 /// Which file a ring is.
 fn inode<K: Kind>(ring: &Ring<u64, K>) -> u64 {
-    let fd = ring.as_fd().expect("a descriptor").try_clone_to_owned();
+    let fd = ring.share_fd().expect("a descriptor").try_clone_to_owned();
     let file = std::fs::File::from(fd.expect("a second one"));
     file.metadata().expect("look at the file").ino()
 }

@@ -22,7 +22,7 @@ fn with_endless_messages(act: impl FnOnce(&Ring<u64, Spmc>)) {
         .fence_mode(FenceMode::Fence)
         .anonymous()
         .expect("an anonymous ring");
-    let words = Words::map_all(ring.as_fd().expect("a descriptor")).expect("its memory");
+    let words = Words::map_all(ring.share_fd().expect("a descriptor")).expect("its memory");
     let stop = Arc::new(AtomicBool::new(false));
     let until = Arc::clone(&stop);
     let peer = thread::spawn(move || {

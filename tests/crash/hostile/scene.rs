@@ -84,7 +84,7 @@ impl<T: Message + ?Sized, K: Kind> Scene<'_, T, K> {
         let builder = Ring::<T, K>::builder().wait_through_disconnect(self.waits_through);
         let opened = watch.call("open", Duration::ZERO, || match self.name {
             Some(path) => builder.open(path.to_str().expect("a path of ASCII")),
-            None => builder.from_fd(self.made.as_fd().expect("an anonymous ring's")),
+            None => builder.from_fd(self.made.share_fd().expect("an anonymous ring's")),
         });
         let (outcome, ring) = match opened {
             Ok(ring) => (Outcome::Opened, Some(ring)),

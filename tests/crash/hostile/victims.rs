@@ -110,7 +110,7 @@ impl Round<'_> {
         let path = match name {
             Some(path) => path.to_str().expect("a path of ASCII").into(),
             None => {
-                let fd = made.as_fd().expect("a descriptor").as_raw_fd();
+                let fd = made.share_fd().expect("a descriptor").as_raw_fd();
                 format!("/proc/{}/fd/{fd}", std::process::id())
             }
         };

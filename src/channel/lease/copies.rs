@@ -1,0 +1,113 @@
+//! Copies of leased messages, which no peer can change.
+
+use std::ops::Deref;
+
+use super::{Lease, LeasedMessage};
+use crate::message::{Blank, Message};
+use crate::ring::kind::Kind;
+
+impl<T: Message + ?Sized> LeasedMessage<'_, T> {
+    /// As [`read`](LeasedMessage::read), into `message`, and says how many bytes. A typed
+    /// message never lies on the stack; a `Vec<u8>` gets the length of the message, and
+    /// its allocation is used again.
+    pub fn read_into(&self, message: &mut T::Received) -> usize {
+        match self.mapped_length() {
+            0 => T::decode_into(&Blank, 0, message),
+            length => T::decode_into(&self.payload, length, message),
+        }
+    }
+}
+
+impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
+    /// A copy of the message into `message`; see [`LeasedMessage::read_into`].
+    pub fn read_into(&self, message: &mut T::Received) -> usize {
+        self.message().read_into(message)
+    }
+
+    /// Reads the message, and keeps it with its lease.
+    pub fn snapshot(self) -> Snapshot<'r, T, K> {
+        Snapshot {
+            message: self.read(),
+            lease: self,
+        }
+    }
+}
+
+/// A copy of a message, and the [`Lease`] that it was made of, from [`Lease::snapshot`].
+///
+/// It is read like a reference to the message. A lease itself is not: a peer may write to
+/// the ring at any time, be it broken or hostile, so that a safe `&T` to what lies there
+/// would be unsound. The copy is made once, and nobody else can change it.
+///
+/// The message is acknowledged by [`release`](Snapshot::release). What becomes of it if
+/// the snapshot is dropped, is as with the lease.
+///
+/// ```
+/// # use memring::{Ring, Spsc};
+/// #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+/// #[repr(C)]
+/// struct Job {
+///     id: u64,
+///     limit: u64,
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ring = Ring::<Job, Spsc>::anonymous(4)?;
+/// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+/// # tx.send(Job { id: 7, limit: 100 })?;
+/// let job = rx.lease()?.snapshot();
+/// let found = (0..job.limit).filter(|n| n % job.id == 0).count();
+/// job.release();
+/// # assert_eq!(found, 15);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "only `release` says that the message was worked off"]
+pub struct Snapshot<'r, T: Message + ?Sized, K: Kind> {
+    message: T::Received,
+    lease: Lease<'r, T, K>,
+}
+
+impl<'r, T: Message + ?Sized, K: Kind> Snapshot<'r, T, K> {
+    /// Acknowledges the message, and hands over the copy.
+    pub fn release(self) -> T::Received {
+        self.lease.release();
+        self.message
+    }
+
+    /// Gives the message back; see [`Lease::requeue`].
+    pub fn requeue(self) {
+        self.lease.requeue();
+    }
+
+    /// The lease alone.
+    pub fn into_lease(self) -> Lease<'r, T, K> {
+        self.lease
+    }
+
+    /// How often the message was given back before: 0 at the first receipt.
+    pub fn redeliveries(&self) -> u8 {
+        self.lease.redeliveries()
+    }
+
+    /// Whether another receiver may have seen this message before.
+    pub fn is_redelivered(&self) -> bool {
+        self.lease.is_redelivered()
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Deref for Snapshot<'_, T, K> {
+    type Target = T::Received;
+
+    fn deref(&self) -> &T::Received {
+        &self.message
+    }
+}
+
+// By hand: derived, it would ask for `K: Debug`; and messages may be no `Debug`.
+impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for Snapshot<'_, T, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Snapshot");
+        shown.field("lease", &self.lease).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,84 @@
+//! Sending messages that stay where they are.
+
+use std::time::{Duration, Instant};
+
+use super::Sender;
+use crate::channel::outcome;
+use crate::channel::waiting::{self, Wait, WaitError};
+use crate::error::{Failure, SendError, SendTimeoutError, TrySendError};
+use crate::message::Message;
+use crate::ring::kind::Kind;
+use crate::sys::failpoints::failpoint;
+
+impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
+    /// As [`Sender::try_send`], of a message that stays where it is.
+    ///
+    /// It is copied once, straight into the ring, and never lies on the stack: for types
+    /// that are large. (In byte rings, the same as [`Sender::try_send`].)
+    ///
+    /// # Errors
+    /// As [`Sender::try_send`]; the message does not come back, for the caller has it.
+    #[inline]
+    pub fn try_send_ref(&mut self, message: &T) -> Result<(), TrySendError<()>> {
+        self.send_ref_within(message, Wait::Not, outcome::try_send)
+    }
+
+    /// As [`Sender::try_send_ref`], waiting for room as long as it takes. See
+    /// [`Receiver::recv_into`](crate::Receiver::recv_into) for an example.
+    ///
+    /// # Errors
+    /// As [`Sender::send`]; the message does not come back, for the caller has it.
+    #[inline]
+    pub fn send_ref(&mut self, message: &T) -> Result<(), SendError<()>> {
+        self.send_ref_within(message, Wait::Forever, outcome::send)
+    }
+
+    /// As [`Sender::send_ref`], for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Sender::send_timeout`]; the message does not come back, for the caller has it.
+    pub fn send_ref_timeout(
+        &mut self,
+        message: &T,
+        timeout: Duration,
+    ) -> Result<(), SendTimeoutError<()>> {
+        self.send_ref_within(message, Wait::at_most(timeout), outcome::send_timeout)
+    }
+
+    /// As [`Sender::send_ref`], until `deadline` at the latest.
+    ///
+    /// # Errors
+    /// As [`Sender::send_timeout`]; the message does not come back, for the caller has it.
+    pub fn send_ref_deadline(
+        &mut self,
+        message: &T,
+        deadline: Instant,
+    ) -> Result<(), SendTimeoutError<()>> {
+        self.send_ref_within(message, Wait::until(deadline), outcome::send_timeout)
+    }
+
+    /// As [`Sender::send_within`].
+    #[inline(always)]
+    fn send_ref_within<E>(
+        &mut self,
+        message: &T,
+        wait: Wait,
+        error: impl FnOnce(WaitError, ()) -> E,
+    ) -> Result<(), E> {
+        let bytes = T::bytes_of(message);
+        let (length, limit) = (bytes.len(), self.view.limit());
+        if T::FIXED.is_none() && length > limit {
+            let failure = Failure::TooLong { length, limit };
+            return Err(error(WaitError::Failed(failure), ()));
+        }
+        let view = self.view; // a copy, as in `send_within`
+        let position = match self.claim_fast(&view) {
+            Some(position) => position,
+            None => waiting::claim(self, wait).map_err(|cause| error(cause, ()))?,
+        };
+        view.payload(position).store(bytes);
+        failpoint!(Written);
+        self.publish(&view, position);
+        Ok(())
+    }
+}

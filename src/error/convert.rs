@@ -1,0 +1,205 @@
+//! Errors into others: where one says no more than another, and into those of `std::io`.
+
+use std::io::{self, ErrorKind};
+
+use super::{
+    AttachError, Failure, Mismatch, RecvError, RecvTimeoutError, RingError, SendBatchError,
+    SendBatchTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendBatchError,
+    TrySendError, UnknownName,
+};
+
+/// What a call without a time limit says, one with a limit can say, too.
+macro_rules! widen_recv {
+    ($($wide:ident),*) => {
+        $(impl From<RecvError> for $wide {
+            fn from(error: RecvError) -> Self {
+                match error {
+                    RecvError::Closed => $wide::Closed,
+                    RecvError::Disconnected => $wide::Disconnected,
+                    RecvError::Removed => $wide::Removed,
+                    RecvError::Failed(failure) => $wide::Failed(failure),
+                }
+            }
+        })*
+    };
+}
+
+widen_recv!(TryRecvError, RecvTimeoutError);
+
+macro_rules! widen_send {
+    ($($wide:ident),*) => {
+        $(impl<M> From<SendError<M>> for $wide<M> {
+            fn from(error: SendError<M>) -> Self {
+                match error {
+                    SendError::Closed(message) => $wide::Closed(message),
+                    SendError::Disconnected(message) => $wide::Disconnected(message),
+                    SendError::Removed(message) => $wide::Removed(message),
+                    SendError::Failed(message, failure) => $wide::Failed(message, failure),
+                }
+            }
+        })*
+    };
+}
+
+widen_send!(TrySendError, SendTimeoutError);
+
+macro_rules! widen_batch {
+    ($($wide:ident),*) => {
+        $(impl<M> From<SendBatchError<M>> for $wide<M> {
+            fn from(error: SendBatchError<M>) -> Self {
+                $wide {
+                    sent: error.sent,
+                    cause: error.cause.into(),
+                }
+            }
+        })*
+    };
+}
+
+widen_batch!(TrySendBatchError, SendBatchTimeoutError);
+
+/// What an error is for `std::io`: the error itself is inside, without a message that
+/// comes back.
+macro_rules! into_io {
+    ($($error:ident: $kind:ident),* $(,)?) => {
+        $(impl From<$error> for io::Error {
+            fn from(error: $error) -> Self {
+                io::Error::new($kind(&error), error)
+            }
+        })*
+    };
+}
+
+into_io!(
+    Failure: failure,
+    TryRecvError: try_recv,
+    RecvError: recv,
+    RecvTimeoutError: recv_timeout,
+    AttachError: attach,
+    RingError: ring,
+    UnknownName: unknown,
+);
+
+macro_rules! into_io_without_message {
+    ($($error:ident: $kind:ident),* $(,)?) => {
+        $(impl<M> From<$error<M>> for io::Error {
+            fn from(error: $error<M>) -> Self {
+                let error = error.without_message();
+                io::Error::new($kind(&error), error)
+            }
+        })*
+    };
+}
+
+into_io_without_message!(
+    TrySendError: try_send,
+    SendError: send,
+    SendTimeoutError: send_timeout,
+);
+
+macro_rules! batch_into_io {
+    ($($error:ident: $kind:ident),* $(,)?) => {
+        $(impl<M> From<$error<M>> for io::Error {
+            fn from(error: $error<M>) -> Self {
+                let error = $error {
+                    sent: error.sent,
+                    cause: error.cause.without_message(),
+                };
+                io::Error::new($kind(&error.cause), error)
+            }
+        })*
+    };
+}
+
+batch_into_io!(
+    TrySendBatchError: try_send,
+    SendBatchError: send,
+    SendBatchTimeoutError: send_timeout,
+);
+
+fn failure(failure: &Failure) -> ErrorKind {
+    match failure {
+        Failure::TooLong { .. } => ErrorKind::InvalidInput,
+        Failure::Corrupted(_) => ErrorKind::InvalidData,
+        Failure::Forked => ErrorKind::Unsupported,
+    }
+}
+
+fn try_recv(error: &TryRecvError) -> ErrorKind {
+    match error {
+        TryRecvError::Empty | TryRecvError::Held(_) => ErrorKind::WouldBlock,
+        TryRecvError::Closed => ErrorKind::UnexpectedEof,
+        TryRecvError::Disconnected | TryRecvError::Removed => ErrorKind::BrokenPipe,
+        TryRecvError::Failed(cause) => failure(cause),
+    }
+}
+
+fn recv(error: &RecvError) -> ErrorKind {
+    try_recv(&(*error).into())
+}
+
+fn recv_timeout(error: &RecvTimeoutError) -> ErrorKind {
+    match error {
+        RecvTimeoutError::Timeout(_) => ErrorKind::TimedOut,
+        RecvTimeoutError::Closed => ErrorKind::UnexpectedEof,
+        RecvTimeoutError::Disconnected | RecvTimeoutError::Removed => ErrorKind::BrokenPipe,
+        RecvTimeoutError::Failed(cause) => failure(cause),
+    }
+}
+
+fn try_send(error: &TrySendError<()>) -> ErrorKind {
+    match error {
+        TrySendError::Full(()) | TrySendError::Held((), _) => ErrorKind::WouldBlock,
+        TrySendError::Closed(()) | TrySendError::Disconnected(()) | TrySendError::Removed(()) => {
+            ErrorKind::BrokenPipe
+        }
+        TrySendError::Failed((), cause) => failure(cause),
+    }
+}
+
+fn send(error: &SendError<()>) -> ErrorKind {
+    try_send(&(*error).into())
+}
+
+fn send_timeout(error: &SendTimeoutError<()>) -> ErrorKind {
+    match error {
+        SendTimeoutError::Timeout((), _) => ErrorKind::TimedOut,
+        SendTimeoutError::Closed(())
+        | SendTimeoutError::Disconnected(())
+        | SendTimeoutError::Removed(()) => ErrorKind::BrokenPipe,
+        SendTimeoutError::Failed((), cause) => failure(cause),
+    }
+}
+
+fn attach(error: &AttachError) -> ErrorKind {
+    match error {
+        AttachError::Occupied { .. } => ErrorKind::ResourceBusy,
+        AttachError::TooMany { .. } => ErrorKind::QuotaExceeded,
+        AttachError::CannotPark => ErrorKind::InvalidInput,
+        AttachError::Failed(cause) => failure(cause),
+        AttachError::Os { source, .. } => source.kind(),
+    }
+}
+
+fn ring(error: &RingError) -> ErrorKind {
+    match error {
+        RingError::InvalidName { .. } | RingError::InvalidOption { .. } => ErrorKind::InvalidInput,
+        RingError::NotFound { .. } => ErrorKind::NotFound,
+        RingError::AlreadyExists { .. } => ErrorKind::AlreadyExists,
+        RingError::Mismatch {
+            mismatch: Mismatch::Owner { .. } | Mismatch::Permissions { .. },
+            ..
+        }
+        | RingError::Directory { .. } => ErrorKind::PermissionDenied,
+        RingError::Mismatch { .. } => ErrorKind::InvalidData,
+        RingError::NoSpace { .. } => ErrorKind::StorageFull,
+        RingError::Unsupported { .. } => ErrorKind::Unsupported,
+        RingError::Failed(cause) => failure(cause),
+        RingError::Os { source, .. } => source.kind(),
+        _ => ErrorKind::Other,
+    }
+}
+
+fn unknown(_: &UnknownName) -> ErrorKind {
+    ErrorKind::InvalidInput
+}

@@ -1,0 +1,129 @@
+//! Questions that errors answer, where a pattern would be long.
+
+use super::{
+    Holder, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
+};
+
+/// Questions that one variant answers.
+macro_rules! questions {
+    ($error:ident $(<$message:ident>)? { $($(#[$doc:meta])* $question:ident: $pattern:pat),* $(,)? }) => {
+        impl $(<$message>)? $error $(<$message>)? {
+            $(
+                $(#[$doc])*
+                pub fn $question(&self) -> bool {
+                    matches!(self, $pattern)
+                }
+            )*
+        }
+    };
+}
+
+questions!(TryRecvError {
+    /// Was the ring empty?
+    is_empty: Self::Empty,
+    /// Did another endpoint hold the slot that comes next?
+    is_held: Self::Held(_),
+    /// Is the ring closed for good, and drained?
+    is_closed: Self::Closed,
+    /// Was the ring empty, and had all senders gone?
+    is_disconnected: Self::Disconnected,
+    /// Was the ring removed?
+    is_removed: Self::Removed,
+});
+
+questions!(RecvError {
+    /// Is the ring closed for good, and drained?
+    is_closed: Self::Closed,
+    /// Was the ring empty, and had all senders gone?
+    is_disconnected: Self::Disconnected,
+    /// Was the ring removed?
+    is_removed: Self::Removed,
+});
+
+questions!(RecvTimeoutError {
+    /// Was there no message in time?
+    is_timeout: Self::Timeout(_),
+    /// Was there no message in time, for another endpoint held the slot that comes next?
+    is_held: Self::Timeout(Some(_)),
+    /// Is the ring closed for good, and drained?
+    is_closed: Self::Closed,
+    /// Was the ring empty, and had all senders gone?
+    is_disconnected: Self::Disconnected,
+    /// Was the ring removed?
+    is_removed: Self::Removed,
+});
+
+questions!(TrySendError<M> {
+    /// Was the ring full?
+    is_full: Self::Full(_),
+    /// Did another endpoint hold the slot that comes next?
+    is_held: Self::Held(..),
+    /// Is the ring closed for good?
+    is_closed: Self::Closed(_),
+    /// Was the ring full, and had all receivers gone?
+    is_disconnected: Self::Disconnected(_),
+    /// Was the ring removed?
+    is_removed: Self::Removed(_),
+});
+
+questions!(SendError<M> {
+    /// Is the ring closed for good?
+    is_closed: Self::Closed(_),
+    /// Was the ring full, and had all receivers gone?
+    is_disconnected: Self::Disconnected(_),
+    /// Was the ring removed?
+    is_removed: Self::Removed(_),
+});
+
+questions!(SendTimeoutError<M> {
+    /// Was there no room in time?
+    is_timeout: Self::Timeout(..),
+    /// Was there no room in time, for another endpoint held the slot that comes next?
+    is_held: Self::Timeout(_, Some(_)),
+    /// Is the ring closed for good?
+    is_closed: Self::Closed(_),
+    /// Was the ring full, and had all receivers gone?
+    is_disconnected: Self::Disconnected(_),
+    /// Was the ring removed?
+    is_removed: Self::Removed(_),
+});
+
+impl TryRecvError {
+    /// The endpoint that held the slot that comes next, if one did.
+    pub fn holder(&self) -> Option<Holder> {
+        match self {
+            Self::Held(holder) => Some(*holder),
+            _ => None,
+        }
+    }
+}
+
+impl RecvTimeoutError {
+    /// The endpoint that held the slot that comes next, if one did.
+    pub fn holder(&self) -> Option<Holder> {
+        match self {
+            Self::Timeout(holder) => *holder,
+            _ => None,
+        }
+    }
+}
+
+impl<M> TrySendError<M> {
+    /// The endpoint that held the slot that comes next, if one did.
+    pub fn holder(&self) -> Option<Holder> {
+        match self {
+            Self::Held(_, holder) => Some(*holder),
+            _ => None,
+        }
+    }
+}
+
+impl<M> SendTimeoutError<M> {
+    /// The endpoint that held the slot that comes next, if one did.
+    pub fn holder(&self) -> Option<Holder> {
+        match self {
+            Self::Timeout(_, holder) => *holder,
+            _ => None,
+        }
+    }
+}

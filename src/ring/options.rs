@@ -1,0 +1,106 @@
+//! The choices that a ring's maker has, and their names.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::UnknownName;
+
+/// Whether endpoints of a ring may sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Wakeups {
+    /// Endpoints may sleep and are woken. Costs the path of a message one look
+    /// at a word that rarely changes.
+    #[default]
+    Blocking,
+    /// Endpoints spin, always.
+    SpinOnly,
+}
+
+/// How the two sides order what they write against what they look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum FenceMode {
+    /// `membarrier` where the kernel has it, else fences.
+    #[default]
+    Auto,
+    /// An endpoint that goes to sleep, or is the first to see a closed ring at its
+    /// end, runs `membarrier`, which briefly interrupts the other processors that run users of this
+    /// facility. Nothing on the path of a message.
+    Membarrier,
+    /// A full fence for every message, several times the cost of a small one.
+    /// For processes that must never be interrupted by another's system call.
+    Fence,
+}
+
+/// What becomes of a message that a receiver held when it died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum OnDeath {
+    /// It is delivered again, to another receiver or the successor, marked with how
+    /// often it was given back: at least once.
+    #[default]
+    Redeliver,
+    /// It is counted as lost: at most once. (A lease that is dropped by a receiver that
+    /// is alive is delivered again all the same.)
+    Discard,
+}
+
+/// Names for the values of an option, both ways.
+macro_rules! names {
+    ($option:ident, $what:literal { $($variant:ident = $name:literal),* }) => {
+        impl $option {
+            /// All the values.
+            pub const ALL: [$option; [$($name),*].len()] = [$($option::$variant),*];
+        }
+
+        impl fmt::Display for $option {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(match self {
+                    $($option::$variant => $name,)*
+                })
+            }
+        }
+
+        impl FromStr for $option {
+            type Err = UnknownName;
+
+            fn from_str(word: &str) -> Result<Self, UnknownName> {
+                UnknownName::among($what, Self::ALL, word)
+            }
+        }
+    };
+}
+
+names!(Wakeups, "choice of wake-ups" {
+    Blocking = "blocking",
+    SpinOnly = "spin-only"
+});
+names!(FenceMode, "fence mode" {
+    Auto = "auto",
+    Membarrier = "membarrier",
+    Fence = "fence"
+});
+names!(OnDeath, "policy at a receiver's death" {
+    Redeliver = "redeliver",
+    Discard = "discard"
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_both_ways() {
+        for value in Wakeups::ALL {
+            assert_eq!(value.to_string().parse(), Ok(value));
+        }
+        for value in FenceMode::ALL {
+            assert_eq!(value.to_string().parse(), Ok(value));
+        }
+        for value in OnDeath::ALL {
+            assert_eq!(value.to_string().parse(), Ok(value));
+        }
+        let error = "Fence".parse::<FenceMode>().unwrap_err();
+        let text = "\"Fence\" is no fence mode: expected auto, membarrier or fence";
+        assert_eq!(error.to_string(), text);
+        assert_eq!(format!("{:>10}|", OnDeath::Discard), "   discard|");
+    }
+}

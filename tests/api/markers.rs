@@ -1,0 +1,56 @@
+//! Types with a kind for a parameter derive what they like.
+
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use memring::{
+    Grant, Iter, Kind, Lease, LeaseBatch, LeasedMessage, Message, Receiver, Ring, RingBuilder,
+    SendBatchError, SendBatchTimeoutError, SendError, SendTimeoutError, Sender, Snapshot, TryIter,
+    TrySendBatchError, TrySendError,
+};
+use memring_testkit::for_each_kind;
+
+#[derive(Clone, Debug)]
+struct Mine<K: Kind>(Ring<u64, K>, RingBuilder<[u8], K>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Marked<K: Kind>(u8, std::marker::PhantomData<K>);
+
+/// No kind and no message is asked for more than its own bound.
+#[allow(dead_code)]
+fn all_show_themselves<'r, T: Message + ?Sized + 'r, K: Kind, M>() {
+    fn shows<D: Debug>() {}
+    shows::<Ring<T, K>>();
+    shows::<RingBuilder<T, K>>();
+    shows::<Sender<T, K>>();
+    shows::<Receiver<T, K>>();
+    shows::<Iter<'r, T, K>>();
+    shows::<TryIter<'r, T, K>>();
+    shows::<Grant<'r, T, K>>();
+    shows::<Lease<'r, T, K>>();
+    shows::<LeaseBatch<'r, T, K>>();
+    shows::<LeasedMessage<'r, T>>();
+    shows::<Snapshot<'r, T, K>>();
+    shows::<SendError<M>>();
+    shows::<SendTimeoutError<M>>();
+    shows::<TrySendError<M>>();
+    shows::<SendBatchError<M>>();
+    shows::<SendBatchTimeoutError<M>>();
+    shows::<TrySendBatchError<M>>();
+}
+
+fn derives<K: Kind>() {
+    fn is<V: Copy + Debug + Ord + Hash>(_: V) {}
+    let marked = Marked(1, std::marker::PhantomData::<K>);
+    is(marked);
+    assert!(HashSet::from([marked]).contains(&marked));
+    let mine = Mine(Ring::<u64, K>::anonymous(2).unwrap(), Ring::builder());
+    let shown = format!("{:?}", mine.clone());
+    for word in ["Mine", "Ring", "capacity: 2", "message_limit: 1024"] {
+        assert!(shown.contains(word), "{word}: {shown}");
+    }
+    assert!(shown.contains(&format!("{:?}", K::KIND)), "{shown}");
+}
+
+for_each_kind!(derives);
