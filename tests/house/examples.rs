@@ -71,6 +71,30 @@ fn logger() {
 }
 
 #[test]
+fn restart() {
+    let printed = run("restart");
+    let orders = printed
+        .lines()
+        .filter(|line| line.ends_with(": all jobs done"));
+    assert_eq!(orders.count(), 8, "{printed}");
+}
+
+/// What `docs/restart.md` shows is in the program that runs the orders.
+#[test]
+fn the_document_on_restarts_shows_code_that_runs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = fs::read_to_string(root.join("docs/restart.md")).expect("docs/restart.md");
+    let code = fs::read_to_string(root.join("examples/restart.rs")).expect("example");
+    let mut blocks = 0;
+    for block in document.split("```rust\n").skip(1) {
+        let (block, _) = block.split_once("```").expect("an end of the block");
+        assert!(code.contains(block), "examples/restart.rs lacks:\n{block}");
+        blocks += 1;
+    }
+    assert!(blocks >= 3, "{blocks} blocks");
+}
+
+#[test]
 fn the_readme_shows_an_example_word_for_word() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(root.join("README.md")).expect("README.md");

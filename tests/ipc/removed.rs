@@ -202,7 +202,7 @@ fn closed_before_it_was_removed<K: Kind>() {
 /// A ring without a name is not removed because it has none.
 fn a_ring_without_a_name_lives<K: Kind>() {
     let ring = Ring::<u64, K>::anonymous(SLOTS).expect("make a ring");
-    let other = Ring::<u64, K>::from_fd(ring.as_fd().expect("a descriptor")).expect("open");
+    let other = Ring::<u64, K>::from_fd(ring.share_fd().expect("a descriptor")).expect("open");
     let mut rx = other.receiver().expect("attach");
     let mut tx = ring.sender().expect("attach");
     let nothing = rx.recv_timeout(Duration::from_millis(250));
