@@ -159,6 +159,7 @@ macro_rules! schema {
 }
 
 #[cfg(test)]
+#[allow(dead_code)] // of the structs only the descriptions are looked at
 mod tests {
     use super::*;
 

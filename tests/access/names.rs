@@ -453,7 +453,7 @@ fn files_that_a_user_may_not_have() {
             Ring::<u64, Spsc>::open(name).unwrap_err(),
             inspect(name).unwrap_err(),
             remove(name).unwrap_err(),
-            Ring::<u64, Spsc>::create(&format!("{name}2"), 2).unwrap_err(),
+            Ring::<u64, Spsc>::create(format!("{name}2"), 2).unwrap_err(),
         ];
         for error in denied {
             assert!(matches!(error, RingError::Os { .. }), "{error:?}");

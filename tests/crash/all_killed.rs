@@ -24,7 +24,7 @@ fn messages_outlive_all_processes<K: Kind>() {
     let (senders, receivers) = (many(Side::Sender), many(Side::Receiver));
     let mut progress = Progress::create(&home, ROUNDS * senders);
     let mut incarnations = Incarnations::of(K::KIND, Page::NAME);
-    drop(Ring::<Page, K>::create(&home.ring(), 256).expect("make a ring"));
+    drop(Ring::<Page, K>::create(home.ring(), 256).expect("make a ring"));
     for _ in 0..ROUNDS {
         let ready = progress.readies();
         let mut all = Vec::new();
@@ -41,7 +41,7 @@ fn messages_outlive_all_processes<K: Kind>() {
             all.swap_remove(victim).kill();
         }
     }
-    let ring = Ring::<Page, K>::open(&home.ring()).expect("open what is left");
+    let ring = Ring::<Page, K>::open(home.ring()).expect("open what is left");
     let mut rx = ring.receiver().expect("attach a receiver");
     let end = loop {
         match rx.try_lease() {

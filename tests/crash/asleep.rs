@@ -66,7 +66,7 @@ pub fn paused<K: Kind>(args: &Args) {
 fn stop_in<K: Kind>(state: &str, side: Side) -> (Home, Board, Ring<Line, K>, Stopped) {
     let home = Home::new();
     let board = home.board("board", 3);
-    let ring = Ring::<Line, K>::create(&home.ring(), 4).expect("make a ring");
+    let ring = Ring::<Line, K>::create(home.ring(), 4).expect("make a ring");
     let child = home.spawn(
         "paused",
         &[("kind", &K::KIND), ("state", &state), ("side", &side)],

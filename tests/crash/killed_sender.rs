@@ -20,7 +20,7 @@ const KILLS: u64 = 50;
 fn kill_senders<T: Load + ?Sized, K: Kind>() -> Outcome {
     let home = Home::new();
     let mut random = Random::new();
-    let ring = Ring::<T, K>::create(&home.ring(), 16).expect("make a ring");
+    let ring = Ring::<T, K>::create(home.ring(), 16).expect("make a ring");
     let senders = if K::KIND.has_many_senders() { 3 } else { 1 };
     let receivers = if K::KIND.has_many_receivers() { 3 } else { 1 };
     let progress = Progress::create(&home, (KILLS + senders) as usize);

@@ -45,7 +45,7 @@ fn stopped_while_attaching<K: Kind>((): ()) {
     let home = Home::new();
     let mut random = Random::new();
     let board = home.board("board", ROUNDS + ATTACHERS);
-    let ring = Ring::<Line, K>::create(&home.ring(), 8).expect("make a ring");
+    let ring = Ring::<Line, K>::create(home.ring(), 8).expect("make a ring");
     let stopped = (0..ATTACHERS).map(|index| {
         let child = home.spawn("attaching", &[("kind", &K::KIND), ("index", &index)]);
         if index > 1 {
@@ -162,7 +162,7 @@ fn stopped_at_full_speed<K: Kind>((): ()) {
     let senders = many(K::KIND.has_many_senders());
     let receivers = many(K::KIND.has_many_receivers());
     let board = home.board("board", FIRST + senders * FIGURES);
-    let ring = Ring::<Line, K>::create(&home.ring(), 16).expect("make a ring");
+    let ring = Ring::<Line, K>::create(home.ring(), 16).expect("make a ring");
     let start = |sends: bool, index: usize| {
         let verb = [Verb::InPlace, Verb::Batch][index % 2];
         home.spawn(

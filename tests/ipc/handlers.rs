@@ -12,8 +12,11 @@ use memring_testkit::sys;
 /// Signals that the child takes.
 const SIGNALS: u64 = 1000;
 
+/// What the handler has.
+type Endpoints = (Sender<u64, Mpmc>, Receiver<u64, Mpmc>);
+
 /// What the handler works with. Only ever locked by it, and once by those who put it there.
-static ENDPOINTS: Mutex<Option<(Sender<u64, Mpmc>, Receiver<u64, Mpmc>)>> = Mutex::new(None);
+static ENDPOINTS: Mutex<Option<Endpoints>> = Mutex::new(None);
 static HANDLED: AtomicU64 = AtomicU64::new(0);
 
 fn handler() {

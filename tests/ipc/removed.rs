@@ -112,7 +112,7 @@ fn create<K: Kind>(home: &Home) -> Ring<u64, K> {
 }
 
 /// Ways in which a ring goes, and whether its endpoints are told at once.
-fn ways<K: Kind>(home: &Home) -> [(&'static str, Box<dyn Fn()>); 3] {
+fn ways(home: &Home) -> [(&'static str, Box<dyn Fn()>); 3] {
     let path = home.rings().join(RING);
     let (remove, recreate, unlink) = (path.clone(), path.clone(), path);
     [
@@ -148,7 +148,7 @@ fn a_sender_at_a_full_ring_is_told<K: Kind>() {
             if role == "removed sender" {
                 child.wait_until_asleep();
             }
-            let (how, act) = &ways::<K>(&home)[way];
+            let (how, act) = &ways(&home)[way];
             let began = Instant::now();
             act();
             child.finish();
@@ -171,7 +171,7 @@ fn receivers_drain_first<K: Kind>() {
         let child = spawn::<K>(&home, "removed receiver");
         board.wait(READY, 1);
         assert_eq!(tx.send_batch([1, 2, 3]), Ok(3));
-        let (how, act) = &ways::<K>(&home)[way];
+        let (how, act) = &ways(&home)[way];
         act();
         if *how != "unlinked" {
             assert_eq!(tx.send(4), Err(SendError::Removed(4)));

@@ -58,7 +58,7 @@ impl Sample {
     /// Opens it, unless this program is of another version or machine: then it
     /// was refused by name.
     fn open<T: Message + ?Sized, K: Kind>(&self, version: u32, schema: u64) -> Option<Ring<T, K>> {
-        match Ring::builder().schema(schema).open(&self.name()) {
+        match Ring::builder().schema(schema).open(self.name()) {
             Ok(ring) => Some(ring),
             Err(RingError::Mismatch { mismatch, .. }) => {
                 match mismatch {
@@ -132,7 +132,7 @@ fn numbers_of(version: u32) {
     let Some(ring) = sample.open::<u64, Mpmc>(version, 0x5eed) else {
         return;
     };
-    let seen = memring::inspect(&sample.name()).unwrap();
+    let seen = memring::inspect(sample.name()).unwrap();
     assert_eq!((seen.kind, seen.capacity), (RingKind::Mpmc, 4));
     assert_eq!(seen.message, MessageKind::Typed { size: 8, align: 8 });
     assert_eq!((seen.schema, seen.file_size), (0x5eed, 0x5040));
@@ -171,7 +171,7 @@ fn bytes_of(version: u32) {
     let Some(ring) = sample.open::<[u8], Spsc>(version, 0) else {
         return;
     };
-    let seen = memring::inspect(&sample.name()).unwrap();
+    let seen = memring::inspect(sample.name()).unwrap();
     assert_eq!((seen.kind, seen.capacity), (RingKind::Spsc, 4));
     assert_eq!(seen.message, MessageKind::Bytes { limit: 24 });
     assert_eq!(
@@ -195,7 +195,7 @@ fn blocks_open_for_ever() {
         let Some(ring) = sample.open::<[u64; 8], Spmc>(version, 0) else {
             continue;
         };
-        let seen = memring::inspect(&sample.name()).unwrap();
+        let seen = memring::inspect(sample.name()).unwrap();
         assert_eq!(seen.file_size, SLOTS as u64 + 4 * 72);
         let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
         for (number, attempt) in [(2, 1), (3, 0)] {

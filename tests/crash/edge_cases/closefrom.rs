@@ -102,8 +102,8 @@ fn errors_are_clear<K: Kind>(ring: &Ring<Line, K>) {
 fn without_descriptors<K: Kind>(reused: bool, detach: bool) {
     let home = Home::new();
     let board = home.board("board", 2);
-    let ring = Ring::<Line, K>::create(&home.ring(), 8).expect("make a ring");
-    let back = Ring::<Line, K>::create(&home.named(BACK), 8).expect("make another");
+    let ring = Ring::<Line, K>::create(home.ring(), 8).expect("make a ring");
+    let back = Ring::<Line, K>::create(home.named(BACK), 8).expect("make another");
     let mut tx = ring.sender().expect("attach a sender");
     let mut rx = back.receiver().expect("attach a receiver");
     let child = home.spawn(

@@ -10,8 +10,8 @@ use memring_testkit::loads::Line;
 /// By whichever way the process has come to another handle of the ring.
 fn a_second_endpoint_of_a_single_side_is_refused_and_harms_nothing<K: Kind>() {
     let home = Home::new();
-    let ring = Ring::<Line, K>::create(&home.ring(), 4).expect("make a ring");
-    let open = || Ring::<Line, K>::open(&home.ring()).expect("open the ring");
+    let ring = Ring::<Line, K>::create(home.ring(), 4).expect("make a ring");
+    let open = || Ring::<Line, K>::open(home.ring()).expect("open the ring");
     let by_fd = |ring: &Ring<Line, K>| {
         Ring::<Line, K>::from_fd(ring.share_fd().expect("a descriptor")).expect("by descriptor")
     };
@@ -63,8 +63,8 @@ for_each_kind!(a_second_endpoint_of_a_single_side_is_refused_and_harms_nothing);
 /// On a side of many, each handle's endpoint has a place of its own.
 fn endpoints_of_many_handles_are_told_apart<K: Kind>() {
     let home = Home::new();
-    let ring = Ring::<Line, K>::create(&home.ring(), 8).expect("make a ring");
-    let other = Ring::<Line, K>::open(&home.ring()).expect("open the ring");
+    let ring = Ring::<Line, K>::create(home.ring(), 8).expect("make a ring");
+    let other = Ring::<Line, K>::open(home.ring()).expect("open the ring");
     let mut one = ring.sender().expect("attach a sender");
     let mut two = other.sender().expect("attach another");
     let grant = one.reserve().expect("reserve");

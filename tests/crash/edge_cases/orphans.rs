@@ -136,7 +136,7 @@ fn use_own<K: Kind>(ring: &Ring<Line, K>) {
 fn outlive<K: Kind>(by: &str) {
     let home = Home::new();
     let board = home.board("board", 3);
-    let ring = Ring::<Line, K>::create(&home.ring(), 4).expect("make a ring");
+    let ring = Ring::<Line, K>::create(home.ring(), 4).expect("make a ring");
     put(&mut ring.sender().expect("attach a sender"), 0..3);
     let parent = home.spawn("forking parent", &[("kind", &K::KIND), ("by", &by)]);
     board.wait(STEP, THERE);

@@ -138,9 +138,9 @@ fn removers_that_are_killed_hold_nobody_up() {
         .map(|file| file.expect("a file").file_name())
         .collect();
     assert!(files.is_empty() || files == [NAME], "{files:?}");
-    let ring = Ring::<u64, Mpmc>::open_or_create(&home.named(NAME), 64).expect("have it");
+    let ring = Ring::<u64, Mpmc>::open_or_create(home.named(NAME), 64).expect("have it");
     let mut rx = ring.receiver().expect("attach a receiver");
     let own = inode(&ring);
     assert!(rx.try_iter().all(|from| from == Ok(own)));
-    memring::remove(&home.named(NAME)).expect("remove it");
+    memring::remove(home.named(NAME)).expect("remove it");
 }

@@ -67,7 +67,7 @@ fn nobody_dead<K: Kind>(ring: &Ring<Line, K>) {
 
 fn dead_senders<K: Kind>(next: Side) {
     let home = Home::new();
-    let ring = Ring::<Line, K>::create(&home.ring(), SLOTS).expect("make a ring");
+    let ring = Ring::<Line, K>::create(home.ring(), SLOTS).expect("make a ring");
     let mut rx = (next == Side::Sender).then(|| ring.receiver().expect("attach"));
     fill_and_kill(&home, &ring, Side::Sender);
     // The process that attaches next, on either side, clears up after all of them.
@@ -88,7 +88,7 @@ fn dead_senders<K: Kind>(next: Side) {
 
 fn dead_receivers<K: Kind>(next: Side) {
     let home = Home::new();
-    let ring = Ring::<Line, K>::create(&home.ring(), SLOTS).expect("make a ring");
+    let ring = Ring::<Line, K>::create(home.ring(), SLOTS).expect("make a ring");
     let all = SLOTS as u64;
     put(&mut ring.sender().expect("attach a sender"), 0..all);
     fill_and_kill(&home, &ring, Side::Receiver);

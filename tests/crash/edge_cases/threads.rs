@@ -85,7 +85,7 @@ pub fn crowd<K: Cloning>(args: &Args) {
 fn what_all_threads_of_the_dead_held_is_repaired<K: Cloning>() {
     let home = Home::new();
     let board = home.board("board", 2);
-    let ring = Ring::<Line, K>::create(&home.ring(), SLOTS).expect("make a ring");
+    let ring = Ring::<Line, K>::create(home.ring(), SLOTS).expect("make a ring");
     let many_receivers = K::KIND.has_many_receivers();
     let many_senders = K::KIND.has_many_senders();
     let mut tx = ring.sender().expect("attach a sender");
@@ -199,7 +199,7 @@ fn crowds_killed_at_work_take_nothing_with_them<K: Cloning>() {
     let builder = Ring::<Line, K>::builder()
         .capacity(SLOTS)
         .max_deliveries(15);
-    let ring = builder.create(&home.ring()).expect("make a ring");
+    let ring = builder.create(home.ring()).expect("make a ring");
     let own = ROUNDS * WORKERS;
     let mut number = 0;
     for round in 0..ROUNDS {

@@ -217,7 +217,7 @@ const TIME: Duration = Duration::from_secs(25);
 fn a_dead_sleeper_costs_nothing_lasting<K: Kind>() {
     for side in [Side::Sender, Side::Receiver] {
         let home = Home::new();
-        let ring = Ring::<Line, K>::create(&home.ring(), 2).expect("make a ring");
+        let ring = Ring::<Line, K>::create(home.ring(), 2).expect("make a ring");
         let mut tx = Some(ring.sender().expect("attach a sender"));
         let mut rx = Some(ring.receiver().expect("attach a receiver"));
         if side == Side::Sender {

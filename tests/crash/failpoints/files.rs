@@ -81,7 +81,7 @@ fn whole_ring_or_nothing(home: &Home) -> bool {
         1 => {}
         more => panic!("{more} files"),
     }
-    let ring = Made::open(&home.ring()).expect("a whole ring");
+    let ring = Made::open(home.ring()).expect("a whole ring");
     assert_eq!(ring.capacity(), 8);
     true
 }
@@ -111,7 +111,7 @@ fn run(case: &Case) {
             assert_eq!(whole_ring_or_nothing(&home), is_there);
             if case.way == Way::Remove && is_there {
                 // Nobody has the removal to himself any more.
-                memring::remove(&home.ring()).expect("remove the ring");
+                memring::remove(home.ring()).expect("remove the ring");
             }
         }
         Act::Stop => {
@@ -119,7 +119,7 @@ fn run(case: &Case) {
             assert_eq!(whole_ring_or_nothing(&home), is_there);
             if !case.way.takes_away() {
                 // Nobody waits for a creator that is stopped.
-                drop(builder().open_or_create(&home.ring()).expect("make a ring"));
+                drop(builder().open_or_create(home.ring()).expect("make a ring"));
             }
             child.resume();
             child.finish();

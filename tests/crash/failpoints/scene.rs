@@ -57,7 +57,7 @@ impl<K: Cloning> Scene<K> {
     pub fn new(builder: RingBuilder<Line, K>) -> Self {
         let home = Home::new();
         Scene {
-            ring: builder.create(&home.ring()).expect("make a ring"),
+            ring: builder.create(home.ring()).expect("make a ring"),
             progress: Progress::create(&home, SENDERS as usize),
             home,
             survivors: Vec::new(),
