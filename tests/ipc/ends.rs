@@ -57,7 +57,7 @@ pub fn receiver<K: Kind>(args: &Args) {
 }
 
 fn create<K: Kind>(home: &Home, capacity: usize) -> Ring<Line, K> {
-    Ring::create(&home.ring(), capacity).expect("make a ring")
+    Ring::create(home.ring(), capacity).expect("make a ring")
 }
 
 fn spawn<K: Kind>(home: &Home, role: &str, from: u64, to: u64, end: &str) -> Child {
@@ -142,7 +142,7 @@ fn waiting_through_a_disconnect<K: Kind>() {
     drop(create::<K>(&home, 8));
     let ring = Ring::<Line, K>::builder()
         .wait_through_disconnect(true)
-        .open(&home.ring())
+        .open(home.ring())
         .expect("open the ring");
     let mut rx = ring.receiver().expect("attach a receiver");
     let child = spawn::<K>(&home, "ends sender", 0, 5, "stay");
@@ -172,7 +172,7 @@ fn nobody_has_gone_before_anybody_came<K: Kind>() {
     child.finish();
     drop(ring);
     drop(rx);
-    memring::remove(&home.ring()).expect("remove the ring");
+    memring::remove(home.ring()).expect("remove the ring");
 
     let ring = create::<K>(&home, 2);
     let mut tx = ring.sender().expect("attach a sender");

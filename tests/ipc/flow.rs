@@ -84,7 +84,7 @@ impl Stream {
             .start_position(self.start)
             .wakeups(self.wake)
             .fence_mode(self.barrier)
-            .create(&home.ring())
+            .create(home.ring())
             .expect("make a ring");
         let board = home.board("board", 2);
         let counts = self.senders() * cells::<T>(self.each());

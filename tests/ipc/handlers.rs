@@ -61,7 +61,7 @@ pub fn handled(_args: &Args) {
 #[test]
 fn a_signal_handler_sends_and_receives_while_its_thread_attaches_and_detaches() {
     let home = Home::new();
-    let ring = Ring::<u64, Mpmc>::create(&home.ring(), 4).expect("make a ring");
+    let ring = Ring::<u64, Mpmc>::create(home.ring(), 4).expect("make a ring");
     let mut tx = ring.sender().expect("attach a sender");
     let grant = tx.reserve().expect("reserve");
     home.spawn("handled", &[]).finish();

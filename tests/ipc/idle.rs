@@ -40,13 +40,13 @@ fn sleepers_cost_nothing() {
     let home = Home::new();
     let board = home.board("board", 1);
     let mut sleepers = Vec::new();
-    let empty = Ring::<Line, Mpmc>::create(&home.named("empty"), SLOTS).expect("make a ring");
-    let full = Ring::<Line, Mpmc>::create(&home.named("full"), SLOTS).expect("make a ring");
+    let empty = Ring::<Line, Mpmc>::create(home.named("empty"), SLOTS).expect("make a ring");
+    let full = Ring::<Line, Mpmc>::create(home.named("full"), SLOTS).expect("make a ring");
     // Somebody is there on the other side, here; and there, nobody ever was.
     let mut tx = empty.sender().expect("attach a sender");
     let mut rx = full.receiver().expect("attach a receiver");
-    let empty_1 = Ring::<Line, Spsc>::create(&home.named("empty-1"), SLOTS).expect("make a ring");
-    let full_1 = Ring::<Line, Spsc>::create(&home.named("full-1"), SLOTS).expect("make a ring");
+    let empty_1 = Ring::<Line, Spsc>::create(home.named("empty-1"), SLOTS).expect("make a ring");
+    let full_1 = Ring::<Line, Spsc>::create(home.named("full-1"), SLOTS).expect("make a ring");
     for (ring, kind, wait) in [
         ("empty", "mpmc", "default"),
         ("empty", "mpmc", "park"),

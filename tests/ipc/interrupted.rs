@@ -23,7 +23,7 @@ fn dawdle() {
 #[test]
 fn interrupted_calls_go_on() {
     let home = Home::new();
-    let ring = Ring::<u64, Mpmc>::create(&home.ring(), 4).expect("make a ring");
+    let ring = Ring::<u64, Mpmc>::create(home.ring(), 4).expect("make a ring");
     let children = [
         home.spawn("interrupted receiver", &[]),
         home.spawn("interrupted sender", &[]),

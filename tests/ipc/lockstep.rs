@@ -107,7 +107,7 @@ fn obey<P: Payload, K: Cloning>(args: &Args) {
             }
             ring => {
                 drop(endpoints.take());
-                let ring = Ring::open(&name(ring)).expect("the parent has made it");
+                let ring = Ring::open(name(ring)).expect("the parent has made it");
                 endpoints = Some(Endpoints::new(ring));
             }
         }
@@ -170,7 +170,7 @@ fn agrees<P: Payload, K: Cloning>(role: &str, processes: usize, cases: u32) {
             let board = *number as usize * processes + remotes.len();
             remotes.push(Remote::new::<K>(&home, role, board));
         }
-        let made = config.builder::<P, K>().create(&home.named(&name(*number)));
+        let made = config.builder::<P, K>().create(home.named(&name(*number)));
         let ring = made.expect("a fresh name");
         remotes.iter_mut().for_each(|remote| remote.open(*number));
         let pids = remotes.iter().map(|remote| remote.child.pid()).collect();
@@ -180,7 +180,7 @@ fn agrees<P: Payload, K: Cloning>(role: &str, processes: usize, cases: u32) {
             &mut Lockstep::<P, K> { ring, remotes },
             &sequence(&steps),
         );
-        memring::remove(&home.named(&name(*number))).expect("the ring");
+        memring::remove(home.named(&name(*number))).expect("the ring");
         Ok(())
     });
     if let Err(error) = run {

@@ -52,7 +52,7 @@ pub fn racer(args: &Args) {
         while board.get(READY) < ready as u64 {
             std::thread::yield_now();
         }
-        let ring = Ring::<u64, Mpsc>::open_or_create(&name(round), RACERS).expect("have the ring");
+        let ring = Ring::<u64, Mpsc>::open_or_create(name(round), RACERS).expect("have the ring");
         let mut tx = ring.sender().expect("attach a sender");
         tx.try_send(racer as u64).expect("there is room for all");
         let fd = ring.share_fd().expect("a descriptor").try_clone_to_owned();

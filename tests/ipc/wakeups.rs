@@ -127,7 +127,7 @@ impl<K: Kind> Scene<K> {
         let builder = builder.max_deliveries(deliveries);
         Scene {
             board: home.board("board", RESULTS + 2),
-            ring: builder.create(&home.ring()).expect("make a ring"),
+            ring: builder.create(home.ring()).expect("make a ring"),
             home,
             children: Vec::new(),
         }
