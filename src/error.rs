@@ -257,6 +257,10 @@ pub enum WaitForPeerError {
     /// No peer is attached, and the ring is closed for good.
     #[error("the ring is closed, and no peer is attached")]
     Closed,
+    /// No peer is attached, and the ring was removed: none can attach by its name. Open or
+    /// make it again.
+    #[error("the ring was removed, and no peer is attached; open or make it again")]
+    Removed,
     /// The operation cannot be carried out.
     #[error(transparent)]
     Failed(#[from] Failure),

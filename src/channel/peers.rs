@@ -37,7 +37,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     ///
     /// # Errors
     /// [`WaitForPeerError::Timeout`]; [`WaitForPeerError::Closed`] if there is none and
-    /// the ring is closed; [`WaitForPeerError::Failed`].
+    /// the ring is closed; [`WaitForPeerError::Removed`]; [`WaitForPeerError::Failed`].
     ///
     /// ```
     /// # use memring::{Ring, Spsc, WaitForPeerError};
@@ -134,10 +134,13 @@ impl<E: WaitingEndpoint> Operation for PeerWait<'_, E> {
         if connection.presence_since(&self.observed) != Presence::Never {
             return Poll::Ready(());
         }
-        match end::is_closed(&connection.segment.block()) {
-            true => Poll::Ended(WaitForPeerError::Closed),
-            false => Poll::Pending,
+        if !end::is_closed(&connection.segment.block()) {
+            return Poll::Pending;
         }
+        Poll::Ended(match connection.segment.region.is_ended_by_removal() {
+            true => WaitForPeerError::Removed,
+            false => WaitForPeerError::Closed,
+        })
     }
 
     fn register(&mut self) -> u32 {

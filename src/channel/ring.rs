@@ -1,7 +1,7 @@
 //! The handle of an open ring.
 
 use std::marker::PhantomData;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -48,6 +48,9 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// A descriptor of the ring's file, to pass on. It holds no locks, so it
     /// says nothing about who is alive. It is close-on-exec: duplicate it into
     /// a child. It stays open as long as this handle or an endpoint.
+    ///
+    /// (A ring is not `AsFd` itself, which cannot fail: give `ring.share_fd()?` to what
+    /// wants an `impl AsFd`.)
     ///
     /// # Errors
     /// [`RingError::Os`] at the first call on a named ring, if it cannot be
@@ -136,21 +139,6 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
 
     fn is_mapped(&self) -> bool {
         self.segment.region.is_mapped()
-    }
-}
-
-/// As [`Ring::share_fd`], for interfaces that want `impl AsFd`: the descriptor is that one.
-/// An anonymous ring has it from the start, a named one from the first call of either on.
-///
-/// # Panics
-/// If [`Ring::share_fd`] would fail. Where that is possible (`/proc` not mounted, no
-/// descriptor left, a forked child, a corrupted ring), call that first.
-impl<T: Message + ?Sized, K: Kind> AsFd for Ring<T, K> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self.share_fd() {
-            Ok(fd) => fd,
-            Err(error) => panic!("the ring has no descriptor to lend: {error}"),
-        }
     }
 }
 

@@ -59,6 +59,8 @@ questions!(WaitForPeerError {
     is_timeout: Self::Timeout,
     /// Is the ring closed for good, and no peer attached?
     is_closed: Self::Closed,
+    /// Was the ring removed, and no peer attached?
+    is_removed: Self::Removed,
 });
 
 questions!(TrySendError<M> {

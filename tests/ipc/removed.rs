@@ -4,7 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use memring::{Kind, Mpmc, RecvError, Ring, RingError, SendError, TrySendError, WaitStrategy};
+use memring::{
+    Kind, Mpmc, RecvError, Ring, RingError, SendError, TrySendError, WaitForPeerError, WaitStrategy,
+};
 use memring_testkit::children::{Args, Child, Role};
 use memring_testkit::homes::{Home, RING};
 use memring_testkit::{for_each_kind, of_kind};
@@ -111,8 +113,11 @@ fn create<K: Kind>(home: &Home) -> Ring<u64, K> {
     Ring::create(home.ring(), SLOTS).expect("make a ring")
 }
 
-/// Ways in which a ring goes, and whether its endpoints are told at once.
-fn ways(home: &Home) -> [(&'static str, Box<dyn Fn()>); 3] {
+/// A name, and what is done.
+type Way = (&'static str, Box<dyn Fn()>);
+
+/// Ways in which a ring goes.
+fn ways(home: &Home) -> [Way; 3] {
     let path = home.rings().join(RING);
     let (remove, recreate, unlink) = (path.clone(), path.clone(), path);
     [
@@ -283,7 +288,25 @@ fn left_closed<K: Kind>() {
     }
 }
 
+fn nobody_waits_for_a_peer<K: Kind>() {
+    let home = Home::new();
+    let (ring, closed) = (
+        create::<K>(&home),
+        Ring::<u64, K>::anonymous(SLOTS).unwrap(),
+    );
+    let (mut tx, mut rx) = (ring.sender().unwrap(), closed.receiver().unwrap());
+    memring::remove(home.ring()).expect("remove");
+    closed.close().expect("close");
+    let removed = tx.wait_for_peer(Duration::MAX);
+    assert_eq!(removed, Err(WaitForPeerError::Removed));
+    assert_eq!(
+        rx.wait_for_peer(Duration::MAX),
+        Err(WaitForPeerError::Closed)
+    );
+}
+
 for_each_kind!(
+    nobody_waits_for_a_peer,
     a_sender_at_a_full_ring_is_told,
     receivers_drain_first,
     closed_before_it_was_removed,
