@@ -120,7 +120,7 @@ fn the_tables_show_every_contender_and_the_floor() {
 
 #[test]
 fn a_cpu_that_is_not_there_is_named() {
-    place().run(&["bench", "--cpus", "0,999"]).failed(&["999"]);
+    place().run(&["bench", "--cpus", "0,999"]).misused(&["999"]);
 }
 
 /// Let a run measure for a moment, so that its children are at work.

@@ -128,8 +128,8 @@ fn a_seed_is_a_schedule() {
 #[test]
 fn bad_options_are_refused_in_a_line() {
     let place = place();
-    torture(&place, &["--capacity", "48"]).failed(&["48", "power of two"]);
-    torture(&place, &["--kills", "31"]).failed(&["31", "32 at least"]);
+    torture(&place, &["--capacity", "48"]).misused(&["48", "power of two"]);
+    torture(&place, &["--kills", "31"]).misused(&["31", "32 at least"]);
     place
         .run(&["torture", "--dir", "/nonexistent"])
         .failed(&["/nonexistent", "No such file"]);

@@ -128,7 +128,12 @@ impl Finished {
     /// in it.
     #[track_caller]
     pub fn failed_with(self, begin: &str, words: &[&str]) -> Self {
-        assert_eq!(self.status.code(), Some(1), "{}", self.err);
+        self.ended_with(1, begin, words)
+    }
+
+    #[track_caller]
+    fn ended_with(self, status: i32, begin: &str, words: &[&str]) -> Self {
+        assert_eq!(self.status.code(), Some(status), "{}", self.err);
         assert!(self.err.starts_with(begin), "{}", self.err);
         assert_eq!(self.err.trim_end().lines().count(), 1, "{}", self.err);
         for word in words {
@@ -141,6 +146,12 @@ impl Finished {
     #[track_caller]
     pub fn failed(self, words: &[&str]) -> Self {
         self.failed_with("memring: ", words)
+    }
+
+    /// As [`Finished::failed`], with status 2: it was called in a way that makes no sense.
+    #[track_caller]
+    pub fn misused(self, words: &[&str]) -> Self {
+        self.ended_with(2, "memring: ", words)
     }
 
     /// Its standard output.

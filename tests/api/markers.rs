@@ -48,7 +48,7 @@ fn derives<K: Kind>() {
     assert!(HashSet::from([marked]).contains(&marked));
     let mine = Mine(Ring::<u64, K>::anonymous(2).unwrap(), Ring::builder());
     let shown = format!("{:?}", mine.clone());
-    for word in ["Mine", "Ring", "capacity: 2", "message_limit: 1024"] {
+    for word in ["Mine", "Ring", "capacity: 2", "max_deliveries: 8"] {
         assert!(shown.contains(word), "{word}: {shown}");
     }
     assert!(shown.contains(&format!("{:?}", K::KIND)), "{shown}");

@@ -41,7 +41,8 @@ fn upward_imports(file: &str, text: &str) -> Vec<String> {
         return vec![format!("{file}: {module} has no floor")];
     };
     let mut wrong = Vec::new();
-    for path in names_in(file, text).paths {
+    // A macro's `$crate` is what its users see, not an import.
+    for path in names_in(file, &text.replace("$crate::", "")).paths {
         let name = path.names.first().map_or("lib", String::as_str);
         let system = name == "sys"
             && WITHOUT_SYSTEM.contains(&module.as_str())

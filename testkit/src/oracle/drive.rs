@@ -186,7 +186,11 @@ fn iterated<P: Payload, E: Into<Refusal>>(
     while messages.len() < max.into() {
         match items.next() {
             Some(Ok(message)) => messages.push(message),
-            Some(Err(error)) => return copies::<P>(&messages, Some(error.into())),
+            Some(Err(error)) => {
+                // `Held`, which is told apart from the end of `try_iter`; not by the oracle.
+                let refusal = Some(error.into()).filter(|refusal| *refusal != Refusal::NotNow);
+                return copies::<P>(&messages, refusal);
+            }
             None => {
                 assert!(items.next().is_none(), "an iterator goes on after its end");
                 break;

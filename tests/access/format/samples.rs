@@ -15,8 +15,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use memring::{
-    FenceMode, Kind, Message, MessageKind, Mismatch, Mpmc, OnDeath, Ring, RingError, RingKind,
-    Spmc, Spsc, TryRecvError, Wakeups,
+    FenceMode, Kind, Message, MessageKind, Mismatch, Mpmc, OnDeath, RecvError, Ring, RingError,
+    RingKind, Spmc, Spsc, TryRecvError, Wakeups,
 };
 use memring_testkit::format::{self, FORMAT};
 use memring_testkit::homes::directory;
@@ -183,6 +183,8 @@ fn bytes_of(version: u32) {
     let mut rx = ring.receiver().unwrap();
     assert_eq!(rx.try_recv().unwrap(), b"");
     assert_eq!(rx.try_recv().unwrap(), b"as long as a message get");
+    // Whoever closed it made no barrier, or did not note that: a call that waits does.
+    assert_eq!(rx.recv(), Err(RecvError::Closed));
     assert_eq!(rx.try_recv(), Err(TryRecvError::Closed));
     assert!(ring.sender().unwrap().try_send(b"late").is_err());
 }

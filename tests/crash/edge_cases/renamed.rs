@@ -6,13 +6,13 @@ use std::time::Duration;
 use memring::{Kind, Mpmc, Ring, RingError, Side, TryRecvError, TrySendError};
 use memring_testkit::children::{Args, Child};
 use memring_testkit::for_each_kind;
-use memring_testkit::holders::{Scene, expect, get, get_sorted, put};
+use memring_testkit::holders::{Scene, get, get_sorted, put};
 use memring_testkit::homes::Home;
 use memring_testkit::kinds::peers;
 use memring_testkit::loads::Line;
 use memring_testkit::random::Random;
 
-fn the_attached_go_on_with_the_old_ring_and_openers_get_the_new_one<K: Kind>() {
+fn the_attached_end_with_the_old_ring_and_openers_get_the_new_one<K: Kind>() {
     let scene = Scene::<K>::of(8);
     let name = scene.home.ring();
     let old = &scene.ring;
@@ -44,13 +44,13 @@ fn the_attached_go_on_with_the_old_ring_and_openers_get_the_new_one<K: Kind>() {
     assert_eq!(pids(&new), [(new_holder.pid(), true)]);
     let mut old_rx = old.receiver().expect("the place is free");
     assert_eq!(get_sorted(&mut old_rx, 3), [(0, 1), (1, 1), (2, 0)]);
-    put(&mut old_tx, 3..6);
-    expect(&mut old_rx, 3..6);
-    assert_eq!(old_rx.try_recv().err(), Some(TryRecvError::Empty));
+    // The old one has ended, which is not the end of the new.
+    let sent = old_tx.try_send([3; 8]);
+    assert!(matches!(sent, Err(TrySendError::Removed(_))), "{sent:?}");
+    assert_eq!(old_rx.try_recv().err(), Some(TryRecvError::Removed));
     assert_eq!((old.stats().redelivered, new.stats().redelivered), (2, 0));
-    // The end of the old is not the end of the new.
-    old.close().expect("close the old one");
-    assert!(!new.is_closed());
+    assert!(old.is_closed() && old.is_removed());
+    assert!(!new.is_closed() && !new.is_removed());
     new_holder.kill();
     let mut new_rx = new.receiver().expect("the place is free");
     assert_eq!(get_sorted(&mut new_rx, 3), [(10, 1), (11, 1), (12, 0)]);
@@ -60,7 +60,7 @@ fn the_attached_go_on_with_the_old_ring_and_openers_get_the_new_one<K: Kind>() {
     assert_eq!((old.stats().lost, new.stats().lost), (0, 0));
 }
 
-for_each_kind!(the_attached_go_on_with_the_old_ring_and_openers_get_the_new_one);
+for_each_kind!(the_attached_end_with_the_old_ring_and_openers_get_the_new_one);
 
 const RACERS: usize = 4;
 const KILLS: u64 = 40;
@@ -92,11 +92,13 @@ pub fn racer(args: &Args) {
         for _ in 0..8 {
             match tx.try_send(own) {
                 Ok(()) | Err(TrySendError::Full(_) | TrySendError::Held(..)) => {}
+                Err(TrySendError::Removed(_)) => break, // another was faster
                 Err(error) => panic!("{error}"),
             }
             match rx.try_recv() {
                 Ok(from) => drop(board.add(CROSSED, u64::from(from != own))),
                 Err(TryRecvError::Empty | TryRecvError::Held(_)) => {}
+                Err(TryRecvError::Removed) => break,
                 Err(error) => panic!("{error}"),
             }
         }
