@@ -380,3 +380,18 @@ fn a_receiver_that_polls_comes_to_an_end_without_the_closer() {
     assert_eq!(rx.try_recv(), Err(crate::TryRecvError::Closed));
     assert_eq!(stage_of_close(&rx), CLOSED);
 }
+
+/// A send has returned behind a claim that is not finished: that is not `Empty`, also while
+/// the ring is being closed.
+#[test]
+fn a_claim_in_the_way_is_told_while_the_ring_is_closed() {
+    let mut rx = half_closed(WaitStrategy::Park);
+    let open = rx.view.cell(Cell::Closed).swap(0, Ordering::SeqCst);
+    let (mut one, mut other) = (rx.ring().sender().unwrap(), rx.ring().sender().unwrap());
+    let grant = one.reserve().expect("there is room");
+    other.send(7).expect("there is room");
+    rx.view.cell(Cell::Closed).store(open, Ordering::SeqCst);
+    assert!(matches!(rx.try_recv(), Err(crate::TryRecvError::Held(_))));
+    drop(grant);
+    assert_eq!(rx.try_recv(), Ok(7));
+}
