@@ -133,7 +133,7 @@ fn bad_options_are_refused_in_a_line() {
     place
         .run(&["torture", "--dir", "/nonexistent"])
         .failed(&["/nonexistent", "No such file"]);
-    torture(&place, &["--capacity", "4611686018427387904"]).failed(&["capacity"]);
+    torture(&place, &["--capacity", "4611686018427387904"]).misused(&["capacity"]);
     for args in [
         ["--kind", "ring"],
         ["--message", "7"],

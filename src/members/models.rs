@@ -335,6 +335,36 @@ fn models_dead_in_scanning() {
     }
 }
 
+/// A member comes and goes beside an observer that looks meanwhile: afterwards the
+/// observer has seen it, and one that begins to look then has not (M6). Exhaustive.
+///
+/// Seen to fail: `presence` that asks only who is alive.
+#[test]
+fn models_who_came_was_seen() {
+    explore("a member comes and goes beside an observer", None, || {
+        let world = Arc::new(World {
+            table: LoomTable::new(ROLE),
+            object: Object::default(),
+        });
+        let mut observed = world.at(OBSERVER, |members| members.observe(ROLE));
+        let passing = {
+            let world = Arc::clone(&world);
+            spawn(move || {
+                world.at(MEMBER, |members| {
+                    let member = members.attach(ROLE, Admits::One, MEMBER as u32);
+                    members.detach(&member.expect("the id is free"), true);
+                });
+            })
+        };
+        world.presence(&mut observed);
+        world.presence(&mut observed);
+        passing.join();
+        assert_eq!(world.presence(&mut observed), Presence::Gone);
+        let mut observed = world.at(OBSERVER, |members| members.observe(ROLE));
+        assert_eq!(world.presence(&mut observed), Presence::Never);
+    });
+}
+
 /// An observer that sleeps until the member has gone.
 struct Observer<'a> {
     world: &'a World,
@@ -404,10 +434,8 @@ fn models_going_is_announced() {
             }
             // As if it had looked before the death.
             let epoch = world.table.epoch(ROLE).load(Ordering::Acquire);
-            let known = Observed {
-                latest: Some((epoch, Presence::Present)),
-                ..Observed::default()
-            };
+            let mut known = Observed::default();
+            known.latest = Some((epoch, Presence::Present));
             let going = {
                 let world = Arc::clone(&world);
                 spawn(move || match dead {
