@@ -84,8 +84,8 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
                 return made;
             };
             // Before the lock: to allocate a large ring takes its time.
-            let new = self.unnamed_at(&at, config)?;
-            let removed = Removal::begin(&at).and_then(|old| old.replace_by(&new));
+            let mut new = self.unnamed_at(&at, config)?;
+            let removed = Removal::begin(&at).and_then(|old| old.replace_by(&mut new));
             match removed {
                 Ok(old) => Segment::tell_removed(old.as_fd()),
                 Err(RingError::NotFound { .. }) => continue,
@@ -161,8 +161,8 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
             return Err(not_found());
         }
         match new {
-            Ok(new) => {
-                let removed = removal.replace_by(&new)?;
+            Ok(mut new) => {
+                let removed = removal.replace_by(&mut new)?;
                 Segment::tell_removed(removed.as_fd());
                 Ok(self.finish(new, config))
             }
