@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::segment::Segment;
 use super::stats;
 use crate::error::{AttachError, Holder, Side};
-use crate::members::{Admits, Attached, MemberId, Observed, Peer, Presence, Recover, Scan};
+use crate::members::{
+    Admits, Attached, Liveness, MemberId, Observed, Peer, Presence, Recover, Scan,
+};
 use crate::ring::end::{self, End};
 use crate::ring::memory::Memory;
 use crate::ring::options::Wakeups;
@@ -27,10 +29,6 @@ const CLOSER_GRACE: Duration = SCAN_INTERVAL;
 
 /// And one that only polls makes do with the barrier that takes microseconds.
 const CLOSER_GRACE_OF_POLLS: Duration = Duration::from_secs(1);
-
-/// Full checks that found nothing, from one look at the clock to the next, at most: so
-/// many if they come within one tick of the clock, each if they come more slowly.
-const MAX_CHECKS_PER_CLOCK: u32 = 16;
 
 /// Probes of a scan: each is a system call. Scans begin at the endpoint's own id, so
 /// that the many endpoints of a ring probe different ones first.
@@ -63,11 +61,6 @@ pub(crate) struct EndpointConnection {
     is_alone: bool,
     /// and its last registration stands (see [`WaitWord::register`]).
     registered: bool,
-    /// Full checks that may find nothing before the clock is looked at,
-    checks_left: u32,
-    /// how many they were the last time, and when that was.
-    checks_per_clock: u32,
-    looked_at_clock: MonotonicTime,
     scanned: MonotonicTime,
     /// The call under way waits.
     pub waits: bool,
@@ -102,6 +95,8 @@ impl EndpointConnection {
             (Some(_), false) => return Err(AttachError::CannotPark),
         };
         let admits = if multi { Admits::Many } else { Admits::One };
+        // First: a peer that leaves while we attach was there when we did.
+        let peers = segment.members().observe(side.other().role());
         let attached = segment.attach(side, admits)?;
         let now = MonotonicTime::coarse();
         let membership = Membership {
@@ -110,8 +105,7 @@ impl EndpointConnection {
         };
         Ok(EndpointConnection {
             cursor: attached.id.0,
-            // After the scan of the attaching, so that nothing dead is asked about.
-            peers: segment.members().observe(side.other().role()),
+            peers,
             membership: Arc::new(membership),
             segment: Arc::clone(segment),
             side,
@@ -121,9 +115,6 @@ impl EndpointConnection {
             wait_through,
             blocking,
             parker: segment.parker(),
-            checks_left: 0,
-            checks_per_clock: 1,
-            looked_at_clock: now,
             scanned: now,
             waits: false,
             unfenced_since: None,
@@ -248,28 +239,8 @@ impl EndpointConnection {
     /// After a full check that found nothing: scans, and recovers the slot in the way, if
     /// that is due by the clock. Says whether it did, and another check is worth while.
     /// Callers of only the `try_` verbs come by here too.
-    ///
-    /// A poll now and then looks at the clock each time, and a loop without a pause every
-    /// 16th time.
-    #[inline]
     pub(crate) fn scan_after_vain_check(&mut self) -> bool {
-        if self.checks_left > 0 {
-            self.checks_left -= 1;
-            return false;
-        }
-        self.look_at_clock()
-    }
-
-    #[inline(never)]
-    fn look_at_clock(&mut self) -> bool {
-        let now = MonotonicTime::coarse();
-        self.checks_per_clock = match now == self.looked_at_clock {
-            true => (2 * self.checks_per_clock).min(MAX_CHECKS_PER_CLOCK),
-            false => 1,
-        };
-        self.checks_left = self.checks_per_clock - 1;
-        self.looked_at_clock = now;
-        if !self.scan_if_due(now) {
+        if !self.scan_if_due(MonotonicTime::coarse()) {
             return false;
         }
         self.reclaim();
@@ -324,7 +295,7 @@ impl EndpointConnection {
         }
         let (block, kind) = (self.segment.block(), self.segment.config.kind);
         let (position, id) = progress::single_receiver_holds(&block, kind)?;
-        Some(stats::holder_of(&self.segment, position, id))
+        self.if_alive(stats::holder_of(&self.segment, position, id))
     }
 
     /// The endpoint that holds the slot that the last full check found in the way.
@@ -340,7 +311,13 @@ impl EndpointConnection {
     /// The endpoint that holds the slot that this side needs next.
     #[cold]
     pub(crate) fn holder(&self) -> Option<Holder> {
-        stats::holder(&self.segment, self.side)
+        self.if_alive(stats::holder(&self.segment, self.side)?)
+    }
+
+    /// A dead holder keeps nothing from a call: a successor, or a scan, recovers it.
+    fn if_alive(&self, holder: Holder) -> Option<Holder> {
+        let region = &self.segment.region;
+        region.is_alive(MemberId(holder.id)).then_some(holder)
     }
 
     /// Why waiting may be in vain. What is on the other side is remembered until its
@@ -390,7 +367,6 @@ impl EndpointConnection {
 
     /// Whether the one endpoint of a single other side is alive.
     pub(crate) fn is_only_peer_alive(&self) -> bool {
-        use crate::members::Liveness;
         let only = MemberId(self.side.other().role().first);
         self.segment.region.is_alive(only)
     }

@@ -119,7 +119,6 @@ impl<T: Message + ?Sized, K: Kind> Iterator for Iter<'_, T, K> {
 impl<T: Message + ?Sized, K: Kind> FusedIterator for Iter<'_, T, K> {}
 
 /// Messages as they come, by a receiver of the iterator's own: see [`Receiver::iter`].
-#[derive(Debug)]
 pub struct IntoIter<T: Message + ?Sized, K: Kind> {
     receiver: Receiver<T, K>,
     state: State,
@@ -166,6 +165,12 @@ impl<T: Message + ?Sized, K: Kind> Iterator for TryIter<'_, T, K> {
 
 impl<T: Message + ?Sized, K: Kind> FusedIterator for TryIter<'_, T, K> {}
 // By hand: derived, they would ask for `K: Debug` and `T: Debug`.
+impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for IntoIter<T, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("IntoIter").field(&self.receiver).finish()
+    }
+}
+
 impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for Iter<'_, T, K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Iter").field(&self.receiver).finish()

@@ -118,7 +118,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// # Errors
     /// [`RecvError::Closed`] if the ring is closed and drained;
     /// [`RecvError::Disconnected`] if it is empty and all senders have gone
-    /// (call again to wait for another); [`RecvError::Failed`].
+    /// ([`wait_for_peer`](Receiver::wait_for_peer) waits for another, and
+    /// [`iter`](Receiver::iter) does so by itself); [`RecvError::Failed`].
     #[inline]
     pub fn recv(&mut self) -> Result<T::Received, RecvError> {
         self.receive(Wait::Forever, T::decode, outcome::recv)

@@ -142,6 +142,11 @@ fn spin_while_held<E: WaitingEndpoint>(
         match endpoint.try_slow() {
             Ok(claimed) => return Some(claimed),
             Err(ClaimError::Held(_)) => {}
+            Err(ClaimError::Corrupted(found)) => {
+                // The check that follows reports it.
+                endpoint.connection().segment.region.poison(found);
+                break;
+            }
             Err(_) => break,
         }
     }
@@ -149,10 +154,19 @@ fn spin_while_held<E: WaitingEndpoint>(
 }
 
 /// Checks in full, and once more if that found nothing and the dead were looked for.
+///
+/// An end that was concluded before is no reason not to look: a receiver that holds
+/// messages may have died since.
 fn check<E: WaitingEndpoint>(endpoint: &mut E) -> Poll<E::Claimed, WaitError> {
-    match check_once(endpoint) {
-        Poll::Pending if endpoint.connection().scan_after_vain_check() => check_once(endpoint),
-        poll => poll,
+    let poll = check_once(endpoint);
+    let is_vain = match &poll {
+        Poll::Ready(_) | Poll::Ended(WaitError::Failed(_)) => false,
+        Poll::Pending => true,
+        Poll::Ended(_) => !E::SENDS,
+    };
+    match is_vain && endpoint.connection().scan_after_vain_check() {
+        true => check_once(endpoint),
+        false => poll,
     }
 }
 
@@ -164,16 +178,15 @@ fn check_once<E: WaitingEndpoint>(endpoint: &mut E) -> Poll<E::Claimed, WaitErro
     };
     let connection = endpoint.connection();
     connection.was_contended = matches!(conclusion, Conclusion::Contended);
+    // Else a slot of long ago would be reclaimed again and again.
+    connection.blocker = None;
     match conclusion {
         Conclusion::Found(claimed) => Poll::Ready(claimed),
         Conclusion::NotYet(blocker) => {
             connection.blocker = blocker;
             pending(connection)
         }
-        Conclusion::Contended => {
-            connection.blocker = None;
-            pending(connection)
-        }
+        Conclusion::Contended => pending(connection),
         // Removal closes a ring, and its mark says that this was why.
         Conclusion::Ended(End::Closed) if connection.segment.region.is_ended_by_removal() => {
             Poll::Ended(WaitError::Removed)

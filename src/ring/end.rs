@@ -265,7 +265,11 @@ pub(crate) fn check<C: Check>(endpoint: &mut C) -> Result<Conclusion<C::Output>,
         endpoint.light();
     }
     Ok(match interpret(endpoint, error) {
-        Continue(end) => conclude(endpoint, end),
+        Continue(end) => match conclude(endpoint, end) {
+            // Not to be told yet, and what was in the way is so still.
+            Conclusion::NotYet(None) => Conclusion::NotYet(error.blocker()),
+            conclusion => conclusion,
+        },
         Break(conclusion) => conclusion,
     })
 }

@@ -42,7 +42,14 @@ fn upward_imports(file: &str, text: &str) -> Vec<String> {
     };
     let mut wrong = Vec::new();
     // A macro's `$crate` is what its users see, not an import.
-    for path in names_in(file, &text.replace("$crate::", "")).paths {
+    for path in names_in(
+        file,
+        &text
+            .replace("$crate::", "")
+            .replace("crate::schema!", "schema!"),
+    )
+    .paths
+    {
         let name = path.names.first().map_or("lib", String::as_str);
         let system = name == "sys"
             && WITHOUT_SYSTEM.contains(&module.as_str())

@@ -242,10 +242,9 @@ impl Args {
     /// The storms, one after the other.
     fn storms(&self, seed: u64) -> Result<Vec<Weather>> {
         if !self.capacity.is_power_of_two() {
-            bail!(
-                "--capacity {}: expected a power of two, such as 64",
-                self.capacity
-            );
+            let capacity = self.capacity;
+            let text = format!("--capacity {capacity}: expected a power of two, such as 64");
+            return Err(Usage(text).into());
         }
         let mut kinds = self.kind.clone();
         if kinds.is_empty() {

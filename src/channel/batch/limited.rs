@@ -29,8 +29,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     ///
     /// # Errors
     /// As [`Sender::send_timeout`], with the first message that was not sent and the
-    /// number of those that were. After the deadline no message is sent that is not the
-    /// first one, even if there is room.
+    /// number of those that were. Later than a tick of the coarse clock (some milliseconds)
+    /// after the deadline no message is sent but the first one, even if there is room.
     pub fn send_batch_timeout<'m>(
         &mut self,
         messages: impl IntoIterator<Item = T::Sent<'m>>,

@@ -165,7 +165,11 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         let Some((next, _)) = self.leased.get(count) else {
             return self.release_leases();
         };
-        if count == 0 || !self.connection.is_mapped() {
+        if !self.connection.is_mapped() {
+            // A forked child, whose loop over the batch ends all the same.
+            return self.leased.forget_first(count);
+        }
+        if count == 0 {
             return;
         }
         if ReceiveSideOf::<K>::IN_ORDER {

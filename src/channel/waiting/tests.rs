@@ -405,3 +405,18 @@ fn an_endpoint_that_finds_the_name_gone_ends_the_ring_as_far_as_it_has_time() {
         assert!(rx.connection.segment.region.is_ended_by_removal());
     }
 }
+
+/// A send has returned behind a claim that is not finished: that is not `Empty`, also while
+/// the ring is being closed.
+#[test]
+fn a_claim_in_the_way_is_told_while_the_ring_is_closed() {
+    let mut rx = half_closed(WaitStrategy::Park);
+    let open = rx.view.cell(Cell::Closed).swap(0, Ordering::SeqCst);
+    let (mut one, mut other) = (rx.ring().sender().unwrap(), rx.ring().sender().unwrap());
+    let grant = one.reserve().expect("there is room");
+    other.send(7).expect("there is room");
+    rx.view.cell(Cell::Closed).store(open, Ordering::SeqCst);
+    assert!(matches!(rx.try_recv(), Err(crate::TryRecvError::Held(_))));
+    drop(grant);
+    assert_eq!(rx.try_recv(), Ok(7));
+}

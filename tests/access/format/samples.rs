@@ -183,7 +183,7 @@ fn bytes_of(version: u32) {
     let mut rx = ring.receiver().unwrap();
     assert_eq!(rx.try_recv().unwrap(), b"");
     assert_eq!(rx.try_recv().unwrap(), b"as long as a message get");
-    // Whoever closed it made no barrier, or did not note that: a call that waits does.
+    // The process that closed it has noted no barrier: a call that waits makes one.
     assert_eq!(rx.recv(), Err(RecvError::Closed));
     assert_eq!(rx.try_recv(), Err(TryRecvError::Closed));
     assert!(ring.sender().unwrap().try_send(b"late").is_err());

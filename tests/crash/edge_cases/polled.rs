@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use memring::{Kind, Side, TryRecvError, TrySendError};
+use memring::{Kind, SendTimeoutError, Side, TryRecvError, TrySendError};
 use memring_testkit::for_each_kind;
 use memring_testkit::holders::{Scene, get, put};
 use memring_testkit::loads::{Line, Load};
@@ -94,6 +94,46 @@ fn a_lease_of_a_dead_receiver_is_found_by_polls<K: Kind>() {
     put(&mut tx, 2..4);
 }
 
+/// The end was reported before the receiver died that held the message.
+fn what_is_held_at_the_end_is_found_by_polls<K: Kind>() {
+    let scene = Scene::<K>::of(2);
+    let (mut tx, mut rx) = (scene.sender(), scene.receiver());
+    put(&mut tx, 0..1);
+    let holder = scene.hold(Side::Receiver, 1);
+    drop(tx);
+    for _ in 0..3 {
+        assert_eq!(rx.try_recv().err(), Some(TryRecvError::Disconnected));
+    }
+    holder.kill();
+    let message = poll_until(|| match rx.try_recv() {
+        Ok(message) => Some(message),
+        Err(TryRecvError::Disconnected) => None,
+        Err(other) => panic!("{other:?}"),
+    });
+    assert_eq!(Line::stamp(&message).number, 0);
+    assert_eq!(rx.try_recv().err(), Some(TryRecvError::Disconnected));
+}
+
+/// A successor of it has not come: there is no endpoint to wait for.
+fn a_dead_receiver_holds_nothing_up<K: Kind>() {
+    let scene = Scene::<K>::of(2);
+    let mut tx = scene.sender();
+    put(&mut tx, 0..2);
+    let holder = scene.hold(Side::Receiver, 1);
+    holder.kill();
+    drop(tx);
+    let mut tx = scene.sender();
+    let full = tx.try_send(Line::numbered(2));
+    assert!(matches!(full, Err(TrySendError::Full(_))), "{full:?}");
+    let late = tx.send_timeout(Line::numbered(2), PAUSE);
+    assert!(
+        matches!(late, Err(SendTimeoutError::Timeout(_, None))),
+        "{late:?}"
+    );
+}
+
 for_each_kind!(a_killed_only_sender_is_found_by_polls);
+for_each_kind!([spsc mpsc] a_dead_receiver_holds_nothing_up);
+for_each_kind!([spmc mpmc] what_is_held_at_the_end_is_found_by_polls);
 for_each_kind!([mpsc mpmc] a_claim_of_a_dead_sender_is_found_by_polls);
 for_each_kind!([spmc mpmc] a_lease_of_a_dead_receiver_is_found_by_polls);
