@@ -8,7 +8,7 @@ use crate::error::RingError;
 use crate::ring::config::{Config, MessageKind};
 use crate::ring::kind::RingKind;
 use crate::ring::options::{OnDeath, Wakeups};
-use crate::shm::remove::{Removal, is_replacement};
+use crate::shm::remove::Removal;
 use crate::shm::{RegionPath, name, open, os_error};
 use crate::sys::file;
 
@@ -71,8 +71,8 @@ pub fn directory() -> Result<PathBuf, RingError> {
 /// receivers receive what is in the ring and then get `Removed`. (A ring that was closed
 /// before keeps its end: they get `Closed`.) Told at once are those of a ring that is
 /// this user's own, which no other user may write to, and of this version; those of
-/// another find out at their next scan, within a second, as they do if the file is
-/// unlinked by other means.
+/// another find out at their next scan, after about a second at most if they wait or poll, as
+/// they do if the file is unlinked by other means.
 ///
 /// ```
 /// use memring::{RecvError, Ring, SendError, Spsc};
@@ -140,7 +140,7 @@ pub fn list() -> Result<Vec<ListEntry>, RingError> {
     let names = file::names(directory.as_fd()).map_err(os_error("list", &Some(path.clone())))?;
     let mut listed: Vec<ListEntry> = names
         .into_iter()
-        .filter(|name| !is_replacement(name))
+        .filter(|name| !name::is_of_replacement(name))
         .map(|name| ListEntry {
             path: path.join(&name),
             ring: match name.to_str() {

@@ -79,7 +79,8 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// A ring that is closed can carry nothing any more. If it is drained, and no
     /// endpoint that is alive is attached to it, a fresh ring takes its place, in one
     /// step: this is how a service starts again that died after it had closed its ring,
-    /// and before it had removed it. What is left of the old one finds it closed. If
+    /// and before it had removed it. What is left of the old one finds it closed. (Where
+    /// there is no room for two of them the old one is removed first.) If
     /// messages are left, or endpoints, nothing is changed: what to do about them is the
     /// caller's to say ([`Ring::recreate`]).
     ///

@@ -174,6 +174,12 @@ impl EndpointConnection {
         end::fence_end(&block, end, || parker.heavy(), unfenced)
     }
 
+    /// Whether a death would let this endpoint go on: that of the holder of the slot in the
+    /// way, or of the endpoint that closed the ring and has not made sure of all sends.
+    pub(crate) fn is_held_up(&self) -> bool {
+        self.blocker.is_some() || self.unfenced_since.is_some()
+    }
+
     /// Whether the endpoint that closed the ring has had its time to make sure of all
     /// sends before that. If it is at it still, to do it twice does no harm.
     #[cold]
@@ -256,7 +262,10 @@ impl EndpointConnection {
             // Unlinked by other means than `remove`.
             let segment = &self.segment;
             if !end::is_closed(&segment.block()) && segment.region.has_lost_its_name() {
-                self.segment.end_by_lost_name();
+                match self.waits {
+                    true => segment.end_by_removal(),
+                    false => segment.end_by_lost_name(),
+                }
             }
         }
         is_due

@@ -105,6 +105,7 @@ fn wait_for_peer<E: WaitingEndpoint>(
     };
     let connection = endpoint.connection();
     connection.segment.region.check()?;
+    connection.waits = true;
     let (spins, observed) = (connection.strategy.spins(), connection.observe_from_now());
     block(&mut PeerWait { endpoint, observed }, spins, deadline)
 }
@@ -114,6 +115,31 @@ struct PeerWait<'e, E> {
     endpoint: &'e mut E,
     /// The other side since the call began.
     observed: Observed,
+}
+
+impl<E: WaitingEndpoint> PeerWait<'_, E> {
+    fn check_once(&mut self) -> Poll<(), WaitForPeerError> {
+        let connection = self.endpoint.connection();
+        let region = &connection.segment.region;
+        if let Err(failure) = region.check() {
+            return Poll::Ended(WaitForPeerError::Failed(failure));
+        }
+        let presence = connection.presence_since(&self.observed);
+        // After that: who cannot be told of counts as alive.
+        if let Err(failure) = region.check_descriptor() {
+            return Poll::Ended(WaitForPeerError::Failed(failure));
+        }
+        if presence != Presence::Never {
+            return Poll::Ready(());
+        }
+        if !end::is_closed(&connection.segment.block()) {
+            return Poll::Pending;
+        }
+        Poll::Ended(match region.is_ended_by_removal() {
+            true => WaitForPeerError::Removed,
+            false => WaitForPeerError::Closed,
+        })
+    }
 }
 
 impl<E: WaitingEndpoint> Operation for PeerWait<'_, E> {
@@ -126,21 +152,15 @@ impl<E: WaitingEndpoint> Operation for PeerWait<'_, E> {
         None
     }
 
+    /// Once more if that found nobody and the dead were looked for: and whether the ring
+    /// has its name still.
     fn check(&mut self) -> Poll<(), WaitForPeerError> {
-        let connection = self.endpoint.connection();
-        if let Err(failure) = connection.segment.region.check() {
-            return Poll::Ended(WaitForPeerError::Failed(failure));
+        match self.check_once() {
+            Poll::Pending if self.endpoint.connection().scan_after_vain_check() => {
+                self.check_once()
+            }
+            poll => poll,
         }
-        if connection.presence_since(&self.observed) != Presence::Never {
-            return Poll::Ready(());
-        }
-        if !end::is_closed(&connection.segment.block()) {
-            return Poll::Pending;
-        }
-        Poll::Ended(match connection.segment.region.is_ended_by_removal() {
-            true => WaitForPeerError::Removed,
-            false => WaitForPeerError::Closed,
-        })
     }
 
     fn register(&mut self) -> u32 {

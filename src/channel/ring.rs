@@ -66,8 +66,9 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// Takes 10 to 30 milliseconds: it makes sure that every send is seen that had begun,
     /// so that no receiver has to. Until it is done receivers report no end: a
     /// `try_recv` finds the ring `Empty`, and a waiting call is woken then. Should this
-    /// process die meanwhile, a waiting receiver does it after 85 ms; calls that do not
-    /// wait report `Closed` after a second.
+    /// process die meanwhile, a waiting receiver does it 85 ms after it has noticed (one
+    /// that was not woken notices after a second at most); calls that do not wait report
+    /// `Closed` after a second.
     ///
     /// # Errors
     /// [`Failure::Forked`], [`Failure::Corrupted`].

@@ -107,16 +107,17 @@ impl Segment {
     }
 
     /// Ends the ring because it was removed: its endpoints find it closed, and by the
-    /// mark that this was why. One that was closed before keeps its end.
-    fn end_by_removal(&self) {
+    /// mark that this was why. One that was closed before keeps its end. Takes 10 to 30
+    /// milliseconds.
+    pub(crate) fn end_by_removal(&self) {
         self.mark_removed();
         let parker = self.parker();
         let wake_all = || self.wake_all();
         end::close(&self.block(), || parker.thorough(), wake_all);
     }
 
-    /// As `end_by_removal`, by an endpoint that finds the name gone: perhaps in a
-    /// call that must not take long.
+    /// As `end_by_removal`, by an endpoint that finds the name gone in a call that must
+    /// not take long.
     pub(crate) fn end_by_lost_name(&self) {
         self.mark_removed();
         end::close_unfenced(&self.block(), || self.wake_all());

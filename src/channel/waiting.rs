@@ -287,7 +287,7 @@ impl<E: WaitingEndpoint> Operation for E {
     }
 
     fn is_blocked(&mut self) -> bool {
-        self.connection().blocker.is_some()
+        self.connection().is_held_up()
     }
 
     fn sleep(&mut self, registered: u32, until: MonotonicTime) -> bool {

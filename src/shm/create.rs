@@ -32,11 +32,12 @@ pub(crate) fn named(
     if file::metadata_at(at.directory.as_fd(), &at.name).is_ok() {
         return Err(taken());
     }
-    let region = unnamed(at, description, mode, options, prepare)?;
+    let mut region = unnamed(at, description, mode, options, prepare)?;
     let os = |action| os_error(action, &Some(at.path.clone()));
     let fd = region.file().map_err(os("use"))?;
     match file::publish(fd, at.directory.as_fd(), &at.name) {
         Ok(()) => {
+            region.look_for_name();
             failpoint!(NamePublished);
             Ok(region)
         }
@@ -65,7 +66,7 @@ pub(crate) fn unnamed(
         locks,
         description,
         path.clone(),
-        true,
+        false,
         None,
         MapMode::Use(options),
     )?;

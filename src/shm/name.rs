@@ -85,6 +85,22 @@ fn unusable(directory: &Path, remedy: &'static str, source: io::Error) -> RingEr
     }
 }
 
+const REPLACEMENT_PREFIX: &str = ".memring-";
+const REPLACEMENT_SUFFIX: &str = ".new";
+
+/// The name that a region has before it takes the place of the file with this number.
+pub(super) fn of_replacement(inode: u64) -> OsString {
+    format!("{REPLACEMENT_PREFIX}{inode:x}{REPLACEMENT_SUFFIX}").into()
+}
+
+/// Whether a file of this name is what a process left that died while it replaced a
+/// region, or is about to be one's replacement.
+pub(crate) fn is_of_replacement(name: &OsStr) -> bool {
+    let bytes = name.as_bytes();
+    bytes.starts_with(REPLACEMENT_PREFIX.as_bytes())
+        && bytes.ends_with(REPLACEMENT_SUFFIX.as_bytes())
+}
+
 fn check_name(whole: &Path, name: &OsStr, is_path: bool) -> Result<(), RingError> {
     let shown = whole.to_string_lossy();
     let reason = if name.is_empty() {
@@ -95,6 +111,8 @@ fn check_name(whole: &Path, name: &OsStr, is_path: bool) -> Result<(), RingError
         "it has a control character in it"
     } else if name.len() > MAX_NAME {
         "it is longer than 255 bytes"
+    } else if is_of_replacement(name) {
+        "such names are for rings that are about to replace another"
     } else if !is_path && name.to_str().is_none() {
         "it is not UTF-8: only a path, with its directory, may be so"
     } else {

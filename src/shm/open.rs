@@ -37,14 +37,16 @@ pub(crate) fn named<C>(
         check_file(&metadata, allow_foreign).map_err(|wrong| mismatch(&path, wrong))?;
         locks.shared(USERS_BYTE).map_err(os("lock"))?;
         // Between opening and locking it may have been removed as unused.
-        match file::metadata_at(at.directory.as_fd(), &at.name) {
-            Ok(now) if now.id() == metadata.id() => {}
+        let now = match file::metadata_at(at.directory.as_fd(), &at.name) {
+            Ok(now) if now.id() == metadata.id() => now,
             Ok(_) => continue,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(os("look at")(error)),
-        }
+        };
+        // Not all file systems count the names.
+        let has_name = now.links > 0;
         let options = MapMode::Use(options);
-        return assemble(locks, metadata.size, path, true, options, accept);
+        return assemble(locks, metadata.size, path, has_name, options, accept);
     }
     Err(RingError::Unstable {
         path: at.path.clone(),
@@ -97,7 +99,15 @@ pub(crate) fn observe<C>(
     let fd = locks.as_fd().map_err(os_error("use", &path))?;
     let metadata = file::metadata(fd).map_err(os_error("look at", &path))?;
     check_file(&metadata, true).map_err(|wrong| mismatch(&path, wrong))?;
-    assemble(locks, metadata.size, path, true, MapMode::Observe, accept)
+    let has_name = metadata.links > 0;
+    assemble(
+        locks,
+        metadata.size,
+        path,
+        has_name,
+        MapMode::Observe,
+        accept,
+    )
 }
 
 /// Opens the region behind `fd` to tell its members that it was removed, if that is

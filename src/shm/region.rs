@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
@@ -18,7 +18,7 @@ use super::os_error;
 use crate::error::{Corruption, Failure, RingError};
 use crate::members::{Liveness, MemberId};
 use crate::sys::atomic::{AtomicU32, AtomicU64, Fences, Ordering};
-use crate::sys::file::Metadata;
+use crate::sys::file::{FileId, Metadata};
 use crate::sys::fork::{Sentinel, Unusable};
 use crate::sys::lock::{Acquired, LockFile, ProbeError};
 use crate::sys::map::Mapping;
@@ -65,10 +65,11 @@ pub(crate) struct Region {
     mapping: Mapping,
     locks: LockFile,
     path: Option<PathBuf>,
-    /// Whether the file has a name, or had one when it was opened.
+    /// Whether the file has a name, or had one when it was opened, by its number of names:
+    /// `false` on a file system that does not count them.
     has_name: bool,
     /// A descriptor without locks, to pass on.
-    share: OnceLock<OwnedFd>,
+    share: OnceLock<SharedFd>,
     sentinel: Sentinel,
     /// Set by one thread alone, the one that has set `is_poisoned`: to set it is to take
     /// its lock, and to read it is not.
@@ -101,6 +102,10 @@ impl Region {
             .and_then(|fd| map(fd, size))
             .map_err(os("map"))?;
         debug_assert_eq!(mapping.len(), size, "S1");
+        let share = share
+            .map(SharedFd::new)
+            .transpose()
+            .map_err(os("look at"))?;
         let sentinel = Sentinel::new().map_err(os("make a fork sentinel for"))?;
         let mut warnings = Vec::new();
         if let MapMode::Use(options) = access {
@@ -169,10 +174,9 @@ impl Region {
     }
 
     /// Whether the file had a name and has none any more. `false` if that cannot be
-    /// found out. A system call.
+    /// found out. System calls; may be asked in a signal handler.
     pub(crate) fn has_lost_its_name(&self) -> bool {
-        let links = || self.file().and_then(file::metadata).map(|now| now.links);
-        self.has_name && links().is_ok_and(|links| links == 0)
+        self.has_name && self.locks.metadata().is_ok_and(|now| now.links == 0)
     }
 
     fn mark(&self) -> u64 {
@@ -276,6 +280,11 @@ impl Region {
         self.locks.shared(USERS_BYTE)
     }
 
+    /// Looks whether the file has got its name.
+    pub(super) fn look_for_name(&mut self) {
+        self.has_name = self.locks.metadata().is_ok_and(|now| now.links > 0);
+    }
+
     /// The descriptor of the file, made sure of.
     pub(super) fn file(&self) -> io::Result<BorrowedFd<'_>> {
         self.locks.as_fd()
@@ -294,15 +303,71 @@ impl Region {
         if let Err(failure @ Failure::Corrupted(_)) = self.check() {
             return Err(failure.into());
         }
-        if let Some(fd) = self.share.get() {
-            return Ok(fd.as_fd());
+        let os = |action| os_error(action, &self.path);
+        if self.is_mapped() {
+            // Closed behind our back they are all together.
+            self.file().map_err(os("use"))?;
+        }
+        if let Some(shared) = self.share.get() {
+            return shared.verified().map_err(os("use"));
         }
         self.check()?;
         let fd = self
             .file()
-            .and_then(|fd| file::reopen(fd, true))
-            .map_err(os_error("reopen", &self.path))?;
-        Ok(self.share.get_or_init(|| fd).as_fd())
+            .and_then(|fd| SharedFd::new(file::reopen(fd, true)?))
+            .map_err(os("reopen"))?;
+        let shared = self.share.get_or_init(|| fd);
+        shared.verified().map_err(os("use"))
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        // A program that has closed our descriptors may have opened this very file again,
+        // at one of their numbers.
+        if self.is_mapped()
+            && self.file().is_err()
+            && let Some(shared) = self.share.get_mut()
+        {
+            shared.leave();
+        }
+    }
+}
+
+/// A descriptor that is lent, and the file that it was opened for: the program may close
+/// it behind our back, and the number be given to another file. Unlike a
+/// [`PrivateFd`](crate::sys::fork::PrivateFd) it stays with forked children.
+struct SharedFd {
+    fd: Option<OwnedFd>,
+    file: FileId,
+}
+
+impl SharedFd {
+    fn new(fd: OwnedFd) -> io::Result<SharedFd> {
+        let file = file::metadata(fd.as_fd())?.id();
+        Ok(SharedFd { fd: Some(fd), file })
+    }
+
+    /// The descriptor, if it stands for the file that it did.
+    fn verified(&self) -> io::Result<BorrowedFd<'_>> {
+        let fd = self.fd.as_ref().ok_or(io::ErrorKind::NotFound)?.as_fd();
+        match file::metadata(fd) {
+            Ok(now) if now.id() == self.file => Ok(fd),
+            _ => Err(Unusable::Closed(fd.as_raw_fd()).into()),
+        }
+    }
+
+    /// The number is another's now, or nobody's: not to be closed.
+    fn leave(&mut self) {
+        let _ = self.fd.take().map(OwnedFd::into_raw_fd);
+    }
+}
+
+impl Drop for SharedFd {
+    fn drop(&mut self) {
+        if self.verified().is_err() {
+            self.leave();
+        }
     }
 }
 

@@ -1,14 +1,13 @@
 //! Taking a region's name away, and giving it to another region. Processes that have the
 //! old one open keep its memory, and are told (see [`open::unlinked`]).
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use super::layout::MAGIC;
-use super::name::RegionPath;
+use super::name::{self, RegionPath};
 use super::region::Region;
 use super::{mismatch, open, os_error};
 use crate::error::{Mismatch, RingError};
@@ -68,7 +67,7 @@ impl<'a> Removal<'a> {
     }
 
     /// Gives the name to `new`, in one step.
-    pub(crate) fn replace_by(self, new: &Region) -> Result<Removed<'a>, RingError> {
+    pub(crate) fn replace_by(self, new: &mut Region) -> Result<Removed<'a>, RingError> {
         let directory = self.at.directory.as_fd();
         let name = self.replacement();
         let fd = new.file().map_err(self.os("use"))?;
@@ -79,6 +78,8 @@ impl<'a> Removal<'a> {
             named = file::publish(fd, directory, &name);
         }
         named.map_err(self.os("name"))?;
+        // Now, while no other process takes that name away.
+        new.look_for_name();
         failpoint!(ReplacementNamed);
         let renamed = self.check_name().and_then(|()| {
             file::rename(directory, &name, &self.at.name).map_err(self.os("replace"))
@@ -103,8 +104,7 @@ impl<'a> Removal<'a> {
     /// The name that a replacement has before it has the right one. No other process
     /// uses it while this one has the lock of the file.
     fn replacement(&self) -> OsString {
-        let inode = self.identity.inode;
-        format!("{REPLACEMENT_PREFIX}{inode:x}{REPLACEMENT_SUFFIX}").into()
+        name::of_replacement(self.identity.inode)
     }
 
     fn os(&self, action: &'static str) -> impl FnOnce(io::Error) -> RingError + use<> {
@@ -128,17 +128,6 @@ impl AsFd for Removed<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.file.as_fd()
     }
-}
-
-const REPLACEMENT_PREFIX: &str = ".memring-";
-const REPLACEMENT_SUFFIX: &str = ".new";
-
-/// Whether a file of this name is what a process left that died while it replaced a
-/// region, or is about to be one's replacement.
-pub(crate) fn is_replacement(name: &OsStr) -> bool {
-    let bytes = name.as_bytes();
-    bytes.starts_with(REPLACEMENT_PREFIX.as_bytes())
-        && bytes.ends_with(REPLACEMENT_SUFFIX.as_bytes())
 }
 
 /// What the name stands for now.

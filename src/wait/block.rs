@@ -33,7 +33,7 @@ pub(crate) trait Operation {
     /// After a check that found nothing: takes what is in the way from a dead member.
     /// Says whether it did, and another check is worth while.
     fn reclaim(&mut self) -> bool;
-    /// Whether a member that is alive is in the way.
+    /// Whether a member that is alive is in the way, whose death would end the wait.
     fn is_blocked(&mut self) -> bool;
     /// Sleeps until woken, at most until `until`, if the wait word is still
     /// `registered`. Says whether it slept for so long.
@@ -98,11 +98,15 @@ pub(crate) fn block<O: Operation>(
         if is_late() {
             return Err(operation.timed_out());
         }
+        // A death is found at the end of a sleep.
+        if operation.is_blocked() {
+            cap.shorten();
+        }
         let until = park.after(park.now(), cap.duration());
         let until = deadline.map_or(until, |deadline| deadline.min(until));
         let in_full = operation.sleep(registered, until);
         has_slept = true;
-        cap.slept(in_full && !operation.is_blocked());
+        cap.slept(in_full);
         operation.after_sleep();
     };
     if has_slept {

@@ -24,12 +24,16 @@ impl SleepCap {
         self.0
     }
 
-    /// After a sleep: `undisturbed` if it lasted for the whole cap, and no member holds
-    /// what is waited for (a holder's death is found at the end of a sleep).
+    /// After a sleep: `undisturbed` if it lasted for the whole cap.
     pub(crate) fn slept(&mut self, undisturbed: bool) {
         self.0 = match undisturbed {
             true => (2 * self.0).min(LONGEST),
             false => FIRST,
         };
+    }
+
+    /// The next sleep is a short one: a member holds what is waited for.
+    pub(crate) fn shorten(&mut self) {
+        self.0 = FIRST;
     }
 }

@@ -69,6 +69,8 @@ struct Waiter {
     /// Members that died are in the way, so many.
     dead_in_the_way: u32,
     is_blocked: bool,
+    /// From this check on, counted from 1.
+    blocked_at_check: Option<u32>,
     looks: u32,
     checks: u32,
     registered: u32,
@@ -89,6 +91,7 @@ impl Operation for Waiter {
 
     fn check(&mut self) -> Poll<(), TimedOut> {
         self.checks += 1;
+        self.is_blocked |= self.blocked_at_check == Some(self.checks);
         let slept_enough = self.sleeps_needed.is_some_and(|n| self.sleeps.len() >= n);
         match slept_enough || self.ready_at_check == Some(self.checks) {
             true => Poll::Ready(()),
@@ -185,6 +188,19 @@ fn a_sleep_that_was_disturbed_is_followed_by_a_short_one() {
             assert_eq!(Duration::from_millis(until - from), FIRST);
         }
     }
+}
+
+/// W4: what came in the way during a long sleep is not met by another long one.
+#[test]
+fn what_is_found_in_the_way_after_a_long_sleep_makes_the_next_one_short() {
+    let mut waiter = Waiter {
+        sleeps_needed: Some(5),
+        blocked_at_check: Some(2 * 3 + 1), // there are two for each sleep
+        ..Waiter::default()
+    };
+    assert_eq!(block(&mut waiter, PARK, None), Ok(()));
+    let lengths = waiter.sleeps.iter().map(|(from, until)| until - from);
+    assert_eq!(lengths.collect::<Vec<u64>>(), [100, 200, 400, 100, 100]);
 }
 
 /// W3.

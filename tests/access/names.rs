@@ -47,6 +47,7 @@ fn names_that_cannot_be() {
             ("a\nb", "control character"),
             ("a\tb", "control character"),
             ("\x7f", "control character"),
+            (".memring-1f.new", "about to replace"),
             ("nul\0nul", "control character"),
             ("/tmp/\x1b[31m/x", "control character"),
             (long.as_str(), "255 bytes"),

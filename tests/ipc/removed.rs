@@ -9,6 +9,7 @@ use memring::{
 };
 use memring_testkit::children::{Args, Child, Role};
 use memring_testkit::homes::{Home, RING};
+use memring_testkit::time::LONG;
 use memring_testkit::{for_each_kind, of_kind};
 
 pub const ROLES: [Role; 6] = [
@@ -305,8 +306,26 @@ fn nobody_waits_for_a_peer<K: Kind>() {
     );
 }
 
+/// Whether it sleeps or never does.
+fn nobody_waits_for_a_peer_at_an_unlinked_ring<K: Kind>() {
+    let strategies = [
+        WaitStrategy::Spin,
+        WaitStrategy::Park,
+        WaitStrategy::default(),
+    ];
+    for strategy in strategies {
+        let home = Home::new();
+        let ring = create::<K>(&home);
+        let mut rx = ring.receiver_with(strategy).expect("attach");
+        std::fs::remove_file(home.rings().join(RING)).expect("unlink");
+        let removed = rx.wait_for_peer(LONG);
+        assert_eq!(removed, Err(WaitForPeerError::Removed), "{strategy:?}");
+    }
+}
+
 for_each_kind!(
     nobody_waits_for_a_peer,
+    nobody_waits_for_a_peer_at_an_unlinked_ring,
     a_sender_at_a_full_ring_is_told,
     receivers_drain_first,
     closed_before_it_was_removed,

@@ -16,6 +16,9 @@ use crate::shm::remove::Removal;
 use crate::shm::{Description, Region, RegionPath, create, mismatch, open, register_barrier};
 use crate::sys::atomic::Fences;
 
+#[cfg(all(test, not(loom)))]
+mod tests;
+
 impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
     /// Makes a ring; see [`Ring::create`].
     ///
@@ -48,7 +51,7 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
             };
             let result = match ring {
                 None => self.create_at(&at, config),
-                Some(ring) if ring.is_closed() => self.replace_ended(&at, config, &ring),
+                Some(ring) if ring.is_closed() => self.replace_ended(&at, config, ring),
                 Some(ring) => {
                     self.check_options(&ring)?;
                     return Ok(ring);
@@ -81,8 +84,8 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
                 return made;
             };
             // Before the lock: to allocate a large ring takes its time.
-            let new = self.unnamed_at(&at, config)?;
-            let removed = Removal::begin(&at).and_then(|old| old.replace_by(&new));
+            let mut new = self.unnamed_at(&at, config)?;
+            let removed = Removal::begin(&at).and_then(|old| old.replace_by(&mut new));
             match removed {
                 Ok(old) => Segment::tell_removed(old.as_fd()),
                 Err(RingError::NotFound { .. }) => continue,
@@ -126,16 +129,24 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
         create::unnamed(at, &config.describe()?, self.mode, self.options, prepare)
     }
 
-    /// Replaces `old`, which is closed, if nothing depends on it any more.
+    /// Replaces `old`, which is closed, if nothing depends on it any more. `NotFound` if
+    /// it is not the name's ring any more: it is worth another try.
     fn replace_ended(
         &self,
         at: &RegionPath,
         config: Config,
-        old: &Ring<T, K>,
+        old: Ring<T, K>,
     ) -> Result<Ring<T, K>, RingError> {
+        let not_found = || RingError::NotFound {
+            path: at.path.clone(),
+        };
         // In this order: an endpoint that detaches has given back what it held.
         let segment = old.segment();
         let (attached, messages) = (segment.attached(), segment.messages_left());
+        // Perhaps a removal is what has closed it, after it was opened.
+        if segment.region.is_removed() {
+            return Err(not_found());
+        }
         if attached > 0 || messages > 0 {
             return Err(RingError::Closed {
                 path: at.path.clone(),
@@ -144,16 +155,25 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
             });
         }
         // So it stays: an endpoint that attaches now finds the ring closed and empty.
-        let new = self.unnamed_at(at, config)?;
+        let new = self.unnamed_at(at, config);
         let removal = Removal::begin(at)?;
         if !removal.is_of(&segment.region) {
-            return Err(RingError::NotFound {
-                path: at.path.clone(),
-            });
+            return Err(not_found());
         }
-        let removed = removal.replace_by(&new)?;
-        Segment::tell_removed(removed.as_fd());
-        Ok(self.finish(new, config))
+        match new {
+            Ok(mut new) => {
+                let removed = removal.replace_by(&mut new)?;
+                Segment::tell_removed(removed.as_fd());
+                Ok(self.finish(new, config))
+            }
+            // There is no room for both: the old one, of use to nobody, goes first.
+            Err(RingError::NoSpace { .. }) => {
+                let removed = removal.unlink()?;
+                Segment::tell_removed(removed.as_fd());
+                Err(not_found())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn open_at(&self, at: &RegionPath) -> Result<Ring<T, K>, RingError> {

@@ -381,6 +381,31 @@ fn a_receiver_that_polls_comes_to_an_end_without_the_closer() {
     assert_eq!(stage_of_close(&rx), CLOSED);
 }
 
+/// R17: that of its own sleeps which follow are short, so that it is in time.
+#[test]
+fn a_receiver_that_finds_the_closer_at_work_sleeps_short() {
+    let mut rx = half_closed(WaitStrategy::Park);
+    assert!(!Operation::is_blocked(&mut rx));
+    assert_eq!(rx.try_recv(), Err(crate::TryRecvError::Empty));
+    assert!(Operation::is_blocked(&mut rx));
+}
+
+/// R17, M4: who waits has the time for the whole end, and need not come back for it.
+#[test]
+fn an_endpoint_that_finds_the_name_gone_ends_the_ring_as_far_as_it_has_time() {
+    let path = std::env::temp_dir().join(format!("memring-unlinked-{}", std::process::id()));
+    for (waits, stage) in [(true, CLOSED_AND_FENCED), (false, CLOSED)] {
+        let ring = Ring::<u64, Mpmc>::create(&path, 4).expect("make a ring");
+        let mut rx = ring.receiver().expect("attach");
+        std::fs::remove_file(&path).expect("unlink");
+        rx.connection.waits = waits;
+        std::thread::sleep(Duration::from_millis(150)); // until a scan is due
+        rx.connection.scan_after_sleep();
+        assert_eq!(stage_of_close(&rx), stage, "waits: {waits}");
+        assert!(rx.connection.segment.region.is_ended_by_removal());
+    }
+}
+
 /// A send has returned behind a claim that is not finished: that is not `Empty`, also while
 /// the ring is being closed.
 #[test]

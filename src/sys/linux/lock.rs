@@ -15,6 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[cfg(test)]
 use super::file::FileId;
+use super::file::{self, Metadata};
 use super::fork::{PrivateFd, Unusable};
 
 /// What came of asking for an exclusive lock.
@@ -193,10 +194,20 @@ impl LockFile {
         self.fd.made_sure(probe)?.map_err(|_| ProbeError::System)
     }
 
+    /// The facts of the file. Takes no lock and allocates nothing, as
+    /// [`LockFile::is_held`].
+    ///
+    /// # Errors
+    /// What [`LockFile`] says, as [`ProbeError::Unusable`].
+    pub(crate) fn metadata(&self) -> Result<Metadata, ProbeError> {
+        let facts = self.fd.made_sure(file::metadata)?;
+        facts.map_err(|_| ProbeError::System)
+    }
+
     /// The descriptor, made sure of.
     ///
     /// # Errors
-    /// See [`LockFile`].
+    /// See [`LockFile`]; to make the error allocates.
     pub(crate) fn as_fd(&self) -> io::Result<BorrowedFd<'_>> {
         Ok(self.fd.verified()?)
     }

@@ -2,6 +2,7 @@
 
 use memring::{
     AttachError, Failure, Kind, RecvError, RecvTimeoutError, Ring, RingError, Side, TryRecvError,
+    WaitForPeerError, WaitStrategy,
 };
 use memring_testkit::boards::Board;
 use memring_testkit::children::Args;
@@ -30,6 +31,8 @@ pub fn closer<K: Kind>(args: &Args) {
     let back = Ring::<Line, K>::open(BACK).expect("open the other");
     let mut rx = ring.receiver().expect("attach a receiver");
     let mut tx = back.sender().expect("attach a sender");
+    // Of one of them a descriptor is lent.
+    ring.share_fd().expect("a descriptor");
     sys::close_from(3).expect("close all descriptors");
     // Their numbers go to other files, or to none.
     let others: Vec<_> = (0..if reused { 20 } else { 0 })
@@ -187,12 +190,20 @@ fn a_process_without_descriptors_can_detach<K: Kind>() {
 pub fn behind_a_claim<K: Kind>(args: &Args) {
     let board = args.board("steps");
     let ring = Ring::<Line, K>::open(RING).expect("open the ring");
-    let mut rx = ring.receiver().expect("attach a receiver");
+    let verb: String = args.get("verb");
+    let strategy = match verb.starts_with("spinning") {
+        true => WaitStrategy::Spin,
+        false => WaitStrategy::default(),
+    };
+    let mut rx = ring.receiver_with(strategy).expect("attach a receiver");
     sys::close_from(3).expect("close all descriptors");
     step(&board, 1);
     // The claim's holder is dead by now, which cannot be told.
     let failure = Failure::DescriptorClosed;
-    let end = match args.get::<String>("verb").as_str() {
+    let end = match verb.as_str() {
+        "wait_for_peer" | "spinning wait_for_peer" => {
+            rx.wait_for_peer(LONG) == Err(WaitForPeerError::Failed(failure))
+        }
         "recv" => rx.recv().err() == Some(RecvError::Failed(failure)),
         "recv_timeout" => rx.recv_timeout(LONG).err() == Some(RecvTimeoutError::Failed(failure)),
         // The calls until a probe is due, and then the error.
@@ -208,7 +219,13 @@ pub fn behind_a_claim<K: Kind>(args: &Args) {
 
 /// Nor does it take the dead for alive, and wait for ever.
 fn no_endless_wait_behind_a_dead_claim<K: Kind>() {
-    for verb in ["recv", "recv_timeout", "try_recv"] {
+    for verb in [
+        "recv",
+        "recv_timeout",
+        "try_recv",
+        "wait_for_peer",
+        "spinning wait_for_peer",
+    ] {
         let scene = Scene::<K>::of(4);
         let board = scene.home.board("steps", 2);
         let holder = scene.hold(Side::Sender, 0);

@@ -54,6 +54,7 @@ pub fn full(args: &Args) {
         "no room" => no_room(&at),
         "to the brim" => to_the_brim(&at),
         "no inodes" => no_inodes(&at),
+        "over half" => over_half(&at),
         "many at once" => many_at_once(&at, args),
         case => panic!("no case {case}"),
     }
@@ -203,6 +204,37 @@ fn no_inodes(at: &Path) {
 #[test]
 fn no_file_to_be_had_is_an_error() {
     in_small_file_system("no inodes", MIB, 10);
+}
+
+/// An ended ring of which two have no room is replaced all the same.
+fn over_half(at: &Path) {
+    for kind in RingKind::ALL {
+        with_kind!(kind, K => {
+            let path = at.join("ring");
+            let open = || Ring::<Line, K>::open_or_create(name_of(&path), 1 << 13);
+            let ring = open().expect("there is room");
+            let size = metadata(&path).expect("look at the ring").len();
+            assert!(free(at) * statvfs(at).expect("look at it").f_frsize < size, "there is room for two: this tests nothing");
+            put(&mut ring.sender().expect("attach a sender"), 0..1);
+            ring.close().expect("close it");
+            match open() {
+                Err(RingError::Closed { messages: 1, .. }) => {}
+                other => panic!("{other:?}"),
+            }
+            expect(&mut ring.receiver().expect("attach a receiver"), 0..1);
+            drop(ring);
+            let fresh = open().expect("the ended one goes first");
+            assert!(!fresh.is_closed());
+            drop(fresh);
+            memring::remove(name_of(&path)).expect("remove it");
+            assert!(is_empty(at));
+        });
+    }
+}
+
+#[test]
+fn an_ended_ring_makes_room_for_its_replacement() {
+    in_small_file_system("over half", MIB, 10);
 }
 
 /// Words of the board: creators that are ready, rings made, rings refused.
