@@ -125,7 +125,7 @@ impl<E: WaitingEndpoint> PeerWait<'_, E> {
             return Poll::Ended(WaitForPeerError::Failed(failure));
         }
         let presence = connection.presence_since(&self.observed);
-        // After that: who cannot be told of counts as alive.
+        // After that: a member that cannot be asked about counts as alive.
         if let Err(failure) = region.check_descriptor() {
             return Poll::Ended(WaitForPeerError::Failed(failure));
         }

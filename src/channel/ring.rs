@@ -54,7 +54,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     ///
     /// # Errors
     /// [`RingError::Os`] at the first call on a named ring, if it cannot be
-    /// reopened; [`RingError::Failed`] in a forked child, unless the parent has
+    /// reopened, and at any if the program has closed the descriptor (`closefrom`); [`RingError::Failed`] in a forked child, unless the parent has
     /// called this before or the ring is anonymous: so the child can open it itself.
     pub fn share_fd(&self) -> Result<BorrowedFd<'_>, RingError> {
         self.segment.region.share()

@@ -381,7 +381,7 @@ fn a_receiver_that_polls_comes_to_an_end_without_the_closer() {
     assert_eq!(stage_of_close(&rx), CLOSED);
 }
 
-/// R17: that of its own sleeps which follow are short, so that it is in time.
+/// R17: so that it stands in for a dead closer in time.
 #[test]
 fn a_receiver_that_finds_the_closer_at_work_sleeps_short() {
     let mut rx = half_closed(WaitStrategy::Park);
@@ -390,7 +390,7 @@ fn a_receiver_that_finds_the_closer_at_work_sleeps_short() {
     assert!(Operation::is_blocked(&mut rx));
 }
 
-/// R17, M4: who waits has the time for the whole end, and need not come back for it.
+/// R17, M4: a call that waits has the time for the whole end.
 #[test]
 fn an_endpoint_that_finds_the_name_gone_ends_the_ring_as_far_as_it_has_time() {
     let path = std::env::temp_dir().join(format!("memring-unlinked-{}", std::process::id()));
