@@ -10,7 +10,7 @@ use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use memring::{Mpsc, RecvError, Ring, RingError, SendError, Sender};
+use memring::{AttachError, Mpsc, Receiver, RecvError, Ring, RingError, SendError, Sender};
 
 type Jobs = Ring<u64, Mpsc>;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -18,6 +18,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const NAME: &str = "jobs";
 const SLOTS: usize = 16;
 const A_MOMENT: Duration = Duration::from_millis(5);
+const GRACE: Duration = Duration::from_millis(500);
 
 // The service: has the ring, and does what comes.
 
@@ -27,27 +28,37 @@ fn have_ring(log: &Path) -> Result<Jobs> {
     let builder = Jobs::builder()
         .capacity(SLOTS)
         .wait_through_disconnect(true);
+    let mut drained = None;
     loop {
         match builder.clone().open_or_create(NAME) {
-            // Closed by one that died before it had done all of it: its jobs come first.
-            Err(RingError::Closed {
-                messages: 1..,
-                attached: 0,
-                ..
-            }) => {
-                serve(&builder.clone().open(NAME)?, log)?;
+            // Closed before all of it was done: its jobs come first.
+            Err(RingError::Closed { messages: 1.., .. }) => {
+                let old = builder.clone().open(NAME)?;
+                match old.receiver() {
+                    Ok(receiver) => {
+                        serve(receiver, log)?;
+                    }
+                    // The predecessor is still doing them.
+                    Err(AttachError::Occupied { .. }) => sleep(A_MOMENT),
+                    Err(other) => return Err(other.into()),
+                }
             }
-            // Others are about to leave it.
-            Err(RingError::Closed { .. }) => sleep(A_MOMENT),
+            // Workers leave it when they find it closed, at their next send.
+            Err(RingError::Closed { .. })
+                if drained.get_or_insert_with(Instant::now).elapsed() < GRACE =>
+            {
+                sleep(A_MOMENT);
+            }
+            // One that is idle or stopped may not send for long. There is nothing to lose.
+            Err(RingError::Closed { .. }) => return Ok(builder.recreate(NAME)?),
             other => return Ok(other?),
         }
     }
 }
 
 /// Does jobs until the ring ends; says whether it was removed.
-fn serve(ring: &Jobs, log: &Path) -> Result<bool> {
+fn serve(mut receiver: Receiver<u64, Mpsc>, log: &Path) -> Result<bool> {
     let mut log = OpenOptions::new().append(true).open(log)?;
-    let mut receiver = ring.receiver()?;
     loop {
         match receiver.lease() {
             Ok(job) => {
@@ -64,44 +75,51 @@ fn serve(ring: &Jobs, log: &Path) -> Result<bool> {
 
 fn service(log: &Path, upgrade: bool) -> Result<()> {
     let mut ring = match upgrade {
-        // Another layout of the messages, say: nobody is to go on with the old ring.
+        // Nobody is to go on with the old ring.
         true => Jobs::builder()
             .capacity(SLOTS)
             .wait_through_disconnect(true)
             .recreate(NAME)?,
         false => have_ring(log)?,
     };
-    while serve(&ring, log)? {
-        if Jobs::open(NAME).is_ok() {
-            return Ok(()); // replaced, and so are we
+    while serve(ring.receiver()?, log)? {
+        match Jobs::open(NAME) {
+            // Replaced, perhaps by a ring of other messages; and so are we.
+            Ok(_) | Err(RingError::Mismatch { .. }) => return Ok(()),
+            Err(RingError::NotFound { .. }) => ring = have_ring(log)?,
+            Err(other) => return Err(other.into()),
         }
-        ring = have_ring(log)?;
     }
     Ok(())
 }
 
 // A worker: sends, to whichever ring has the name.
 
-/// Attaches to the ring that is open, as soon as there is one.
-fn attach() -> Result<Sender<u64, Mpsc>> {
+/// Attaches to the ring that is open, as soon as there is one. None if it is not for this
+/// worker: a service of another version has made it for other messages.
+fn attach() -> Result<Option<Sender<u64, Mpsc>>> {
     loop {
         match Jobs::builder().wait_through_disconnect(true).open(NAME) {
-            Ok(ring) if !ring.is_closed() => return Ok(ring.sender()?),
+            Ok(ring) if !ring.is_closed() => return Ok(Some(ring.sender()?)),
             Ok(_) | Err(RingError::NotFound { .. }) => sleep(A_MOMENT),
+            Err(RingError::Mismatch { .. }) => return Ok(None),
             Err(other) => return Err(other.into()),
         }
     }
 }
 
 fn worker(from: u64, to: u64, pause: Duration) -> Result<()> {
-    let mut sender = attach()?;
+    let mut sender = attach()?.ok_or("the ring is not one of jobs")?;
     for job in from..to {
         // The ring has ended: the job was not sent, and goes to the next one.
         while let Err(error) = sender.send(job) {
             match error {
                 SendError::Closed(_) | SendError::Removed(_) => {
                     drop(sender);
-                    sender = attach()?;
+                    sender = match attach()? {
+                        Some(sender) => sender,
+                        None => return Ok(()), // a worker of the new version goes on
+                    };
                 }
                 other => return Err(other.into()),
             }
@@ -233,6 +251,10 @@ fn orders(log: &Path) -> Result<()> {
     let service = script.service()?;
     script.all_done("the service is shut down and starts again", worker)?;
 
+    // Another is attached all the time, and has nothing to send.
+    let before = script.next as usize;
+    let idle = script.worker(1, 600_000)?;
+    script.some_done(before + 1)?;
     kill(service)?;
     let mut worker = script.worker(SLOTS as u64, 0)?;
     worker.wait()?;
@@ -240,6 +262,25 @@ fn orders(log: &Path) -> Result<()> {
     let worker = script.worker(50, 0)?;
     let service = script.service()?;
     script.all_done("the service dies after it has closed the ring", worker)?;
+    kill(idle)?;
+
+    let refused = Jobs::open_or_create(NAME, 2 * SLOTS);
+    if !matches!(refused, Err(RingError::Mismatch { .. })) {
+        return Err(format!("a ring of another capacity: {refused:?}").into());
+    }
+
+    let before = script.next as usize;
+    let mut worker = script.worker(100, 1)?;
+    script.some_done(before + 20)?;
+    drop(Ring::<[u8], Mpsc>::recreate(NAME, SLOTS)?);
+    ends_well(service)?;
+    worker.wait()?;
+    // The new version, for which it is: here the old one, at a ring of its own.
+    memring::remove(NAME)?;
+    script.next = script.done()?.len() as u64;
+    let worker = script.worker(50, 0)?;
+    let service = script.service()?;
+    script.all_done("the messages are of another layout", worker)?;
 
     for (order, unlink) in [
         ("the ring is removed", false),

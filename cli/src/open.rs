@@ -3,9 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use memring::{AttachError, Kind, MessageKind, Mpmc, Mpsc, Ring, RingError, RingKind, Spmc, Spsc};
+use memring::{
+    AttachError, Inspection, Kind, MessageKind, Mismatch, Mpmc, Mpsc, Ring, RingError, RingKind,
+    Spmc, Spsc,
+};
 
 use crate::usage::Usage;
 
@@ -22,7 +25,8 @@ pub struct Opening {
     /// The ring: a name in the default directory, or a path with '/'
     name: String,
 
-    /// Make the ring, unless it is there. One that is closed, empty and not attached to is replaced
+    /// Make the ring, unless it is there. One that is closed, empty and not attached to is replaced;
+    /// what is left in a closed one, recv takes
     #[arg(long, help_heading = "Ring")]
     create: bool,
 
@@ -67,8 +71,26 @@ pub struct Opening {
     timeout: Option<Duration>,
 }
 
+/// A ring, its kind known at run time only.
+enum AnyRing {
+    Spsc(Ring<[u8], Spsc>),
+    Mpsc(Ring<[u8], Mpsc>),
+    Spmc(Ring<[u8], Spmc>),
+    Mpmc(Ring<[u8], Mpmc>),
+}
+
+/// What to make, or to insist on.
+struct Choice {
+    kind: RingKind,
+    capacity: usize,
+    slot_size: usize,
+}
+
 /// What is done with a ring once its kind is known.
 pub trait Job {
+    /// Whether it takes what is left in a closed ring. Else that is in the way of a new one.
+    const DRAINS: bool;
+
     /// Do it. Attach by `retry`, as `--wait` and `--timeout` say.
     fn run<K: Kind>(self, ring: Ring<[u8], K>, retry: &Retry) -> Result<()>;
 }
@@ -76,7 +98,7 @@ pub trait Job {
 impl Opening {
     /// Make, open or wait for the ring, and do `job` with it. With `wait_through` its calls wait
     /// when the other side is gone: it may be started again, and only closing ends the stream.
-    pub fn run(&self, wait_through: bool, job: impl Job) -> Result<()> {
+    pub fn run<J: Job>(&self, wait_through: bool, job: J) -> Result<()> {
         let retry = Retry {
             wait: self.wait,
             until: self
@@ -94,12 +116,19 @@ impl Opening {
                 return Err(Usage(text).into());
             }
         }
-        let kind = self.find_kind(&retry)?;
-        match kind {
-            RingKind::Spsc => job.run(self.ring::<Spsc>(wait_through, &retry)?, &retry),
-            RingKind::Mpsc => job.run(self.ring::<Mpsc>(wait_through, &retry)?, &retry),
-            RingKind::Spmc => job.run(self.ring::<Spmc>(wait_through, &retry)?, &retry),
-            RingKind::Mpmc => job.run(self.ring::<Mpmc>(wait_through, &retry)?, &retry),
+        let mode = Mode {
+            wait_through,
+            drains: J::DRAINS,
+        };
+        let look = || match memring::inspect(&self.name) {
+            Err(RingError::NotFound { .. }) => Ok(None),
+            found => found.map(Some),
+        };
+        match self.ring(mode, &retry, look)? {
+            AnyRing::Spsc(ring) => job.run(ring, &retry),
+            AnyRing::Mpsc(ring) => job.run(ring, &retry),
+            AnyRing::Spmc(ring) => job.run(ring, &retry),
+            AnyRing::Mpmc(ring) => job.run(ring, &retry),
         }
     }
 
@@ -108,81 +137,147 @@ impl Opening {
         self.create || self.recreate
     }
 
-    /// The kind that was asked for, or that the ring has; or that it shall have.
-    fn find_kind(&self, retry: &Retry) -> Result<RingKind> {
-        match self.kind {
-            Some(kind) => Ok(kind),
-            None if self.recreate => Ok(RingKind::Spsc),
-            None if self.create => match memring::inspect(&self.name) {
-                Err(RingError::NotFound { .. }) => Ok(RingKind::Spsc),
-                found => Ok(found?.kind),
-            },
-            None => self.existing(retry),
-        }
-    }
-
-    /// The kind of the ring that exists, or that `--wait` waits for.
-    fn existing(&self, retry: &Retry) -> Result<RingKind> {
-        let found = retry.run(
-            || memring::inspect(&self.name),
-            |error| matches!(error, RingError::NotFound { .. }),
-        );
-        let found = match found {
-            Err(RingError::NotFound { path }) if self.wait => {
-                bail!("no ring at {}: it was not made in time", path.display());
+    /// The ring. `look` says what is there. It is asked before each try, since others make,
+    /// close and replace the ring meanwhile, and what was not asked for is chosen by it.
+    fn ring(
+        &self,
+        mode: Mode,
+        retry: &Retry,
+        mut look: impl FnMut() -> Result<Option<Inspection>, RingError>,
+    ) -> Result<AnyRing> {
+        let attempt = || loop {
+            let found = match self.recreate {
+                true => None, // whatever it is, also damaged
+                false => look()?,
+            };
+            if !self.makes() {
+                check_bytes(&self.name, found.as_ref())?;
             }
-            Err(RingError::NotFound { path }) => bail!(
-                "no ring at {}: make it with --create, or wait for it with --wait",
-                path.display()
-            ),
-            other => other?,
+            let choice = self.choose(found.as_ref());
+            let outcome = match choice.kind {
+                RingKind::Spsc => self.attempt(&choice, mode).map(AnyRing::Spsc),
+                RingKind::Mpsc => self.attempt(&choice, mode).map(AnyRing::Mpsc),
+                RingKind::Spmc => self.attempt(&choice, mode).map(AnyRing::Spmc),
+                RingKind::Mpmc => self.attempt(&choice, mode).map(AnyRing::Mpmc),
+            };
+            match outcome {
+                // It is not the ring that was seen: what it lacks, nobody has asked for.
+                Err(RingError::Mismatch { mismatch, .. }) if !self.asks_for(&mismatch) => {}
+                outcome => return Ok(outcome?),
+            }
         };
-        if let MessageKind::Typed { size, .. } = found.message {
-            bail!(
-                "ring {:?} carries typed messages of {size} bytes: send and recv need a ring of \
-                 byte messages, as --create makes",
-                self.name
-            );
-        }
-        Ok(found.kind)
+        let again = |error: &anyhow::Error| match error.downcast_ref() {
+            Some(RingError::NotFound { .. }) => !self.makes(),
+            // Others are to drain it, or to leave it.
+            Some(RingError::Closed { .. }) => true,
+            _ => false,
+        };
+        retry
+            .run(attempt, again)
+            .map_err(|error| self.advise(error))
     }
 
-    fn ring<K: Kind>(&self, wait_through: bool, retry: &Retry) -> Result<Ring<[u8], K>> {
-        let mut builder = Ring::<[u8], K>::builder()
-            .wait_through_disconnect(wait_through)
-            .allow_foreign(self.allow_foreign);
-        // What was not asked for is as it is in a ring that is there.
-        let is_there =
-            || self.create && memring::inspect(&self.name).is_ok_and(|ring| !ring.closed);
-        if let Some(slots) = self.capacity {
-            builder = builder.capacity(slots);
-        } else if !is_there() {
-            builder = builder.capacity(CAPACITY);
+    /// What was asked for, else what the ring has that is there and open, else the default.
+    /// A kind stays also when a closed ring is replaced.
+    fn choose(&self, found: Option<&Inspection>) -> Choice {
+        let open = found.filter(|ring| !ring.closed);
+        let limit = open.and_then(|ring| match ring.message {
+            MessageKind::Bytes { limit } => Some(limit),
+            MessageKind::Typed { .. } => None,
+        });
+        let capacity = open.map(|ring| ring.capacity);
+        Choice {
+            kind: self
+                .kind
+                .or(found.map(|ring| ring.kind))
+                .unwrap_or(RingKind::Spsc),
+            capacity: self.capacity.or(capacity).unwrap_or(CAPACITY),
+            slot_size: self.slot_size.or(limit).unwrap_or(SLOT_SIZE),
         }
-        if let Some(bytes) = self.slot_size {
-            builder = builder.message_limit(bytes);
-        } else if !is_there() {
-            builder = builder.message_limit(SLOT_SIZE);
-        }
-        let ring = if self.recreate {
-            builder.recreate(&self.name)
-        } else if self.create {
-            // Others may still be draining a ring that was closed.
-            retry.run(
-                || builder.clone().open_or_create(&self.name),
-                |error| matches!(error, RingError::Closed { .. }),
-            )
-        } else {
-            builder.open(&self.name)
-        };
-        ring.map_err(|error| match error {
-            RingError::Closed { .. } => anyhow::Error::new(error).context(format!(
-                "cannot use the ring: memring recv {0} drains it, --recreate replaces it",
-                self.name
-            )),
-            error => error.into(),
-        })
     }
+
+    /// Whether this is not what the command line asks for, whichever ring was seen.
+    fn asks_for(&self, mismatch: &Mismatch) -> bool {
+        match *mismatch {
+            Mismatch::Kind { .. } => self.kind.is_some(),
+            Mismatch::Option { expected, .. } => [self.capacity, self.slot_size]
+                .into_iter()
+                .flatten()
+                .any(|asked| asked as u64 == expected),
+            _ => true,
+        }
+    }
+
+    fn attempt<K: Kind>(&self, choice: &Choice, mode: Mode) -> Result<Ring<[u8], K>, RingError> {
+        let builder = Ring::<[u8], K>::builder()
+            .wait_through_disconnect(mode.wait_through)
+            .allow_foreign(self.allow_foreign)
+            .capacity(choice.capacity)
+            .message_limit(choice.slot_size);
+        if self.recreate {
+            return builder.recreate(&self.name);
+        }
+        if !self.create {
+            return builder.open(&self.name);
+        }
+        loop {
+            match builder.clone().open_or_create(&self.name) {
+                // For us to take, as it was for the one of us that was killed.
+                Err(RingError::Closed { messages: 1.., .. }) if mode.drains => {
+                    match builder.clone().open(&self.name) {
+                        // Others were faster.
+                        Ok(ring) if !ring.is_closed() => {}
+                        Err(RingError::NotFound { .. }) => {}
+                        outcome => return outcome,
+                    }
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// What can be done about it, where that is for the command line to say.
+    fn advise(&self, error: anyhow::Error) -> anyhow::Error {
+        let name = &self.name;
+        match error.downcast_ref() {
+            Some(RingError::NotFound { path }) if !self.makes() => {
+                let path = path.display();
+                match self.wait {
+                    true => anyhow!("no ring at {path}: it was not made in time"),
+                    false => anyhow!(
+                        "no ring at {path}: make it with --create, or wait for it with --wait"
+                    ),
+                }
+            }
+            Some(RingError::Closed { messages: 0, .. }) => error.context(
+                "cannot use the ring: --wait waits until it is left, --recreate replaces it",
+            ),
+            Some(RingError::Closed { .. }) => error.context(format!(
+                "cannot use the ring: memring recv {name} drains it, --recreate replaces it"
+            )),
+            _ => error,
+        }
+    }
+}
+
+/// How a ring is opened for a job.
+#[derive(Clone, Copy)]
+struct Mode {
+    /// Calls wait when the other side is gone.
+    wait_through: bool,
+    /// A closed ring with messages left will do.
+    drains: bool,
+}
+
+/// A ring of typed messages is told apart by name, not by what their size is called.
+fn check_bytes(name: &str, found: Option<&Inspection>) -> Result<()> {
+    if let Some(MessageKind::Typed { size, .. }) = found.map(|ring| ring.message) {
+        bail!(
+            "ring {name:?} carries typed messages of {size} bytes: send and recv need a ring of \
+             byte messages, as --create makes"
+        );
+    }
+    Ok(())
 }
 
 /// How long to keep trying.
@@ -242,3 +337,6 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .ok_or_else(|| "expected a number of seconds, such as 10 or 0.5".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,9 @@ receiver. So a message can be written twice then, but none is lost.
 
 recv ends when the ring is closed and empty; send closes it at end of input.
 When all senders are gone but none closed it, recv waits for one to come back,
-unless --end-on-disconnect is given.
+unless --end-on-disconnect is given. Of a ring that was closed with messages
+left, recv --create takes these, and ends: with the same words it starts again
+after it was killed, and the next start has a fresh ring.
 
 Several receivers share the messages of an spmc or mpmc ring: each gets some.
 Raw messages of several senders, or shared among several receivers, are not
@@ -61,6 +63,8 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 impl Job for &Args {
+    const DRAINS: bool = true;
+
     fn run<K: Kind>(self, ring: Ring<[u8], K>, retry: &Retry) -> Result<()> {
         let receiver = retry.attach(|| ring.receiver())?;
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);

@@ -61,6 +61,8 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 impl Job for &Args {
+    const DRAINS: bool = false;
+
     fn run<K: Kind>(self, ring: Ring<[u8], K>, retry: &Retry) -> Result<()> {
         let mut sender = retry.attach(|| ring.sender())?;
         // Read the descriptor itself: the standard handle has a buffer of its own, too small.

@@ -385,51 +385,6 @@ fn a_wrong_command_line_ends_with_status_2() {
     assert!(place.list().is_empty());
 }
 
-#[test]
-fn a_service_that_was_killed_starts_again_with_the_same_words() {
-    let place = place();
-    let service = ["recv", "jobs", "--create", "--lines", "--wait"];
-    for round in ["one", "two"] {
-        let mut recv = place.start(&service);
-        place.wait_for("jobs", "had a receiver", |ring| ring["receivers"] == 1);
-        let send = ["send", "jobs", "--keep-open", "--lines"];
-        place.run_fed(&send, round.as_bytes()).succeeded();
-        place.wait_for("jobs", "was empty", |ring| ring["length"] == 0);
-        recv.kill();
-    }
-    // Closed, drained, and left: the next has a fresh ring.
-    let recv = place.start(&service);
-    place.run_fed(&["send", "jobs"], b"three").succeeded();
-    assert_eq!(recv.finish().succeeded().text(), "three\n");
-    let recv = place.start(&service);
-    place.wait_for("jobs", "was fresh", |ring| ring["closed"] == false);
-    place.run_fed(&["send", "jobs"], b"four").succeeded();
-    assert_eq!(recv.finish().succeeded().text(), "four\n");
-    // Closed with messages left: they are not thrown away without a word.
-    place
-        .run_fed(&["send", "jobs", "--create"], b"five")
-        .succeeded();
-    let refused = place.run_fed(&["send", "jobs", "--create"], b"six");
-    refused.failed(&["1 messages left", "memring recv jobs", "--recreate"]);
-    place
-        .run_fed(&["send", "jobs", "--recreate"], b"seven")
-        .succeeded();
-    assert_eq!(place.run(&["recv", "jobs"]).succeeded().text(), "seven");
-}
-
-#[test]
-fn those_who_use_a_ring_that_is_removed_are_told() {
-    let place = place();
-    let mut send = place.start_with(&["send", "q", "--create"], Stdio::piped());
-    place.wait_for("q", "had a sender", |ring| ring["senders"] == 1);
-    let recv = place.start(&["recv", "q"]);
-    place.wait_for("q", "had a receiver", |ring| ring["receivers"] == 1);
-    place.run(&["remove", "--force", "q"]).succeeded();
-    recv.finish().failed(&["removed"]);
-    send.stdin().write_all(b"for nobody").expect("write");
-    send.finish().failed(&["removed"]);
-}
-
 /// A stream that is closed is no end of input, and nowhere to write.
 #[test]
 fn a_closed_stream_is_an_error_before_anything_is_done() {

@@ -3,8 +3,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::Duration;
 
 use memring_testkit::commands::Place;
 use memring_testkit::processes::{children_of, signal, wait_until_gone};
@@ -230,6 +228,18 @@ fn is_ignored(signal: Signal) -> bool {
     mask >> (signal.as_raw() - 1) & 1 == 1
 }
 
+/// The processes at the ring of the only run in this directory.
+fn attached(rings: &Path) -> Vec<u32> {
+    let run = names(rings).pop();
+    let ring = run.map(|run| memring::inspect(rings.join(run).join("rings/ring")));
+    let Some(Ok(ring)) = ring else {
+        return Vec::new(); // not there yet
+    };
+    let peers = ring.stats.senders.iter().chain(&ring.stats.receivers);
+    let alive = peers.filter(|peer| peer.alive);
+    alive.map(|peer| peer.pid).collect()
+}
+
 #[test]
 fn nothing_is_left_of_a_run_that_is_killed() {
     for end in [Signal::KILL, Signal::INT, Signal::TERM] {
@@ -251,11 +261,17 @@ fn nothing_is_left_of_a_run_that_is_killed() {
             "hang",
         ];
         let run = place.start(&args);
+        // Stopped, they cannot find out by themselves. Only those that are attached: one that has
+        // just begun does not die with its parent yet, and would stay stopped for ever.
+        let attached = || attached(&rings);
+        wait_until(
+            || attached().len() == 8,
+            || format!("attached: {:?}", attached()),
+        );
         // Eight places and the guard.
         let all = children_of(run.pid(), 9);
-        sleep(Duration::from_millis(300));
-        for &child in &all[1..] {
-            // Stopped, they cannot find out by themselves. (Or it has been killed meanwhile.)
+        for child in attached() {
+            // Or it has been killed meanwhile.
             let _ = rustix::process::Pid::from_raw(child as i32)
                 .map(|pid| rustix::process::kill_process(pid, Signal::STOP));
         }
