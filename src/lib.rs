@@ -69,9 +69,9 @@
 //!   one attaches.
 //! * Endpoints do not survive `fork` in the child: there, each call returns
 //!   [`Failure::Forked`]. A child opens the ring itself.
-//! * The `try_` verbs take no lock, and those of typed rings allocate nothing: they may be
-//!   called in a signal handler, on endpoints of its own. Attaching, detaching and opening
-//!   may not. The repository's `docs/signals-and-forks.md` says more.
+//! * The `try_` verbs take no lock, and of a typed ring `try_send`, `try_recv` and
+//!   `try_reserve` allocate nothing: these may be called in a signal handler, on endpoints of
+//!   its own. Leases, batches, attaching, detaching and opening may not. The repository's `docs/signals-and-forks.md` says more.
 //!
 //! # Errors
 //!
