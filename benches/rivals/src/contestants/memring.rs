@@ -180,7 +180,7 @@ impl<S: Style, const N: usize> Tx<N> for MemTx<S, N> {
         if S::POLL {
             until(|| match self.sender.try_send(message) {
                 Ok(()) => Some(()),
-                Err(TrySendError::Full(_)) => None,
+                Err(TrySendError::Full(_) | TrySendError::Held(..)) => None,
                 Err(error) => panic!("cannot send: {error}"),
             });
         } else if let Err(error) = self.sender.send(message) {
@@ -220,7 +220,7 @@ impl<S: Style, const N: usize> Rx<N> for MemRx<S, N> {
         if S::POLL {
             let message = until(|| match self.receiver.try_recv() {
                 Ok(message) => Some(message),
-                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Empty | TryRecvError::Held(_)) => None,
                 Err(error) => panic!("cannot receive: {error}"),
             });
             check.take(&message);
