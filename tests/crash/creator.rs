@@ -40,7 +40,8 @@ fn a_killed_creator_leaves_a_whole_ring_or_nothing() {
     for kill in 0..KILLS {
         let child = home.spawn("creator", &[]);
         board.wait(0, kill as u64 + 1);
-        std::thread::sleep(random.up_to(Duration::from_millis(10)));
+        // The first `membarrier` of a process with threads takes 10 to 30 ms.
+        std::thread::sleep(random.up_to(Duration::from_millis(60)));
         child.kill();
         let files = std::fs::read_dir(home.rings()).expect("list the rings");
         for file in files {
