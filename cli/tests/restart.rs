@@ -63,9 +63,8 @@ fn what_a_killed_service_left_in_a_closed_ring_it_takes_when_it_starts_again() {
             .succeeded();
         output.read_exact(&mut begun).expect("it writes");
         recv.kill();
-        let ring = &place.list()[0];
-        assert_eq!(ring["closed"], true);
-        assert_ne!(ring["length"], 0);
+        // (Its length does not count what it had in its hands: that may be all.)
+        assert_eq!(place.list()[0]["closed"], true);
         let out = place.run(service).succeeded().out;
         // What was written before it was killed is written again, unless it was acknowledged.
         assert!(!out.is_empty() && input.ends_with(&out), "{}", out.len());
