@@ -110,7 +110,7 @@ pub fn remove(name: impl AsRef<Path>) -> Result<(), RingError> {
 pub fn inspect(name: impl AsRef<Path>) -> Result<Inspection, RingError> {
     let at = RegionPath::existing(name.as_ref())?;
     let (region, config) = open::observe(&at, Config::of)?;
-    let segment = Segment { region, config };
+    let segment = Segment::new(region, config);
     let file_size = segment.region.metadata()?.size;
     let stats = stats(&segment);
     Ok(Inspection {

@@ -140,7 +140,7 @@ pub use message::schema::{Schema, fingerprint};
 pub use ring::config::MessageKind;
 pub use ring::kind::{Kind, Mpmc, Mpsc, OneReceiver, RingKind, Spmc, Spsc};
 #[cfg(not(loom))]
-pub use ring::options::{FenceMode, OnDeath, Wakeups};
+pub use ring::options::{FenceMode, Layout, OnDeath, Wakeups};
 #[cfg(not(loom))]
 pub use shm::Warning;
 #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]

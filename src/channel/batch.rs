@@ -10,7 +10,7 @@ use crate::error::{RecvError, SendBatchError, Side, TryRecvError, TrySendBatchEr
 use crate::message::Message;
 use crate::ring::kind::Kind;
 use crate::ring::memory::{Memory, View};
-use crate::ring::{Claim, ReceiveSide, SendSide};
+use crate::ring::{Claim, Pairing, ReceiveSide, SendSide};
 use crate::sys::failpoints::failpoint;
 
 /// So many messages of a batch are acknowledged together, where one release can
@@ -121,13 +121,12 @@ where
         messages: &[T],
         mut one: impl FnMut(&mut Self, &T) -> Result<(), E>,
     ) -> Result<usize, (usize, E)> {
-        let most = self.view.geometry().capacity() as usize;
+        let most = self.capacity();
         let mut sent = 0;
         while sent < messages.len() {
-            // At most a lap: a single sender looks at `closed` when it enters.
+            // At most a lap: it is looked whether the ring is closed before and after it.
             let end = messages.len().min(sent.saturating_add(most));
-            let at_hand = self.send_at_hand(&messages[sent..end]);
-            sent += at_hand;
+            sent += self.send_at_hand(&messages[sent..end]);
             if sent < end {
                 one(self, &messages[sent]).map_err(|cause| (sent, cause))?;
                 sent += 1;
@@ -145,26 +144,22 @@ where
         }
         // A copy, whose address is not taken: it stays in registers.
         let view = self.view;
-        let mut sent = 0;
-        for message in messages {
-            let position = match self.side.try_claim_fast(&view) {
-                Some(position) => position,
-                None => match self.side.claim(&self.view) {
-                    Ok(position) => position,
-                    Err(_) => break,
-                },
-            };
+        let mut source = messages.iter();
+        let sent = self.side.send_run(&view, messages.len(), |position| {
+            let message = source.next().expect("a run is no longer than the messages");
             view.payload(position).store(T::encode(message));
-            failpoint!(Written);
-            self.side.publish_in_batch(&view, position);
-            sent += 1;
+        });
+        if sent == 0 {
+            self.side.end(&view);
+            return 0;
         }
-        self.side.end_batch(&view);
-        if sent > 0 {
-            self.connection.notify(&view, Side::Receiver);
-            failpoint!(MessageAnnounced);
+        let is_open = self.side.complete(&view);
+        self.connection.notify(&view, Side::Receiver);
+        failpoint!(MessageAnnounced);
+        match is_open {
+            true => sent,
+            false => sent.saturating_sub(self.count_late()),
         }
-        sent
     }
 }
 
@@ -208,7 +203,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         if max == 0 {
             return Ok(0);
         }
-        let max = max.min(self.view.geometry().capacity() as usize);
+        let max = max.min(self.capacity());
         let first = self.claim(wait)?;
         // A copy, as in `send_at_hand`.
         let view = self.view;
@@ -216,6 +211,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             messages,
             taken: 0,
             due: None,
+            unacknowledged: 0,
         };
         batch.add(&mut *self.side, &view, first);
         let end = 'taking: loop {
@@ -258,37 +254,39 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 struct RecvBatch<'m, R> {
     messages: &'m mut Vec<R>,
     taken: usize,
-    /// Received, and not yet acknowledged: this one, and those before it.
+    /// Received, and not yet acknowledged: this one, and those before it,
     due: Option<Claim>,
+    /// so many.
+    unacknowledged: usize,
 }
 
 impl<R> RecvBatch<'_, R> {
     /// Reads a message, and acknowledges it, with others if one release can do it.
     #[inline(always)]
-    fn add<T: Message<Received = R> + ?Sized, S: ReceiveSide>(
+    fn add<T: Message<Received = R> + ?Sized, P: Pairing, S: ReceiveSide>(
         &mut self,
         side: &mut S,
-        view: &View<T>,
+        view: &View<T, P>,
         opened: Opened,
     ) {
         self.messages
             .push(T::decode(&opened.payload, opened.length));
         self.taken += 1;
-        self.acknowledge(side, view, opened.claim);
+        self.acknowledge(side, view, opened.claim, 1);
     }
 
     /// As [`RecvBatch::add`], for all messages at hand that one release is for. `false`
     /// if there are none, or they must be taken one by one. Not for messages whose
     /// lengths have to be checked.
     #[inline(always)]
-    fn add_run<T: Message<Received = R> + ?Sized, S: ReceiveSide>(
+    fn add_run<T: Message<Received = R> + ?Sized, P: Pairing, S: ReceiveSide>(
         &mut self,
         side: &mut S,
-        view: &View<T>,
+        view: &View<T, P>,
         max: usize,
     ) -> bool {
-        let most = ACK_BATCH - self.taken % ACK_BATCH;
-        let (first, count) = side.claim_run_fast(view, most.min(max - self.taken));
+        let most = ACK_BATCH.min(max - self.taken);
+        let (first, count) = side.claim_run_fast(view, most);
         if count == 0 {
             return false;
         }
@@ -300,17 +298,25 @@ impl<R> RecvBatch<'_, R> {
             position: first.wrapping_add(count as u64 - 1),
             redeliveries: 0, // which matters to leases only
         };
-        self.acknowledge(side, view, last);
+        self.acknowledge(side, view, last, count);
         true
     }
 
     #[inline(always)]
-    fn acknowledge<S: ReceiveSide>(&mut self, side: &mut S, memory: &impl Memory, claim: Claim) {
+    fn acknowledge<S: ReceiveSide>(
+        &mut self,
+        side: &mut S,
+        memory: &impl Memory,
+        claim: Claim,
+        messages: usize,
+    ) {
         failpoint!(Read);
-        if S::IN_ORDER && !self.taken.is_multiple_of(ACK_BATCH) {
+        self.unacknowledged += messages;
+        if S::IN_ORDER && self.unacknowledged < ACK_BATCH {
             self.due = Some(claim);
         } else {
             self.due = None;
+            self.unacknowledged = 0;
             side.release(memory, claim);
         }
     }

@@ -11,16 +11,16 @@ use crate::error::RingError;
 use crate::message::Message;
 use crate::message::schema::Schema;
 use crate::ring::kind::Kind;
-use crate::ring::options::{FenceMode, OnDeath, Wakeups};
+use crate::ring::options::{FenceMode, Layout, OnDeath, Wakeups};
 use crate::shm::MapOptions;
 
-/// Slots, and bytes of a message, where nothing else was asked for.
+/// Messages, and bytes of a message, where nothing else was asked for.
 const DEFAULT_CAPACITY: usize = 1024;
 const DEFAULT_LIMIT: usize = 1024;
 
 /// Options of a ring to be made or opened, from [`Ring::builder`].
 ///
-/// What a ring is, is fixed by its maker: capacity, message limit, wake-ups, fence
+/// What a ring is, is fixed by its maker: capacity, message limit, layout, wake-ups, fence
 /// mode, policy and deliveries are ignored by `open`. `open_or_create` insists on the
 /// capacity and the message limit, if they were set. The schema tag must be that of the
 /// maker; the rest concerns this handle.
@@ -29,6 +29,7 @@ pub struct RingBuilder<T: Message + ?Sized, K: Kind> {
     message_limit: Option<usize>,
     schema: u64,
     mode: u32,
+    layout: Layout,
     wakeups: Wakeups,
     fence_mode: FenceMode,
     on_death: OnDeath,
@@ -46,7 +47,8 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         RingBuilder::new()
     }
 
-    /// Makes a ring with `capacity` slots, a power of two.
+    /// Makes a ring for `capacity` messages (rounded up to a power of two, where one side has
+    /// many endpoints).
     ///
     /// A name without `/` is a file in the default directory (see
     /// [`directory`](crate::directory)), one with `/` is a path. The file has
@@ -176,6 +178,7 @@ impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for RingBuilder<T, K> {
             .field("message_limit", &self.message_limit)
             .field("schema", &self.schema)
             .field("mode", &self.mode)
+            .field("layout", &self.layout)
             .field("wakeups", &self.wakeups)
             .field("fence_mode", &self.fence_mode)
             .field("on_death", &self.on_death)
@@ -194,6 +197,7 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
             message_limit: None,
             schema: 0,
             mode: 0o600,
+            layout: Layout::default(),
             wakeups: Wakeups::default(),
             fence_mode: FenceMode::default(),
             on_death: OnDeath::default(),
@@ -206,9 +210,30 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
         }
     }
 
-    /// Slots: a power of two. Default 1024.
-    pub fn capacity(mut self, slots: usize) -> Self {
-        self.capacity = Some(slots);
+    /// The most messages in the ring. With one sender and one receiver it holds exactly
+    /// so many; else this is rounded up to a power of two, and
+    /// [`capacity`](Ring::capacity) tells. Default 1024.
+    pub fn capacity(mut self, messages: usize) -> Self {
+        self.capacity = Some(messages);
+        self
+    }
+
+    /// How messages lie in memory, with one sender and one receiver. Default
+    /// [`Layout::Auto`]. A ring that stands has the layout of its maker.
+    ///
+    /// ```
+    /// use memring::{Layout, Ring, Spsc};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let in_bulk = Ring::<u64, Spsc>::builder().layout(Layout::Dense).anonymous()?;
+    /// assert_eq!(in_bulk.layout(), Some(Layout::Dense));
+    /// let large = Ring::<[u64; 8], Spsc>::builder().layout(Layout::Lines).anonymous();
+    /// assert!(large.unwrap_err().to_string().contains("dense"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn layout(mut self, layout: Layout) -> Self {
+        self.layout = layout;
         self
     }
 

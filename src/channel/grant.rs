@@ -153,17 +153,22 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
     /// As with [`Sender::try_send`], its publication is a release store.
     ///
     /// # Errors
-    /// [`Failure::Forked`] in a forked child; [`Failure::Corrupted`] if this
-    /// handle was poisoned meanwhile. Nothing was sent then.
+    /// [`SendError::Closed`] or [`SendError::Removed`] if the ring was closed while the
+    /// grant lived (a ring with many endpoints on a side waits for it, and there it is
+    /// `Ok`). [`SendError::Failed`] in a forked child, and if this handle was poisoned
+    /// meanwhile. Nothing was sent then.
     #[inline]
-    pub fn commit(self) -> Result<(), Failure> {
+    pub fn commit(self) -> Result<(), SendError<()>> {
         if !self.sender.connection.is_usable() {
-            return self.sender.connection.segment.region.check();
+            let checked = self.sender.connection.segment.region.check();
+            return checked.map_err(|failure| SendError::Failed((), failure));
         }
         failpoint!(Written);
         if self.sender.granted.take().is_some() {
             let view = self.sender.view;
-            self.sender.publish(&view, self.position);
+            if !self.sender.publish(&view, self.position) {
+                return Err(outcome::send(self.sender.closed(), ()));
+            }
         }
         Ok(())
     }

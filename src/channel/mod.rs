@@ -31,8 +31,11 @@ pub(crate) use stats::stats;
 
 use crate::ring::Arity;
 use crate::ring::kind::Sides;
+use crate::ring::memory::View;
 
 /// The sending algorithm of a kind.
 type SendSideOf<K> = <<K as Sides>::Senders as Arity>::Sender<<K as Sides>::Receivers>;
 /// The receiving algorithm of a kind.
 type ReceiveSideOf<K> = <<K as Sides>::Receivers as Arity>::Receiver<<K as Sides>::Senders>;
+/// A ring of this kind in memory, with messages `T`.
+type ViewOf<T, K> = View<T, (<K as Sides>::Senders, <K as Sides>::Receivers)>;

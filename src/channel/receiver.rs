@@ -12,14 +12,13 @@ use super::leases::Leases;
 use super::ring::Ring;
 use super::stats::Stats;
 use super::waiting::{self, Wait, WaitError, WaitingEndpoint};
-use super::{ReceiveSideOf, SendSideOf, outcome};
+use super::{ReceiveSideOf, SendSideOf, ViewOf, outcome};
 use crate::error::{
     AttachError, Corruption, Failure, RecvError, RecvTimeoutError, Side, TryRecvError,
 };
 use crate::message::Message;
-use crate::ring::end;
+use crate::ring::end::{self, End};
 use crate::ring::kind::{Kind, Sides};
-use crate::ring::memory::View;
 use crate::ring::payload::Payload;
 use crate::ring::{Claim, ClaimError, Multiplicity, ReceiveSide, SendSide};
 use crate::sys::failpoints::failpoint;
@@ -32,7 +31,7 @@ use crate::wait::WaitStrategy;
 /// ring's table. Dropping the last clone detaches.
 pub struct Receiver<T: Message + ?Sized, K: Kind> {
     pub(super) side: CachePadded<ReceiveSideOf<K>>,
-    pub(super) view: View<T>,
+    pub(super) view: ViewOf<T, K>,
     /// Messages handed out as leases that have not come back.
     pub(super) leased: Leases,
     pub(super) connection: EndpointConnection,
@@ -216,7 +215,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     #[inline(always)]
     fn acknowledge<R>(
         &mut self,
-        view: &View<T>,
+        view: &ViewOf<T, K>,
         opened: Opened,
         read: impl FnOnce(&Payload, usize) -> R,
     ) -> R {
@@ -241,7 +240,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// Claims if nothing stands in the way, without a call. `None`: take the slow path;
     /// there is nothing to undo.
     #[inline(always)]
-    fn claim_fast(&mut self, view: &View<T>) -> Option<Opened> {
+    fn claim_fast(&mut self, view: &ViewOf<T, K>) -> Option<Opened> {
         if !self.connection.is_usable() || !self.leased.is_empty() {
             return None;
         }
@@ -281,7 +280,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
     /// Checks the length of a message, loaded once.
     #[inline(always)]
-    pub(super) fn open(view: &View<T>, claim: Claim) -> Result<Opened, ClaimError> {
+    pub(super) fn open(view: &ViewOf<T, K>, claim: Claim) -> Result<Opened, ClaimError> {
         let payload = view.payload(claim.position);
         match payload.length() {
             Ok(length) => Ok(Opened {
@@ -317,6 +316,11 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Receiver<T, K> {
         opened
     }
 
+    #[inline(always)]
+    fn let_ahead(&mut self) {
+        self.side.let_ahead();
+    }
+
     fn try_slow(&mut self) -> Result<Opened, ClaimError> {
         if !self.connection.is_usable() {
             return Err(ClaimError::NotReady); // the full check finds out why
@@ -327,10 +331,11 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Receiver<T, K> {
         self.claim_slow()
     }
 
-    fn is_peer_quiescent(&mut self) -> bool {
-        SendSideOf::<K>::is_quiescent(&self.view)
+    fn is_peer_quiescent(&mut self, end: End) -> bool {
+        let is_quiescent = SendSideOf::<K>::is_quiescent(&self.view)
             || !<<K as Sides>::Senders as Multiplicity>::MULTI
-                && !self.connection.is_only_peer_alive()
+                && !self.connection.is_only_peer_alive();
+        is_quiescent && (end != End::Closed || self.side.fix_end(&self.view))
     }
 
     /// Another receiver has the end to report, if this one took the last message.

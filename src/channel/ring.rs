@@ -11,6 +11,7 @@ use crate::error::{Failure, RingError};
 use crate::members::Recover;
 use crate::message::Message;
 use crate::ring::kind::Kind;
+use crate::ring::options::Layout;
 use crate::ring::{end, progress};
 use crate::shm::Warning;
 
@@ -99,7 +100,8 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         if !self.is_mapped() {
             return 0;
         }
-        progress::progress(&self.segment.block(), K::KIND).len
+        let config = &self.segment.config;
+        progress::progress(&self.segment.block(), K::KIND, config.start).len
     }
 
     /// Whether [`Ring::len`] is 0, as roughly;
@@ -111,6 +113,11 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// Slots.
     pub fn capacity(&self) -> usize {
         self.segment.config.capacity as usize
+    }
+
+    /// How messages lie in memory; `None` where one side has many endpoints: in slots.
+    pub fn layout(&self) -> Option<Layout> {
+        self.segment.config.layout()
     }
 
     /// Bytes of a message; in byte rings, the most that one may have.

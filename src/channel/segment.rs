@@ -11,9 +11,9 @@ use crate::members::{
 };
 use crate::message::Message;
 use crate::ring::config::Config;
-use crate::ring::layout::{ROLES, SENDERS};
+use crate::ring::layout::{Frame, ROLES, SENDERS};
 use crate::ring::memory::{Block, View};
-use crate::ring::{end, progress, recover};
+use crate::ring::{Pairing, end, progress, recover};
 use crate::shm::{Region, open, register_barrier};
 use crate::sys::atomic::{AtomicU64, Fences};
 use crate::sys::failpoints::failpoint;
@@ -26,34 +26,43 @@ use crate::wait::parker::Parker;
 pub(crate) struct Segment {
     pub(crate) region: Region,
     pub(crate) config: Config,
+    /// Where everything lies, as `config` says.
+    frame: Frame,
 }
 
 impl Segment {
+    /// The ring in `region`, whose header `config` was made of.
+    pub(crate) fn new(region: Region, config: Config) -> Segment {
+        let frame = config.frame();
+        Segment {
+            region,
+            config,
+            frame,
+        }
+    }
+
     /// The ring's memory, whatever its messages.
     ///
     /// The caller keeps the segment alive as long as it uses the block: every
     /// endpoint and handle holds an `Arc` of it.
     pub(crate) fn block(&self) -> Block {
-        Segment::block_of(&self.region, &self.config)
+        Segment::block_in(&self.region, self.frame, &self.config)
     }
 
     /// The memory of the ring in `region`, whose header `config` was made of.
     pub(crate) fn block_of(region: &Region, config: &Config) -> Block {
+        Segment::block_in(region, config.frame(), config)
+    }
+
+    fn block_in(region: &Region, frame: Frame, config: &Config) -> Block {
         // SAFETY: V1 by S1 and S2; a mapping begins on a page boundary.
-        unsafe {
-            Block::new(
-                region.base().as_ptr(),
-                config.geometry(),
-                config.slot(),
-                config.fences,
-            )
-        }
+        unsafe { Block::new(region.base().as_ptr(), frame, config.fences) }
     }
 
     /// The ring's memory with messages `T`; as for [`Segment::block`].
-    pub(crate) fn view<T: Message + ?Sized>(&self) -> View<T> {
-        // SAFETY: V3: `config` was checked against `T::FIXED` when the ring was
-        // opened as one of `T`, and the slot layout follows from it.
+    pub(crate) fn view<T: Message + ?Sized, P: Pairing>(&self) -> View<T, P> {
+        // SAFETY: V3: `config` was checked against `T::FIXED` and the kind when the ring
+        // was opened as one of `T`, and the frame follows from it.
         unsafe { View::new(self.block(), self.config.message_limit()) }
     }
 
@@ -132,7 +141,7 @@ impl Segment {
     /// be done safely they find out by themselves, at their next scan.
     pub(crate) fn tell_removed(file: BorrowedFd<'_>) {
         if let Some((region, config)) = open::unlinked(file, Config::of) {
-            Segment { region, config }.end_by_removal();
+            Segment::new(region, config).end_by_removal();
         }
     }
 
@@ -179,6 +188,9 @@ impl Table for Segment {
 
 impl Recover for Segment {
     fn recover(&self, dead: &mut MemberSet, is_dead: impl FnMut(MemberId) -> bool) {
+        if self.config.kind.is_one_to_one() {
+            return; // the successor does, and nobody waits for it
+        }
         recover::recover_held(&self.block(), dead, self.config.policy(), is_dead);
     }
 

@@ -10,12 +10,12 @@ use super::endpoint::EndpointConnection;
 use super::ring::Ring;
 use super::stats::Stats;
 use super::waiting::{self, Wait, WaitError, WaitingEndpoint};
-use super::{SendSideOf, outcome};
+use super::{SendSideOf, ViewOf, outcome};
 use crate::error::{AttachError, Failure, SendError, SendTimeoutError, Side, TrySendError};
 use crate::message::Message;
-use crate::ring::end;
+use crate::ring::end::{self, End};
 use crate::ring::kind::Kind;
-use crate::ring::memory::{Memory, View};
+use crate::ring::memory::Memory;
 use crate::ring::{ClaimError, Multiplicity, SendSide};
 use crate::sys::failpoints::failpoint;
 use crate::wait::WaitStrategy;
@@ -27,7 +27,7 @@ use crate::wait::WaitStrategy;
 /// table. Dropping the last clone detaches.
 pub struct Sender<T: Message + ?Sized, K: Kind> {
     pub(super) side: CachePadded<SendSideOf<K>>,
-    pub(super) view: View<T>,
+    pub(super) view: ViewOf<T, K>,
     /// A position handed out as a grant that has not come back.
     pub(super) granted: Option<u64>,
     pub(super) connection: EndpointConnection,
@@ -150,8 +150,10 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         if self.check_length(&message).is_ok()
             && let Some(position) = self.claim_fast(&view)
         {
-            self.write(&view, position, &message);
-            return Ok(());
+            return match self.write(&view, position, &message) {
+                true => Ok(()),
+                false => Err(error(self.closed(), T::unsent(message))),
+            };
         }
         self.send_slow(message, wait, error)
     }
@@ -167,22 +169,30 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         if let Err(failure) = self.check_length(&message) {
             return Err(error(WaitError::Failed(failure), T::unsent(message)));
         }
+        let view = self.view;
         match waiting::claim(self, wait) {
-            Ok(position) => {
-                let view = self.view;
-                self.write(&view, position, &message);
-                Ok(())
-            }
+            Ok(position) if self.write(&view, position, &message) => Ok(()),
+            Ok(_) => Err(error(self.closed(), T::unsent(message))),
             Err(outcome) => Err(error(outcome, T::unsent(message))),
         }
     }
 
-    /// Sends the message at `position`, which is claimed.
+    /// Sends the message at `position`, which is claimed. `false`: see
+    /// [`publish`](Sender::publish).
     #[inline(always)]
-    fn write(&mut self, view: &View<T>, position: u64, message: &T::Sent<'_>) {
+    fn write(&mut self, view: &ViewOf<T, K>, position: u64, message: &T::Sent<'_>) -> bool {
         view.payload(position).store(T::encode(message));
         failpoint!(Written);
-        self.publish(view, position);
+        self.publish(view, position)
+    }
+
+    /// Why a message that was published was not sent.
+    #[cold]
+    pub(super) fn closed(&self) -> WaitError {
+        match self.connection.segment.region.is_ended_by_removal() {
+            true => WaitError::Removed,
+            false => WaitError::Closed,
+        }
     }
 
     /// Closes the ring for good; see [`Ring::close`].
@@ -238,7 +248,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// Claims if nothing stands in the way, without a call. `None`: take the slow path;
     /// there is nothing to undo.
     #[inline(always)]
-    pub(super) fn claim_fast(&mut self, view: &View<T>) -> Option<u64> {
+    pub(super) fn claim_fast(&mut self, view: &ViewOf<T, K>) -> Option<u64> {
         if !self.connection.is_usable() || self.granted.is_some() {
             return None;
         }
@@ -259,13 +269,24 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         self.side.begin(&self.view)
     }
 
-    /// Publishes what was written at `position` and leaves the operation.
+    /// Publishes what was written at `position` and leaves the operation. `false`: the ring
+    /// was closed meanwhile, and ended before the message.
     #[inline(always)]
-    pub(super) fn publish(&mut self, view: &View<T>, position: u64) {
+    pub(super) fn publish(&mut self, view: &ViewOf<T, K>, position: u64) -> bool {
         self.side.publish(view, position);
-        self.side.end(view);
+        let is_open = self.side.complete(view);
         self.connection.notify(view, Side::Receiver);
         failpoint!(MessageAnnounced);
+        is_open || self.count_late() == 0
+    }
+
+    /// How many of the messages that were just published came too late for a ring that
+    /// was closed meanwhile. (It takes its own view: the address of that of the fast path
+    /// is not taken, so that it stays in registers.)
+    #[cold]
+    #[inline(never)]
+    pub(super) fn count_late(&mut self) -> usize {
+        self.side.count_late(&self.view)
     }
 
     /// Gives up a granted position. A grant that was leaked comes here at the
@@ -314,7 +335,7 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Sender<T, K> {
         claimed
     }
 
-    fn is_peer_quiescent(&mut self) -> bool {
+    fn is_peer_quiescent(&mut self, _end: End) -> bool {
         true // receivers have nothing under way that a sender waits for
     }
 

@@ -49,14 +49,14 @@ pub struct Stats {
 pub(crate) fn stats(segment: &Segment) -> Stats {
     let block = segment.block();
     let config = &segment.config;
-    let progress = progress::progress(&block, config.kind);
+    let progress = progress::progress(&block, config.kind, config.start);
     let cell = |cell| block.cell(cell).load(Ordering::Acquire);
     let members = segment.members();
     Stats {
         len: progress.len,
         capacity: config.capacity as usize,
-        sent: progress.sent.wrapping_sub(config.start),
-        received: progress.received.wrapping_sub(config.start),
+        sent: progress.sent,
+        received: progress.received,
         lost: cell(Cell::Lost),
         redelivered: cell(Cell::Redelivered),
         closed: end::is_closed(&block),

@@ -63,10 +63,14 @@ pub(crate) trait WaitingEndpoint {
     fn connection(&mut self) -> &mut EndpointConnection;
     /// The fast path of a claim, or a cheap hint and then a claim.
     fn try_fast(&mut self) -> Option<Self::Claimed>;
+    /// At the begin of a wait, after the fast path: lets the other side get ahead, if this
+    /// endpoint is at its heels.
+    fn let_ahead(&mut self) {}
     /// The slow path of a claim: what it does not find was not there when it began.
     fn try_slow(&mut self) -> Result<Self::Claimed, ClaimError>;
-    /// Whether the other side has nothing under way that no word shows.
-    fn is_peer_quiescent(&mut self) -> bool;
+    /// Whether the other side has nothing under way that no word shows; of a closed ring
+    /// it is also fixed where it ends.
+    fn is_peer_quiescent(&mut self, end: End) -> bool;
     /// Whether this side leaves something for another endpoint of it.
     fn leaves_work(&self) -> bool;
 }
@@ -86,6 +90,7 @@ pub(crate) fn claim<E: WaitingEndpoint>(
     let connection = endpoint.connection();
     connection.waits = true;
     let spins = connection.strategy.spins();
+    endpoint.let_ahead();
     block(endpoint, spins, deadline)
 }
 
@@ -232,8 +237,8 @@ impl<E: WaitingEndpoint> Conclude for E {
         self.try_slow()
     }
 
-    fn is_quiescent(&mut self) -> bool {
-        self.is_peer_quiescent()
+    fn is_quiescent(&mut self, end: End) -> bool {
+        self.is_peer_quiescent(end)
     }
 
     fn end_in_sight(&mut self) -> Option<End> {

@@ -2,10 +2,11 @@
 //! others wrote.
 
 use super::kind::RingKind;
-use super::layout::{self, MAX_CAPACITY, RING, RING_VERSION, RingHeader, SlotLayout};
-use super::options::{OnDeath, Wakeups};
+use super::layout::{self, Arrangement, Frame, MAX_CAPACITY, RING, RING_VERSION, RingHeader};
+use super::options::{Layout, OnDeath, Wakeups};
 use super::side::RedeliveryPolicy;
-use super::slot::{Geometry, MAX_DELIVERIES};
+use super::slot::MAX_DELIVERIES;
+use super::spsc::LINE_ROOM;
 use crate::error::{Mismatch, RingError};
 use crate::shm::Description;
 use crate::shm::header::{check_fields, pick};
@@ -50,10 +51,60 @@ impl MessageKind {
         }
     }
 
-    fn slot(self) -> Option<SlotLayout> {
+    fn frame(self, arrangement: Arrangement, capacity: u64) -> Option<Frame> {
         match self {
-            MessageKind::Typed { size, align } => SlotLayout::of(size, align),
-            MessageKind::Bytes { limit } => SlotLayout::of_bytes(limit),
+            MessageKind::Typed { size, align } => Frame::typed(arrangement, size, align, capacity),
+            MessageKind::Bytes { limit } => Frame::bytes(arrangement, limit, capacity),
+        }
+    }
+
+    /// Bytes that a message takes in a line.
+    fn bytes_in_line(self) -> Option<usize> {
+        match self {
+            MessageKind::Typed { size, .. } => Some(size),
+            MessageKind::Bytes { limit } => limit
+                .checked_next_multiple_of(8)?
+                .checked_add(layout::LENGTH_SIZE),
+        }
+    }
+
+    fn fits_line(self) -> bool {
+        self.bytes_in_line().is_some_and(|bytes| bytes <= LINE_ROOM)
+    }
+
+    /// The most that a line holds, in the words of a user.
+    fn most_in_line(self) -> String {
+        match self {
+            MessageKind::Typed { .. } => format!("messages of up to {LINE_ROOM} bytes"),
+            MessageKind::Bytes { .. } => {
+                format!(
+                    "byte messages of up to {} bytes",
+                    LINE_ROOM - layout::LENGTH_SIZE
+                )
+            }
+        }
+    }
+}
+
+impl Arrangement {
+    /// What `layout` means for a ring like this, and an error if that cannot be.
+    pub(crate) fn of(
+        layout: Layout,
+        kind: RingKind,
+        message: MessageKind,
+    ) -> Result<Arrangement, RingError> {
+        match (layout, message.fits_line()) {
+            _ if !kind.is_one_to_one() => Ok(Arrangement::Slots),
+            (Layout::Auto | Layout::Lines, true) => Ok(Arrangement::Lines),
+            (Layout::Auto, false) | (Layout::Dense, _) => Ok(Arrangement::Dense),
+            (Layout::Lines, false) => Err(RingError::InvalidOption {
+                what: "layout",
+                expected: format!(
+                    "`dense` or `auto`, for lines hold {}",
+                    message.most_in_line()
+                ),
+                found: layout.to_string(),
+            }),
         }
     }
 }
@@ -67,6 +118,8 @@ pub(crate) struct Config {
     pub on_death: OnDeath,
     pub max_deliveries: u8,
     pub message: MessageKind,
+    pub arrangement: Arrangement,
+    /// The most messages under way.
     pub capacity: u64,
     pub schema: u64,
     pub start: u64,
@@ -82,16 +135,10 @@ pub(crate) struct Expected {
 }
 
 impl Config {
-    pub(crate) fn geometry(&self) -> Geometry {
-        Geometry::new(self.capacity)
-    }
-
-    /// The slot layout. Configurations are only made where it exists.
-    pub(crate) fn slot(&self) -> SlotLayout {
-        self.message.slot().unwrap_or(SlotLayout {
-            payload: 8,
-            stride: 8,
-        })
+    /// Where everything lies. Configurations are only used where that can be told.
+    pub(crate) fn frame(&self) -> Frame {
+        let frame = self.message.frame(self.arrangement, self.capacity);
+        frame.unwrap_or(Frame::NONE)
     }
 
     pub(crate) fn message_limit(&self) -> usize {
@@ -112,8 +159,8 @@ impl Config {
             expected: expected.into(),
             found,
         };
-        if !self.capacity.is_power_of_two() || self.capacity > MAX_CAPACITY {
-            let expected = format!("a power of two from 1 to {MAX_CAPACITY}");
+        if self.capacity == 0 || self.capacity > MAX_CAPACITY {
+            let expected = format!("1 to {MAX_CAPACITY}");
             return Err(invalid("capacity", &expected, self.capacity.to_string()));
         }
         if self.max_deliveries == 0 || self.max_deliveries > MAX_DELIVERIES {
@@ -121,28 +168,27 @@ impl Config {
             let found = self.max_deliveries.to_string();
             return Err(invalid("limit of deliveries", &expected, found));
         }
-        let slot = self.message.slot().ok_or_else(|| {
+        if self.message.frame(self.arrangement, 1).is_none() {
             let expected = "a size that fits an address space, an alignment up to 4096";
-            invalid("message", expected, format!("{:?}", self.message))
+            let found = format!("{:?}", self.message);
+            return Err(invalid("message", expected, found));
+        }
+        let frame = self.message.frame(self.arrangement, self.capacity);
+        let frame = frame.ok_or_else(|| {
+            let found = format!("{} of {:?}", self.capacity, self.message);
+            invalid("size", "a ring that fits an address space", found)
         })?;
-        let size = slot
-            .region_size(self.capacity)
-            .filter(|size| *size <= i64::MAX as u64 && usize::try_from(*size).is_ok())
-            .ok_or_else(|| {
-                let found = format!("{} slots of {} bytes", self.capacity, slot.stride);
-                invalid("size", "a ring that fits an address space", found)
-            })?;
         let header = RingHeader {
             kind: self.kind.to_bits(),
             wakeups: (self.wakeups == Wakeups::Blocking).into(),
             on_death: (self.on_death == OnDeath::Discard).into(),
             max_deliveries: self.max_deliveries.into(),
             shape: matches!(self.message, MessageKind::Bytes { .. }).into(),
-            reserved: 0,
+            arrangement: self.arrangement as u32,
             capacity: self.capacity,
             message_size: self.message.size() as u64,
             message_align: self.message.align() as u64,
-            stride: slot.stride as u64,
+            stride: frame.slot.stride as u64,
             schema: self.schema,
             start: self.start,
             reserved_words: [0; 7],
@@ -151,9 +197,18 @@ impl Config {
             object: RING,
             object_version: RING_VERSION,
             fences: self.fences,
-            size,
+            size: frame.size,
             contents: bytemuck::cast(header),
         })
+    }
+
+    /// What was chosen, as far as it is a choice.
+    pub(crate) fn layout(&self) -> Option<Layout> {
+        match self.arrangement {
+            Arrangement::Slots => None,
+            Arrangement::Lines => Some(Layout::Lines),
+            Arrangement::Dense => Some(Layout::Dense),
+        }
     }
 
     /// Checks a region's description against itself; all arithmetic checked.
@@ -184,7 +239,20 @@ impl Config {
                 expected: MAX_DELIVERIES.into(),
                 found: header.max_deliveries.into(),
             })?;
-        if !header.capacity.is_power_of_two() || header.capacity > MAX_CAPACITY {
+        let arrangement = pick(
+            "arrangement",
+            header.arrangement,
+            [Arrangement::Slots, Arrangement::Lines, Arrangement::Dense],
+        )?;
+        if kind.is_one_to_one() == (arrangement == Arrangement::Slots) {
+            return Err(Mismatch::Field {
+                field: "arrangement",
+                expected: kind.is_one_to_one().into(),
+                found: header.arrangement.into(),
+            });
+        }
+        let is_capacity = (1..=MAX_CAPACITY).contains(&header.capacity);
+        if !is_capacity || !kind.is_one_to_one() && !header.capacity.is_power_of_two() {
             return Err(Mismatch::Capacity {
                 max: MAX_CAPACITY,
                 found: header.capacity,
@@ -197,12 +265,15 @@ impl Config {
         } else {
             MessageKind::Typed { size, align }
         };
-        let slot = message.slot().ok_or(Mismatch::Field {
-            field: "message alignment",
-            expected: layout::MAX_ALIGN as u64,
-            found: header.message_align,
-        })?;
-        let total_size = slot.region_size(header.capacity).ok_or(Mismatch::Field {
+        if message.frame(arrangement, 1).is_none() {
+            return Err(Mismatch::Field {
+                field: "message alignment",
+                expected: layout::MAX_ALIGN as u64,
+                found: header.message_align,
+            });
+        }
+        let frame = message.frame(arrangement, header.capacity);
+        let frame = frame.ok_or(Mismatch::Field {
             field: "total size",
             expected: u64::MAX,
             found: region.size,
@@ -213,9 +284,8 @@ impl Config {
                 message.align() as u64,
                 header.message_align,
             ),
-            ("stride", slot.stride as u64, header.stride),
-            ("total size", total_size, region.size),
-            ("reserved", 0, header.reserved.into()),
+            ("stride", frame.slot.stride as u64, header.stride),
+            ("total size", frame.size, region.size),
         ])?;
         check_fields(header.reserved_words.map(|word| ("reserved", 0, word)))?;
         Ok(Config {
@@ -225,6 +295,7 @@ impl Config {
             on_death,
             max_deliveries,
             message,
+            arrangement,
             capacity: header.capacity,
             schema: header.schema,
             start: header.start,

@@ -113,8 +113,9 @@ pub(crate) trait Conclude {
     fn scan_all(&mut self) -> Scan;
     /// Tries the operation in full.
     fn attempt(&mut self) -> Result<Self::Output, ClaimError>;
-    /// Whether the other side has nothing under way that no word shows.
-    fn is_quiescent(&mut self) -> bool;
+    /// Whether the other side has nothing under way that no word shows; of a closed ring
+    /// it is also fixed where it ends.
+    fn is_quiescent(&mut self, end: End) -> bool;
     /// Why waiting may be in vain, as of now.
     fn end_in_sight(&mut self) -> Option<End>;
 }
@@ -190,7 +191,7 @@ impl ConcludeStep {
                 (Err(ClaimError::Contended), _) => return Break(Conclusion::Contended),
                 (Err(other), _) => return Break(Conclusion::NotYet(other.blocker())),
             },
-            ConcludeStep::Quiescence => match endpoint.is_quiescent() {
+            ConcludeStep::Quiescence => match endpoint.is_quiescent(end) {
                 true => ConcludeStep::LastAttempt,
                 false => return Break(Conclusion::NotYet(None)),
             },

@@ -74,6 +74,11 @@ impl RingKind {
         matches!(self, RingKind::Spmc | RingKind::Mpmc)
     }
 
+    /// One endpoint on either side, with a protocol of its own.
+    pub(crate) fn is_one_to_one(self) -> bool {
+        self == RingKind::Spsc
+    }
+
     pub(crate) fn to_bits(self) -> u32 {
         u32::from(self.has_many_senders()) | u32::from(self.has_many_receivers()) << 1
     }

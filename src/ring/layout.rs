@@ -5,20 +5,44 @@
 //! 0x0400  tail                   each of these words has a pair of cache lines
 //! 0x0480  head                   (128 bytes) to itself or shares it only with
 //! 0x0500  sent, busy             words of the same writer
-//! 0x0580  taken, done
+//! 0x0580  taken, done, marked
 //! 0x0600  credit
 //! 0x0680  requeues
-//! 0x0700  closed
+//! 0x0700  closed, final
 //! 0x0780  lost, redelivered
 //! 0x0800  reserved, zero
-//! 0x5000  slots: capacity * stride bytes
-//!           +0 slot word         +payload offset: the message
+//! 0x5000  the messages, in one of three arrangements
 //! ```
+//!
+//! Many on a side: slots, `capacity` of them.
+//!
+//! ```text
+//! +0 slot word    +payload offset: the message    +stride: the next slot
+//! ```
+//!
+//! One sender, one receiver, messages of up to 56 bytes: lines. As many as hold the
+//! capacity, rounded up to a power of two.
+//!
+//! ```text
+//! +0 message    +stride: the next message, if it fits    ...    +56 word of the line
+//! ```
+//!
+//! One sender, one receiver, larger messages: dense. As many as the capacity, rounded up
+//! to a power of two; `sent` is the word of all.
+//!
+//! ```text
+//! +0 message    +stride: the next message
+//! ```
+//!
+//! Lines and dense messages are followed by a byte for each position of a lap (padded to
+//! 8), which counts how often the message there was given back.
 //!
 //! The rest of the region is every object's: see [`shm::layout`](crate::shm::layout).
 
 use bytemuck::{Pod, Zeroable};
 
+use super::slot::Geometry;
+use super::spsc::Places;
 use crate::error::Side;
 use crate::members::Role;
 use crate::shm::layout::{
@@ -44,7 +68,8 @@ pub(crate) struct RingHeader {
     pub max_deliveries: u32,
     /// 0: one fixed-size type. 1: bytes with a length.
     pub shape: u32,
-    pub reserved: u32,
+    /// 0: slots, each with a word. 1: lines. 2: dense.
+    pub arrangement: u32,
     pub capacity: u64,
     /// Size of the type, or the limit on bytes.
     pub message_size: u64,
@@ -65,7 +90,8 @@ pub enum Cell {
     Tail = 0x400,
     /// Hint: first position that no receiver of many has claimed.
     Head = 0x480,
-    /// Positions that the single sender of a single receiver has published; lags.
+    /// One past the last position that the one sender of one receiver has published.
+    /// Exact in a dense ring; in lines a hint.
     Sent = 0x500,
     /// 1 while the single sender is inside an operation.
     Busy = 0x508,
@@ -73,12 +99,16 @@ pub enum Cell {
     Taken = 0x580,
     /// Exact: positions that the single receiver has acknowledged or passed.
     Done = 0x588,
+    /// One sender, one receiver: the attempts before this position are valid (S16).
+    Marked = 0x590,
     /// The single receiver's progress as published to senders now and then.
     Credit = 0x600,
     /// Counts messages given back behind the head.
     Requeues = 0x680,
     /// [`CLOSED`] once the ring is closed, [`CLOSED_AND_FENCED`] later.
     Closed = 0x700,
+    /// One sender, one receiver: where the ring ended, once fixed (S20).
+    Final = 0x708,
     /// Messages dropped because their receiver died or their deliveries ran out.
     Lost = 0x780,
     /// Messages given back to be received again.
@@ -177,12 +207,129 @@ impl SlotLayout {
         }
     }
 
-    /// Bytes of a whole region with `capacity` such slots.
-    pub(crate) const fn region_size(self, capacity: u64) -> Option<u64> {
-        match capacity.checked_mul(self.stride as u64) {
-            Some(slots) => slots.checked_add(DATA_OFFSET as u64),
-            None => None,
+    /// A message of `size` bytes in a line, which holds it.
+    pub(crate) const fn in_line(size: usize) -> Self {
+        let size = if size == 0 { 1 } else { size };
+        SlotLayout {
+            payload: 0,
+            stride: size.next_power_of_two(),
         }
+    }
+
+    /// Messages of `size` bytes, one after the other.
+    pub(crate) const fn dense(size: usize) -> Self {
+        SlotLayout {
+            payload: 0,
+            stride: if size == 0 { 1 } else { size },
+        }
+    }
+
+    /// Whether messages of up to `size` bytes can move as whole 8-byte words: the words
+    /// are aligned, and the last one is not shared.
+    #[inline(always)]
+    pub(crate) const fn holds_words(self, size: usize) -> bool {
+        self.stride.is_multiple_of(8) && size.next_multiple_of(8) <= self.stride - self.payload
+    }
+}
+
+/// How the messages of a ring are arranged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrangement {
+    /// Slots, each with a word of its own: many on a side.
+    Slots = 0,
+    /// Lines, each with a word of its own: one on either side.
+    Lines = 1,
+    /// One message after the other: one on either side.
+    Dense = 2,
+}
+
+/// Where the messages of a ring lie in its region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub slot: SlotLayout,
+    /// Of the positions of a lap.
+    pub geometry: Geometry,
+    /// One sender, one receiver: which positions hold messages.
+    pub places: Option<Places>,
+    /// Then, where the attempts lie, from the region's start.
+    pub attempts: usize,
+    /// Bytes of the region.
+    pub size: u64,
+}
+
+impl Frame {
+    /// Of no ring: one slot.
+    pub(crate) const NONE: Frame = Frame {
+        slot: SlotLayout {
+            payload: 8,
+            stride: 8,
+        },
+        geometry: Geometry::new(1),
+        places: None,
+        attempts: DATA_OFFSET,
+        size: 0,
+    };
+
+    /// For messages of `size` bytes aligned to `align`. `None` if that cannot be: they do
+    /// not fit a line, or an address space, or the alignment is none.
+    pub(crate) fn typed(
+        arrangement: Arrangement,
+        size: usize,
+        align: usize,
+        capacity: u64,
+    ) -> Option<Frame> {
+        // (Of any size the alignment is checked there.)
+        let slot = SlotLayout::of(size, align)?;
+        match arrangement {
+            Arrangement::Slots => Frame::of_slots(slot, capacity),
+            Arrangement::Lines => {
+                let places = Places::lines(size, capacity)?;
+                Frame::of_places(SlotLayout::in_line(size), places)
+            }
+            Arrangement::Dense => {
+                Frame::of_places(SlotLayout::dense(size), Places::dense(capacity))
+            }
+        }
+    }
+
+    /// For byte messages of up to `limit` bytes, likewise.
+    pub(crate) fn bytes(arrangement: Arrangement, limit: usize, capacity: u64) -> Option<Frame> {
+        let slot = SlotLayout::of_bytes(limit)?;
+        let size = limit
+            .checked_next_multiple_of(8)?
+            .checked_add(LENGTH_SIZE)?;
+        match arrangement {
+            Arrangement::Slots => Frame::of_slots(slot, capacity),
+            _ => Frame::typed(arrangement, size, 8, capacity),
+        }
+    }
+
+    fn of_slots(slot: SlotLayout, capacity: u64) -> Option<Frame> {
+        if !capacity.is_power_of_two() {
+            return None;
+        }
+        Frame::fitting(slot, capacity, None, 0)
+    }
+
+    fn of_places(slot: SlotLayout, places: Places) -> Option<Frame> {
+        Frame::fitting(slot, places.lap()?, Some(places), 1)
+    }
+
+    /// With so many cold bytes for each position of a lap.
+    fn fitting(slot: SlotLayout, lap: u64, places: Option<Places>, cold: u64) -> Option<Frame> {
+        let messages = lap.checked_mul(slot.stride as u64)?;
+        let attempts = messages
+            .checked_next_multiple_of(8)?
+            .checked_add(DATA_OFFSET as u64)?;
+        let size = attempts.checked_add(lap.checked_mul(cold)?.checked_next_multiple_of(8)?)?;
+        let is_addressable = size <= i64::MAX as u64 && usize::try_from(size).is_ok();
+        is_addressable.then_some(Frame {
+            slot,
+            geometry: Geometry::new(lap),
+            places,
+            attempts: attempts as usize,
+            size,
+        })
     }
 }
 

@@ -8,13 +8,15 @@
 
 use core::marker::PhantomData;
 
-use super::layout::{Cell, LENGTH_SIZE, SlotLayout};
+use super::layout::{Cell, Frame, LENGTH_SIZE, SlotLayout};
 use super::payload::Payload;
+use super::side::Pairing;
 use super::slot::Geometry;
+use super::spsc::Places;
 use crate::error::Side;
 use crate::message::Message;
 use crate::shm::layout::{DATA_OFFSET, LINE, wait_word_offset};
-use crate::sys::atomic::{AtomicU32, AtomicU64, Fences, Ordering};
+use crate::sys::atomic::{AtomicU8, AtomicU32, AtomicU64, Fences, Ordering};
 use crate::sys::failpoints::failpoint;
 
 /// What the protocols need of memory: mapped, on the heap, or loom's.
@@ -23,14 +25,24 @@ pub trait Memory {
     fn geometry(&self) -> Geometry;
     /// How this ring orders its store-then-load races.
     fn fences(&self) -> Fences;
-    /// The slot word of `position`.
+    /// The slot word of `position`, where many are on a side.
     fn word(&self, position: u64) -> &AtomicU64;
+    /// Where messages lie, with one endpoint on either side.
+    fn places(&self) -> Places;
+    /// There, the word that tells whether `position` is published: that of its line, or
+    /// of the ring.
+    fn publication(&self, position: u64) -> &AtomicU64;
+    /// There, how often the message at `position` was given back.
+    fn attempts(&self, position: u64) -> &AtomicU8;
     /// A control word.
     fn cell(&self, cell: Cell) -> &AtomicU64;
     /// The word that the endpoints of `side` sleep on.
     fn wait_word(&self, side: Side) -> &AtomicU32;
     /// A receiver has come to the message at `position`, and will go on.
     fn will_read(&self, _position: u64) {}
+    /// The one receiver of one sender takes `count` positions from `first` on, and what
+    /// lies [`STREAM_AHEAD`] bytes ahead of them is likely to be published already.
+    fn will_stream(&self, _first: u64, _count: u64) {}
     /// The one sender will write at `position` next, and will go on; `many`
     /// receivers write to slots, too.
     fn will_write(&self, _position: u64, _many: bool) {}
@@ -43,15 +55,14 @@ pub trait Memory {
 ///
 /// V1: from construction until the block and all copies of it are gone, the
 /// memory is mapped readable (and, unless the block is only read, writable),
-/// page-aligned, and as long as `slot.region_size(capacity)` says.
+/// page-aligned, and as long as `frame.size` says.
 ///
-/// V2: the geometry, the slot layout and the limit are private to this process;
+/// V2: the frame and the limit are private to this process;
 /// no value read from the memory takes part in an address or a length.
 #[derive(Clone, Copy)]
 pub(crate) struct Block {
     base: *mut u8,
-    geometry: Geometry,
-    slot: SlotLayout,
+    frame: Frame,
     fences: Fences,
 }
 
@@ -66,18 +77,12 @@ impl Block {
     /// Looks at memory as a ring.
     ///
     /// # Safety
-    /// V1 must hold for `base`, `slot` and `geometry`.
-    pub(crate) unsafe fn new(
-        base: *mut u8,
-        geometry: Geometry,
-        slot: SlotLayout,
-        fences: Fences,
-    ) -> Self {
+    /// V1 must hold for `base` and `frame`.
+    pub(crate) unsafe fn new(base: *mut u8, frame: Frame, fences: Fences) -> Self {
         debug_assert!(base.addr().is_multiple_of(4096));
         Block {
             base,
-            geometry,
-            slot,
+            frame,
             fences,
         }
     }
@@ -86,24 +91,69 @@ impl Block {
     /// the index is masked.
     #[inline(always)]
     fn slot_at(&self, position: u64, stride: usize) -> *mut u8 {
-        let offset = self.geometry.index(position) as usize * stride;
+        let offset = self.frame.geometry.index(position) as usize * stride;
         self.base.wrapping_add(DATA_OFFSET + offset)
     }
 
     #[inline(always)]
     fn word_at(&self, position: u64, stride: usize) -> &AtomicU64 {
-        debug_assert!(stride == self.slot.stride);
+        debug_assert!(stride == self.frame.slot.stride && self.frame.places.is_none());
         // SAFETY: in bounds and aligned to 8 by V1 and V2 (strides are
         // multiples of 8); the word is only ever accessed as an atomic of this
         // width, here and in every peer.
         unsafe { &*self.slot_at(position, stride).cast::<AtomicU64>() }
+    }
+
+    /// The word of the line of `position`: its last eight bytes.
+    #[inline(always)]
+    fn line_word_at(&self, position: u64, stride: usize) -> &AtomicU64 {
+        debug_assert!(stride == self.frame.slot.stride);
+        let at = self.slot_at(position, stride);
+        let into_line = at.addr() & (LINE - 1);
+        let word = at.wrapping_add(LINE - WORD).wrapping_sub(into_line);
+        // SAFETY: the slots begin and end at a line's boundary (V1), so the line of a
+        // slot is in bounds, and its last eight bytes are aligned; they hold no message
+        // (V2), and are only ever accessed as an atomic of this width.
+        unsafe { &*word.cast::<AtomicU64>() }
+    }
+
+    #[inline(always)]
+    fn is_dense(&self) -> bool {
+        self.frame.places.is_none_or(Places::is_dense)
     }
 }
 
 impl Memory for Block {
     #[inline(always)]
     fn geometry(&self) -> Geometry {
-        self.geometry
+        self.frame.geometry
+    }
+
+    #[inline(always)]
+    fn places(&self) -> Places {
+        // (Of a ring of slots no caller asks.)
+        self.frame.places.unwrap_or(Places::dense(1))
+    }
+
+    #[inline(always)]
+    fn publication(&self, position: u64) -> &AtomicU64 {
+        match self.is_dense() {
+            true => self.cell(Cell::Sent),
+            false => self.line_word_at(position, self.frame.slot.stride),
+        }
+    }
+
+    #[inline(always)]
+    fn attempts(&self, position: u64) -> &AtomicU8 {
+        let index = self.frame.geometry.index(position) as usize;
+        // SAFETY: V1: where there are places, a byte for each position of a lap lies
+        // behind the slots; the index is masked (V2). It is only ever an atomic byte.
+        unsafe {
+            &*self
+                .base
+                .add(self.frame.attempts + index)
+                .cast::<AtomicU8>()
+        }
     }
 
     #[inline(always)]
@@ -113,7 +163,7 @@ impl Memory for Block {
 
     #[inline(always)]
     fn word(&self, position: u64) -> &AtomicU64 {
-        self.word_at(position, self.slot.stride)
+        self.word_at(position, self.frame.slot.stride)
     }
 
     #[inline(always)]
@@ -135,43 +185,70 @@ impl Memory for Block {
 ///
 /// V3: a slot holds a message of `limit` bytes, rounded up to 8-byte words,
 /// after its payload offset (and after the length, in byte rings).
-pub(crate) struct View<T: ?Sized> {
+/// `P` says how many endpoints are on either side.
+pub(crate) struct View<T: ?Sized, P> {
     block: Block,
     limit: usize,
-    message: PhantomData<fn(&T)>,
+    message: PhantomData<fn(&T, P)>,
 }
 
-impl<T: ?Sized> Clone for View<T> {
+impl<T: ?Sized, P> Clone for View<T, P> {
     fn clone(&self) -> Self {
         *self
     }
 }
-impl<T: ?Sized> Copy for View<T> {}
+impl<T: ?Sized, P> Copy for View<T, P> {}
 
-impl<T: Message + ?Sized> View<T> {
-    /// The slot layout, known while compiling where the message is of one size.
-    const FIXED_SLOT: Option<SlotLayout> = match T::FIXED {
-        Some((size, align)) => SlotLayout::of(size, align),
-        None => None,
+impl<T: Message + ?Sized, P: Pairing> View<T, P> {
+    /// Known while compiling where the message is of one size: the slots of a ring with
+    /// many on a side,
+    const SLOTS: Option<SlotLayout> = match T::FIXED {
+        Some((size, align)) if !P::ONE_TO_ONE => SlotLayout::of(size, align),
+        _ => None,
+    };
+    /// the slots in lines, and the lines,
+    const LINES: Option<(SlotLayout, Places)> = match T::FIXED {
+        Some((size, _)) if P::ONE_TO_ONE => match Places::lines(size, 0) {
+            Some(places) => Some((SlotLayout::in_line(size), places)),
+            None => None,
+        },
+        _ => None,
+    };
+    /// and the slots that lie dense.
+    const DENSE: Option<SlotLayout> = match T::FIXED {
+        Some((size, _)) if P::ONE_TO_ONE => Some(SlotLayout::dense(size)),
+        _ => None,
     };
 
     /// Looks at a block as a ring of `T`.
     ///
     /// # Safety
-    /// V3 must hold: the block's slot layout is that of `T` if `T` is of fixed
-    /// size, or else `SlotLayout::of_bytes(limit)`.
+    /// V3 must hold: the block's frame is that of `T` if `T` is of fixed size, or else
+    /// of byte messages up to `limit`.
     pub(crate) unsafe fn new(block: Block, limit: usize) -> Self {
-        debug_assert!(Self::FIXED_SLOT.is_none_or(|fixed| fixed == block.slot));
-        View {
+        debug_assert_eq!(block.frame.places.is_some(), P::ONE_TO_ONE);
+        let view = View {
             block,
             limit,
             message: PhantomData,
-        }
+        };
+        debug_assert!(view.slot() == block.frame.slot);
+        view
+    }
+
+    #[inline(always)]
+    fn is_dense(&self) -> bool {
+        P::ONE_TO_ONE && (T::FIXED.is_some() && Self::LINES.is_none() || self.block.is_dense())
     }
 
     #[inline(always)]
     fn slot(&self) -> SlotLayout {
-        Self::FIXED_SLOT.unwrap_or(self.block.slot)
+        match (Self::SLOTS, Self::LINES, Self::DENSE) {
+            (Some(slot), ..) => slot,
+            (_, Some((slot, _)), _) if !self.is_dense() => slot,
+            (_, _, Some(slot)) => slot,
+            _ => self.block.frame.slot,
+        }
     }
 
     /// The most bytes that a message may have.
@@ -197,14 +274,38 @@ impl<T: Message + ?Sized> View<T> {
             start: at.wrapping_add(before),
             length: varies.then_some(at),
             room: self.limit(),
+            words: slot.holds_words(self.limit()),
         }
     }
 }
 
-impl<T: Message + ?Sized> Memory for View<T> {
+impl<T: Message + ?Sized, P: Pairing> Memory for View<T, P> {
     #[inline(always)]
     fn geometry(&self) -> Geometry {
-        self.block.geometry
+        self.block.frame.geometry
+    }
+
+    #[inline(always)]
+    fn places(&self) -> Places {
+        let places = self.block.places();
+        match Self::LINES {
+            Some((_, lines)) if !self.is_dense() => lines.with_capacity(places.capacity()),
+            None if T::FIXED.is_none() => places,
+            _ => Places::dense(places.capacity()),
+        }
+    }
+
+    #[inline(always)]
+    fn publication(&self, position: u64) -> &AtomicU64 {
+        match self.is_dense() {
+            true => self.block.cell(Cell::Sent),
+            false => self.block.line_word_at(position, self.slot().stride),
+        }
+    }
+
+    #[inline(always)]
+    fn attempts(&self, position: u64) -> &AtomicU8 {
+        self.block.attempts(position)
     }
 
     #[inline(always)]
@@ -239,6 +340,24 @@ impl<T: Message + ?Sized> Memory for View<T> {
         }
     }
 
+    #[inline(always)]
+    fn will_stream(&self, first: u64, count: u64) {
+        let stride = self.slot().stride;
+        if stride > WRITES_WHOLE {
+            return;
+        }
+        // (At the end of the slots some of it leads beyond them, in vain.)
+        let at = self.block.slot_at(first, stride).wrapping_add(STREAM_AHEAD);
+        let into_line = at.addr() & (LINE - 1);
+        let end = into_line + count as usize * stride;
+        // Lines that begin there; the one before was fetched with its first message.
+        let mut offset = into_line.next_multiple_of(LINE);
+        while offset < end {
+            fetch::<false>(at.wrapping_add(offset).wrapping_sub(into_line));
+            offset += LINE;
+        }
+    }
+
     /// So that lines are the sender's when it comes to them. Only few, and none
     /// that several receivers may be writing to: it takes them from them.
     #[inline(always)]
@@ -270,8 +389,14 @@ impl<T: Message + ?Sized> Memory for View<T> {
     }
 }
 
+/// Bytes of a word.
+const WORD: usize = 8;
+
 /// How many lines ahead of its position a receiver of small messages fetches.
 const LINES_AHEAD: u64 = 8;
+
+/// How many bytes ahead of its position the one receiver of one sender fetches.
+pub(crate) const STREAM_AHEAD: usize = 16 * LINE;
 
 /// How many bytes ahead of its position the one sender fetches.
 const WRITES_AHEAD: usize = 2 * LINE;
@@ -303,17 +428,22 @@ fn fetch<const WRITE: bool>(at: *const u8) {
 
 /// Prepares fresh (zero) memory so that it counts from `start`.
 ///
-/// A ring that starts at 0 needs nothing: zeroes are `FREE` of lap 0 (R1).
-pub(crate) fn start_at<M: Memory>(memory: &M, start: u64) {
+/// A ring that starts at 0 needs nothing: zeroes are `FREE` of lap 0 (R1), and publish
+/// nothing (S1).
+pub(crate) fn start_at<M: Memory>(memory: &M, start: u64, one_to_one: bool) {
     if start == 0 {
         return;
     }
     let geometry = memory.geometry();
     for offset in 0..geometry.capacity() {
         let position = start.wrapping_add(offset);
-        memory
-            .word(position)
-            .store(geometry.free(position).0, Ordering::Relaxed);
+        if one_to_one {
+            // S1: nothing is published there.
+            memory.publication(position).store(start, Ordering::Relaxed);
+        } else {
+            let free = geometry.free(position).0;
+            memory.word(position).store(free, Ordering::Relaxed);
+        }
         failpoint!(StartWritten);
     }
     for cell in [
@@ -323,6 +453,7 @@ pub(crate) fn start_at<M: Memory>(memory: &M, start: u64) {
         Cell::Taken,
         Cell::Done,
         Cell::Credit,
+        Cell::Marked,
     ] {
         // Release: the words above come first for an endpoint that reads these
         // hints.
@@ -335,21 +466,40 @@ pub(crate) mod heap {
     //! A ring on the heap, for tests of the protocols in one process.
 
     use super::*;
+    use crate::ring::layout::Arrangement;
+    use crate::ring::spsc::LINE_ROOM;
+    use crate::ring::{Multi, Single};
     use std::alloc::{Layout, alloc_zeroed, dealloc};
 
-    pub(crate) struct HeapRing<T: Message + ?Sized> {
-        view: View<T>,
+    pub(crate) struct HeapRing<T: Message + ?Sized, P: Pairing> {
+        view: View<T, P>,
         layout: Layout,
     }
 
-    impl<T: Message + ?Sized> HeapRing<T> {
+    impl<T: Message + ?Sized, P: Pairing> HeapRing<T, P> {
         /// A ring that begins to count at `start`.
         pub(crate) fn new(capacity: u64, limit: usize, start: u64) -> Self {
-            let slot = match T::FIXED {
-                Some((size, align)) => SlotLayout::of(size, align).unwrap(),
-                None => SlotLayout::of_bytes(limit).unwrap(),
+            let arrangement = match (P::ONE_TO_ONE, T::FIXED) {
+                (false, _) => Arrangement::Slots,
+                (true, Some((0..=LINE_ROOM, _))) => Arrangement::Lines,
+                (true, None) if limit + LENGTH_SIZE <= LINE_ROOM => Arrangement::Lines,
+                (true, _) => Arrangement::Dense,
             };
-            let size = slot.region_size(capacity).unwrap() as usize;
+            Self::arranged(arrangement, capacity, limit, start)
+        }
+
+        /// The same, arranged in this way.
+        pub(crate) fn arranged(
+            arrangement: Arrangement,
+            capacity: u64,
+            limit: usize,
+            start: u64,
+        ) -> Self {
+            let frame = match T::FIXED {
+                Some((size, align)) => Frame::typed(arrangement, size, align, capacity).unwrap(),
+                None => Frame::bytes(arrangement, limit, capacity).unwrap(),
+            };
+            let size = frame.size as usize;
             let layout = Layout::from_size_align(size, 4096).unwrap();
             // SAFETY: V1: the size is not zero.
             let base = unsafe { alloc_zeroed(layout) };
@@ -357,22 +507,17 @@ pub(crate) mod heap {
             // SAFETY: the block is page-aligned, of the right size and lives
             // as long as `self`, which hands out only borrows (V1); the slot is
             // that of `T` (V3).
-            let view = unsafe {
-                View::new(
-                    Block::new(base, Geometry::new(capacity), slot, Fences::Full),
-                    limit,
-                )
-            };
-            start_at(&view, start);
+            let view = unsafe { View::new(Block::new(base, frame, Fences::Full), limit) };
+            start_at(&view, start, P::ONE_TO_ONE);
             HeapRing { view, layout }
         }
 
-        pub(crate) fn view(&self) -> &View<T> {
+        pub(crate) fn view(&self) -> &View<T, P> {
             &self.view
         }
     }
 
-    impl<T: Message + ?Sized> Drop for HeapRing<T> {
+    impl<T: Message + ?Sized, P: Pairing> Drop for HeapRing<T, P> {
         fn drop(&mut self) {
             // SAFETY: V1: allocated in `new` with this very layout.
             unsafe { dealloc(self.view.block.base, self.layout) }
@@ -382,7 +527,7 @@ pub(crate) mod heap {
     #[test]
     fn payloads_of_every_length_survive() {
         let limit = 1000;
-        let ring = HeapRing::<[u8]>::new(2, limit, 0);
+        let ring = HeapRing::<[u8], (Single, Multi)>::new(2, limit, 0);
         for length in 0..=limit {
             let sent: Vec<u8> = (0..length).map(|i| (i * 7 + length) as u8).collect();
             let payload = ring.view().payload(length as u64);
@@ -399,7 +544,7 @@ pub(crate) mod heap {
 
     #[test]
     fn a_hostile_length_is_found_out() {
-        let ring = HeapRing::<[u8]>::new(1, 24, 0);
+        let ring = HeapRing::<[u8], (Single, Multi)>::new(1, 24, 0);
         let payload = ring.view().payload(0);
         payload.set_length(payload.room + 1);
         assert_eq!(payload.length(), Err(payload.room as u64 + 1));

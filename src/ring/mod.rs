@@ -7,7 +7,7 @@
 //!
 //! (Items are `pub` where [`Kind`](crate::Kind) names them; the module is not.)
 //!
-//! The numbered rules (R1 to R21) are those of `docs/protocol.md`.
+//! The numbered rules (R1 to R21, S1 to S20) are those of `docs/protocol.md`.
 
 mod arity;
 #[cfg(not(loom))]
@@ -28,11 +28,12 @@ pub(crate) mod recover;
 pub(crate) mod side;
 pub(crate) mod single;
 pub(crate) mod slot;
+pub(crate) mod spsc;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
 pub(crate) use arity::{Arity, Multi, Single};
 pub(crate) use memory::start_at;
 pub(crate) use side::{
-    Claim, ClaimError, Held, Multiplicity, ReceiveSide, RedeliveryPolicy, SendSide,
+    Claim, ClaimError, Held, Multiplicity, Pairing, ReceiveSide, RedeliveryPolicy, SendSide,
 };

@@ -43,6 +43,22 @@ pub enum OnDeath {
     Discard,
 }
 
+/// How the messages of a ring of one sender and one receiver lie in memory. Rings with
+/// many endpoints on a side have slots, whatever is chosen here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Layout {
+    /// Lines for messages of up to 56 bytes, dense for larger ones.
+    #[default]
+    Auto,
+    /// Lines of 64 bytes hold messages and the word that publishes them: one that is
+    /// waited for costs one cache line. For messages of up to 56 bytes (byte messages: a
+    /// limit of up to 48).
+    Lines,
+    /// Messages lie one after the other, with one word for all of them: more of them pass
+    /// in bulk, and one that is waited for costs two cache lines.
+    Dense,
+}
+
 /// Names for the values of an option, both ways.
 macro_rules! names {
     ($option:ident, $what:literal { $($variant:ident = $name:literal),* }) => {
@@ -78,6 +94,11 @@ names!(FenceMode, "fence mode" {
     Membarrier = "membarrier",
     Fence = "fence"
 });
+names!(Layout, "layout" {
+    Auto = "auto",
+    Lines = "lines",
+    Dense = "dense"
+});
 names!(OnDeath, "policy at a receiver's death" {
     Redeliver = "redeliver",
     Discard = "discard"
@@ -93,6 +114,9 @@ mod tests {
             assert_eq!(value.to_string().parse(), Ok(value));
         }
         for value in FenceMode::ALL {
+            assert_eq!(value.to_string().parse(), Ok(value));
+        }
+        for value in Layout::ALL {
             assert_eq!(value.to_string().parse(), Ok(value));
         }
         for value in OnDeath::ALL {

@@ -12,11 +12,13 @@ use crate::message::Source;
 /// The message area of one slot: moves bytes in and out of shared memory.
 ///
 /// The area starts on an 8-byte boundary and spans whole 8-byte words, of which
-/// `room` bytes are the message's (V1, V3).
+/// `room` bytes are the message's (V1, V3), if `words` says so. Else it is as long as the
+/// message, and starts wherever its size allows.
 pub(crate) struct Payload {
     pub(super) start: *mut u8,
     pub(super) length: Option<*mut u8>,
     pub(super) room: usize,
+    pub(super) words: bool,
 }
 
 /// Up to this many bytes move as relaxed atomic words, which compile to plain
@@ -37,7 +39,11 @@ impl Payload {
     pub(crate) fn store(&self, bytes: &[u8]) {
         let length = bytes.len();
         let bytes = &bytes[..length.min(self.room)];
-        if bytes.len() <= WORDWISE {
+        if !self.words {
+            // SAFETY: as below.
+            unsafe { small_move(bytes.as_ptr(), self.start, bytes.len()) }
+        } else if bytes.len() <= WORDWISE {
+            let bytes = self.store_pairs(bytes);
             let (words, rest) = bytes.as_chunks::<8>();
             // From the end, for the line of the slot word comes last then: a receiver
             // waits at it, and takes it away from a sender that goes on to another.
@@ -74,7 +80,10 @@ impl Payload {
     #[inline(always)]
     unsafe fn load_to(&self, to: *mut u8, length: usize) {
         debug_assert!(length <= self.room);
-        if length <= WORDWISE {
+        if !self.words {
+            // SAFETY: V4: as below.
+            unsafe { small_move(self.start, to, length) }
+        } else if length <= WORDWISE {
             for index in 0..length / 8 {
                 let word = self.load_word(index);
                 // SAFETY: V4: within `length`; unaligned, for `to` may be.
@@ -135,6 +144,33 @@ impl Payload {
             // SAFETY: V1, as in `length`.
             unsafe { store_relaxed(at, length as u64) }
         }
+    }
+
+    /// Stores a message of so many words two at a time, where the processor can. What
+    /// limits a sender is how many stores it may have under way. Returns what is left to
+    /// store, from the front.
+    #[inline(always)]
+    fn store_pairs<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        #[cfg(target_arch = "x86_64")]
+        if bytes.len().is_multiple_of(8) {
+            use core::arch::{asm, x86_64};
+            let (words, _) = bytes.as_chunks::<8>();
+            let (first, pairs) = words.split_at(words.len() % 2);
+            let (pairs, _) = pairs.as_chunks::<2>();
+            for (index, pair) in pairs.iter().enumerate().rev() {
+                let to = self.start.wrapping_add(first.len() * 8 + index * 16);
+                // SAFETY: `pair` is private and has 16 bytes; those from `to` on are
+                // whole words within the room (V1, V3). The store is opaque to the
+                // compiler, and each word of it is stored as one by the processor.
+                unsafe {
+                    let pair = x86_64::_mm_loadu_si128(pair.as_ptr().cast());
+                    asm!("movups [{}], {}", in(reg) to, in(xmm_reg) pair,
+                        options(nostack, preserves_flags));
+                }
+            }
+            return first.as_flattened();
+        }
+        bytes
     }
 
     #[inline(always)]
@@ -198,6 +234,34 @@ unsafe fn store_relaxed(at: *mut u8, word: u64) {
     use core::sync::atomic::{AtomicU64, Ordering};
     // SAFETY: the caller vouches for 8 aligned bytes in the block (V1).
     unsafe { AtomicU64::from_ptr(at.cast()) }.store(word, Ordering::Relaxed)
+}
+
+/// Moves what need not be whole words: the sizes of the small integers by one access each,
+/// as far as they are aligned, and all others as a block.
+///
+/// # Safety
+/// As [`block_move`].
+#[inline(always)]
+unsafe fn small_move(from: *const u8, to: *mut u8, length: usize) {
+    use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
+    macro_rules! as_one {
+        ($atomic:ident) => {{
+            // SAFETY: V4: the caller's contract; both are aligned. Relaxed, as whole words.
+            let (from, to) = unsafe {
+                let from = $atomic::from_ptr(from.cast_mut().cast());
+                (from, $atomic::from_ptr(to.cast()))
+            };
+            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        }};
+    }
+    let both = from.addr() | to.addr();
+    match length {
+        1 => as_one!(AtomicU8),
+        2 if both.is_multiple_of(2) => as_one!(AtomicU16),
+        4 if both.is_multiple_of(4) => as_one!(AtomicU32),
+        // SAFETY: the caller's contract.
+        _ => unsafe { block_move(from, to, length) },
+    }
 }
 
 /// Moves a block in a way that the compiler cannot see into, so that it can

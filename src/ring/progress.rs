@@ -6,6 +6,7 @@ use super::layout::{Cell, RECEIVERS, SENDERS};
 use super::memory::Memory;
 use super::recover;
 use super::slot::{SlotState, SlotWord, before};
+use super::spsc;
 use crate::error::Side;
 use crate::members::MemberId;
 use crate::sys::atomic::Ordering;
@@ -13,16 +14,19 @@ use crate::sys::atomic::Ordering;
 /// How far both sides are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// The first position that no sender has used.
+    /// Positions that senders have used since the ring was made.
     pub sent: u64,
-    /// The first position that no receiver has passed.
+    /// Positions that receivers have passed.
     pub received: u64,
     /// Messages under way.
     pub len: usize,
 }
 
 /// How far both sides are, roughly: others go on meanwhile.
-pub(crate) fn progress<M: Memory>(memory: &M, kind: RingKind) -> Progress {
+pub(crate) fn progress<M: Memory>(memory: &M, kind: RingKind, start: u64) -> Progress {
+    if kind.is_one_to_one() {
+        return spsc::progress::progress(memory, start);
+    }
     // The receivers' first: they never overtake the senders, so the difference errs
     // upwards, where it is clamped. Acquire: pairs with the Release stores of these
     // words, so that the slot words are as far at least.
@@ -34,8 +38,8 @@ pub(crate) fn progress<M: Memory>(memory: &M, kind: RingKind) -> Progress {
         under_way += given_back_before(memory, received);
     }
     Progress {
-        sent,
-        received,
+        sent: sent.wrapping_sub(start),
+        received: received.wrapping_sub(start),
         len: under_way.min(memory.geometry().capacity()) as usize,
     }
 }
@@ -43,6 +47,9 @@ pub(crate) fn progress<M: Memory>(memory: &M, kind: RingKind) -> Progress {
 /// Messages that are in a ring at which no endpoint is at work, exactly; `discards`: what
 /// a single receiver held when it died is none.
 pub(crate) fn messages_left<M: Memory>(memory: &M, kind: RingKind, discards: bool) -> usize {
+    if kind.is_one_to_one() {
+        return spsc::progress::messages_left(memory, discards);
+    }
     // Acquire, all: with what the last endpoints stored before they went.
     let load = |position| SlotWord(memory.word(position).load(Ordering::Acquire));
     let geometry = memory.geometry();
@@ -97,12 +104,11 @@ pub(crate) fn holder<M: Memory>(memory: &M, kind: RingKind, side: Side) -> Optio
 }
 
 /// The first position that no sender has used. Hints lag for as long as no endpoint
-/// comes by, and `sent` lags behind a dead sender: the words know better.
+/// comes by: the words know better.
 fn first_unused<M: Memory>(memory: &M, kind: RingKind) -> u64 {
-    let hint = match (kind.has_many_senders(), kind.has_many_receivers()) {
-        (true, _) => Cell::Tail,
-        (false, true) => Cell::Head,
-        (false, false) => Cell::Sent,
+    let hint = match kind.has_many_senders() {
+        true => Cell::Tail,
+        false => Cell::Head,
     };
     let from = memory.cell(hint).load(Ordering::Acquire);
     first_where(memory, from, |word, ahead| {
@@ -134,8 +140,9 @@ fn first_where<M: Memory>(memory: &M, from: u64, is_it: impl Fn(SlotWord, i64) -
 
 /// The holder of the slot a lap behind the next position to be sent.
 fn holder_before_senders<M: Memory>(memory: &M, kind: RingKind) -> Option<(u64, MemberId)> {
-    if let Some(lease) = single_receiver_holds(memory, kind) {
-        return Some(lease);
+    let lease = single_receiver_holds(memory, kind);
+    if lease.is_some() || kind.is_one_to_one() {
+        return lease;
     }
     let next = first_unused(memory, kind);
     let word = SlotWord(memory.word(next).load(Ordering::Acquire));
@@ -153,6 +160,9 @@ pub(crate) fn single_receiver_holds<M: Memory>(
     if kind.has_many_receivers() {
         return None;
     }
+    if kind.is_one_to_one() {
+        return spsc::progress::receiver_holds(memory);
+    }
     let cell = |cell| memory.cell(cell).load(Ordering::Acquire);
     let (done, taken) = (cell(Cell::Done), cell(Cell::Taken));
     before(done, taken).then_some((done, MemberId(RECEIVERS.first)))
@@ -160,6 +170,9 @@ pub(crate) fn single_receiver_holds<M: Memory>(
 
 /// The holder of the slot of the next position to be received.
 fn holder_before_receivers<M: Memory>(memory: &M, kind: RingKind) -> Option<(u64, MemberId)> {
+    if kind.is_one_to_one() {
+        return None; // nothing shows before it is published
+    }
     let cell = |cell| memory.cell(cell).load(Ordering::Acquire);
     let geometry = memory.geometry();
     if !kind.has_many_senders() {

@@ -5,6 +5,7 @@ use super::memory::Memory;
 use super::slot::SlotWord;
 use crate::error::Corruption;
 use crate::members::MemberId;
+use crate::sys::failpoints::failpoint;
 
 /// A slot that an endpoint holds, as it was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,19 +76,45 @@ pub trait SendSide: Sized + Send {
     fn try_claim_fast<M: Memory>(&mut self, memory: &M) -> Option<u64>;
     /// Shows the message at `position` to receivers.
     fn publish<M: Memory>(&mut self, memory: &M, position: u64);
-    /// `publish` for one of many messages, before `end_batch`.
+    /// Has `write` fill the next positions, and publishes them, as long as there is room,
+    /// `most` of them at most. Says how many. Nothing else happens between two of them
+    /// that memory would show: what is private stays in registers.
     #[inline(always)]
-    fn publish_in_batch<M: Memory>(&mut self, memory: &M, position: u64) {
-        self.publish(memory, position);
+    fn send_run<M: Memory>(
+        &mut self,
+        memory: &M,
+        most: usize,
+        mut write: impl FnMut(u64),
+    ) -> usize {
+        let mut sent = 0;
+        while sent < most {
+            let claimed = match self.try_claim_fast(memory) {
+                Some(position) => Ok(position),
+                None => self.claim(memory),
+            };
+            let Ok(position) = claimed else { break };
+            write(position);
+            failpoint!(Written);
+            self.publish(memory, position);
+            sent += 1;
+        }
+        sent
     }
     /// Gives the position up without a message.
     fn abandon<M: Memory>(&mut self, memory: &M, position: u64);
-    /// Leaves the operation.
+    /// Leaves an operation that published nothing.
     fn end<M: Memory>(&mut self, memory: &M);
-    /// `end` after any number of `publish_in_batch`.
+    /// Leaves an operation that published messages. `false`: the ring was closed
+    /// meanwhile, and [`count_late`](SendSide::count_late) has to be asked.
     #[inline(always)]
-    fn end_batch<M: Memory>(&mut self, memory: &M) {
+    fn complete<M: Memory>(&mut self, memory: &M) -> bool {
         self.end(memory);
+        true
+    }
+    /// How many of the messages that were published, the last ones, came too late: the
+    /// ring ended before them.
+    fn count_late<M: Memory>(&mut self, _memory: &M) -> usize {
+        0
     }
     /// Cheap hint, may be wrong: whether a claim could succeed. Waiting senders check
     /// in full every [`FULL_CHECK_EVERY`](crate::wait::backoff::FULL_CHECK_EVERY) looks
@@ -118,15 +145,23 @@ pub trait ReceiveSide: Sized + Send {
     /// side without a loop or a call. `None`: take the slow path; there is nothing to
     /// undo.
     fn try_claim_fast<M: Memory>(&mut self, memory: &M) -> Option<Claim>;
-    /// Takes the messages that are there, in order, `most` of them at most: where the
-    /// first is, and how many. None: take them one by one.
+    /// Takes the messages that are there, in order and in a row, `most` of them at most:
+    /// where the first is, and how many. None: take them one by one.
     #[inline(always)]
     fn claim_run_fast<M: Memory>(&mut self, _memory: &M, _most: usize) -> (u64, usize) {
         (0, 0)
     }
+    /// Takes back a claim, the last one, that was neither handed out nor released. Only
+    /// where there is one receiver: of its claims nothing shows.
+    fn unclaim<M: Memory>(&mut self, _memory: &M, _claim: Claim) {
+        unreachable!("a claim of one of many receivers shows in its slot");
+    }
     /// After a fast path that found nothing: goes on to where the other receivers are.
     #[inline(always)]
     fn catch_up<M: Memory>(&mut self, _memory: &M) {}
+    /// At the begin of a wait: lets a sender that it has caught up with get ahead.
+    #[inline(always)]
+    fn let_ahead(&mut self) {}
     /// Marks everything claimed as held by the user, where words do not say so.
     #[inline(always)]
     fn hand_out<M: Memory>(&mut self, _memory: &M) {}
@@ -144,6 +179,12 @@ pub trait ReceiveSide: Sized + Send {
         claims: impl Iterator<Item = Claim>,
         policy: RedeliveryPolicy,
     );
+    /// At a closed ring, after the barrier and an attempt that found nothing: fixes where
+    /// the ring ends, if that is left to the receiver. Whether all before it was taken.
+    #[inline(always)]
+    fn fix_end<M: Memory>(&mut self, _memory: &M) -> bool {
+        true
+    }
     /// Whether a message is there.
     fn has_message<M: Memory>(&self, memory: &M) -> bool;
     /// How many messages claims would get now, if nothing else were done meanwhile.
@@ -154,4 +195,14 @@ pub trait ReceiveSide: Sized + Send {
 pub trait Multiplicity: Sized + Send + Sync + 'static {
     /// Many.
     const MULTI: bool;
+}
+
+/// How many endpoints there are on either side.
+pub trait Pairing: 'static {
+    /// One sender, one receiver: a protocol of its own.
+    const ONE_TO_ONE: bool;
+}
+
+impl<S: Multiplicity, R: Multiplicity> Pairing for (S, R) {
+    const ONE_TO_ONE: bool = !S::MULTI && !R::MULTI;
 }

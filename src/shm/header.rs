@@ -112,14 +112,14 @@ impl Description {
 }
 
 /// The option that a field of a header names by its index.
-pub(crate) fn pick<T: Copy>(
+pub(crate) fn pick<T: Copy, const N: usize>(
     field: &'static str,
     found: u32,
-    options: [T; 2],
+    options: [T; N],
 ) -> Result<T, Mismatch> {
     options.get(found as usize).copied().ok_or(Mismatch::Field {
         field,
-        expected: 1,
+        expected: N as u64 - 1,
         found: found.into(),
     })
 }

@@ -3,7 +3,7 @@
 //! tests the 64-bit ones can be watched, access by access.
 
 #[cfg(not(loom))]
-pub(crate) use core::sync::atomic::{AtomicU32, Ordering, fence};
+pub(crate) use core::sync::atomic::{AtomicU8, AtomicU32, Ordering, fence};
 
 #[cfg(not(any(test, loom)))]
 pub(crate) use core::sync::atomic::AtomicU64;
@@ -14,7 +14,7 @@ pub(crate) mod watched;
 pub(crate) use watched::AtomicU64;
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
 /// How the cheap side of a store-then-load race orders the two.
 ///

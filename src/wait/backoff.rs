@@ -49,6 +49,63 @@ impl Contention {
     }
 }
 
+/// Pauses of the one receiver of one sender that has caught up with it.
+///
+/// At the sender's heels a receiver takes each line away from it while it is written, and
+/// both move one message at a time, at the pace of the way between two caches. So a
+/// receiver that waits again after it has received many at once lets the sender get ahead
+/// first. From time to time it tries whether there would be many; less and less often, if
+/// there are not, for then the message that it waits for may be an answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// Where it waited last.
+    mark: u64,
+    /// How many it received between two waits, of late; older ones count for half.
+    heat: u64,
+    /// Waits until the next trial, and how many there were until this one.
+    left: u32,
+    interval: u32,
+}
+
+/// So many messages at once are a stream.
+const STREAM: u64 = 8;
+/// Pauses that let the sender get ahead: as long as it takes a line to come over from a
+/// core that is far.
+const LEAD: u32 = 32;
+/// Waits between two trials, at first and at last.
+const TRIALS: (u32, u32) = (16, 4096);
+
+impl Pace {
+    pub(crate) fn new(position: u64) -> Self {
+        Pace {
+            mark: position,
+            heat: 0,
+            left: TRIALS.0,
+            interval: TRIALS.0,
+        }
+    }
+
+    /// At the begin of a wait at `position`.
+    #[inline]
+    pub(crate) fn let_ahead(&mut self, position: u64) {
+        let received = position.wrapping_sub(self.mark);
+        self.mark = position;
+        self.heat = self.heat / 2 + received.min(STREAM);
+        if self.heat >= STREAM {
+            self.interval = TRIALS.0;
+        } else if self.left > 0 {
+            self.left -= 1;
+            return;
+        } else {
+            self.interval = (self.interval * 2).min(TRIALS.1);
+        }
+        self.left = self.interval;
+        for _ in 0..LEAD {
+            spin_loop();
+        }
+    }
+}
+
 /// The looks of a waiting call before it sleeps.
 pub(crate) struct Looks {
     made: u32,

@@ -113,10 +113,9 @@ fn in_place<T: Load + ?Sized, K: Kind>(
         drop(tx.reserve()?); // given up: receivers pass over it
     }
     let mut grant = tx.reserve()?;
-    grant
-        .write(T::lend(message))
-        .and_then(|()| grant.commit())
-        .map_err(|failure| SendError::Failed((), failure))
+    let written = grant.write(T::lend(message));
+    written.map_err(|failure| SendError::Failed((), failure))?;
+    grant.commit()
 }
 
 /// Receives until the end, which it returns. `note` gets each message's stamp

@@ -154,7 +154,7 @@ fn inherited_guards<K: Kind>() {
         let (mut grant, lease) = guards.take().unwrap();
         assert_eq!(grant.write(9), Err(Failure::Forked));
         assert_eq!(lease.read(), 0, "the memory is not here");
-        assert_eq!(grant.commit(), Err(Failure::Forked));
+        assert_eq!(grant.commit(), Err(SendError::Failed((), Failure::Forked)));
         lease.requeue();
     });
     in_child(|| drop(guards.take()));

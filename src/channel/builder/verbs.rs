@@ -10,6 +10,7 @@ use crate::error::{Mismatch, RingError};
 use crate::message::Message;
 use crate::ring::config::{Config, Expected, MessageKind};
 use crate::ring::kind::Kind;
+use crate::ring::layout::Arrangement;
 use crate::ring::options::FenceMode;
 use crate::ring::start_at;
 use crate::shm::remove::Removal;
@@ -183,7 +184,7 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
     }
 
     fn finish(&self, region: Region, config: Config) -> Ring<T, K> {
-        Ring::from_segment(Segment { region, config }, self.wait_through)
+        Ring::from_segment(Segment::new(region, config), self.wait_through)
     }
 
     /// Is this the ring that was asked for?
@@ -201,7 +202,11 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
     fn check_options(&self, ring: &Ring<T, K>) -> Result<(), RingError> {
         let limit = self.message_limit.filter(|_| T::FIXED.is_none());
         for (what, expected, found) in [
-            ("a ring of capacity", self.capacity, ring.capacity()),
+            (
+                "a ring of capacity",
+                self.rounded_capacity(),
+                ring.capacity(),
+            ),
             ("a ring with the message limit", limit, ring.message_size()),
         ] {
             if let Some(expected) = expected.filter(|expected| *expected != found) {
@@ -214,6 +219,16 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
             }
         }
         Ok(())
+    }
+
+    /// What was asked for, as a ring of this kind holds it. (What cannot be rounded up is
+    /// refused as it is.)
+    fn rounded_capacity(&self) -> Option<usize> {
+        self.capacity.map(|messages| match messages {
+            0 => 0,
+            _ if K::KIND.is_one_to_one() => messages,
+            _ => messages.checked_next_power_of_two().unwrap_or(messages),
+        })
     }
 
     /// What to make, possible and permitted: before anything is made for it.
@@ -240,19 +255,21 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
                 found: format!("{:o}", self.mode),
             });
         }
+        let message = match T::FIXED {
+            Some((size, align)) => MessageKind::Typed { size, align },
+            None => MessageKind::Bytes {
+                limit: self.message_limit.unwrap_or(DEFAULT_LIMIT),
+            },
+        };
         Ok(Config {
             kind: K::KIND,
             wakeups: self.wakeups,
             fences,
             on_death: self.on_death,
             max_deliveries: self.max_deliveries,
-            message: match T::FIXED {
-                Some((size, align)) => MessageKind::Typed { size, align },
-                None => MessageKind::Bytes {
-                    limit: self.message_limit.unwrap_or(DEFAULT_LIMIT),
-                },
-            },
-            capacity: self.capacity.unwrap_or(DEFAULT_CAPACITY) as u64,
+            message,
+            arrangement: Arrangement::of(self.layout, K::KIND, message)?,
+            capacity: self.rounded_capacity().unwrap_or(DEFAULT_CAPACITY) as u64,
             schema: self.schema,
             start: self.start,
         })
@@ -268,5 +285,6 @@ fn unstable(at: RegionPath) -> RingError {
 
 /// Has a fresh region count from where the ring starts.
 fn prepare(region: &Region, config: Config) {
-    start_at(&Segment::block_of(region, &config), config.start);
+    let block = Segment::block_of(region, &config);
+    start_at(&block, config.start, config.kind.is_one_to_one());
 }

@@ -10,7 +10,6 @@ use crate::channel::{ReceiveSideOf, outcome};
 use crate::error::{RecvError, RecvTimeoutError, Side, TryRecvError};
 use crate::message::Message;
 use crate::ring::kind::Kind;
-use crate::ring::memory::Memory;
 use crate::ring::{ClaimError, ReceiveSide, RedeliveryPolicy};
 use crate::sys::failpoints::failpoint;
 
@@ -129,7 +128,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
     /// Claims more messages, `max` in all at most.
     fn lease_more(&mut self, max: usize) {
-        let max = max.min(self.view.geometry().capacity() as usize);
+        let max = max.min(self.capacity());
         while self.leased.len() < max {
             match self.claim_another() {
                 Ok(opened) => self.leased.push(opened.claim, opened.length),

@@ -7,6 +7,7 @@ use crate::channel::outcome;
 use crate::channel::waiting::{Wait, WaitError};
 use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::message::Message;
+use crate::ring::ReceiveSide;
 use crate::ring::kind::OneReceiver;
 
 /// Only where there is one receiver: of many, another may take the message that one
@@ -67,7 +68,7 @@ impl<T: Message + ?Sized, K: OneReceiver> Receiver<T, K> {
     fn peek_within(&mut self, wait: Wait) -> Result<T::Received, WaitError> {
         let opened = self.claim(wait)?;
         let message = T::decode(&opened.payload, opened.length);
-        self.side.unclaim(opened.claim);
+        self.side.unclaim(&self.view, opened.claim);
         Ok(message)
     }
 }

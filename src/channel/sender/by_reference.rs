@@ -72,13 +72,19 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             return Err(error(WaitError::Failed(failure), ()));
         }
         let view = self.view; // a copy, as in `send_within`
-        let position = match self.claim_fast(&view) {
-            Some(position) => position,
-            None => waiting::claim(self, wait).map_err(|cause| error(cause, ()))?,
+        let claimed = match self.claim_fast(&view) {
+            Some(position) => Ok(position),
+            None => waiting::claim(self, wait),
+        };
+        let position = match claimed {
+            Ok(position) => position,
+            Err(cause) => return Err(error(cause, ())),
         };
         view.payload(position).store(bytes);
         failpoint!(Written);
-        self.publish(&view, position);
-        Ok(())
+        match self.publish(&view, position) {
+            true => Ok(()),
+            false => Err(error(self.closed(), ())),
+        }
     }
 }

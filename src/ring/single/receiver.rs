@@ -1,19 +1,17 @@
-//! The one receiver.
-
-use core::marker::PhantomData;
+//! The one receiver beside many senders.
 
 use crate::error::Corruption;
 use crate::members::MemberId;
 use crate::ring::layout::Cell;
 use crate::ring::memory::Memory;
 use crate::ring::recover;
-use crate::ring::side::{Claim, ClaimError, Held, Multiplicity, ReceiveSide, RedeliveryPolicy};
+use crate::ring::side::{Claim, ClaimError, Held, ReceiveSide, RedeliveryPolicy};
 use crate::ring::slot::{SlotState, SlotWord, before};
 use crate::sys::atomic::{Ordering, fence};
 use crate::sys::failpoints::failpoint;
 
-/// The one receiver.
-pub struct SingleReceiver<S> {
+/// The one receiver beside many senders.
+pub struct SingleReceiver {
     /// Next position to look at.
     pub(super) next: u64,
     /// First position not acknowledged: what `done` says.
@@ -22,15 +20,14 @@ pub struct SingleReceiver<S> {
     pub(super) credited: u64,
     /// Publish credit when it would lag by this much.
     pub(super) credit_interval: u64,
-    pub(super) senders: PhantomData<fn() -> S>,
 }
 
-impl<S: Multiplicity> SingleReceiver<S> {
+impl SingleReceiver {
     #[inline(always)]
     fn set_done<M: Memory>(&mut self, memory: &M, done: u64) {
         self.done = done;
         // Release: our reads of the payload come first; pairs with the Acquire
-        // in `find_room` and `MultiSender::is_done_with`.
+        // in `MultiSender::is_done_with`.
         memory.cell(Cell::Done).store(done, Ordering::Release);
         failpoint!(DoneMoved);
         if done.wrapping_sub(self.credited) >= self.credit_interval {
@@ -74,7 +71,7 @@ impl<S: Multiplicity> SingleReceiver<S> {
     }
 }
 
-impl<S: Multiplicity> ReceiveSide for SingleReceiver<S> {
+impl ReceiveSide for SingleReceiver {
     const IN_ORDER: bool = true;
 
     /// R9: what the predecessor was handed and never acknowledged is given
@@ -102,7 +99,6 @@ impl<S: Multiplicity> ReceiveSide for SingleReceiver<S> {
             done,
             credited: done,
             credit_interval: geometry.credit_interval(),
-            senders: PhantomData,
         };
         if policy.redeliver {
             side.give_back(memory, taken, policy);
@@ -139,6 +135,11 @@ impl<S: Multiplicity> ReceiveSide for SingleReceiver<S> {
             count += 1;
         }
         (first, count)
+    }
+
+    fn unclaim<M: Memory>(&mut self, _memory: &M, claim: Claim) {
+        debug_assert_eq!(self.next, claim.position.wrapping_add(1));
+        self.next = claim.position;
     }
 
     #[inline(always)]
@@ -206,14 +207,7 @@ impl<S: Multiplicity> ReceiveSide for SingleReceiver<S> {
     }
 }
 
-impl<S: Multiplicity> SingleReceiver<S> {
-    /// Takes back a claim, the last one, that was neither handed out nor released: of
-    /// that, nothing shows.
-    pub(crate) fn unclaim(&mut self, claim: Claim) {
-        debug_assert_eq!(self.next, claim.position.wrapping_add(1));
-        self.next = claim.position;
-    }
-
+impl SingleReceiver {
     /// Takes the message at `next`, whose word is `word`.
     #[inline(always)]
     fn claim_next(&mut self, word: SlotWord) -> Claim {
@@ -270,7 +264,7 @@ impl<S: Multiplicity> SingleReceiver<S> {
                 }
                 return Err(ClaimError::NotReady);
             }
-            if ahead == 0 && word.state() == SlotState::Claimed && S::MULTI && word.owner().0 != 0 {
+            if ahead == 0 && word.state() == SlotState::Claimed && word.owner().0 != 0 {
                 // R7: never passed over.
                 return Err(ClaimError::Held(Held {
                     position: self.next,

@@ -1,26 +1,20 @@
 //! The private state of the single sides as plain numbers, for tests that stop
 //! an endpoint and go on with it later.
 
-use core::marker::PhantomData;
-
 use super::{SingleReceiver, SingleSender};
 use crate::ring::tests::explore::{Saved, Snapshot};
 
-impl<R> Snapshot for SingleSender<R> {
+impl Snapshot for SingleSender {
     fn save(&self) -> Saved {
-        [self.next, self.limit, 0, 0, 0, 0]
+        [self.next, 0, 0, 0, 0, 0]
     }
 
-    fn load([next, limit, ..]: Saved) -> Self {
-        SingleSender {
-            next,
-            limit,
-            receivers: PhantomData,
-        }
+    fn load([next, ..]: Saved) -> Self {
+        SingleSender { next }
     }
 }
 
-impl<S> Snapshot for SingleReceiver<S> {
+impl Snapshot for SingleReceiver {
     fn save(&self) -> Saved {
         let interval = self.credit_interval;
         [self.next, self.done, self.credited, interval, 0, 0]
@@ -32,7 +26,6 @@ impl<S> Snapshot for SingleReceiver<S> {
             done,
             credited,
             credit_interval,
-            senders: PhantomData,
         }
     }
 }

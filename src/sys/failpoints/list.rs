@@ -24,10 +24,11 @@ failpoints! {
     PidEntered: "The process id is in the table of members.",
     EntryTaken: "The entry of the table of members says that it is in use.",
     ArrivalCounted: "The coming was counted.",
-    SentRecovered: "A successor of a single sender has stored where it goes on.",
     BusyReset: "A successor of a single sender is not inside an operation.",
     TakenLowered: "A successor of a single receiver has given one message back.",
     LostCounted: "A message that is about to be dropped was counted.",
+    AttemptsMarked: "The attempts of what the one receiver of one sender gives back are valid.",
+    AttemptRaised: "It has raised the attempts of one message.",
     TakenRecovered: "A successor of a single receiver holds nothing.",
 
     // Sending.
@@ -36,7 +37,7 @@ failpoints! {
     TailMoved: "Its hint was stored.",
     Written: "The payload was written, wholly.",
     Published: "The message is there.",
-    SentMoved: "A single sender's progress was stored.",
+    SentMoved: "The one sender of one receiver has told how far it is.",
     BusyCleared: "A single sender has left an operation.",
     ClaimAbandoned: "A claim was given up.",
     MessageAnnounced: "Receivers were woken, if any slept.",
@@ -73,6 +74,7 @@ failpoints! {
     // Cloning, closing, detaching.
     Cloned: "An endpoint was cloned.",
     ClosedSet: "The ring is closed, and no waiter was woken yet.",
+    EndFixed: "One sender, one receiver: it is fixed where the ring ends.",
     ClosedFenced: "Every send that began before the closing can be seen.",
     IdUnlocked: "The lock byte was given back.",
     DepartureCounted: "The going was counted.",
