@@ -111,7 +111,8 @@ where
         };
         self.granted.push(first);
         if most > 1 {
-            self.side.claim_more(&self.view, most - 1, &mut self.granted);
+            self.side
+                .claim_more(&self.view, most - 1, &mut self.granted);
         }
         Ok(GrantChunk {
             sender: self,
@@ -256,9 +257,8 @@ where
         let parts = stretches(&self.sender.view, ends, granted.len())?;
         // SAFETY: V5: as in `get_mut`; the messages of a stretch lie one upon another, and
         // no two stretches share one.
-        let [first, second] = parts.map(|(at, count)| unsafe {
-            std::slice::from_raw_parts_mut(at.cast::<T>(), count)
-        });
+        let [first, second] = parts
+            .map(|(at, count)| unsafe { std::slice::from_raw_parts_mut(at.cast::<T>(), count) });
         Some((first, second))
     }
 }
@@ -280,7 +280,9 @@ where
 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = f.debug_struct("GrantChunk");
-        shown.field("len", &self.len()).field("written", &self.written);
+        shown
+            .field("len", &self.len())
+            .field("written", &self.written);
         shown.finish()
     }
 }

@@ -145,8 +145,8 @@ where
         // SAFETY: V5: aligned and in bounds (V1, V3), one upon another; any bytes are a
         // valid `T` (`AnyBitPattern`); that no process writes meanwhile is the caller's
         // word.
-        let [first, second] = parts
-            .map(|(at, count)| unsafe { std::slice::from_raw_parts(at.cast::<T>(), count) });
+        let [first, second] =
+            parts.map(|(at, count)| unsafe { std::slice::from_raw_parts(at.cast::<T>(), count) });
         Some((first, second))
     }
 
