@@ -43,6 +43,8 @@ pub trait Memory {
     /// The one receiver of one sender takes `count` positions from `first` on, and what
     /// lies [`STREAM_AHEAD`] bytes ahead of them is likely to be published already.
     fn will_stream(&self, _first: u64, _count: u64) {}
+    /// The one receiver of one sender waits for the message at `position`.
+    fn will_poll(&self, _position: u64) {}
     /// The one sender will write at `position` next, and will go on; `many`
     /// receivers write to slots, too.
     fn will_write(&self, _position: u64, _many: bool) {}
@@ -362,6 +364,15 @@ impl<T: Message + ?Sized, P: Pairing> Memory for View<T, P> {
         while offset < end {
             fetch::<false>(at.wrapping_add(offset).wrapping_sub(into_line));
             offset += LINE;
+        }
+    }
+
+    #[inline(always)]
+    fn will_poll(&self, position: u64) {
+        // Larger ones are written while they would be fetched.
+        let stride = self.slot().stride;
+        if stride <= LINE {
+            fetch::<false>(self.block.slot_at(position, stride));
         }
     }
 

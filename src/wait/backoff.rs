@@ -65,8 +65,12 @@ pub(crate) struct Pace {
     /// Waits until the next trial, and how many there were until this one.
     left: u32,
     interval: u32,
+    /// Looks in vain of this wait.
+    looks: u32,
 }
 
+/// A wait is long after so many looks in vain: the sender does not stream.
+const LONG_WAIT: u32 = 10;
 /// So many messages at once are a stream.
 const STREAM: u64 = 8;
 /// Pauses that let the sender get ahead: as long as it takes a line to come over from a
@@ -82,12 +86,21 @@ impl Pace {
             heat: 0,
             left: TRIALS.0,
             interval: TRIALS.0,
+            looks: 0,
         }
+    }
+
+    /// At each look in vain: whether there were many already.
+    #[inline(always)]
+    pub(crate) fn is_long_wait(&mut self) -> bool {
+        self.looks = self.looks.wrapping_add(1);
+        self.looks > LONG_WAIT
     }
 
     /// At the begin of a wait at `position`.
     #[inline]
     pub(crate) fn let_ahead(&mut self, position: u64) {
+        self.looks = 0;
         let received = position.wrapping_sub(self.mark);
         self.mark = position;
         self.heat = self.heat / 2 + received.min(STREAM);

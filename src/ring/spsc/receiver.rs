@@ -334,6 +334,15 @@ impl ReceiveSide for SpscReceiver {
         self.pace.let_ahead(self.next);
     }
 
+    /// Dense: a message that is waited for is fetched along with the word that is polled,
+    /// so that both come over together.
+    #[inline(always)]
+    fn catch_up<M: Memory>(&mut self, memory: &M) {
+        if memory.places().is_dense() && self.pace.is_long_wait() {
+            memory.will_poll(self.next);
+        }
+    }
+
     fn unclaim<M: Memory>(&mut self, _memory: &M, claim: Claim) {
         debug_assert_eq!(self.next, claim.position.wrapping_add(1));
         self.go_to(claim.position);
