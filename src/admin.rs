@@ -22,7 +22,7 @@ pub struct Inspection {
     pub kind: RingKind,
     /// What it carries.
     pub message: MessageKind,
-    /// Slots.
+    /// The most messages that the ring holds.
     pub capacity: usize,
     /// The user's tag.
     pub schema: u64,

@@ -50,11 +50,24 @@
 //!   by [`Receiver::recv_into`].
 //! * Waiting: [`WaitStrategy`] of an endpoint, [`Wakeups`] and [`FenceMode`] of a ring.
 //!
+//! # Capacity and layout
+//!
+//! A ring of one sender and one receiver holds exactly as many messages as were asked for.
+//! Of the other kinds the capacity is rounded up to a power of two; [`Ring::capacity`] tells.
+//!
+//! How the messages of a ring of one sender and one receiver lie in memory is its maker's
+//! choice ([`Layout`], [`RingBuilder::layout`]). In *lines*, a cache line holds several
+//! messages of up to 56 bytes and the word that publishes them, so that a message that is
+//! waited for costs one cache line. *Dense* messages lie one after the other, with one word
+//! for all: batches of small ones (of 8 bytes, say) pass faster, and a message that is waited
+//! for costs a second cache line. By default what fits into a line lies in lines. Rings with many endpoints
+//! on a side have slots, each with a word of its own.
+//!
 //! # When a process dies
 //!
 //! Every endpoint holds a lock that the kernel drops when its process dies,
 //! however that happens, and at no other time. If a process dies, its peers find that
-//! lock free and recover the slots it held. No time-out decides anything: a process
+//! lock free and recover what it held. No time-out decides anything: a process
 //! that is stopped keeps what it has.
 //!
 //! * What [`Sender::send`] returned `Ok` for is in the ring, and stays there when
@@ -63,7 +76,8 @@
 //!   caller die with the message. A [`Lease`] is acknowledged when it is released,
 //!   and only then: at least once. Dropped by a panic or a `?`, or by the death of the
 //!   process, it gives the message back. See [`OnDeath`].
-//! * [`Ring::close`] is final: receivers drain the ring and then see `Closed`.
+//! * [`Ring::close`] is final: receivers drain the ring and then see `Closed`. A send that
+//!   overlaps it is `Ok`, and will be received, or fails, and never will be.
 //!   `Disconnected` means that every peer that this endpoint saw since it attached has
 //!   detached or died. An endpoint that has seen none waits. The call works again when
 //!   one attaches.

@@ -44,7 +44,8 @@ pub struct Opening {
     )]
     kind: Option<RingKind>,
 
-    /// Make a ring that holds so many messages, a power of two [default: 256]
+    /// Make a ring that holds so many messages [default: 256]; with many endpoints on a side it
+    /// is rounded up to a power of two
     #[arg(long, value_name = "N", help_heading = "Ring")]
     capacity: Option<usize>,
 

@@ -202,7 +202,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         self.receive_many(wait, messages, max)
     }
 
-    /// At most as many as there are slots: more were not there when it began, and
+    /// At most as many as the capacity: more were not there when it began, and
     /// a hostile sender must not decide when it ends.
     pub(super) fn receive_many(
         &mut self,

@@ -218,8 +218,9 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
         self
     }
 
-    /// How messages lie in memory, with one sender and one receiver. Default
-    /// [`Layout::Auto`]. A ring that stands has the layout of its maker.
+    /// How messages lie in memory, with one sender and one receiver: see
+    /// [capacity and layout](crate#capacity-and-layout). Default [`Layout::Auto`]. A ring that
+    /// stands has the layout of its maker. Ignored where a side may have many endpoints.
     ///
     /// ```
     /// use memring::{Layout, Ring, Spsc};

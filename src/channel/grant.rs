@@ -14,16 +14,16 @@ use crate::ring::kind::Kind;
 use crate::ring::payload::Payload;
 use crate::sys::failpoints::failpoint;
 
-/// A slot that is this sender's to write to, from [`Sender::reserve`].
+/// The place of a message that is this sender's to write to, from [`Sender::reserve`].
 ///
 /// [`commit`](Grant::commit) sends the message; dropping the grant gives the
-/// position up, and receivers pass it. A grant that is leaked
+/// position up: with one sender the next message takes it, with many receivers pass it. A grant that is leaked
 /// (`mem::forget`) is given up at the sender's next call or at its drop.
 ///
 /// With many senders, a position that is given up is used up: until receivers
 /// have passed it, the ring may be full with one message less.
 ///
-/// The slot holds what an earlier message left there: a typed message is that,
+/// It holds what an earlier message left there: a typed message is that,
 /// until it is written (any bytes are a valid `T`); a byte message begins with
 /// length 0.
 #[must_use = "a grant that is dropped sends nothing; call `commit`"]
@@ -35,7 +35,7 @@ pub struct Grant<'s, T: Message + ?Sized, K: Kind> {
 }
 
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
-    /// Claims a slot to write a message in place, if there is room now.
+    /// Claims a place to write a message to where it will lie, if there is room now.
     ///
     /// While the grant lives, its position is this sender's: with many
     /// senders, receivers wait at it. Dropped without
@@ -117,7 +117,7 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
     ///
     /// # Errors
     /// [`Failure::TooLong`] if it does not fit: nothing is written.
-    /// [`Failure::Forked`] in a forked child, where the slot is not mapped.
+    /// [`Failure::Forked`] in a forked child, where the memory is not mapped.
     #[inline]
     pub fn write(&mut self, message: T::Sent<'_>) -> Result<(), Failure> {
         self.write_bytes(T::encode(&message))
@@ -197,7 +197,7 @@ where
     ///
     /// # Safety
     /// Peers cooperate: while the reference lives, no other process writes to
-    /// this slot, which a process that keeps to this crate's rules never does.
+    /// this place, which a process that keeps to this crate's rules never does.
     #[inline]
     pub unsafe fn as_mut(&mut self) -> &mut T {
         // SAFETY: V5: aligned and in bounds (V1, V3); any bytes are a valid `T`
@@ -229,7 +229,7 @@ impl<K: Kind> Grant<'_, [u8], K> {
     ///
     /// # Safety
     /// Peers cooperate: while the reference lives, no other process writes to
-    /// this slot, which a process that keeps to this crate's rules never does.
+    /// this place, which a process that keeps to this crate's rules never does.
     #[inline]
     pub unsafe fn as_mut(&mut self) -> &mut [u8] {
         // SAFETY: V5: in bounds (V1, V3), and always initialised, being mapped;

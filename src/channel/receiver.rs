@@ -171,7 +171,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         !self.connection.is_usable() || !self.side.has_message(&self.view)
     }
 
-    /// Slots of the ring.
+    /// The most messages that the ring holds; see [`Ring::capacity`].
     pub fn capacity(&self) -> usize {
         self.ring.capacity()
     }

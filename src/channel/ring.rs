@@ -62,7 +62,8 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     }
 
     /// Closes the ring for good: sends end at once, receivers drain what was
-    /// sent and then see `Closed`. Closing again does nothing.
+    /// sent and then see `Closed`. Closing again does nothing. A send that overlaps the
+    /// close is `Ok`, and will be received, or fails, and never will be.
     ///
     /// Takes 10 to 30 milliseconds: it makes sure that every send is seen that had begun,
     /// so that no receiver has to. Until it is done receivers report no end: a
@@ -110,12 +111,14 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         self.len() == 0
     }
 
-    /// Slots.
+    /// The most messages that the ring holds: what was asked for, exactly where there is one
+    /// sender and one receiver, else rounded up to a power of two.
     pub fn capacity(&self) -> usize {
         self.segment.config.capacity as usize
     }
 
-    /// How messages lie in memory; `None` where one side has many endpoints: in slots.
+    /// How messages lie in memory: [`Layout::Lines`] or [`Layout::Dense`]. `None` where a
+    /// side may have many endpoints: there they lie in slots.
     pub fn layout(&self) -> Option<Layout> {
         self.segment.config.layout()
     }

@@ -22,7 +22,7 @@ use crate::wait::parker::Parker;
 
 /// A region with a ring in it.
 ///
-/// S2: the region is as long as `config` says; it was checked against its header.
+/// V7: the region is as long as `config` says; it was checked against its header.
 pub(crate) struct Segment {
     pub(crate) region: Region,
     pub(crate) config: Config,
@@ -55,7 +55,7 @@ impl Segment {
     }
 
     fn block_in(region: &Region, frame: Frame, config: &Config) -> Block {
-        // SAFETY: V1 by S1 and S2; a mapping begins on a page boundary.
+        // SAFETY: V1 by V6 and V7; a mapping begins on a page boundary.
         unsafe { Block::new(region.base().as_ptr(), frame, config.fences) }
     }
 

@@ -223,7 +223,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         self.ring.is_empty()
     }
 
-    /// Slots of the ring.
+    /// The most messages that the ring holds; see [`Ring::capacity`].
     pub fn capacity(&self) -> usize {
         self.ring.capacity()
     }

@@ -19,7 +19,7 @@ use crate::sys::atomic::Ordering;
 pub struct Stats {
     /// Messages under way, roughly; never more than `capacity`.
     pub len: usize,
-    /// Slots.
+    /// The most messages that the ring holds.
     pub capacity: usize,
     /// Positions that senders have used since the ring was made: messages, and
     /// claims that were given up.

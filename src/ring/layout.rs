@@ -156,7 +156,7 @@ impl Side {
 
 /// The widest alignment of a message: a page.
 pub(crate) const MAX_ALIGN: usize = 4096;
-/// The most slots that a ring may have.
+/// The largest capacity of a ring.
 pub(crate) const MAX_CAPACITY: u64 = 1 << 31;
 /// A byte message's length goes before its bytes.
 pub(crate) const LENGTH_SIZE: usize = 8;

@@ -43,8 +43,9 @@ pub enum OnDeath {
     Discard,
 }
 
-/// How the messages of a ring of one sender and one receiver lie in memory. Rings with
-/// many endpoints on a side have slots, whatever is chosen here.
+/// How the messages of a ring of one sender and one receiver lie in memory: see
+/// [capacity and layout](crate#capacity-and-layout). Rings with many endpoints on a side have
+/// slots, whatever is chosen here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Layout {
     /// Lines for messages of up to 56 bytes, dense for larger ones.
@@ -54,8 +55,8 @@ pub enum Layout {
     /// waited for costs one cache line. For messages of up to 56 bytes (byte messages: a
     /// limit of up to 48).
     Lines,
-    /// Messages lie one after the other, with one word for all of them: more of them pass
-    /// in bulk, and one that is waited for costs two cache lines.
+    /// Messages lie one after the other, with one word for all of them: batches of small
+    /// ones pass faster, and one that is waited for costs a second cache line.
     Dense,
 }
 

@@ -57,7 +57,7 @@ const CORRUPTED: u32 = 2;
 
 /// An open region of shared memory.
 ///
-/// S1: the mapping lives as long as `self`, begins on a page boundary, and is as
+/// V6: the mapping lives as long as `self`, begins on a page boundary, and is as
 /// long as `size` says, which is at least [`DATA_OFFSET`](super::layout::DATA_OFFSET);
 /// the description is private and was checked against the file.
 pub(crate) struct Region {
@@ -101,7 +101,7 @@ impl Region {
             .as_fd()
             .and_then(|fd| map(fd, size))
             .map_err(os("map"))?;
-        debug_assert_eq!(mapping.len(), size, "S1");
+        debug_assert_eq!(mapping.len(), size, "V6");
         let share = share
             .map(SharedFd::new)
             .transpose()
@@ -187,14 +187,14 @@ impl Region {
     /// The word that members of the role of this index sleep on.
     pub(crate) fn wait_word(&self, role: usize) -> &AtomicU32 {
         let offset = wait_word_offset(role);
-        // SAFETY: S1: below the data, so in bounds, and 4-aligned; this word is
+        // SAFETY: V6: below the data, so in bounds, and 4-aligned; this word is
         // only ever a 32-bit atomic.
         unsafe { self.base().add(offset).cast::<AtomicU32>().as_ref() }
     }
 
     fn word(&self, offset: usize) -> &AtomicU64 {
         debug_assert!(offset.is_multiple_of(8));
-        // SAFETY: S1: the offsets are those of words below the data, so in bounds,
+        // SAFETY: V6: the offsets are those of words below the data, so in bounds,
         // and multiples of 8; these words are only ever 64-bit atomics.
         unsafe { self.base().add(offset).cast::<AtomicU64>().as_ref() }
     }

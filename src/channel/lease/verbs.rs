@@ -114,7 +114,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             .map_err(outcome::recv_timeout)
     }
 
-    /// At most as many as there are slots, as in [`Receiver::receive_batch`].
+    /// At most as many as the capacity, as in [`Receiver::receive_batch`].
     #[inline(always)]
     pub(in crate::channel) fn lease_within(
         &mut self,

@@ -3,5 +3,6 @@
 //! (Offsets and encodings are pinned in `src/shm/layout/tests.rs`, `src/ring/layout/tests.rs` and
 //! `src/ring/slot.rs`.)
 
+mod one_to_one;
 mod reader;
 mod samples;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use memring::{Kind, Mpmc, Peer, Ring, Side};
+use memring::{Kind, Mpmc, Peer, Ring, RingKind, Side, Spsc, Stats, TryRecvError};
 use memring_testkit::for_each_kind;
 use memring_testkit::format::*;
 use memring_testkit::holders::{Scene, put};
@@ -15,6 +15,7 @@ use memring_testkit::loads::Line;
 use memring_testkit::programs::{Finished, Running};
 use memring_testkit::text::skipped;
 
+use super::one_to_one::{Case, cases};
 use super::samples::Sample;
 
 /// Runs the reader; `None` if there is no Python, which is said once.
@@ -78,10 +79,15 @@ fn rings_in_use_with_the_living_and_the_dead<K: Kind>() {
     let value = |name| values(&found, name)[0];
     assert_eq!(value("kind"), K::KIND.to_string());
     assert_eq!(value("message"), "64 bytes, aligned to 8");
-    assert_eq!(value("capacity"), "8 slots of 72 bytes");
+    let one_to_one = K::KIND == RingKind::Spsc;
+    let (capacity, data) = match one_to_one {
+        true => ("8 messages, dense, 8 places of 64 bytes", 8 * 64 + 8),
+        false => ("8 slots of 72 bytes", 8 * 72),
+    };
+    assert_eq!(value("capacity"), capacity);
     assert_eq!(value("schema"), "0xabc");
     assert_eq!(value("start"), (1u64 << 40).to_string());
-    assert_eq!(value("file"), format!("{} bytes", SLOTS + 8 * 72));
+    assert_eq!(value("file"), format!("{} bytes", SLOTS + data));
     assert_eq!((value("in use"), value("closed")), ("yes", "no"));
     for (name, number) in [
         ("sent", stats.sent),
@@ -97,7 +103,26 @@ fn rings_in_use_with_the_living_and_the_dead<K: Kind>() {
     assert_eq!((expected.len(), values(&found, "member").len()), (2, 2));
     assert_eq!(values(&found, "member"), expected);
     assert!(expected.iter().all(|line| line.ends_with("alive")));
-    let slots = values(&found, "slot");
+    if one_to_one {
+        let there = values(&found, "in the ring");
+        assert_eq!(there.len(), 6);
+        let first = format!("{} redeliveries 0 bytes 64: ", 1u64 << 40);
+        assert!(there[0].starts_with(&first), "{}", there[0]);
+    } else {
+        has_slots::<K>(&values(&found, "slot"), &stats);
+    }
+    lease.release();
+    ring.close().expect("close");
+    drop((tx, rx));
+    let found = rows(&path).expect("as before");
+    assert_eq!(values(&found, "closed"), ["yes"]);
+    assert!(values(&found, "member").is_empty());
+}
+
+for_each_kind!(rings_in_use_with_the_living_and_the_dead);
+
+/// Eight slots, of which a receiver holds the first two and four are to be received.
+fn has_slots<K: Kind>(slots: &[&str], stats: &Stats) {
     assert_eq!(slots.len(), 8);
     let lap = (1u64 << 40) / 8;
     let state = if K::KIND.has_many_receivers() {
@@ -111,15 +136,104 @@ fn rings_in_use_with_the_living_and_the_dead<K: Kind>() {
         format!("5 lap {lap} PUBLISHED redeliveries 0 owner 0")
     );
     assert_eq!(slots[7], format!("7 lap {lap} FREE redeliveries 0 owner 0"));
-    lease.release();
-    ring.close().expect("close");
-    drop((tx, rx));
-    let found = rows(&path).expect("as before");
-    assert_eq!(values(&found, "closed"), ["yes"]);
-    assert!(values(&found, "member").is_empty());
 }
 
-for_each_kind!(rings_in_use_with_the_living_and_the_dead);
+/// What it says of the messages that are in a ring.
+fn left(case: &Case) -> Vec<String> {
+    let messages = case.left.iter().map(|(at, redeliveries, bytes)| {
+        let shown = bytes.iter().take(32).map(|byte| format!("{byte:02x}"));
+        let more = if bytes.len() > 32 { "..." } else { "" };
+        let text = shown.collect::<String>() + more;
+        format!(
+            "{at} redeliveries {redeliveries} bytes {}: {text}",
+            bytes.len()
+        )
+    });
+    // Without the space at its end, where there are no bytes.
+    messages.map(|row| row.trim_end().to_string()).collect()
+}
+
+#[test]
+fn samples_of_one_sender_and_one_receiver() {
+    if cfg!(target_endian = "big") {
+        return; // the samples are of the other sort
+    }
+    for case in cases() {
+        let Some(found) = rows(&Sample::of(case.name, FORMAT).path()) else {
+            return;
+        };
+        let value = |name| values(&found, name)[0];
+        let capacity = format!("{} messages, {}", case.capacity, case.places);
+        for (name, expected) in [
+            ("kind", "spsc".to_string()),
+            ("capacity", capacity),
+            ("file", format!("{} bytes", case.file_size)),
+            ("sent", case.sent.to_string()),
+            ("received", case.received.to_string()),
+            ("length", case.left.len().to_string()),
+            ("redelivered", case.redelivered.to_string()),
+        ] {
+            assert_eq!(value(name), expected, "{name} of {}", case.name);
+        }
+        let words = case.words.iter().enumerate();
+        let lines: Vec<_> = words
+            .map(|(at, word)| format!("{at} word {word}"))
+            .collect();
+        assert_eq!(values(&found, "line"), lines, "{}", case.name);
+        assert_eq!(values(&found, "in the ring"), left(&case), "{}", case.name);
+    }
+}
+
+/// `sent` of lines is a hint: one that lies is passed over, by the reader and by us.
+#[test]
+fn a_hint_that_lies_is_not_believed() {
+    if cfg!(target_endian = "big") {
+        return; // as above
+    }
+    for hint in [1 << 40, u64::MAX, 0, 24] {
+        let sample = Sample::of("sevens", FORMAT);
+        let file = File::options().write(true).open(sample.path()).unwrap();
+        file.write_all_at(&u64::to_le_bytes(hint), SENT).unwrap();
+        let stats = memring::inspect(sample.name()).unwrap().stats;
+        assert_eq!((stats.len, stats.sent), (10, 15), "{hint}");
+        let Some(found) = rows(&sample.path()) else {
+            return;
+        };
+        assert_eq!(values(&found, "length"), ["10"], "{hint}");
+        assert_eq!(values(&found, "sent"), ["15"], "{hint}");
+    }
+}
+
+/// What was published after the end was fixed is in no ring, for the reader and for us.
+#[test]
+fn messages_beyond_the_end_do_not_count() {
+    if cfg!(target_endian = "big") {
+        return; // as above
+    }
+    // Positions, and how many messages come before them.
+    for (end, messages) in [(5, 0), (6, 1), (7, 2), (8, 2), (12, 6), (17, 10), (40, 10)] {
+        let sample = Sample::of("sevens", FORMAT);
+        let file = File::options().write(true).open(sample.path()).unwrap();
+        for (cell, value) in [(CLOSED, 2), (FINAL, end << 1 | 1)] {
+            file.write_all_at(&u64::to_le_bytes(value), cell).unwrap();
+        }
+        let stats = memring::inspect(sample.name()).unwrap().stats;
+        assert_eq!((stats.len, stats.sent), (messages, 5 + messages as u64));
+        let Some(found) = rows(&sample.path()) else {
+            return;
+        };
+        assert_eq!(values(&found, "length"), [messages.to_string()], "{end}");
+        assert_eq!(values(&found, "in the ring").len(), messages, "{end}");
+        let ring = Ring::<u64, Spsc>::open(sample.name()).unwrap();
+        let mut rx = ring.receiver().unwrap();
+        for _ in 0..messages {
+            rx.try_recv().unwrap();
+        }
+        if end <= 17 {
+            assert_eq!(rx.try_recv(), Err(TryRecvError::Closed), "{end}");
+        }
+    }
+}
 
 #[test]
 fn the_dead_are_told_from_the_living() {
@@ -169,7 +283,7 @@ fn arbitrary_bytes_end_in_one_line() {
         return; // the samples are of the other sort
     }
     let long = u64::MAX.to_le_bytes();
-    let cases: [(u64, &[u8], &[&str]); 27] = [
+    let cases: [(u64, &[u8], &[&str]); 29] = [
         (0, b"Memring", &["magic", "expected b'memring"]),
         (VERSION, &[1], &["format version", "expected 3, found 1"]),
         (
@@ -198,6 +312,8 @@ fn arbitrary_bytes_end_in_one_line() {
             &["max_deliveries", "expected 1 to 15"],
         ),
         (SHAPE, &[9], &["shape", "found 9"]),
+        (ARRANGEMENT, &[1], &["arrangement", "found 1"]),
+        (ARRANGEMENT, &[3], &["arrangement", "found 3"]),
         (CAPACITY, &[3], &["capacity", "power of two"]),
         (CAPACITY, &long, &["capacity", "power of two"]),
         (CAPACITY, &[64], &["total_size"]),
@@ -213,6 +329,43 @@ fn arbitrary_bytes_end_in_one_line() {
     ];
     for (offset, bytes, words) in cases {
         let sample = Sample::of("numbers", FORMAT);
+        let file = File::options().write(true).open(sample.path()).unwrap();
+        file.write_all_at(bytes, offset).unwrap();
+        refused(&sample.path(), words);
+    }
+    let word = SLOTS + 56;
+    let cases: [(&str, u64, &[u8], &[&str]); 16] = [
+        ("sevens", KIND, &[1], &["arrangement", "found 1"]),
+        ("sevens", ARRANGEMENT, &[0], &["arrangement", "found 0"]),
+        ("ones", ARRANGEMENT, &[2], &["total_size"]),
+        ("dense", ARRANGEMENT, &[1], &["message size", "up to 56"]),
+        ("sevens", CAPACITY, &[0], &["capacity", "1 to 2^31"]),
+        ("sevens", CAPACITY, &long, &["capacity", "1 to 2^31"]),
+        ("sevens", CAPACITY, &[15], &["total_size"]),
+        ("sevens", MESSAGE_SIZE, &[16], &["stride"]),
+        ("sevens", MESSAGE_ALIGN, &[3], &["message_align"]),
+        ("fives", STRIDE, &[8], &["stride", "expected 5"]),
+        (
+            "sevens",
+            TOTAL_SIZE,
+            &long,
+            &["total_size", "expected 20624"],
+        ),
+        // At the place that holds no message, and of another line.
+        ("sevens", word, &[24], &["line 0", "found 24"]),
+        ("sevens", word, &[9], &["line 0", "found 9"]),
+        ("threes", word, &long, &["line 0", "one past"]),
+        ("ended", FINAL, &[4], &["final", "0x4"]),
+        // The length of the message at position 2.
+        (
+            "byte_lines",
+            SLOTS + 2 * 16,
+            &[9],
+            &["message 2", "9 bytes", "at most 8"],
+        ),
+    ];
+    for (name, offset, bytes, words) in cases {
+        let sample = Sample::of(name, FORMAT);
         let file = File::options().write(true).open(sample.path()).unwrap();
         file.write_all_at(bytes, offset).unwrap();
         refused(&sample.path(), words);

@@ -1,6 +1,6 @@
 //! Files whose bytes are wrong.
 
-use memring::{Mismatch, Mpmc, Mpsc, Ring, Spmc, Spsc};
+use memring::{Kind, Message, Mismatch, Mpmc, Mpsc, Ring, RingKind, Spmc, Spsc};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -23,9 +23,14 @@ fn with_u32(offset: u64, value: u32) -> Mismatch {
 
 /// A ring of `u64` with one 8-byte field overwritten.
 fn with_u64(offset: u64, value: u64) -> Mismatch {
-    let place = ring();
+    with_u64_of::<Spsc>(offset, value)
+}
+
+/// The same of another kind.
+fn with_u64_of<K: Kind>(offset: u64, value: u64) -> Mismatch {
+    let place = Place::with::<u64, K>();
     place.patch(offset, &value.to_ne_bytes());
-    refused::<u64, Spsc>(&place)
+    refused::<u64, K>(&place)
 }
 
 #[test]
@@ -233,8 +238,7 @@ fn another_schema() {
 
 #[test]
 fn a_capacity_that_cannot_be() {
-    for capacity in [0, 3, 6, (1 << 31) + 1, 1 << 32, u64::MAX] {
-        let mismatch = with_u64(CAPACITY, capacity);
+    let cannot_be = |mismatch: Mismatch, capacity: u64| {
         let expected = Mismatch::Capacity {
             max: 1 << 31,
             found: capacity,
@@ -244,20 +248,69 @@ fn a_capacity_that_cannot_be() {
             &mismatch,
             &[&capacity.to_string(), "power of two", "2147483648"],
         );
+    };
+    for capacity in [0, (1 << 31) + 1, 1 << 32, u64::MAX] {
+        cannot_be(with_u64(CAPACITY, capacity), capacity);
+        cannot_be(with_u64_of::<Mpmc>(CAPACITY, capacity), capacity);
+    }
+    // With one sender and one receiver any capacity up to the limit can be.
+    for capacity in [3, 6] {
+        cannot_be(with_u64_of::<Mpmc>(CAPACITY, capacity), capacity);
+        cannot_be(with_u64_of::<Mpsc>(CAPACITY, capacity), capacity);
+        cannot_be(with_u64_of::<Spmc>(CAPACITY, capacity), capacity);
     }
 }
 
 #[test]
 fn a_capacity_that_does_not_fit_the_file() {
-    // A power of two, but the total does not follow from it.
-    let mismatch = with_u64(CAPACITY, 1 << 31);
-    assert!(matches!(
-        mismatch,
-        Mismatch::Field {
-            field: "total size",
-            ..
-        }
-    ));
+    // Possible, but the total does not follow from it. (A line holds 7: so would it from 5.)
+    for mismatch in [
+        with_u64(CAPACITY, 1 << 31),
+        with_u64(CAPACITY, 8),
+        with_u64_of::<Mpmc>(CAPACITY, 1 << 31),
+        with_u64_of::<Mpmc>(CAPACITY, 8),
+    ] {
+        let is_it = matches!(
+            mismatch,
+            Mismatch::Field {
+                field: "total size",
+                ..
+            }
+        );
+        assert!(is_it, "{mismatch}");
+    }
+}
+
+#[test]
+fn an_arrangement_that_cannot_be() {
+    fn with<T: Message + ?Sized, K: Kind>(place: &Place, arrangement: u32) -> Mismatch {
+        place.patch(ARRANGEMENT, &arrangement.to_ne_bytes());
+        refused::<T, K>(place)
+    }
+    // Slots where there is one endpoint on either side, and none where there are many.
+    for (mismatch, found) in [
+        (with::<u64, Spsc>(&ring(), 0), 0),
+        (with::<u64, Spsc>(&ring(), 3), 3),
+        (with::<u64, Mpsc>(&Place::with::<u64, Mpsc>(), 1), 1),
+        (with::<u64, Spmc>(&Place::with::<u64, Spmc>(), 2), 2),
+        (with::<[u8], Mpmc>(&Place::with::<[u8], Mpmc>(), 1), 1),
+    ] {
+        says(&mismatch, &["arrangement", "damaged"]);
+        let is_it = matches!(
+            mismatch,
+            Mismatch::Field { field: "arrangement", found: other, .. } if other == found
+        );
+        assert!(is_it, "{mismatch}");
+    }
+    // Other lines than the file has, and lines that do not hold the message.
+    let mismatch = with::<u64, Spsc>(&ring(), 2);
+    says(&mismatch, &["total size"]);
+    let large = Place::with::<[u64; 8], Spsc>();
+    let mismatch = with::<[u64; 8], Spsc>(&large, 1);
+    says(&mismatch, &["damaged"]);
+    let large = Place::with::<[u8], Spsc>();
+    let mismatch = with::<[u8], Spsc>(&large, 1);
+    says(&mismatch, &["damaged"]);
 }
 
 #[test]
@@ -270,7 +323,7 @@ fn damaged_fields() {
         (MAX_DELIVERIES, "limit of deliveries"),
         (SHAPE, "message shape"),
         (RESERVED, "reserved"),
-        (RING_RESERVED, "reserved"),
+        (ARRANGEMENT, "arrangement"),
     ] {
         for value in [99, u32::MAX] {
             let mismatch = with_u32(offset, value);
@@ -338,28 +391,51 @@ fn open_as_anything(place: &Place) {
         use_it(&ring);
     }
     if let Ok(ring) = Ring::<[u8], Spmc>::open(place.name()) {
-        assert!(ring.capacity().is_power_of_two());
-        if let (Ok(mut sender), Ok(mut receiver)) = (ring.sender(), ring.receiver()) {
-            let _ = sender.try_send(b"x");
-            let _ = receiver.try_recv();
-        }
+        use_bytes(&ring);
+    }
+    if let Ok(ring) = Ring::<[u8], Spsc>::open(place.name()) {
+        use_bytes(&ring);
     }
 }
 
-fn use_it<K: memring::Kind>(ring: &Ring<u64, K>) {
-    assert!(ring.capacity().is_power_of_two());
+fn use_it<K: Kind>(ring: &Ring<u64, K>) {
+    can_be(ring);
     if let (Ok(mut sender), Ok(mut receiver)) = (ring.sender(), ring.receiver()) {
         let _ = sender.try_send(1);
         let _ = receiver.try_recv();
     }
 }
 
+fn use_bytes<K: Kind>(ring: &Ring<[u8], K>) {
+    can_be(ring);
+    if let (Ok(mut sender), Ok(mut receiver)) = (ring.sender(), ring.receiver()) {
+        let _ = sender.try_send(b"x");
+        let _ = receiver.try_recv();
+    }
+}
+
+fn can_be<T: Message + ?Sized, K: Kind>(ring: &Ring<T, K>) {
+    let capacity = ring.capacity();
+    assert!((1..=1 << 31).contains(&capacity));
+    assert!(K::KIND == RingKind::Spsc || capacity.is_power_of_two());
+    assert_eq!(ring.layout().is_some(), K::KIND == RingKind::Spsc);
+}
+
 #[test]
 fn any_header_opens_or_is_refused() {
-    let place = ring();
-    let whole = std::fs::read(&place.path).unwrap();
+    // Lines, dense messages, and slots.
+    let places = [
+        ring(),
+        Place::with::<[u8], Spsc>(),
+        Place::with::<u64, Mpmc>(),
+        Place::with::<[u8], Spmc>(),
+    ];
+    let whole = places
+        .each_ref()
+        .map(|place| std::fs::read(&place.path).unwrap());
     let field = prop_oneof![
         Just(VERSION),
+        Just(KIND),
         Just(CAPACITY),
         Just(MESSAGE_SIZE),
         Just(SCHEMA),
@@ -373,19 +449,20 @@ fn any_header_opens_or_is_refused() {
         ((2..HEADERS / 8).prop_map(|at| at * 8), any::<u64>())
             .prop_map(|(at, value)| (at, value.to_ne_bytes().to_vec())),
     ];
-    let patches = proptest::collection::vec(bytes, 1..4);
+    let patches = (0..places.len(), proptest::collection::vec(bytes, 1..4));
     let config = Config {
         cases: 2000,
         failure_persistence: None,
         ..Config::default()
     };
-    let run = TestRunner::new(config).run(&patches, |patches| {
+    let run = TestRunner::new(config).run(&patches, |(which, patches)| {
+        let place = &places[which];
         // The same file each time, so that what was done to it does not last.
-        place.patch(0, &whole);
+        place.patch(0, &whole[which]);
         for (at, bytes) in patches {
             place.patch(at, &bytes);
         }
-        open_as_anything(&place);
+        open_as_anything(place);
         Ok(())
     });
     run.unwrap_or_else(|error| panic!("{error}"));
