@@ -263,9 +263,11 @@ pub enum Mismatch {
         found: u64,
     },
     /// A capacity that cannot be.
-    #[error("capacity {found}: expected a power of two from 1 to {max}")]
+    #[error(
+        "capacity {found}: expected one from 1 to {max}, and a power of two where a side has many"
+    )]
     Capacity {
-        /// The most slots that a ring may have.
+        /// The most messages that a ring may hold.
         max: u64,
         /// Found.
         found: u64,

@@ -23,7 +23,7 @@ pub const WAKEUPS: u64 = 68;
 pub const ON_DEATH: u64 = 72;
 pub const MAX_DELIVERIES: u64 = 76;
 pub const SHAPE: u64 = 80;
-pub const RING_RESERVED: u64 = 84;
+pub const ARRANGEMENT: u64 = 84;
 pub const CAPACITY: u64 = 88;
 pub const MESSAGE_SIZE: u64 = 96;
 pub const MESSAGE_ALIGN: u64 = 104;
@@ -49,14 +49,16 @@ pub const SENT: u64 = 0x500;
 pub const BUSY: u64 = 0x508;
 pub const TAKEN: u64 = 0x580;
 pub const DONE: u64 = 0x588;
+pub const MARKED: u64 = 0x590;
 pub const CREDIT: u64 = 0x600;
 pub const REQUEUES: u64 = 0x680;
 pub const CLOSED: u64 = 0x700;
+pub const FINAL: u64 = 0x708;
 pub const LOST: u64 = 0x780;
 pub const REDELIVERED: u64 = 0x788;
 
 /// Every word before the table that means something.
-pub const WORDS: [u64; 16] = [
+pub const WORDS: [u64; 18] = [
     EPOCHS[0],
     EPOCHS[1],
     MARK,
@@ -68,9 +70,11 @@ pub const WORDS: [u64; 16] = [
     BUSY,
     TAKEN,
     DONE,
+    MARKED,
     CREDIT,
     REQUEUES,
     CLOSED,
+    FINAL,
     LOST,
     REDELIVERED,
 ];
@@ -80,7 +84,7 @@ pub const CONTROL: u64 = 0x100;
 pub const TABLE: u64 = 0x1000;
 /// Entries of the table.
 pub const ENTRIES: u64 = 1024;
-/// Where the slots begin.
+/// Where the messages begin, and their slots or lines.
 pub const SLOTS: u64 = 0x5000;
 
 /// The entry of a member.

@@ -1,6 +1,6 @@
 //! Files whose bytes are wrong.
 
-use memring::{Mismatch, Mpmc, Mpsc, Ring, Spmc, Spsc};
+use memring::{Mismatch, Mpmc, Mpsc, Ring, RingKind, Spmc, Spsc};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -233,8 +233,24 @@ fn another_schema() {
 
 #[test]
 fn a_capacity_that_cannot_be() {
-    for capacity in [0, 3, 6, (1 << 31) + 1, 1 << 32, u64::MAX] {
-        let mismatch = with_u64(CAPACITY, capacity);
+    for (is_slots, capacity) in [
+        (false, 0),
+        (false, (1 << 31) + 1),
+        (false, 1 << 32),
+        (false, u64::MAX),
+        (true, 0),
+        (true, 3),
+        (true, 6),
+        (true, u64::MAX),
+    ] {
+        let mismatch = match is_slots {
+            false => with_u64(CAPACITY, capacity),
+            true => {
+                let place = Place::with::<u64, Mpsc>();
+                place.patch(CAPACITY, &capacity.to_ne_bytes());
+                refused::<u64, Mpsc>(&place)
+            }
+        };
         let expected = Mismatch::Capacity {
             max: 1 << 31,
             found: capacity,
@@ -270,7 +286,7 @@ fn damaged_fields() {
         (MAX_DELIVERIES, "limit of deliveries"),
         (SHAPE, "message shape"),
         (RESERVED, "reserved"),
-        (RING_RESERVED, "reserved"),
+        (ARRANGEMENT, "arrangement"),
     ] {
         for value in [99, u32::MAX] {
             let mismatch = with_u32(offset, value);
@@ -327,6 +343,22 @@ fn damaged_fields() {
     assert!(matches!(mismatch, Mismatch::Field { .. }), "{mismatch}");
 }
 
+#[test]
+fn an_arrangement_of_another_kind() {
+    let mismatch = with_u32(ARRANGEMENT, 0);
+    says(&mismatch, &["arrangement", "damaged"]);
+    let place = Place::with::<u64, Mpsc>();
+    for arrangement in [1u32, 2] {
+        place.patch(ARRANGEMENT, &arrangement.to_ne_bytes());
+        says(&refused::<u64, Mpsc>(&place), &["arrangement", "damaged"]);
+    }
+    // In lines, where no message fits a line; dense, where the file is laid out in lines.
+    let place = Place::with::<[u64; 8], Spsc>();
+    place.patch(ARRANGEMENT, &1u32.to_ne_bytes());
+    refused::<[u64; 8], Spsc>(&place);
+    with_u32(ARRANGEMENT, 2);
+}
+
 /// Opens a ring with these bytes for a header as everything it might be: each
 /// opens or says why not. Whatever opens is used.
 fn open_as_anything(place: &Place) {
@@ -347,7 +379,7 @@ fn open_as_anything(place: &Place) {
 }
 
 fn use_it<K: memring::Kind>(ring: &Ring<u64, K>) {
-    assert!(ring.capacity().is_power_of_two());
+    assert!(ring.capacity().is_power_of_two() || K::KIND == RingKind::Spsc);
     if let (Ok(mut sender), Ok(mut receiver)) = (ring.sender(), ring.receiver()) {
         let _ = sender.try_send(1);
         let _ = receiver.try_recv();
