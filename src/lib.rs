@@ -125,8 +125,8 @@ mod channel;
 pub use admin::{Inspection, ListEntry, directory, inspect, list, remove};
 #[cfg(not(loom))]
 pub use channel::{
-    Grant, IntoIter, Iter, Lease, LeaseBatch, LeaseReader, LeaseSnapshot, LeasedMessage, Receiver,
-    Ring, RingBuilder, Sender, Stats, TryIter,
+    Grant, GrantChunk, IntoIter, Iter, Lease, LeaseBatch, LeaseChunk, LeaseReader, LeaseSnapshot,
+    LeasedMessage, Receiver, Ring, RingBuilder, Sender, Stats, TryIter,
 };
 pub use error::{
     AttachError, Corruption, Failure, Holder, Mismatch, RecvError, RecvTimeoutError, RingError,

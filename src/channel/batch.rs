@@ -1,5 +1,6 @@
 //! Many messages in one call.
 
+mod into_slice;
 mod limited;
 
 use super::outcome;
@@ -192,12 +193,21 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             .map_err(outcome::recv)
     }
 
-    /// At most as many as there are slots: more were not there when it began, and
-    /// a hostile sender must not decide when it ends.
     fn receive_batch(
         &mut self,
         wait: Wait,
         messages: &mut Vec<T::Received>,
+        max: usize,
+    ) -> Result<usize, WaitError> {
+        self.receive_many(wait, messages, max)
+    }
+
+    /// At most as many as there are slots: more were not there when it began, and
+    /// a hostile sender must not decide when it ends.
+    pub(super) fn receive_many(
+        &mut self,
+        wait: Wait,
+        messages: &mut impl Extend<T::Received>,
         max: usize,
     ) -> Result<usize, WaitError> {
         if max == 0 {
@@ -251,8 +261,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 }
 
 /// What a batch has taken so far.
-struct RecvBatch<'m, R> {
-    messages: &'m mut Vec<R>,
+struct RecvBatch<'m, E> {
+    messages: &'m mut E,
     taken: usize,
     /// Received, and not yet acknowledged: this one, and those before it,
     due: Option<Claim>,
@@ -260,17 +270,19 @@ struct RecvBatch<'m, R> {
     unacknowledged: usize,
 }
 
-impl<R> RecvBatch<'_, R> {
+impl<E> RecvBatch<'_, E> {
     /// Reads a message, and acknowledges it, with others if one release can do it.
     #[inline(always)]
-    fn add<T: Message<Received = R> + ?Sized, P: Pairing, S: ReceiveSide>(
+    fn add<T: Message + ?Sized, P: Pairing, S: ReceiveSide>(
         &mut self,
         side: &mut S,
         view: &View<T, P>,
         opened: Opened,
-    ) {
-        self.messages
-            .push(T::decode(&opened.payload, opened.length));
+    ) where
+        E: Extend<T::Received>,
+    {
+        let message = T::decode(&opened.payload, opened.length);
+        self.messages.extend([message]);
         self.taken += 1;
         self.acknowledge(side, view, opened.claim, 1);
     }
@@ -279,12 +291,15 @@ impl<R> RecvBatch<'_, R> {
     /// if there are none, or they must be taken one by one. Not for messages whose
     /// lengths have to be checked.
     #[inline(always)]
-    fn add_run<T: Message<Received = R> + ?Sized, P: Pairing, S: ReceiveSide>(
+    fn add_run<T: Message + ?Sized, P: Pairing, S: ReceiveSide>(
         &mut self,
         side: &mut S,
         view: &View<T, P>,
         max: usize,
-    ) -> bool {
+    ) -> bool
+    where
+        E: Extend<T::Received>,
+    {
         let most = ACK_BATCH.min(max - self.taken);
         let (first, count) = side.claim_run_fast(view, most);
         if count == 0 {

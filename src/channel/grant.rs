@@ -90,7 +90,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             Some(position) => position,
             None => waiting::claim(self, wait).map_err(|outcome| error(outcome, ()))?,
         };
-        self.granted = Some(position);
+        self.granted.push(position);
         Ok(Grant::new(self, position))
     }
 }
@@ -164,7 +164,8 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
             return checked.map_err(|failure| SendError::Failed((), failure));
         }
         failpoint!(Written);
-        if self.sender.granted.take().is_some() {
+        if !self.sender.granted.is_empty() {
+            self.sender.granted.clear();
             let view = self.sender.view;
             if !self.sender.publish(&view, self.position) {
                 return Err(outcome::send(self.sender.closed(), ()));
@@ -273,7 +274,7 @@ impl<K: Kind> io::Write for Grant<'_, [u8], K> {
 impl<T: Message + ?Sized, K: Kind> Drop for Grant<'_, T, K> {
     #[inline]
     fn drop(&mut self) {
-        if self.sender.granted.is_some() {
+        if !self.sender.granted.is_empty() {
             self.sender.take_back_grant();
         }
     }

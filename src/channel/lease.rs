@@ -11,6 +11,7 @@ use std::marker::PhantomData;
 pub use copies::LeaseSnapshot;
 pub use reader::LeaseReader;
 
+use super::ViewOf;
 use super::receiver::Receiver;
 use crate::message::{Blank, Message};
 use crate::ring::kind::Kind;
@@ -90,6 +91,15 @@ impl<'r, T: Message + ?Sized, K: Kind> LeaseBatch<'r, T, K> {
             redeliveries: claim.redeliveries,
             message: PhantomData,
         })
+    }
+
+    /// The ring's memory, and the positions of the first and the last message; none if all
+    /// are released, and in a forked child.
+    pub(super) fn view_and_ends(&self) -> Option<(&ViewOf<T, K>, (u64, u64))> {
+        let leased = &self.receiver.leased;
+        let ((first, _), (last, _)) = (leased.get(0)?, leased.get(leased.len() - 1)?);
+        let is_mapped = self.receiver.connection.is_mapped();
+        is_mapped.then_some((&self.receiver.view, (first.position, last.position)))
     }
 
     /// The messages that are held, in the order of receipt.

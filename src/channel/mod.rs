@@ -3,6 +3,7 @@
 
 mod batch;
 mod builder;
+mod chunk;
 mod endpoint;
 mod grant;
 mod iter;
@@ -19,6 +20,7 @@ mod stats;
 mod waiting;
 
 pub use builder::RingBuilder;
+pub use chunk::{GrantChunk, LeaseChunk};
 pub use grant::Grant;
 pub use iter::{IntoIter, Iter, TryIter};
 pub use lease::{Lease, LeaseBatch, LeaseReader, LeaseSnapshot, LeasedMessage};

@@ -28,8 +28,8 @@ use crate::wait::WaitStrategy;
 pub struct Sender<T: Message + ?Sized, K: Kind> {
     pub(super) side: CachePadded<SendSideOf<K>>,
     pub(super) view: ViewOf<T, K>,
-    /// A position handed out as a grant that has not come back.
-    pub(super) granted: Option<u64>,
+    /// Positions handed out as a grant, or a chunk, that has not come back.
+    pub(super) granted: Vec<u64>,
     pub(super) connection: EndpointConnection,
     ring: Ring<T, K>,
 }
@@ -73,7 +73,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         Ok(Sender {
             side: CachePadded::new(side),
             view,
-            granted: None,
+            granted: Vec::new(),
             connection,
             ring: ring.clone(),
         })
@@ -249,7 +249,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// there is nothing to undo.
     #[inline(always)]
     pub(super) fn claim_fast(&mut self, view: &ViewOf<T, K>) -> Option<u64> {
-        if !self.connection.is_usable() || self.granted.is_some() {
+        if !self.connection.is_usable() || !self.granted.is_empty() {
             return None;
         }
         let position = self.side.try_claim_fast(view)?;
@@ -263,7 +263,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         if !self.connection.is_usable() {
             return Err(ClaimError::NotReady); // the full check finds out why
         }
-        if self.granted.is_some() {
+        if !self.granted.is_empty() {
             self.take_back_grant();
         }
         self.side.begin(&self.view)
@@ -289,21 +289,39 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         self.side.count_late(&self.view)
     }
 
-    /// Gives up a granted position. A grant that was leaked comes here at the
-    /// next call, or when the sender is dropped.
+    /// Gives up what was granted. A grant that was leaked comes here at the next call, or
+    /// when the sender is dropped.
     #[cold]
     pub(super) fn take_back_grant(&mut self) {
-        if let Some(position) = self.granted.take()
-            && self.connection.is_mapped()
-        {
-            self.side.abandon(&self.view, position);
+        if self.give_up(0) {
             self.side.end(&self.view);
-            // Receivers wait at a claim, and at the end for a single sender as well.
-            self.view.fences().light();
-            if <K::Senders as Multiplicity>::MULTI || end::is_closed(&self.view) {
-                self.connection.wake_all();
+            self.announce_gaps();
+        }
+    }
+
+    /// Wakes receivers: they wait at a claim, and at the end for a single sender as well.
+    #[cold]
+    pub(super) fn announce_gaps(&self) {
+        self.view.fences().light();
+        if <K::Senders as Multiplicity>::MULTI || end::is_closed(&self.view) {
+            self.connection.wake_all();
+        }
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
+    /// Gives up the granted positions but for the first `kept` of them, and forgets all.
+    /// Says whether there were any to give up.
+    pub(super) fn give_up(&mut self, kept: usize) -> bool {
+        let given_up = self.granted.get(kept..).unwrap_or_default();
+        let is_any = !given_up.is_empty() && self.connection.is_mapped();
+        if is_any {
+            for position in given_up {
+                self.side.abandon(&self.view, *position);
             }
         }
+        self.granted.clear();
+        is_any
     }
 }
 
@@ -352,7 +370,7 @@ where
         let clone = Sender {
             side: self.side.clone(),
             view: self.view,
-            granted: None,
+            granted: Vec::new(),
             connection: self.connection.clone(),
             ring: self.ring.clone(),
         };

@@ -260,6 +260,13 @@ impl<T: Message + ?Sized, P: Pairing> View<T, P> {
         }
     }
 
+    /// Whether a message follows immediately upon the one before, wherever positions do,
+    /// up to the end of a lap: then several of them are a slice.
+    #[inline(always)]
+    pub(crate) fn is_contiguous(&self) -> bool {
+        T::FIXED.is_some_and(|(size, _)| self.slot().payload == 0 && self.slot().stride == size)
+    }
+
     /// The message area of the slot of `position`.
     #[inline(always)]
     pub(crate) fn payload(&self, position: u64) -> Payload {

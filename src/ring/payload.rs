@@ -43,7 +43,6 @@ impl Payload {
             // SAFETY: as below.
             unsafe { small_move(bytes.as_ptr(), self.start, bytes.len()) }
         } else if bytes.len() <= WORDWISE {
-            let bytes = self.store_pairs(bytes);
             let (words, rest) = bytes.as_chunks::<8>();
             // From the end, for the line of the slot word comes last then: a receiver
             // waits at it, and takes it away from a sender that goes on to another.
@@ -144,33 +143,6 @@ impl Payload {
             // SAFETY: V1, as in `length`.
             unsafe { store_relaxed(at, length as u64) }
         }
-    }
-
-    /// Stores a message of so many words two at a time, where the processor can. What
-    /// limits a sender is how many stores it may have under way. Returns what is left to
-    /// store, from the front.
-    #[inline(always)]
-    fn store_pairs<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
-        #[cfg(target_arch = "x86_64")]
-        if bytes.len().is_multiple_of(8) {
-            use core::arch::{asm, x86_64};
-            let (words, _) = bytes.as_chunks::<8>();
-            let (first, pairs) = words.split_at(words.len() % 2);
-            let (pairs, _) = pairs.as_chunks::<2>();
-            for (index, pair) in pairs.iter().enumerate().rev() {
-                let to = self.start.wrapping_add(first.len() * 8 + index * 16);
-                // SAFETY: `pair` is private and has 16 bytes; those from `to` on are
-                // whole words within the room (V1, V3). The store is opaque to the
-                // compiler, and each word of it is stored as one by the processor.
-                unsafe {
-                    let pair = x86_64::_mm_loadu_si128(pair.as_ptr().cast());
-                    asm!("movups [{}], {}", in(reg) to, in(xmm_reg) pair,
-                        options(nostack, preserves_flags));
-                }
-            }
-            return first.as_flattened();
-        }
-        bytes
     }
 
     #[inline(always)]

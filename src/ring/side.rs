@@ -100,6 +100,16 @@ pub trait SendSide: Sized + Send {
         }
         sent
     }
+    /// Claims further positions after the last one in `claimed`, as long as there is room,
+    /// `most` of them at most, to be published together; adds them to `claimed`.
+    fn claim_more<M: Memory>(&mut self, memory: &M, most: usize, claimed: &mut Vec<u64>);
+    /// Shows the messages at these positions to receivers: all that were claimed
+    /// together, or the first of them.
+    fn publish_chunk<M: Memory>(&mut self, memory: &M, positions: &[u64]) {
+        for position in positions {
+            self.publish(memory, *position);
+        }
+    }
     /// Gives the position up without a message.
     fn abandon<M: Memory>(&mut self, memory: &M, position: u64);
     /// Leaves an operation that published nothing.

@@ -116,7 +116,11 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
     /// At most as many as there are slots, as in [`Receiver::receive_batch`].
     #[inline(always)]
-    fn lease_within(&mut self, wait: Wait, max: usize) -> Result<LeaseBatch<'_, T, K>, WaitError> {
+    pub(in crate::channel) fn lease_within(
+        &mut self,
+        wait: Wait,
+        max: usize,
+    ) -> Result<LeaseBatch<'_, T, K>, WaitError> {
         let first = self.claim(wait)?;
         self.leased.push(first.claim, first.length);
         if max > 1 {

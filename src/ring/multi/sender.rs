@@ -192,6 +192,19 @@ impl<R: Multiplicity> SendSide for MultiSender<R> {
         failpoint!(Published);
     }
 
+    fn claim_more<M: Memory>(&mut self, memory: &M, most: usize, claimed: &mut Vec<u64>) {
+        for _ in 0..most {
+            let position = match self.try_claim_fast(memory) {
+                Some(position) => Ok(position),
+                None => self.claim(memory),
+            };
+            match position {
+                Ok(position) => claimed.push(position),
+                Err(_) => return,
+            }
+        }
+    }
+
     #[inline]
     fn abandon<M: Memory>(&mut self, memory: &M, position: u64) {
         // R10: free for the next lap, never again for this one; receivers pass.

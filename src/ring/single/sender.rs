@@ -118,6 +118,20 @@ impl SendSide for SingleSender {
         memory.will_write(self.next, true);
     }
 
+    fn claim_more<M: Memory>(&mut self, memory: &M, most: usize, claimed: &mut Vec<u64>) {
+        let last = claimed.last().copied().unwrap_or(self.next);
+        let mut ahead = SingleSender {
+            next: last.wrapping_add(1),
+        };
+        for _ in 0..most {
+            if ahead.check_word(memory).is_err() {
+                return;
+            }
+            claimed.push(ahead.next);
+            ahead.next = ahead.next.wrapping_add(1);
+        }
+    }
+
     #[inline(always)]
     fn abandon<M: Memory>(&mut self, _memory: &M, _position: u64) {
         // Nothing was visible: the next claim takes the same position.

@@ -124,13 +124,36 @@ impl SpscReceiver {
         }
     }
 
-    /// Fetches what comes some lines after `count` messages from `first` on, which are
-    /// being taken, if that is known to be published.
+    /// While `count` messages from `first` on are taken: fetches what comes some lines
+    /// later, if that is known to be published, and finds out in time what comes then.
     #[inline(always)]
-    fn stream<M: Memory>(&self, memory: &M, first: u64, count: u64) {
+    fn stream<M: Memory>(&mut self, memory: &M, first: u64, count: u64) {
+        let places = memory.places();
+        if !places.is_gapless() {
+            return;
+        }
         let there = self.known.wrapping_sub(first.wrapping_add(count));
-        if memory.places().is_gapless() && there > STREAM {
+        if there > STREAM {
             memory.will_stream(first, count);
+        } else if !places.is_dense() && there + count > STREAM {
+            self.look_farther(memory);
+        }
+    }
+
+    /// Gapless lines: looks on from `known`, which is still some lines ahead.
+    #[inline(always)]
+    fn look_farther<M: Memory>(&mut self, memory: &M) {
+        let places = memory.places();
+        let ahead = self
+            .known
+            .wrapping_add((FAR_LINES - STREAM) * places.line_length());
+        // Acquire: pairs as in `look`, for all that was published before.
+        let word = memory.publication(ahead).load(Ordering::Acquire);
+        if places.place(self.known) == 0
+            && valid(places, memory.geometry().capacity(), ahead, word).is_some()
+        {
+            self.full = ahead;
+            self.known = ahead;
         }
     }
 

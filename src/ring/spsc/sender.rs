@@ -47,6 +47,17 @@ impl SpscSender {
         true
     }
 
+    /// The next position is `next`, and those before `room` are free.
+    fn go_on_from(&mut self, places: Places, next: u64, room: u64) {
+        self.next = next;
+        self.room = room;
+        // At the end of a line, or of the room, `turn` goes on.
+        self.limit = match places.canonical(next) == next && next != room {
+            true => first_limit(places, next, room),
+            false => next,
+        };
+    }
+
     /// Why there is no room.
     #[cold]
     fn reason<M: Memory>(&self, memory: &M) -> ClaimError {
@@ -197,6 +208,36 @@ impl SendSide for SpscSender {
         }
         *self = side;
         most - left as usize
+    }
+
+    fn claim_more<M: Memory>(&mut self, memory: &M, most: usize, claimed: &mut Vec<u64>) {
+        let places = memory.places();
+        let last = claimed.last().copied().unwrap_or(self.next);
+        let mut position = places.canonical(last.wrapping_add(1));
+        if places.count(position, self.room) < most as u64 {
+            // Full is judged by `done`.
+            let (done, next) = (memory.cell(Cell::Done), places.canonical(self.next));
+            if let Some(room) = find_room(done, places, next) {
+                self.go_on_from(places, next, room);
+            }
+        }
+        let free = places.count(position, self.room).min(most as u64);
+        for _ in 0..free {
+            claimed.push(position);
+            position = places.canonical(position.wrapping_add(1));
+        }
+    }
+
+    fn publish_chunk<M: Memory>(&mut self, memory: &M, positions: &[u64]) {
+        let places = memory.places();
+        for (index, position) in positions.iter().enumerate() {
+            let is_last = index + 1 == positions.len();
+            // S2: one store for each line, and one at the end.
+            if is_last || places.left_in_line(*position) == 1 {
+                let next = Self::publish_up_to(memory, *position);
+                self.go_on_from(places, next, self.room);
+            }
+        }
     }
 
     #[inline(always)]

@@ -1,0 +1,288 @@
+//! Several places to write messages to.
+
+use std::time::{Duration, Instant};
+
+use super::stretches;
+use crate::channel::outcome;
+use crate::channel::sender::Sender;
+use crate::channel::waiting::{self, Wait, WaitError, WaitingEndpoint};
+use crate::error::{SendBatchError, SendError, SendTimeoutError, Side, TrySendError};
+use crate::message::Message;
+use crate::ring::SendSide;
+use crate::ring::kind::Kind;
+use crate::sys::failpoints::failpoint;
+
+/// Places of several messages that are this sender's to write to, from
+/// [`Sender::reserve_chunk`].
+///
+/// They are filled from the front, by [`copy_from_slice`](GrantChunk::copy_from_slice),
+/// [`fill_with`](GrantChunk::fill_with) or in place, and sent together by
+/// [`commit`](GrantChunk::commit). What is not sent is given up, as with a
+/// [`Grant`](crate::Grant) that is dropped.
+///
+/// ```
+/// use memring::{Ring, Spsc};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let ring = Ring::<u64, Spsc>::anonymous(100)?;
+/// let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+/// let mut chunk = tx.reserve_chunk(8)?;
+/// chunk.copy_from_slice(&[1, 2, 3]);
+/// let mut next = 3;
+/// chunk.fill_with(|| { next += 1; next });
+/// assert_eq!(chunk.commit()?, 8);
+/// let mut received = [0; 8];
+/// assert_eq!(rx.recv_into_slice(&mut received)?, 8);
+/// assert_eq!(received, [1, 2, 3, 4, 5, 6, 7, 8]);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a chunk that is dropped sends nothing; call `commit`"]
+pub struct GrantChunk<'s, T, K: Kind>
+where
+    T: for<'m> Message<Sent<'m> = T, Received = T> + Copy,
+{
+    sender: &'s mut Sender<T, K>,
+    /// So many, from the front, hold messages.
+    written: usize,
+}
+
+impl<T, K: Kind> Sender<T, K>
+where
+    T: for<'m> Message<Sent<'m> = T, Received = T> + Copy,
+{
+    /// Claims room for up to `most` messages that there is now (at least one, whatever
+    /// `most`), to write them in place and send them together.
+    ///
+    /// # Errors
+    /// As [`Sender::try_send`] if there is not even room for one.
+    pub fn try_reserve_chunk(
+        &mut self,
+        most: usize,
+    ) -> Result<GrantChunk<'_, T, K>, TrySendError<()>> {
+        self.reserve_chunk_within(Wait::Not, most)
+            .map_err(|cause| outcome::try_send(cause, ()))
+    }
+
+    /// As [`Sender::try_reserve_chunk`], waiting for room for the first message as long as
+    /// it takes.
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    pub fn reserve_chunk(&mut self, most: usize) -> Result<GrantChunk<'_, T, K>, SendError<()>> {
+        self.reserve_chunk_within(Wait::Forever, most)
+            .map_err(|cause| outcome::send(cause, ()))
+    }
+
+    /// As [`Sender::reserve_chunk`], for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Sender::send_timeout`].
+    pub fn reserve_chunk_timeout(
+        &mut self,
+        most: usize,
+        timeout: Duration,
+    ) -> Result<GrantChunk<'_, T, K>, SendTimeoutError<()>> {
+        self.reserve_chunk_within(Wait::at_most(timeout), most)
+            .map_err(|cause| outcome::send_timeout(cause, ()))
+    }
+
+    /// As [`Sender::reserve_chunk`], until `deadline` at the latest.
+    ///
+    /// # Errors
+    /// As [`Sender::send_timeout`].
+    pub fn reserve_chunk_deadline(
+        &mut self,
+        most: usize,
+        deadline: Instant,
+    ) -> Result<GrantChunk<'_, T, K>, SendTimeoutError<()>> {
+        self.reserve_chunk_within(Wait::until(deadline), most)
+            .map_err(|cause| outcome::send_timeout(cause, ()))
+    }
+
+    fn reserve_chunk_within(
+        &mut self,
+        wait: Wait,
+        most: usize,
+    ) -> Result<GrantChunk<'_, T, K>, WaitError> {
+        let first = match WaitingEndpoint::try_slow(self) {
+            Ok(first) => first,
+            Err(_) => waiting::claim(self, wait)?,
+        };
+        self.granted.push(first);
+        if most > 1 {
+            self.side
+                .claim_more(&self.view, most - 1, &mut self.granted);
+        }
+        Ok(GrantChunk {
+            sender: self,
+            written: 0,
+        })
+    }
+
+    /// Sends the first `count` messages of a chunk; the others are given up.
+    fn publish_chunk(&mut self, count: usize) -> Result<usize, SendBatchError<()>> {
+        if count == 0 {
+            self.take_back_grant();
+            return Ok(0);
+        }
+        failpoint!(Written);
+        self.side.publish_chunk(&self.view, &self.granted[..count]);
+        let has_gaps = self.give_up(count);
+        let is_open = self.side.complete(&self.view);
+        self.connection.notify(&self.view, Side::Receiver);
+        failpoint!(MessageAnnounced);
+        if has_gaps {
+            self.announce_gaps();
+        }
+        let late = match is_open {
+            true => 0,
+            false => self.count_late().min(count),
+        };
+        match late {
+            0 => Ok(count),
+            _ => Err(SendBatchError {
+                sent: count - late,
+                cause: outcome::send(self.closed(), ()),
+            }),
+        }
+    }
+}
+
+impl<T, K: Kind> GrantChunk<'_, T, K>
+where
+    T: for<'m> Message<Sent<'m> = T, Received = T> + Copy,
+{
+    /// How many messages there is room for: at least one.
+    #[allow(clippy::len_without_is_empty)] // it never is
+    pub fn len(&self) -> usize {
+        self.sender.granted.len()
+    }
+
+    /// How many were written, from the front.
+    pub fn written(&self) -> usize {
+        self.written
+    }
+
+    /// Writes as many of `messages` as there is room for, after what was written before,
+    /// and says how many. (In a forked child, where the memory is not mapped: 0.)
+    pub fn copy_from_slice(&mut self, messages: &[T]) -> usize {
+        let mut messages = messages.iter();
+        let before = self.written;
+        self.fill(|| messages.next().copied());
+        self.written - before
+    }
+
+    /// Writes what `message` gives to all places that are not written yet.
+    pub fn fill_with(&mut self, mut message: impl FnMut() -> T) {
+        self.fill(|| Some(message()));
+    }
+
+    /// As [`fill_with`](GrantChunk::fill_with), as long as the iterator gives any. Says how
+    /// many it gave.
+    pub fn fill_from_iter(&mut self, messages: impl IntoIterator<Item = T>) -> usize {
+        let mut messages = messages.into_iter();
+        let before = self.written;
+        self.fill(|| messages.next());
+        self.written - before
+    }
+
+    /// A panic in `message` leaves what was written before.
+    fn fill(&mut self, mut message: impl FnMut() -> Option<T>) {
+        if !self.sender.connection.is_usable() {
+            return;
+        }
+        while let Some(position) = self.sender.granted.get(self.written) {
+            let Some(message) = message() else { return };
+            let payload = self.sender.view.payload(*position);
+            payload.store(T::encode(&message));
+            self.written += 1;
+        }
+    }
+
+    /// Sends the messages that were written, in order, and says how many. They are
+    /// published together: by one store for each line of memory.
+    ///
+    /// # Errors
+    /// As [`Grant::commit`](crate::Grant::commit), with how many of them were sent: the
+    /// ring may have been closed meanwhile.
+    pub fn commit(self) -> Result<usize, SendBatchError<()>> {
+        let written = self.written;
+        self.commit_first(written)
+    }
+
+    /// Sends the first `count` messages, however they were written, and says how many: at
+    /// most [`len`](GrantChunk::len). (Those that were not written are what an earlier
+    /// message left there: any bytes are a valid `T`.)
+    ///
+    /// # Errors
+    /// As [`commit`](GrantChunk::commit).
+    pub fn commit_first(self, count: usize) -> Result<usize, SendBatchError<()>> {
+        let connection = &self.sender.connection;
+        if !connection.is_usable() {
+            let checked = connection.segment.region.check();
+            let failed = |failure| SendBatchError {
+                sent: 0,
+                cause: SendError::Failed((), failure),
+            };
+            return checked.map(|()| 0).map_err(failed);
+        }
+        let count = count.min(self.len());
+        self.sender.publish_chunk(count)
+    }
+
+    /// The place of one message. `None` if there are not so many.
+    ///
+    /// # Safety
+    /// Peers cooperate: while the reference lives, no other process writes to this place,
+    /// which a process that keeps to this crate's rules never does; and this process has
+    /// not forked into the one that calls.
+    pub unsafe fn get_mut(&mut self, index: usize) -> Option<&mut T> {
+        let position = *self.sender.granted.get(index)?;
+        let at = self.sender.view.payload(position).as_ptr().cast::<T>();
+        // SAFETY: V5: aligned and in bounds (V1, V3); any bytes are a valid `T`
+        // (`AnyBitPattern`); that no process writes meanwhile is the caller's word.
+        Some(unsafe { &mut *at })
+    }
+
+    /// The places as slices, the second of them empty if they do not wrap. `None` if they
+    /// do not lie one upon another: take them one by one. They do in a dense ring
+    /// ([`Layout::Dense`](crate::Layout)), and where there is only one.
+    ///
+    /// # Safety
+    /// As [`get_mut`](GrantChunk::get_mut), for all of them.
+    pub unsafe fn as_mut_slices(&mut self) -> Option<(&mut [T], &mut [T])> {
+        let granted = &self.sender.granted;
+        let ends = (*granted.first()?, *granted.last()?);
+        let parts = stretches(&self.sender.view, ends, granted.len())?;
+        // SAFETY: V5: as in `get_mut`; the messages of a stretch lie one upon another, and
+        // no two stretches share one.
+        let [first, second] = parts
+            .map(|(at, count)| unsafe { std::slice::from_raw_parts_mut(at.cast::<T>(), count) });
+        Some((first, second))
+    }
+}
+
+impl<T, K: Kind> Drop for GrantChunk<'_, T, K>
+where
+    T: for<'m> Message<Sent<'m> = T, Received = T> + Copy,
+{
+    fn drop(&mut self) {
+        if !self.sender.granted.is_empty() {
+            self.sender.take_back_grant();
+        }
+    }
+}
+
+impl<T, K: Kind> std::fmt::Debug for GrantChunk<'_, T, K>
+where
+    T: for<'m> Message<Sent<'m> = T, Received = T> + Copy,
+{
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("GrantChunk");
+        shown
+            .field("len", &self.len())
+            .field("written", &self.written);
+        shown.finish()
+    }
+}
