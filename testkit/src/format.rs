@@ -70,13 +70,13 @@ pub const WORDS: [u64; 18] = [
     BUSY,
     TAKEN,
     DONE,
+    MARKED,
     CREDIT,
     REQUEUES,
     CLOSED,
+    FINAL,
     LOST,
     REDELIVERED,
-    MARKED,
-    FINAL,
 ];
 /// Where the words before the table begin.
 pub const CONTROL: u64 = 0x100;

@@ -6,7 +6,7 @@
 //! - [`programs`], [`commands`]: programs as a user runs them.
 //! - [`forks`], [`sys`], [`sockets`]: forks without exec, system calls that have no safe form,
 //!   descriptors passed on.
-//! - [`mod@format`]: where things are in a ring's file.
+//! - [`mod@format`], [`shapes`]: where things are in a ring's file.
 //! - [`kinds`], [`loads`], [`verbs`]: a body for each kind of ring, message and verb.
 //! - [`ledgers`], [`progress`]: which message was received how often.
 //! - [`holders`]: a process that holds something, to be killed or stopped.
@@ -38,6 +38,7 @@ pub mod processes;
 pub mod programs;
 pub mod progress;
 pub mod random;
+pub mod shapes;
 pub mod sockets;
 pub mod sys;
 pub mod text;

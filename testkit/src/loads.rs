@@ -14,6 +14,9 @@ pub struct Stamp {
 /// The message of most tests: where any would do.
 pub type Line = [u64; 8];
 
+/// Three of these lie in a line of a ring of one sender and one receiver.
+pub type Pair = [u64; 2];
+
 /// A message type that the tests send.
 pub trait Load: Message + 'static {
     /// How a child is told of it.
@@ -81,7 +84,7 @@ macro_rules! words {
     )*};
 }
 
-words!(1 "word", 7 "small", 8 "line", 512 "page");
+words!(1 "word", 2 "pair", 7 "small", 8 "line", 512 "page");
 
 /// One byte holds two bits of the sender and six of the number.
 impl Load for u8 {

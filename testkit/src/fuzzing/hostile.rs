@@ -15,12 +15,10 @@ use memring::{
 use super::dispatch;
 use super::writes::Patch;
 use crate::oracle::Guard;
+use crate::shapes::Shape;
 
-/// The longest byte message: in a slot of 64 bytes.
+/// The longest byte message: in a slot or a line of 64 bytes.
 const LIMIT: usize = 40;
-/// Bytes from slot to slot.
-const WIDE: u64 = 64;
-const NARROW: u64 = 16;
 /// The most endpoints on a side.
 const ENDPOINTS: usize = 3;
 
@@ -29,7 +27,8 @@ const ENDPOINTS: usize = 3;
 pub struct Input {
     kind: u8,
     typed: bool,
-    /// Capacity as a power of two, modulo 4.
+    /// Capacity as a power of two, modulo 4; or, from 64 on, one more than modulo 13. From 128
+    /// on messages lie dense.
     capacity: u8,
     sleeps: bool,
     discard: bool,
@@ -82,13 +81,11 @@ enum Step {
 
 /// A message of each family.
 trait Sample: Message {
-    const STRIDE: u64;
     fn sent(bytes: &[u8]) -> Self::Sent<'_>;
     fn check(received: Self::Received);
 }
 
 impl Sample for u64 {
-    const STRIDE: u64 = NARROW;
     fn sent(bytes: &[u8]) -> u64 {
         bytes.len() as u64
     }
@@ -96,7 +93,6 @@ impl Sample for u64 {
 }
 
 impl Sample for [u8] {
-    const STRIDE: u64 = WIDE;
     fn sent(bytes: &[u8]) -> &[u8] {
         bytes
     }
@@ -115,6 +111,7 @@ pub fn run(input: Input) {
 
 struct Machine<T: Sample + ?Sized, K: Kind> {
     file: File,
+    shape: Shape,
     ring: Ring<T, K>,
     senders: Vec<Sender<T, K>>,
     receivers: Vec<Receiver<T, K>>,
@@ -124,7 +121,8 @@ struct Machine<T: Sample + ?Sized, K: Kind> {
 
 fn run_one<T: Sample + ?Sized, K: Kind>(input: Input) {
     let ring = Ring::<T, K>::builder()
-        .capacity(1 << (input.capacity % 4))
+        .capacity(super::capacity(input.capacity))
+        .layout(super::layout(input.capacity))
         .message_limit(LIMIT)
         .max_deliveries(1 + input.attempts % 15)
         .on_receiver_death(if input.discard {
@@ -141,8 +139,10 @@ fn run_one<T: Sample + ?Sized, K: Kind>(input: Input) {
         .anonymous()
         .expect("an anonymous ring");
     let file = ring.share_fd().expect("a descriptor").try_clone_to_owned();
+    let file = File::from(file.expect("a copy of it"));
     let mut machine = Machine {
-        file: file.expect("a copy of it").into(),
+        shape: Shape::of(&file),
+        file,
         ring,
         senders: Vec::new(),
         receivers: Vec::new(),
@@ -164,7 +164,7 @@ const BYTES: [u8; LIMIT] = [3; LIMIT];
 impl<T: Sample + ?Sized, K: Kind> Machine<T, K> {
     fn step(&mut self, step: &Step) {
         match step {
-            Step::Write(patch) => patch.apply(&self.file, T::STRIDE),
+            Step::Write(patch) => patch.apply(&self.file, &self.shape),
             Step::Attach { sender: true } if self.senders.len() < ENDPOINTS => {
                 match self.ring.sender() {
                     Ok(sender) => self.senders.push(sender),
@@ -275,7 +275,7 @@ impl<T: Sample + ?Sized, K: Kind> Machine<T, K> {
             Ok(mut grant) => {
                 assert!(grant.limit() <= LIMIT);
                 if let Some(patch) = meanwhile {
-                    patch.apply(&self.file, T::STRIDE);
+                    patch.apply(&self.file, &self.shape);
                 }
                 let _ = grant.write(T::sent(&BYTES));
                 match guard {
@@ -335,7 +335,7 @@ impl<T: Sample + ?Sized, K: Kind> Machine<T, K> {
             Ok(leases) => {
                 assert!((1..=capacity).contains(&leases.len()), "{leases:?}");
                 if let Some(patch) = meanwhile {
-                    patch.apply(&self.file, T::STRIDE);
+                    patch.apply(&self.file, &self.shape);
                 }
                 for leased in leases.iter() {
                     T::check(leased.read());

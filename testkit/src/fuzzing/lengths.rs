@@ -12,6 +12,7 @@ use memring::{
 
 use super::writes::write;
 use crate::format::SLOTS;
+use crate::shapes::Shape;
 
 /// The longest limit, well beyond what moves word by word.
 const LONGEST: u16 = 600;
@@ -20,7 +21,7 @@ const LONGEST: u16 = 600;
 #[derive(Arbitrary, Debug)]
 pub struct Input {
     kind: u8,
-    /// Capacity as a power of two, modulo 4.
+    /// As the target `hostile` has it.
     capacity: u8,
     limit: u16,
     steps: Vec<Step>,
@@ -74,6 +75,7 @@ pub fn run(input: Input) {
 
 struct Machine<K: Kind> {
     file: File,
+    shape: Shape,
     sender: Sender<[u8], K>,
     receiver: Receiver<[u8], K>,
     limit: usize,
@@ -85,14 +87,17 @@ struct Machine<K: Kind> {
 fn run_one<K: Kind>(input: Input) {
     let limit = usize::from(input.limit % LONGEST);
     let ring = Ring::<[u8], K>::builder()
-        .capacity(1 << (input.capacity % 4))
+        .capacity(super::capacity(input.capacity))
+        .layout(super::layout(input.capacity))
         .message_limit(limit)
         .fence_mode(FenceMode::Fence)
         .anonymous()
         .expect("an anonymous ring");
     let file = ring.share_fd().expect("a descriptor").try_clone_to_owned();
+    let file = File::from(file.expect("a copy of it"));
     let mut machine = Machine {
-        file: file.expect("a copy of it").into(),
+        shape: Shape::of(&file),
+        file,
         sender: ring.sender().expect("a sender"),
         receiver: ring.receiver().expect("a receiver"),
         limit,
@@ -107,28 +112,22 @@ fn run_one<K: Kind>(input: Input) {
 }
 
 impl<K: Kind> Machine<K> {
-    fn stride(&self) -> u64 {
-        let all = self.file.metadata().expect("a length").len() - SLOTS;
-        all / self.sender.capacity() as u64
-    }
-
-    fn slot(&self, position: u64) -> u64 {
-        SLOTS + position % self.sender.capacity() as u64 * self.stride()
-    }
-
+    /// All messages, and their words.
     fn slots(&self) -> Vec<u8> {
-        let mut all = vec![0; self.stride() as usize * self.sender.capacity()];
+        let mut all = vec![0; (self.shape.end() - SLOTS) as usize];
         self.file.read_exact_at(&mut all, SLOTS).expect("the slots");
         all
     }
 
-    /// The length in the slot of the next message, and the bytes it may have.
+    /// The length of the next message, and the bytes it may have.
     fn next(&self) -> (u64, Vec<u8>) {
-        let mut slot = vec![0; 16 + self.limit];
-        let at = self.slot(self.received);
-        self.file.read_exact_at(&mut slot, at).expect("a slot");
-        let length = u64::from_ne_bytes(slot[8..16].try_into().expect("8 bytes"));
-        (length, slot.split_off(16))
+        let mut message = vec![0; 8 + self.limit];
+        let at = self.shape.message(self.received);
+        self.file
+            .read_exact_at(&mut message, at)
+            .expect("a message");
+        let length = u64::from_ne_bytes(message[..8].try_into().expect("8 bytes"));
+        (length, message.split_off(8))
     }
 
     fn number(&self, length: Length) -> u64 {
@@ -140,7 +139,7 @@ impl<K: Kind> Machine<K> {
     }
 
     fn forge(&self, length: Length) {
-        let at = self.slot(self.received) + 8;
+        let at = self.shape.message(self.received);
         write(&self.file, &self.number(length).to_ne_bytes(), at);
     }
 
@@ -260,17 +259,21 @@ impl<K: Kind> Machine<K> {
     /// written.
     fn touched(&self, before: &[u8], length: usize) {
         let after = self.slots();
-        let first = (self.slot(self.sent) - SLOTS) as usize;
+        let first = (self.shape.message(self.sent) - SLOTS) as usize;
         let length = length.min(self.limit).next_multiple_of(8);
-        let slot = first..first + 16 + length;
+        let message = first..first + 8 + length;
+        let words = (0..self.shape.words()).map(|index| self.shape.word(index));
+        let words: Vec<u64> = words.collect();
         for (at, (old, new)) in before.iter().zip(&after).enumerate() {
-            assert!(old == new || slot.contains(&at), "byte {at} was written");
+            let word = (SLOTS + at as u64) & !7;
+            let is_ours = message.contains(&at) || words.contains(&word);
+            assert!(old == new || is_ours, "byte {at} was written");
         }
     }
 
     fn lease(&mut self, forged: Option<Length>, buffer: usize, requeue: bool) -> Option<()> {
         let expected = self.expect();
-        let at = self.slot(self.received) + 8;
+        let at = self.shape.message(self.received);
         let lie = forged.map(|length| self.number(length).to_ne_bytes());
         let error = match self.receiver.try_lease() {
             Ok(lease) => {

@@ -10,6 +10,7 @@ use std::path::Path;
 
 pub use arbitrary::Arbitrary;
 use arbitrary::Unstructured;
+use memring::Layout;
 
 pub mod hostile;
 pub mod lengths;
@@ -33,6 +34,22 @@ macro_rules! dispatch {
     };
 }
 use dispatch;
+
+/// The capacity that a byte of an input names: a power of two, or any small one.
+fn capacity(byte: u8) -> usize {
+    match byte & 0x40 {
+        0 => 1 << (byte % 64 % 4),
+        _ => 1 + usize::from(byte % 64 % 13),
+    }
+}
+
+/// The layout that the same byte names.
+fn layout(byte: u8) -> Layout {
+    match byte & 0x80 {
+        0 => Layout::Auto,
+        _ => Layout::Dense,
+    }
+}
 
 /// Runs all inputs in a directory, and says how many there are; which one it was, if one fails.
 pub fn replay<I: for<'a> Arbitrary<'a>>(inputs: &Path, run: fn(I)) -> usize {

@@ -13,13 +13,10 @@ use memring::{FenceMode, Kind, Message, Ring};
 
 use super::dispatch;
 use super::writes::Patch;
+use crate::shapes::Shape;
 
 /// The longest byte message.
 const LIMIT: usize = 8;
-/// Bytes from slot to slot in rings of byte messages.
-const WIDE: u64 = 32;
-/// The same where messages are 8 bytes.
-const NARROW: u64 = 16;
 /// No file gets longer.
 const MAX_FILE: u64 = 1 << 20;
 
@@ -33,7 +30,7 @@ enum Contents {
     Patched {
         kind: u8,
         typed: bool,
-        /// Capacity as a power of two, modulo 5.
+        /// As the target `hostile` has it.
         capacity: u8,
         /// Messages sent, and then received, before the patches.
         sent: u8,
@@ -93,10 +90,12 @@ pub fn run(input: Input) {
             patches,
             length,
         } => {
-            make(name, kind, typed, 1 << (capacity % 5), sent, received);
-            let file = File::options().write(true).open(&path).expect("ring file");
+            make(name, kind, typed, capacity, sent, received);
+            let file = File::options().read(true).write(true).open(&path);
+            let file = file.expect("ring file");
+            let shape = Shape::of(&file);
             for patch in &patches {
-                patch.apply(&file, if typed { NARROW } else { WIDE });
+                patch.apply(&file, &shape);
             }
             if let Some(length) = length {
                 file.set_len(u64::from(length) % MAX_FILE)
@@ -107,13 +106,14 @@ pub fn run(input: Input) {
     }
 }
 
-fn make(name: &str, kind: u8, typed: bool, capacity: usize, sent: u8, received: u8) {
+fn make(name: &str, kind: u8, typed: bool, capacity: u8, sent: u8, received: u8) {
     dispatch!(kind, typed, make_one(name, capacity, sent, received));
 }
 
-fn make_one<T: Sample + ?Sized, K: Kind>(name: &str, capacity: usize, sent: u8, received: u8) {
+fn make_one<T: Sample + ?Sized, K: Kind>(name: &str, capacity: u8, sent: u8, received: u8) {
     let builder = Ring::<T, K>::builder()
-        .capacity(capacity)
+        .capacity(super::capacity(capacity))
+        .layout(super::layout(capacity))
         .message_limit(LIMIT)
         // The thorough barrier before the end takes milliseconds.
         .fence_mode(FenceMode::Fence);
@@ -139,7 +139,8 @@ fn work_on_one<T: Sample + ?Sized, K: Kind>(name: &str) {
         return;
     };
     // A capacity beyond the file's end was refused.
-    assert!(ring.capacity() as u64 * 16 <= MAX_FILE);
+    // (A line of 64 bytes holds 56 messages at most.)
+    assert!(ring.capacity() as u64 * 64 / 56 <= MAX_FILE);
     let _ = (ring.len(), ring.is_empty(), ring.stats());
     let mut sender = ring.sender().ok();
     let mut receiver = ring.receiver().ok();

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use arbitrary::Arbitrary;
 
 use crate::format::{CONTROL, HEADERS, SLOTS, TABLE, WORDS, entry};
+use crate::shapes::{Arrangement, Shape};
 
 /// One write to a ring's file.
 #[derive(Arbitrary, Debug)]
@@ -39,7 +40,8 @@ pub enum Patch {
         slot: u8,
         length: u16,
     },
-    /// A slot word put together from its fields, so as to be nearly right.
+    /// A slot word put together from its fields, so as to be nearly right. Where words hold
+    /// positions: one that is near 0, of a ring that has begun to count there.
     Word {
         slot: u8,
         lap: i8,
@@ -50,8 +52,8 @@ pub enum Patch {
 }
 
 impl Patch {
-    /// Writes it to the file of a ring of so many bytes from slot to slot.
-    pub fn apply(&self, file: &File, stride: u64) {
+    /// Writes it to the file of a ring of this shape.
+    pub fn apply(&self, file: &File, shape: &Shape) {
         let (offset, value) = match *self {
             Patch::Header { offset, byte } => {
                 write(file, &[byte], u64::from(offset) % HEADERS);
@@ -68,7 +70,7 @@ impl Patch {
             Patch::Entry { id, value } => (entry(id.into()), value),
             Patch::Slot { word, value } => (SLOTS + u64::from(word) % 256 * 8, value),
             Patch::Length { slot, length } => {
-                let offset = SLOTS + u64::from(slot) % 16 * stride + 8;
+                let offset = shape.message(u64::from(slot) % 16);
                 (offset, length.into())
             }
             Patch::Word {
@@ -78,10 +80,13 @@ impl Patch {
                 attempt,
                 owner,
             } => {
-                let lap = (i64::from(lap) as u64) << 16;
+                let laps = i64::from(lap) as u64;
                 let fields = u64::from(state % 4) << 14 | u64::from(attempt % 16) << 10;
-                let offset = SLOTS + u64::from(slot) % 16 * stride;
-                (offset, lap | fields | (u64::from(owner) % 1024))
+                let value = match shape.arrangement {
+                    Arrangement::Slots => laps << 16 | fields | (u64::from(owner) % 1024),
+                    _ => laps,
+                };
+                (shape.word(u64::from(slot) % 16), value)
             }
         };
         write(file, &value.to_ne_bytes(), offset);

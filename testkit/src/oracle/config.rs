@@ -1,14 +1,15 @@
 //! The rings on which sequences are carried out.
 
 use arbitrary::Arbitrary;
-use memring::{FenceMode, Kind, OnDeath, Ring, RingBuilder};
+use memring::{FenceMode, Kind, Layout, OnDeath, Ring, RingBuilder, RingKind};
 
 use super::message::Payload;
 
 /// Options of a ring.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub struct Config {
-    /// Capacity as a power of two, modulo 7.
+    /// Below 64: capacity as a power of two, modulo 7. Else its lower bits are one less than
+    /// the capacity. From 128 on messages lie dense.
     pub capacity: u8,
     /// Less by one, modulo 15.
     pub max_deliveries: u8,
@@ -36,9 +37,20 @@ pub enum Start {
 }
 
 impl Config {
-    /// Slots.
-    pub fn capacity(&self) -> usize {
-        1 << (self.capacity % 7)
+    /// The capacity that is asked for.
+    fn asked(&self) -> usize {
+        match self.capacity & 0x40 {
+            0 => 1 << (self.capacity % 64 % 7),
+            _ => 1 + usize::from(self.capacity % 64),
+        }
+    }
+
+    /// The capacity of a ring of this kind.
+    pub fn capacity(&self, kind: RingKind) -> usize {
+        match kind {
+            RingKind::Spsc => self.asked(),
+            _ => self.asked().next_power_of_two(),
+        }
     }
 
     /// How often a message is received before it counts as lost.
@@ -48,7 +60,7 @@ impl Config {
 
     /// A builder with these options.
     pub fn builder<P: Payload, K: Kind>(&self) -> RingBuilder<P::Message, K> {
-        let laps = (1u64 << 48).wrapping_mul(self.capacity() as u64);
+        let laps = (1u64 << 48).wrapping_mul(self.capacity(K::KIND) as u64);
         let start = match self.start {
             Start::Zero => 0,
             Start::BeforeLaps(by) => laps.wrapping_sub(by.into()),
@@ -56,7 +68,11 @@ impl Config {
             Start::Any(position) => position,
         };
         let builder = Ring::builder()
-            .capacity(self.capacity())
+            .capacity(self.asked())
+            .layout(match self.capacity & 0x80 {
+                0 => Layout::Auto,
+                _ => Layout::Dense,
+            })
             .max_deliveries(self.max_deliveries())
             .message_limit(P::LIMIT.unwrap_or(0))
             .start_position(start);

@@ -28,7 +28,7 @@ impl Oracle {
     /// Of a fresh ring, whose endpoints will be in `processes`.
     pub fn new(kind: RingKind, config: &Config, format: Format, processes: Vec<u32>) -> Oracle {
         Oracle {
-            ring: Positions::new(kind, config.capacity(), config.max_deliveries()),
+            ring: Positions::new(kind, config.capacity(kind), config.max_deliveries()),
             senders: Members::new(kind.has_many_senders()),
             receivers: Members::new(kind.has_many_receivers()),
             format,
@@ -234,8 +234,8 @@ impl Oracle {
             GrantFate::Abandoned => self.ring.abandon(position),
             GrantFate::Leaked => {
                 self.senders.get_mut(who).leaked = vec![position];
-                // A claim counts as under way.
-                self.ring.counts_are_exact = false;
+                // A claim counts as under way, where it shows.
+                self.ring.counts_are_exact &= !self.ring.shows_claims();
             }
         }
         Answer::sent(0)

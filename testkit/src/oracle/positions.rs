@@ -41,7 +41,7 @@ pub(super) struct Positions {
     /// No position was ever given up, and no message dropped: the ring's own counts are
     /// exact.
     pub counts_are_exact: bool,
-    /// A single sender has a grant, which nobody sees in the ring.
+    /// A single sender has a grant, which an end waits for.
     busy: bool,
 }
 
@@ -64,6 +64,11 @@ impl Positions {
 
     pub fn capacity(&self) -> usize {
         self.capacity as usize
+    }
+
+    /// Whether the ring shows that a sender has a grant: not one sender to one receiver.
+    pub fn shows_claims(&self) -> bool {
+        self.kind != RingKind::Spsc
     }
 
     /// May a message be sent? The slot of the next position is free once what
@@ -108,7 +113,7 @@ impl Positions {
             self.insert(position, 0, At::Claimed);
             self.tail += 1;
         } else {
-            self.busy = true;
+            self.busy = self.shows_claims();
         }
         Ok(position)
     }

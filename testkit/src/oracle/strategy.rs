@@ -64,7 +64,10 @@ pub fn step() -> impl Strategy<Value = Step> {
 
 /// A ring of few slots, mostly shortly before something wraps.
 pub fn config() -> impl Strategy<Value = Config> {
-    let capacity = prop_oneof![4 => 0..4u8, 1 => Just(4), 1 => Just(6)];
+    // See `Config::capacity`: powers of two, and others; as the ring likes, and dense.
+    let capacity = prop_oneof![4 => 0..4u8, 1 => Just(4), 1 => Just(6), 3 => 64..88u8];
+    let capacity = (capacity, prop_oneof![2 => Just(0), 1 => Just(0x80u8)]);
+    let capacity = capacity.prop_map(|(capacity, dense)| capacity | dense);
     let max_deliveries = prop_oneof![3 => 0..3u8, 1 => Just(14)];
     let start = prop_oneof![
         Just(Start::Zero),

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use memring::failpoints::{Act, Failpoint};
-use memring::{Kind, RecvError, Ring, SendError, Side};
+use memring::{Kind, Layout, RecvError, Ring, SendError, Side};
 use memring_testkit::children::{Args, Pairs};
 use memring_testkit::for_each_kind;
 use memring_testkit::homes::RING;
 use memring_testkit::kinds::Cloning;
-use memring_testkit::loads::{Line, Load, Stamp};
+use memring_testkit::loads::{Load, Pair, Stamp};
 use memring_testkit::progress::Progress;
 
 use super::cases::{Plan, run_all, title};
@@ -40,7 +40,7 @@ struct Leaving {
 }
 
 fn leave<K: Cloning>(case: &Leaving) {
-    let scene = Scene::<K>::new(small());
+    let scene = Scene::<K>::new(small(Layout::Auto));
     let ring = scene.ring.clone();
     let plan = Plan::of(case.point, 1, Act::Kill);
     match case.side {
@@ -57,7 +57,7 @@ fn leave<K: Cloning>(case: &Leaving) {
         }
         Side::Receiver => {
             let mut tx = ring.sender().expect("a place");
-            let make = |number| Line::make(Stamp { sender: 1, number });
+            let make = |number| Pair::make(Stamp { sender: 1, number });
             scene.progress.begin(1, 1);
             tx.try_send(make(0)).expect("an empty ring");
             scene.progress.done(1, 1);
@@ -86,7 +86,7 @@ fn leavers<K: Cloning>() {
 
 /// Receives until nobody is left to send.
 pub fn waiter<K: Kind>(args: &Args) {
-    let ring = Ring::<Line, K>::open(RING).expect("open the ring");
+    let ring = Ring::<Pair, K>::open(RING).expect("open the ring");
     let mut rx = ring.receiver().expect("a place");
     // Somebody is there: that is what must not be believed for ever.
     assert!(rx.try_recv().is_err());
@@ -100,7 +100,7 @@ struct Reaping {
 }
 
 fn reap<K: Cloning>(case: &Reaping) {
-    let scene = Scene::<K>::new(small());
+    let scene = Scene::<K>::new(small(Layout::Auto));
     let spawned = |role, args: &Pairs<'_>| {
         let ready = scene.progress.readies();
         let child = scene.home.spawn(role, args);

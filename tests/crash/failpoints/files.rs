@@ -6,18 +6,18 @@ use memring::failpoints::{Act, Failpoint};
 use memring::{Mpmc, RecvError, Ring, RingError};
 use memring_testkit::children::Args;
 use memring_testkit::homes::{Home, RING};
-use memring_testkit::loads::Line;
+use memring_testkit::loads::Pair;
 
 use super::cases::{Plan, run_all};
 use super::scene::nothing_is_left;
 use super::table;
 
-type Made = Ring<Line, Mpmc>;
+type Made = Ring<Pair, Mpmc>;
 
 /// Not zero: then every slot is written before the ring is whole.
 const START: u64 = 1 << 40;
 
-fn builder() -> memring::RingBuilder<Line, Mpmc> {
+fn builder() -> memring::RingBuilder<Pair, Mpmc> {
     Made::builder().capacity(8).start_position(START)
 }
 

@@ -9,7 +9,7 @@ use memring::{Receiver, RecvTimeoutError, Ring, Sender, TryRecvError, WaitStrate
 use memring_testkit::children::Args;
 use memring_testkit::homes::RING;
 use memring_testkit::kinds::Cloning;
-use memring_testkit::loads::{Line, Load, Stamp};
+use memring_testkit::loads::{Load, Pair, Stamp};
 use memring_testkit::progress::{MOST, Progress};
 use memring_testkit::verbs::{self, Verb};
 
@@ -46,14 +46,14 @@ impl FromStr for Program {
 }
 
 struct Doomed<K: Cloning> {
-    ring: Ring<Line, K>,
+    ring: Ring<Pair, K>,
     progress: Progress,
     plan: Plan,
     number: u64,
 }
 
 pub fn doomed<K: Cloning>(args: &Args) {
-    let builder = Ring::<Line, K>::builder().wait_through_disconnect(true);
+    let builder = Ring::<Pair, K>::builder().wait_through_disconnect(true);
     let mut doomed = Doomed {
         ring: builder.open(RING).expect("open the ring"),
         progress: Progress::open(args),
@@ -84,12 +84,12 @@ pub fn doomed<K: Cloning>(args: &Args) {
 }
 
 impl<K: Cloning> Doomed<K> {
-    fn sender(&self) -> Sender<Line, K> {
+    fn sender(&self) -> Sender<Pair, K> {
         let tx = self.ring.sender_with(WaitStrategy::Park);
         tx.expect("a place for a sender")
     }
 
-    fn receiver(&self) -> Receiver<Line, K> {
+    fn receiver(&self) -> Receiver<Pair, K> {
         let rx = self.ring.receiver_with(WaitStrategy::Park);
         rx.expect("a place for a receiver")
     }
@@ -98,7 +98,7 @@ impl<K: Cloning> Doomed<K> {
         self.progress.is_stopping() || self.number + 32 > MOST
     }
 
-    fn send_some(&mut self, tx: &mut Sender<Line, K>, verb: Verb, count: u64) {
+    fn send_some(&mut self, tx: &mut Sender<Pair, K>, verb: Verb, count: u64) {
         let to = self.number + count;
         self.progress.begin(DOOMED, to);
         verbs::send(tx, verb, DOOMED, self.number, to).expect("send");
@@ -121,11 +121,11 @@ impl<K: Cloning> Doomed<K> {
     }
 
     /// Writes a lease down while it is in this process's hands.
-    fn lease_one(&mut self, rx: &mut Receiver<Line, K>) {
+    fn lease_one(&mut self, rx: &mut Receiver<Pair, K>) {
         match rx.lease_timeout(SHORT) {
             Ok(lease) => {
                 self.progress
-                    .received(Line::stamp(&lease.read()), lease.redeliveries());
+                    .received(Pair::stamp(&lease.read()), lease.redeliveries());
                 lease.release();
             }
             Err(RecvTimeoutError::Timeout(_)) => {}
@@ -142,7 +142,7 @@ impl<K: Cloning> Doomed<K> {
                 Ok(batch) => {
                     for message in batch.iter() {
                         self.progress
-                            .received(Line::stamp(&message.read()), message.redeliveries());
+                            .received(Pair::stamp(&message.read()), message.redeliveries());
                     }
                     batch.release();
                 }
@@ -152,13 +152,13 @@ impl<K: Cloning> Doomed<K> {
             // Acknowledged before they can be written down: these may go with us.
             self.progress.hands(1);
             if let Ok(message) = rx.recv_timeout(SHORT) {
-                self.progress.received_unmarked(Line::stamp(&message));
+                self.progress.received_unmarked(Pair::stamp(&message));
             }
             self.progress.hands(3);
             let mut batch = Vec::new();
             if rx.try_recv_batch(&mut batch, 3).is_ok() {
                 for message in &batch {
-                    self.progress.received_unmarked(Line::stamp(message));
+                    self.progress.received_unmarked(Pair::stamp(message));
                 }
             }
             self.progress.hands(0);
@@ -179,7 +179,7 @@ impl<K: Cloning> Doomed<K> {
         self.plan.arm();
         while !self.is_stopping() {
             self.progress.begin(DOOMED, self.number + 1);
-            let made = Line::make(Stamp {
+            let made = Pair::make(Stamp {
                 sender: DOOMED,
                 number: self.number,
             });
@@ -243,7 +243,7 @@ impl<K: Cloning> Doomed<K> {
             match rx.lease() {
                 Ok(lease) => {
                     self.progress
-                        .received(Line::stamp(&lease.read()), lease.redeliveries());
+                        .received(Pair::stamp(&lease.read()), lease.redeliveries());
                     lease.release();
                 }
                 Err(end) => {

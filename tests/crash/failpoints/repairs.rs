@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use memring::failpoints::{Act, Failpoint};
-use memring::{OnDeath, RecvError, Side};
+use memring::{Layout, OnDeath, RecvError, Side};
 use memring_testkit::for_each_kind;
 use memring_testkit::kinds::{Cloning, has_many};
 
@@ -17,6 +17,7 @@ use super::victim::{self, held};
 struct Case {
     dead: Dead,
     program: Program,
+    layout: Layout,
     point: Failpoint,
     act: Act,
 }
@@ -35,7 +36,7 @@ impl Case {
             Dead::ReceiverDiscarded => OnDeath::Discard,
             _ => OnDeath::Redeliver,
         };
-        Scene::new(small().on_receiver_death(on_death))
+        Scene::new(small(self.layout).on_receiver_death(on_death))
     }
 }
 
@@ -116,13 +117,16 @@ fn survivors<K: Cloning>() {
             if dead == Dead::ReceiverDiscarded && !has_many(K::KIND, Side::Receiver) {
                 continue; // only a successor can tell what a single receiver held
             }
-            for (point, act) in with_both_acts(table::of_repair(dead, K::KIND)) {
-                cases.push(Case {
-                    dead,
-                    program,
-                    point,
-                    act,
-                });
+            for layout in table::layouts(K::KIND) {
+                for (point, act) in with_both_acts(table::of_repair(dead, K::KIND)) {
+                    cases.push(Case {
+                        dead,
+                        program,
+                        layout: *layout,
+                        point,
+                        act,
+                    });
+                }
             }
         }
     }
@@ -132,13 +136,16 @@ fn survivors<K: Cloning>() {
 fn successors<K: Cloning>() {
     let mut cases = Vec::new();
     let mut add = |dead, program| {
-        for (point, act) in with_both_acts(table::of_successor(dead)) {
-            cases.push(Case {
-                dead,
-                program,
-                point,
-                act,
-            });
+        for layout in table::layouts(K::KIND) {
+            for (point, act) in with_both_acts(table::of_successor(dead, K::KIND)) {
+                cases.push(Case {
+                    dead,
+                    program,
+                    layout: *layout,
+                    point,
+                    act,
+                });
+            }
         }
     };
     if has_many(K::KIND, Side::Sender) {
@@ -157,12 +164,13 @@ fn successors<K: Cloning>() {
 
 #[derive(Debug)]
 struct Closing {
+    layout: Layout,
     point: Failpoint,
     act: Act,
 }
 
 fn close<K: Cloning>(case: &Closing) -> Duration {
-    let mut scene = Scene::<K>::new(small());
+    let mut scene = Scene::<K>::new(small(case.layout));
     scene.add(Side::Sender);
     let child = scene.spawn(Program::Close, &Plan::of(case.point, 1, case.act));
     let stopped = match case.act {
@@ -188,16 +196,23 @@ fn close<K: Cloning>(case: &Closing) -> Duration {
 }
 
 fn closers<K: Cloning>() {
-    let cases: Vec<Closing> = with_both_acts(table::OF_CLOSING.to_vec())
-        .map(|(point, act)| Closing { point, act })
-        .collect();
+    let mut cases = Vec::new();
+    for layout in table::layouts(K::KIND) {
+        for (point, act) in with_both_acts(table::of_closing(K::KIND)) {
+            cases.push(Closing {
+                layout: *layout,
+                point,
+                act,
+            });
+        }
+    }
     run_all(&title::<K>("closers"), &cases, close::<K>);
 }
 
 /// A survivor stops between its count and its change; another recovers the slot;
 /// it goes on, and is killed or stopped when it finds that out.
 fn repair_late<K: Cloning>(act: &Act) -> Duration {
-    let mut scene = Scene::<K>::new(small());
+    let mut scene = Scene::<K>::new(small(Layout::Auto));
     let victim = held(&scene, Dead::Receiver, Side::Receiver);
     let [late] = table::OF_LATE_REPAIR;
     let plan = Plan(vec![
@@ -235,7 +250,7 @@ fn late_survivors<K: Cloning>() {
 /// A single sender dies inside an operation, and its successor does nothing: then
 /// nothing is under way, and a closed ring comes to its end.
 fn idle_successors<K: Cloning>() {
-    let scene = Scene::<K>::new(small());
+    let scene = Scene::<K>::new(small(Layout::Auto));
     let mut rx = scene.ring.receiver().expect("a place");
     held(&scene, Dead::Sender, Side::Sender).kill();
     let successor = scene.ring.sender().expect("the place of the dead");

@@ -7,13 +7,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use memring::{
-    AttachError, Receiver, RecvError, RecvTimeoutError, Ring, RingBuilder, SendTimeoutError,
-    Sender, Side, TryRecvError, TrySendError, WaitStrategy,
+    AttachError, Layout, Receiver, RecvError, RecvTimeoutError, Ring, RingBuilder,
+    SendTimeoutError, Sender, Side, TryRecvError, TrySendError, WaitStrategy,
 };
 use memring_testkit::children::Child;
 use memring_testkit::homes::Home;
 use memring_testkit::kinds::{Cloning, has_many, peers, try_attach};
-use memring_testkit::loads::{Line, Load, Stamp};
+use memring_testkit::loads::{Load, Pair, Stamp};
 use memring_testkit::progress::{MOST, Progress};
 use memring_testkit::time::LIMIT;
 
@@ -33,7 +33,7 @@ const SOME: u64 = 6;
 
 pub struct Scene<K: Cloning> {
     pub home: Home,
-    pub ring: Ring<Line, K>,
+    pub ring: Ring<Pair, K>,
     pub progress: Progress,
     survivors: Vec<Survivor>,
     senders: u64,
@@ -49,12 +49,13 @@ struct Survivor {
 }
 
 /// A ring for a case: small, so that it is full and empty all the time.
-pub fn small<K: Cloning>() -> RingBuilder<Line, K> {
-    Ring::builder().capacity(CAPACITY).max_deliveries(15)
+pub fn small<K: Cloning>(layout: Layout) -> RingBuilder<Pair, K> {
+    let builder = Ring::builder().capacity(CAPACITY).layout(layout);
+    builder.max_deliveries(15)
 }
 
 impl<K: Cloning> Scene<K> {
-    pub fn new(builder: RingBuilder<Line, K>) -> Self {
+    pub fn new(builder: RingBuilder<Pair, K>) -> Self {
         let home = Home::new();
         Scene {
             ring: builder.create(home.ring()).expect("make a ring"),
@@ -89,7 +90,7 @@ impl<K: Cloning> Scene<K> {
         }
     }
 
-    pub fn go_on_sending(&mut self, tx: Sender<Line, K>) {
+    pub fn go_on_sending(&mut self, tx: Sender<Pair, K>) {
         let (count, ends) = (Arc::default(), Arc::clone(&self.ends));
         let progress = Progress::again(&self.home);
         let incarnation = self.senders;
@@ -106,7 +107,7 @@ impl<K: Cloning> Scene<K> {
         });
     }
 
-    pub fn go_on_receiving(&mut self, rx: Receiver<Line, K>) {
+    pub fn go_on_receiving(&mut self, rx: Receiver<Pair, K>) {
         let (count, ends) = (Arc::default(), Arc::clone(&self.ends));
         let progress = Progress::again(&self.home);
         let counted = Arc::clone(&count);
@@ -206,7 +207,7 @@ impl<K: Cloning> Scene<K> {
 }
 
 fn send_on<K: Cloning>(
-    mut tx: Sender<Line, K>,
+    mut tx: Sender<Pair, K>,
     progress: &Progress,
     incarnation: u64,
     count: &AtomicU64,
@@ -215,7 +216,7 @@ fn send_on<K: Cloning>(
     let mut number = 0;
     while !ends.load(Ordering::Acquire) && number < MOST {
         progress.begin(incarnation, number + 1);
-        let made = Line::make(Stamp {
+        let made = Pair::make(Stamp {
             sender: incarnation,
             number,
         });
@@ -237,7 +238,7 @@ fn send_on<K: Cloning>(
 }
 
 fn receive_on<K: Cloning>(
-    mut rx: Receiver<Line, K>,
+    mut rx: Receiver<Pair, K>,
     mut progress: Progress,
     count: &AtomicU64,
     ends: &AtomicBool,
@@ -248,7 +249,7 @@ fn receive_on<K: Cloning>(
         let is_over = ends.load(Ordering::Acquire) && rx.peers().is_empty();
         match rx.lease_timeout(SHORT) {
             Ok(lease) => {
-                progress.received(Line::stamp(&lease.read()), lease.redeliveries());
+                progress.received(Pair::stamp(&lease.read()), lease.redeliveries());
                 lease.release();
                 count.fetch_add(1, Ordering::Release);
             }
@@ -268,8 +269,8 @@ fn receive_on<K: Cloning>(
 }
 
 /// All have gone: the table is clean, and the whole ring is there for others.
-pub fn nothing_is_left<K: Cloning>(ring: &Ring<Line, K>) {
-    let make = |number| Line::numbered(number);
+pub fn nothing_is_left<K: Cloning>(ring: &Ring<Pair, K>) {
+    let make = |number| Pair::numbered(number);
     let (mut tx, mut rx) = (
         ring.sender().expect("a place"),
         ring.receiver().expect("a place"),

@@ -1,7 +1,7 @@
 //! Which program passes which points: every point is in here.
 
-use memring::RingKind;
 use memring::failpoints::Failpoint::{self, *};
+use memring::{Layout, RingKind};
 
 /// What a doomed process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,14 @@ pub enum Program {
     LeaveAsReceiver,
     /// Closes, and receives the rest.
     Close,
+}
+
+/// How messages may lie in a ring of this kind.
+pub fn layouts(kind: RingKind) -> &'static [Layout] {
+    match kind {
+        RingKind::Spsc => &[Layout::Lines, Layout::Dense],
+        _ => &[Layout::Auto],
+    }
 }
 
 /// Attaching to a place that nobody left dirty, and detaching again.
@@ -46,19 +54,20 @@ const SLEEPING: [Failpoint; 7] = [
     AllCounted,
 ];
 
-/// A single sender's operations, whatever the receivers.
-const SINGLE_SENDER: &[Failpoint] = &[
-    SentRecovered,
-    BusyReset,
-    BusySet,
-    Written,
-    Published,
-    BusyCleared,
-    MessageAnnounced,
+/// A single receiver's operations, whatever the senders.
+const SINGLE_RECEIVER: &[Failpoint] = &[
+    TakenRecovered,
+    HandedOut,
+    Read,
+    DoneMoved,
+    CreditGiven,
+    RoomAnnounced,
+    GivenBackCounted,
+    TakenLowered,
 ];
 
 /// Traffic in both directions: what it passes, on the side in question.
-pub fn of_traffic(program: Program, kind: RingKind) -> Vec<Failpoint> {
+pub fn of_traffic(program: Program, kind: RingKind, layout: Layout) -> Vec<Failpoint> {
     let own: &[Failpoint] = match program {
         Program::Send if kind.has_many_senders() => &[
             Claimed,
@@ -69,8 +78,17 @@ pub fn of_traffic(program: Program, kind: RingKind) -> Vec<Failpoint> {
             MessageAnnounced,
             Cloned,
         ],
-        Program::Send if kind.has_many_receivers() => SINGLE_SENDER,
-        Program::Send => &[SINGLE_SENDER, &[SentMoved]].concat(),
+        Program::Send if kind.has_many_receivers() => &[
+            BusyReset,
+            BusySet,
+            Written,
+            Published,
+            BusyCleared,
+            MessageAnnounced,
+        ],
+        // In a dense ring the word that publishes is the only one.
+        Program::Send if layout == Layout::Dense => &[Written, Published, MessageAnnounced],
+        Program::Send => &[Written, Published, SentMoved, MessageAnnounced],
         Program::Receive if kind.has_many_receivers() => &[
             Taken,
             HeadMoved,
@@ -82,17 +100,8 @@ pub fn of_traffic(program: Program, kind: RingKind) -> Vec<Failpoint> {
             RequeueAnnounced,
             Cloned,
         ],
-        Program::Receive => &[
-            TakenRecovered,
-            HandedOut,
-            Read,
-            DoneMoved,
-            CreditGiven,
-            RoomAnnounced,
-            GivenBackCounted,
-            Repaired,
-            TakenLowered,
-        ],
+        Program::Receive if kind.has_many_senders() => &[SINGLE_RECEIVER, &[Repaired]].concat(),
+        Program::Receive => &[SINGLE_RECEIVER, &[AttemptsMarked, AttemptRaised]].concat(),
         _ => panic!("{program:?} is no traffic"),
     };
     [&COMING_AND_GOING[..], &SLEEPING, own].concat()
@@ -132,9 +141,19 @@ pub fn of_repair(dead: Dead, kind: RingKind) -> Vec<Failpoint> {
 }
 
 /// A successor takes the place of one of `Dead`: what it passes.
-pub fn of_successor(dead: Dead) -> Vec<Failpoint> {
+pub fn of_successor(dead: Dead, kind: RingKind) -> Vec<Failpoint> {
     let own: &[Failpoint] = match dead {
-        Dead::Published => &[SentRecovered, BusyReset],
+        Dead::Published if kind.has_many_receivers() => &[BusyReset],
+        Dead::Published => &[],
+        Dead::Receiver if !kind.has_many_senders() => &[
+            AttemptsMarked,
+            GivenBackCounted,
+            AttemptRaised,
+            TakenLowered,
+            TakenRecovered,
+            CreditGiven,
+            AllCounted,
+        ],
         Dead::Receiver => &[
             GivenBackCounted,
             Repaired,
@@ -161,7 +180,16 @@ pub fn of_successor(dead: Dead) -> Vec<Failpoint> {
 }
 
 /// An endpoint closes a ring and then reports its end.
-pub const OF_CLOSING: [Failpoint; 4] = [ClosedSet, AllCounted, ThoroughBarrier, ClosedFenced];
+pub fn of_closing(kind: RingKind) -> Vec<Failpoint> {
+    let all = [ClosedSet, AllCounted, ThoroughBarrier, ClosedFenced];
+    match kind {
+        RingKind::Spsc => [&all[..], &[EndFixed]].concat(),
+        _ => all.to_vec(),
+    }
+}
+
+/// The only sender of the only receiver has published, and finds the ring closed.
+pub const OF_LATE_SEND: [Failpoint; 1] = [EndFixed];
 
 /// Two survivors at one slot: the one that comes too late.
 pub const OF_LATE_REPAIR: [Failpoint; 1] = [CountTakenBack];
@@ -194,21 +222,25 @@ fn every_point_is_in_the_table() {
     let mut all = Vec::new();
     for kind in RingKind::ALL {
         for program in [Program::Send, Program::Receive] {
-            all.extend(of_traffic(program, kind));
+            for layout in layouts(kind) {
+                all.extend(of_traffic(program, kind, *layout));
+            }
         }
         for dead in [Dead::Sender, Dead::Receiver, Dead::ReceiverDiscarded] {
             all.extend(of_repair(dead, kind));
         }
     }
-    for dead in [
-        Dead::Published,
-        Dead::Receiver,
-        Dead::ReceiverDiscarded,
-        Dead::AllPlaces,
-    ] {
-        all.extend(of_successor(dead));
+    for kind in RingKind::ALL {
+        for dead in [
+            Dead::Published,
+            Dead::Receiver,
+            Dead::ReceiverDiscarded,
+            Dead::AllPlaces,
+        ] {
+            all.extend(of_successor(dead, kind));
+        }
+        all.extend(of_closing(kind));
     }
-    all.extend(OF_CLOSING);
     all.extend(OF_LATE_REPAIR);
     all.extend(OF_NAMED);
     all.extend(OF_ANONYMOUS);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use memring::Side;
 use memring::failpoints::{Act, Failpoint};
+use memring::{Layout, Side};
 use memring_testkit::for_each_kind;
 use memring_testkit::kinds::Cloning;
 
@@ -19,13 +19,14 @@ const LONG_ENOUGH: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 struct Case {
     program: Program,
+    layout: Layout,
     point: Failpoint,
     nth: u64,
     act: Act,
 }
 
 fn meet<K: Cloning>(case: &Case) -> Duration {
-    let mut scene = Scene::<K>::new(small());
+    let mut scene = Scene::<K>::new(small(case.layout));
     let sends = case.program == Program::Send;
     scene.succeed_beside(case.program);
     let plan = Plan::of(case.point, case.nth, case.act);
@@ -53,14 +54,17 @@ fn meet<K: Cloning>(case: &Case) -> Duration {
 
 fn every_point<K: Cloning>(program: Program) {
     let mut cases = Vec::new();
-    for point in table::of_traffic(program, K::KIND) {
-        for (act, nth) in [(Act::Kill, 1), (Act::Kill, 5), (Act::Stop, 2)] {
-            cases.push(Case {
-                program,
-                point,
-                nth,
-                act,
-            });
+    for layout in table::layouts(K::KIND) {
+        for point in table::of_traffic(program, K::KIND, *layout) {
+            for (act, nth) in [(Act::Kill, 1), (Act::Kill, 5), (Act::Stop, 2)] {
+                cases.push(Case {
+                    program,
+                    layout: *layout,
+                    point,
+                    nth,
+                    act,
+                });
+            }
         }
     }
     run_all(&title::<K>(program), &cases, meet::<K>);
@@ -77,23 +81,28 @@ fn receivers<K: Cloning>() {
 /// The table lists all that such a process passes, of every kind: so that a new
 /// point is not tried on one side and forgotten on another.
 fn passed_and_listed<K: Cloning>() {
-    for program in [Program::Send, Program::Receive] {
-        let mut scene = Scene::<K>::new(small());
-        let passages = scene.home.board(PASSAGES, Failpoint::ALL.len());
-        let child = scene.spawn(program, &Plan(Vec::new()));
-        scene.succeed_beside(program);
-        scene.all_go_on();
-        std::thread::sleep(LONG_ENOUGH);
-        scene.settle(Some(child), false);
-        let listed = table::of_traffic(program, K::KIND);
-        for (index, point) in Failpoint::ALL.iter().enumerate() {
-            assert!(
-                passages.get(index) == 0 || listed.contains(point),
-                "{program:?} passes {point:?}, which is not in the table"
-            );
-        }
-        assert!((0..Failpoint::ALL.len()).any(|index| passages.get(index) > 0));
+    for layout in table::layouts(K::KIND) {
+        passed_by::<K>(Program::Send, *layout);
+        passed_by::<K>(Program::Receive, *layout);
     }
+}
+
+fn passed_by<K: Cloning>(program: Program, layout: Layout) {
+    let mut scene = Scene::<K>::new(small(layout));
+    let passages = scene.home.board(PASSAGES, Failpoint::ALL.len());
+    let child = scene.spawn(program, &Plan(Vec::new()));
+    scene.succeed_beside(program);
+    scene.all_go_on();
+    std::thread::sleep(LONG_ENOUGH);
+    scene.settle(Some(child), false);
+    let listed = table::of_traffic(program, K::KIND, layout);
+    for (index, point) in Failpoint::ALL.iter().enumerate() {
+        assert!(
+            passages.get(index) == 0 || listed.contains(point),
+            "{program:?} passes {point:?} in {layout}, which is not in the table"
+        );
+    }
+    assert!((0..Failpoint::ALL.len()).any(|index| passages.get(index) > 0));
 }
 
 for_each_kind!(senders, receivers, passed_and_listed);

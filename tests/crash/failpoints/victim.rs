@@ -7,7 +7,7 @@ use memring::{Kind, Ring, Side};
 use memring_testkit::children::{Args, Child};
 use memring_testkit::homes::RING;
 use memring_testkit::kinds::Cloning;
-use memring_testkit::loads::{Line, Load, Stamp};
+use memring_testkit::loads::{Load, Pair, Stamp};
 use memring_testkit::progress::Progress;
 
 use super::cases::Plan;
@@ -21,13 +21,13 @@ pub const LEASED: usize = 2;
 
 /// Takes hold of something, says so, and waits for its end.
 pub fn victim<K: Kind>(args: &Args) {
-    let ring = Ring::<Line, K>::open(RING).expect("open the ring");
+    let ring = Ring::<Pair, K>::open(RING).expect("open the ring");
     let mut progress = Progress::open(args);
     let wait = |progress: &Progress| {
         progress.ready();
         std::thread::sleep(Duration::from_secs(600));
     };
-    let made = Line::make(Stamp {
+    let made = Pair::make(Stamp {
         sender: VICTIM,
         number: 0,
     });
@@ -50,7 +50,7 @@ pub fn victim<K: Kind>(args: &Args) {
             let leased = rx.lease_batch(LEASED).expect("lease");
             assert_eq!(leased.len(), LEASED);
             for message in leased.iter() {
-                progress.received(Line::stamp(&message.read()), message.redeliveries());
+                progress.received(Pair::stamp(&message.read()), message.redeliveries());
             }
             wait(&progress);
         }
@@ -66,7 +66,7 @@ pub fn victim<K: Kind>(args: &Args) {
             assert!(all.len() > 500, "{}", all.len());
             let leases: Vec<_> = all.iter_mut().take(2).map(|rx| rx.lease()).collect();
             for lease in leases.iter().flatten() {
-                progress.received(Line::stamp(&lease.read()), lease.redeliveries());
+                progress.received(Pair::stamp(&lease.read()), lease.redeliveries());
             }
             wait(&progress);
         }
@@ -87,7 +87,7 @@ pub fn held<K: Cloning>(scene: &Scene<K>, dead: Dead, successors: Side) -> Child
         let mut tx = scene.ring.sender().expect("a place for a sender");
         scene.progress.begin(VICTIM, 3);
         for number in 0..3 {
-            let made = Line::make(Stamp {
+            let made = Pair::make(Stamp {
                 sender: VICTIM,
                 number,
             });

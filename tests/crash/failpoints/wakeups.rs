@@ -5,24 +5,33 @@
 use std::time::Duration;
 
 use memring::failpoints::{Act, Failpoint};
-use memring::{RecvError, WaitStrategy};
+use memring::{Layout, RecvError, RingKind, WaitStrategy};
 use memring_testkit::for_each_kind;
 use memring_testkit::kinds::Cloning;
-use memring_testkit::loads::{Line, Load, Stamp};
+use memring_testkit::loads::{Load, Pair, Stamp};
 
 use super::cases::{Plan, run_all, title};
 use super::program::DOOMED;
 use super::scene::{Scene, small};
-use super::table::Program;
+use super::table::{self, Program};
 
 #[derive(Debug)]
 struct Case {
+    layout: Layout,
     point: Failpoint,
     nth: u64,
 }
 
+fn in_each_layout<K: Cloning>(points: &[(Failpoint, u64)]) -> Vec<Case> {
+    let case = |layout, (point, nth)| Case { layout, point, nth };
+    let layouts = table::layouts(K::KIND).iter();
+    layouts
+        .flat_map(|layout| points.iter().map(|of| case(*layout, *of)))
+        .collect()
+}
+
 fn sent<K: Cloning>(case: &Case) -> Duration {
-    let scene = Scene::<K>::new(small().wait_through_disconnect(true));
+    let scene = Scene::<K>::new(small(case.layout).wait_through_disconnect(true));
     let mut rx = scene
         .ring
         .receiver_with(WaitStrategy::Park)
@@ -36,7 +45,7 @@ fn sent<K: Cloning>(case: &Case) -> Duration {
     let plan = Plan::of(case.point, case.nth, Act::Kill);
     scene.spawn(Program::Send, &plan).dies();
     let (first, rx) = sleeper.join().expect("the sleeper");
-    let expected = Line::make(Stamp {
+    let expected = Pair::make(Stamp {
         sender: DOOMED,
         number: 0,
     });
@@ -48,21 +57,20 @@ fn sent<K: Cloning>(case: &Case) -> Duration {
 /// Nobody but the dead one could have woken the sleeper: it had a system call's
 /// time to live.
 fn messages<K: Cloning>() {
-    let own: &[Failpoint] = match (K::KIND.has_many_senders(), K::KIND.has_many_receivers()) {
-        (true, _) => &[],
-        (false, true) => &[Failpoint::BusyCleared],
-        (false, false) => &[Failpoint::SentMoved, Failpoint::BusyCleared],
+    let own: &[Failpoint] = match K::KIND {
+        RingKind::Spmc => &[Failpoint::BusyCleared],
+        _ => &[],
     };
     let all = [&[Failpoint::Published, Failpoint::WaitWordCounted], own].concat();
-    let case = |point| Case { point, nth: 1 };
-    let cases: Vec<Case> = all.into_iter().map(case).collect();
+    let all = all.into_iter().map(|point| (point, 1));
+    let cases = in_each_layout::<K>(&all.collect::<Vec<_>>());
     run_all(&title::<K>("messages of the dead"), &cases, sent::<K>);
 }
 
 fn freed<K: Cloning>(case: &Case) -> Duration {
-    let scene = Scene::<K>::new(small().wait_through_disconnect(true));
+    let scene = Scene::<K>::new(small(case.layout).wait_through_disconnect(true));
     let mut tx = scene.ring.sender_with(WaitStrategy::Park).expect("a place");
-    let make = |number| Line::make(Stamp { sender: 1, number });
+    let make = |number| Pair::make(Stamp { sender: 1, number });
     let capacity = scene.ring.capacity() as u64;
     scene.progress.begin(1, capacity + 1);
     for number in 0..capacity {
@@ -83,7 +91,7 @@ fn freed<K: Cloning>(case: &Case) -> Duration {
     let end = loop {
         match rx.lease() {
             Ok(lease) => {
-                rest.push(Line::stamp(&lease.read()).number);
+                rest.push(Pair::stamp(&lease.read()).number);
                 lease.release();
             }
             Err(end) => break end,
@@ -95,15 +103,13 @@ fn freed<K: Cloning>(case: &Case) -> Duration {
 }
 
 fn room<K: Cloning>() {
-    // A single receiver stores `done` once when it attaches.
-    let acknowledged = if K::KIND.has_many_receivers() {
-        (Failpoint::SlotFreed, 1)
-    } else {
-        (Failpoint::DoneMoved, 2)
+    let acknowledged = match K::KIND {
+        RingKind::Spmc | RingKind::Mpmc => (Failpoint::SlotFreed, 1),
+        RingKind::Spsc => (Failpoint::DoneMoved, 1),
+        // It stores `done` once when it attaches.
+        RingKind::Mpsc => (Failpoint::DoneMoved, 2),
     };
-    let all = [acknowledged, (Failpoint::WaitWordCounted, 1)];
-    let case = |(point, nth)| Case { point, nth };
-    let cases: Vec<Case> = all.into_iter().map(case).collect();
+    let cases = in_each_layout::<K>(&[acknowledged, (Failpoint::WaitWordCounted, 1)]);
     run_all(&title::<K>("room of the dead"), &cases, freed::<K>);
 }
 
