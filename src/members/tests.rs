@@ -248,3 +248,82 @@ fn a_successor_that_came_meanwhile_is_left_alone() {
     assert_eq!(object.entry_of(FIRST), entry);
     assert_eq!(object.changes(), 1, "one has died");
 }
+
+/// A recovery costs more than what was never used, or was left clean.
+#[test]
+fn ids_of_the_dead_are_taken_last() {
+    let object = ScriptedObject::new();
+    object.died(FIRST);
+    object
+        .entry(MemberId(FIRST + 1))
+        .store(GENERATION, Ordering::SeqCst);
+    let attach = || {
+        // The scan of each attach must not clean the entry of the dead before its turn.
+        object.locked.borrow_mut().push(FIRST);
+        let attached = object.members().attach(ROLE, Admits::Many, 1);
+        object.locked.borrow_mut().retain(|id| *id != FIRST);
+        attached.map(|attached| attached.id).ok()
+    };
+    assert_eq!(attach(), Some(MemberId(FIRST + 2)), "never used");
+    assert_eq!(attach(), Some(MemberId(FIRST + 1)), "clean");
+    let last = object.members().attach(ROLE, Admits::Many, 1);
+    assert_eq!(last.map(|last| last.id).ok(), Some(MemberId(FIRST)));
+    assert_eq!(*object.recovered.borrow(), [FIRST]);
+}
+
+/// M4: each goes on where the one before has ended, also past those that are alive.
+#[test]
+fn scans_of_one_probe_go_round() {
+    let object = ScriptedObject::new();
+    for id in ROLE.ids() {
+        object.died(id);
+    }
+    object.locked.borrow_mut().extend([FIRST, FIRST + 1]);
+    let mut cursor = 0;
+    let mut found = Vec::new();
+    for _ in 0..3 {
+        assert_eq!(object.members().scan(&mut cursor, 1), Scan::Complete);
+        found.push(object.recovered.borrow().len());
+    }
+    assert_eq!(found, [0, 0, 1]);
+    // Round the table: the next dead one is before the cursor.
+    object.locked.borrow_mut().clear();
+    assert_eq!(object.members().scan(&mut cursor, 1), Scan::Complete);
+    assert_eq!(*object.recovered.borrow(), [FIRST + 2, FIRST]);
+}
+
+/// One that has its lock, and has not entered itself yet, is not there; neither is one
+/// that died.
+#[test]
+fn a_member_is_present_that_is_entered_and_alive() {
+    let object = ScriptedObject::new();
+    let presence = || {
+        let seen = object.members().presence(ROLE, &Observed::default());
+        seen.1
+    };
+    object.locked.borrow_mut().push(FIRST);
+    assert_eq!(presence(), Presence::Never);
+    object.died(FIRST + 1);
+    assert_eq!(presence(), Presence::Gone);
+    object.locked.borrow_mut().push(FIRST + 1);
+    assert_eq!(presence(), Presence::Present);
+}
+
+#[test]
+fn a_set_holds_what_was_put_in() {
+    let mut set = MemberSet::default();
+    assert!(set.is_empty());
+    let ids = [0, 1, 63, 64, 511, 512, 1023].map(MemberId);
+    for (count, id) in ids.into_iter().enumerate() {
+        assert!(!set.contains(id));
+        set.insert(id);
+        assert!(set.contains(id) && !set.is_empty());
+        assert_eq!(set.iter().collect::<Vec<_>>(), ids[..=count]);
+    }
+    for id in ids {
+        assert!(!set.is_empty());
+        set.remove(id);
+        assert!(!set.contains(id));
+    }
+    assert!(set.is_empty());
+}

@@ -91,6 +91,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_spin_never_sleeps() {
+        assert_eq!(WaitStrategy::Spin.spins(), None);
+        assert_eq!(WaitStrategy::SpinThenPark { spins: 7 }.spins(), Some(7));
+        assert_eq!(WaitStrategy::Park.spins(), Some(0));
+    }
+
+    #[test]
     fn names_go_both_ways() {
         for strategy in [
             WaitStrategy::Spin,

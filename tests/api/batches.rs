@@ -108,7 +108,20 @@ fn slices_go_in_runs<K: Kind>() {
     assert_eq!((error.sent, error.cause), (0, SendError::Closed(())));
 }
 
+fn no_more_are_taken_than_were_asked_for<K: Kind>() {
+    let ring = Ring::<u64, K>::anonymous(8).unwrap();
+    let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+    assert_eq!(tx.send_slice(&[0, 1, 2, 3, 4, 5]), Ok(6));
+    let leased = rx.lease_batch(2).unwrap();
+    assert_eq!(leased.len(), 2);
+    leased.release();
+    let mut messages = Vec::new();
+    assert_eq!(rx.recv_batch(&mut messages, 3), Ok(3));
+    assert_eq!((messages, rx.slots()), (vec![2, 3, 4], 1));
+}
+
 for_each_kind!(
+    no_more_are_taken_than_were_asked_for,
     an_iterator_that_waits_delays_nothing,
     a_closed_ring_ends_while_the_iterator_waits,
     closing_ends_a_batch_without_an_end,

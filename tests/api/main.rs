@@ -12,6 +12,7 @@ mod in_place;
 mod large;
 mod markers;
 mod options;
+mod questions;
 mod replay;
 mod schemas;
 mod sequences;

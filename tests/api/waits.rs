@@ -4,8 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use memring::{
-    Kind, RecvError, RecvTimeoutError, Ring, SendTimeoutError, TryRecvError, WaitForPeerError,
-    WaitStrategy, Wakeups,
+    Kind, Mpmc, RecvError, RecvTimeoutError, Ring, SendTimeoutError, Spmc, TryRecvError,
+    WaitForPeerError, WaitStrategy, Wakeups,
 };
 use memring_testkit::for_each_kind;
 use memring_testkit::time::{LONG, in_time};
@@ -240,6 +240,27 @@ fn who_waits_for_a_peer_is_woken<K: Kind>() {
         let closed = Err(WaitForPeerError::Closed);
         assert_eq!(receiver.wait_for_peer(LONG), closed);
     }
+}
+
+/// The iterator waits for the next peer; other calls find what they found before.
+fn a_message_without_a_new_peer_ends_no_disconnection<K: Kind>() {
+    let ring = Ring::<u64, K>::anonymous(4).unwrap();
+    let (mut first, mut second) = (ring.receiver().unwrap(), ring.receiver().unwrap());
+    let mut sender = ring.sender().unwrap();
+    sender.send(1).unwrap();
+    drop(sender);
+    let lease = first.lease().unwrap();
+    let mut messages = second.iter();
+    assert_eq!(messages.next(), Some(Err(RecvError::Disconnected)));
+    lease.requeue();
+    assert_eq!(messages.next(), Some(Ok(1)));
+    assert_eq!(second.try_recv(), Err(TryRecvError::Disconnected));
+}
+
+#[test]
+fn a_message_that_was_given_back_ends_no_disconnection() {
+    a_message_without_a_new_peer_ends_no_disconnection::<Spmc>();
+    a_message_without_a_new_peer_ends_no_disconnection::<Mpmc>();
 }
 
 for_each_kind!(
