@@ -343,9 +343,10 @@ impl ReceiveSide for SpscReceiver {
         }
     }
 
-    fn unclaim<M: Memory>(&mut self, _memory: &M, claim: Claim) {
+    fn unclaim<M: Memory>(&mut self, memory: &M, claim: Claim) {
         debug_assert_eq!(self.next, claim.position.wrapping_add(1));
         self.go_to(claim.position);
+        self.be_careful(memory.places());
     }
 
     /// S15: before the user sees the message.
