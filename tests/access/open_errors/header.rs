@@ -380,22 +380,6 @@ fn damaged_fields() {
     assert!(matches!(mismatch, Mismatch::Field { .. }), "{mismatch}");
 }
 
-#[test]
-fn an_arrangement_of_another_kind() {
-    let mismatch = with_u32(ARRANGEMENT, 0);
-    says(&mismatch, &["arrangement", "damaged"]);
-    let place = Place::with::<u64, Mpsc>();
-    for arrangement in [1u32, 2] {
-        place.patch(ARRANGEMENT, &arrangement.to_ne_bytes());
-        says(&refused::<u64, Mpsc>(&place), &["arrangement", "damaged"]);
-    }
-    // In lines, where no message fits a line; dense, where the file is laid out in lines.
-    let place = Place::with::<[u64; 8], Spsc>();
-    place.patch(ARRANGEMENT, &1u32.to_ne_bytes());
-    refused::<[u64; 8], Spsc>(&place);
-    with_u32(ARRANGEMENT, 2);
-}
-
 /// Opens a ring with these bytes for a header as everything it might be: each
 /// opens or says why not. Whatever opens is used.
 fn open_as_anything(place: &Place) {
