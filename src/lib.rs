@@ -60,8 +60,8 @@
 //! messages of up to 56 bytes and the word that publishes them, so that a message that is
 //! waited for costs one cache line. *Dense* messages lie one after the other, with one word
 //! for all: batches of small ones (of 8 bytes, say) pass faster, and a message that is waited
-//! for costs a second cache line. By default what fits into a line lies in lines. Rings with many endpoints
-//! on a side have slots, each with a word of its own.
+//! for costs a second cache line. By default what fits into a line lies in lines. Rings with
+//! many endpoints on a side have slots, each with a word of its own.
 //!
 //! # When a process dies
 //!
