@@ -12,6 +12,8 @@ mod in_place;
 mod large;
 mod markers;
 mod options;
+mod places;
+mod redelivered;
 mod replay;
 mod schemas;
 mod sequences;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use memring::failpoints;
-use memring::{Receiver, RecvTimeoutError, Ring, Sender, TryRecvError, WaitStrategy};
+use memring::{Receiver, RecvTimeoutError, Ring, SendError, Sender, TryRecvError, WaitStrategy};
 use memring_testkit::children::Args;
 use memring_testkit::homes::RING;
 use memring_testkit::kinds::Cloning;
@@ -38,6 +38,7 @@ impl FromStr for Program {
             LeaveAsSender,
             LeaveAsReceiver,
             Close,
+            SendLate,
         ]
         .into_iter()
         .find(|program| format!("{program:?}") == word)
@@ -74,6 +75,7 @@ pub fn doomed<K: Cloning>(args: &Args) {
         Program::LeaveAsSender => doomed.leave_as_sender(),
         Program::LeaveAsReceiver => doomed.leave_as_receiver(),
         Program::Close => doomed.close(),
+        Program::SendLate => doomed.send_late(),
     }
     if is_unharmed {
         let passages = args.board(PASSAGES);
@@ -232,6 +234,17 @@ impl<K: Cloning> Doomed<K> {
         std::thread::sleep(2 * SHORT); // likewise
         self.plan.arm();
         drop(rx);
+    }
+
+    fn send_late(&mut self) {
+        let mut tx = self.sender();
+        self.progress.begin(DOOMED, 1);
+        self.plan.arm();
+        let sent = tx.send(Pair::numbered(0));
+        match sent {
+            Ok(()) => self.progress.done(DOOMED, 1),
+            Err(error) => assert!(matches!(error, SendError::Closed(_)), "{error}"),
+        }
     }
 
     /// The closing, and the end as a receiver reports it.
