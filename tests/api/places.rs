@@ -45,13 +45,11 @@ fn fill<T: Plain>(tx: &mut Sender<T, Spsc>, from: u64, way: u64) -> u64 {
         }
         2 => next += tx.try_send_batch((from..).map(numbered)).unwrap_err().sent as u64,
         _ => {
-            while let Ok(mut grant) = tx.try_reserve() {
+            while let Ok(grant) = tx.try_reserve() {
+                // Given up: the position is the next one's.
+                drop(grant);
+                let mut grant = tx.try_reserve().unwrap();
                 grant.write(numbered(next)).unwrap();
-                if next.is_multiple_of(3) {
-                    drop(grant); // given up: the position is the next one's
-                    grant = tx.try_reserve().unwrap();
-                    grant.write(numbered(next)).unwrap();
-                }
                 grant.commit().unwrap();
                 next += 1;
             }
