@@ -112,9 +112,15 @@ fn holds_exactly<T: Plain>(layout: Layout, capacity: usize, start: u64) {
         }
         assert_eq!((ring.stats().sent, ring.stats().received), (next, next));
         if lap % 3 == 2 {
-            // Successors go on where they were.
+            // Successors go on where they were, with a message in the ring.
+            tx.try_send(numbered(next)).unwrap();
             drop((tx, rx));
             (tx, rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+            assert_eq!((tx.free(), rx.slots()), (capacity - 1, 1));
+            if capacity > 1 {
+                tx.try_send(numbered(next + 1)).unwrap();
+            }
+            next = drain(&mut rx, next, 0);
         }
     }
     // The end is after the last one, wherever positions are.

@@ -39,6 +39,7 @@ impl FromStr for Program {
             LeaveAsReceiver,
             Close,
             SendLate,
+            SendSliceLate,
         ]
         .into_iter()
         .find(|program| format!("{program:?}") == word)
@@ -76,6 +77,7 @@ pub fn doomed<K: Cloning>(args: &Args) {
         Program::LeaveAsReceiver => doomed.leave_as_receiver(),
         Program::Close => doomed.close(),
         Program::SendLate => doomed.send_late(),
+        Program::SendSliceLate => doomed.send_slice_late(),
     }
     if is_unharmed {
         let passages = args.board(PASSAGES);
@@ -244,6 +246,20 @@ impl<K: Cloning> Doomed<K> {
         match sent {
             Ok(()) => self.progress.done(DOOMED, 1),
             Err(error) => assert!(matches!(error, SendError::Closed(_)), "{error}"),
+        }
+    }
+
+    fn send_slice_late(&mut self) {
+        let mut tx = self.sender();
+        let all: Vec<Pair> = (0..8).map(Pair::numbered).collect();
+        self.progress.begin(DOOMED, 8);
+        self.plan.arm();
+        match tx.send_slice(&all) {
+            Ok(sent) => self.progress.done(DOOMED, sent as u64),
+            Err(error) => {
+                assert_eq!(error.cause, SendError::Closed(()));
+                self.progress.done(DOOMED, error.sent as u64);
+            }
         }
     }
 

@@ -24,6 +24,8 @@ pub enum Program {
     Close,
     /// Sends a message to a ring that may be closed meanwhile.
     SendLate,
+    /// Likewise, of more messages than a line holds.
+    SendSliceLate,
 }
 
 /// How messages may lie in a ring of this kind.
