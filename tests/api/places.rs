@@ -45,14 +45,15 @@ fn fill<T: Plain>(tx: &mut Sender<T, Spsc>, from: u64, way: u64) -> u64 {
         }
         2 => next += tx.try_send_batch((from..).map(numbered)).unwrap_err().sent as u64,
         _ => {
-            while let Ok(grant) = tx.try_reserve() {
+            while tx.free() > 0 {
                 // Given up: the position is the next one's.
-                drop(grant);
+                drop(tx.try_reserve().unwrap());
                 let mut grant = tx.try_reserve().unwrap();
                 grant.write(numbered(next)).unwrap();
                 grant.commit().unwrap();
                 next += 1;
             }
+            assert!(tx.try_reserve().is_err());
         }
     }
     next
