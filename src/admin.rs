@@ -7,7 +7,7 @@ use crate::channel::{Segment, Stats, stats};
 use crate::error::RingError;
 use crate::ring::config::{Config, MessageKind};
 use crate::ring::kind::RingKind;
-use crate::ring::options::{OnDeath, Wakeups};
+use crate::ring::options::{Layout, OnDeath, Wakeups};
 use crate::shm::remove::Removal;
 use crate::shm::{RegionPath, name, open, os_error};
 use crate::sys::file;
@@ -22,6 +22,8 @@ pub struct Inspection {
     pub kind: RingKind,
     /// What it carries.
     pub message: MessageKind,
+    /// How messages lie in memory, with one sender and one receiver.
+    pub layout: Option<Layout>,
     /// The most messages that the ring holds.
     pub capacity: usize,
     /// The user's tag.
@@ -117,6 +119,7 @@ pub fn inspect(name: impl AsRef<Path>) -> Result<Inspection, RingError> {
         path: at.path,
         kind: config.kind,
         message: config.message,
+        layout: config.layout(),
         capacity: config.capacity as usize,
         schema: config.schema,
         file_size,

@@ -11,8 +11,9 @@ use crate::standard;
 
 const AFTER_HELP: &str = "\
 Columns: the name; the kind; bytes of a message (a fixed size, or 'up to' for
-byte messages); messages that fit, and messages waiting; senders and receivers
-that are attached and alive; 'in use' if some process has the ring open, else
+byte messages); how they lie in memory ('lines' or 'dense' with one sender and
+one receiver, else '-'); messages that fit, and messages waiting; senders and
+receivers that are attached and alive; 'in use' if some process has the ring open, else
 'idle'; 'closed' if it was closed; bytes of memory.
 
 With --json: an array with one object a ring. A file that is no valid ring has
@@ -69,6 +70,7 @@ enum State {
         /// "typed" or "bytes".
         message: &'static str,
         message_size: usize,
+        layout: Option<String>,
         capacity: usize,
         length: usize,
         senders: usize,
@@ -112,6 +114,7 @@ impl State {
             kind: ring.kind.to_string(),
             message,
             message_size,
+            layout: ring.layout.map(|layout| layout.to_string()),
             capacity: ring.capacity,
             length: ring.stats.len,
             senders: alive(&ring.stats.senders),
@@ -135,7 +138,7 @@ fn table(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
     let width = width.unwrap_or(0).max(4);
     writeln!(
         out,
-        "{:width$}  KIND  {:>12}  CAPACITY    LENGTH  SENDERS  RECEIVERS  {:<14}  {:>9}",
+        "{:width$}  KIND  {:>12}  LAYOUT  CAPACITY    LENGTH  SENDERS  RECEIVERS  {:<14}  {:>9}",
         "NAME", "MESSAGE", "STATE", "SIZE"
     )?;
     for (row, name) in rows.iter().zip(names) {
@@ -146,6 +149,7 @@ fn table(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
                 kind,
                 message,
                 message_size,
+                layout,
                 capacity,
                 length,
                 senders,
@@ -167,8 +171,9 @@ fn table(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
                 };
                 writeln!(
                     out,
-                    "{kind}  {message:>12}  {capacity:>8}  {length:>8}  {senders:>7}  \
+                    "{kind}  {message:>12}  {:<6}  {capacity:>8}  {length:>8}  {senders:>7}  \
                      {receivers:>9}  {state:<14}  {:>9}",
+                    layout.as_deref().unwrap_or("-"),
                     bytes(*size)
                 )?;
             }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use memring::{
-    AttachError, Inspection, Kind, MessageKind, Mismatch, Mpmc, Mpsc, Ring, RingError, RingKind,
-    Spmc, Spsc,
+    AttachError, Inspection, Kind, Layout, MessageKind, Mismatch, Mpmc, Mpsc, Ring, RingError,
+    RingKind, Spmc, Spsc,
 };
 
 use crate::usage::Usage;
@@ -44,14 +44,25 @@ pub struct Opening {
     )]
     kind: Option<RingKind>,
 
-    /// Make a ring that holds so many messages [default: 256]; with many endpoints on a side it
-    /// is rounded up to a power of two
+    /// Make a ring that holds so many messages: exactly with one sender and one receiver, else
+    /// rounded up to a power of two [default: 256]
     #[arg(long, value_name = "N", help_heading = "Ring")]
     capacity: Option<usize>,
 
     /// Make a ring for messages of up to so many bytes; K and M are understood [default: 16K]
     #[arg(long, value_name = "BYTES", value_parser = parse_size, help_heading = "Ring")]
     slot_size: Option<usize>,
+
+    /// Have messages of spsc lie so in memory: lines (a message that is waited for costs one cache
+    /// line; for messages of up to 48 bytes), dense (more pass in bulk) or auto [default: auto]. A
+    /// ring that is there stays as it is
+    #[arg(
+        long,
+        value_name = "LAYOUT",
+        hide_possible_values = true,
+        help_heading = "Ring"
+    )]
+    layout: Option<Layout>,
 
     /// Open a ring of another user's, or one that others may write to
     #[arg(long, help_heading = "Ring")]
@@ -111,6 +122,7 @@ impl Opening {
                 ("--kind", self.kind.is_some()),
                 ("--capacity", self.capacity.is_some()),
                 ("--slot-size", self.slot_size.is_some()),
+                ("--layout", self.layout.is_some()),
             ];
             if let Some((option, _)) = about_making.iter().find(|(_, given)| *given) {
                 let text = format!("{option} is about making a ring: expected --create as well");
@@ -201,10 +213,15 @@ impl Opening {
     fn asks_for(&self, mismatch: &Mismatch) -> bool {
         match *mismatch {
             Mismatch::Kind { .. } => self.kind.is_some(),
-            Mismatch::Option { expected, .. } => [self.capacity, self.slot_size]
-                .into_iter()
-                .flatten()
-                .any(|asked| asked as u64 == expected),
+            // (A capacity may have been rounded up.)
+            Mismatch::Option { expected, .. } => [
+                self.capacity,
+                self.capacity.and_then(usize::checked_next_power_of_two),
+                self.slot_size,
+            ]
+            .into_iter()
+            .flatten()
+            .any(|asked| asked as u64 == expected),
             _ => true,
         }
     }
@@ -214,6 +231,7 @@ impl Opening {
             .wait_through_disconnect(mode.wait_through)
             .allow_foreign(self.allow_foreign)
             .capacity(choice.capacity)
+            .layout(self.layout.unwrap_or_default())
             .message_limit(choice.slot_size);
         if self.recreate {
             return builder.recreate(&self.name);

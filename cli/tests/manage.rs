@@ -45,6 +45,10 @@ fn list_tells_what_is_there() {
     );
     assert_eq!((&a["senders"], &a["receivers"]), (&0.into(), &1.into()));
     assert_eq!((&b["kind"], &b["capacity"]), (&"mpmc".into(), &16.into()));
+    assert_eq!(
+        (&a["layout"], b["layout"].is_null()),
+        (&"dense".into(), true)
+    );
     assert_eq!((&b["length"], &b["sent"]), (&3.into(), &3.into()));
     assert_eq!((&b["in_use"], &b["closed"]), (&false.into(), &true.into()));
     assert!(b["size"].as_u64().expect("size") > 16 * 16 * 1024);
@@ -55,7 +59,10 @@ fn list_tells_what_is_there() {
     assert_eq!(lines.len(), 4);
     assert!(lines[0].starts_with("NAME"));
     for (line, words) in [
-        (lines[1], &["a ", "spsc", "up to 100 B", "in use"][..]),
+        (
+            lines[1],
+            &["a ", "spsc", "up to 100 B", "dense", "in use"][..],
+        ),
         (
             lines[2],
             &["b ", "mpmc", "up to 16 KiB", " 16 ", " 3 ", "idle, closed"],
@@ -68,6 +75,40 @@ fn list_tells_what_is_there() {
     }
     recv.kill();
     assert_eq!(place.list()[0]["in_use"], false);
+}
+
+#[test]
+fn capacity_and_layout_are_as_asked_for() {
+    let place = place();
+    let make = |name, args: &[&str]| {
+        place
+            .run(&[&["send", name, "--create"], args].concat())
+            .succeeded();
+        let rings = place.list();
+        let ring = rings.iter().find(|ring| ring["name"] == name);
+        let ring = ring.expect("the ring");
+        (ring["capacity"].clone(), ring["layout"].clone())
+    };
+    let small = ["--slot-size", "48", "--capacity", "10"];
+    let with = |args: &[&'static str]| [&small[..], args].concat();
+    assert_eq!(make("a", &small), (10.into(), "lines".into()));
+    assert_eq!(
+        make("b", &with(&["--layout", "dense"])),
+        (10.into(), "dense".into())
+    );
+    assert_eq!(
+        make("c", &with(&["--layout", "lines"])),
+        (10.into(), "lines".into())
+    );
+    let none = serde_json::Value::Null;
+    assert_eq!(make("d", &with(&["--kind", "mpsc"])), (16.into(), none));
+    place
+        .run(&["send", "e", "--create", "--layout", "lines"])
+        .misused(&["layout", "dense", "48 bytes"]);
+    place
+        .run(&["send", "a", "--layout", "lines"])
+        .misused(&["--layout", "--create"]);
+    assert_eq!(place.list().len(), 4);
 }
 
 #[test]
@@ -159,6 +200,7 @@ fn help_tells_every_option_and_status() {
         "--kind",
         "--capacity",
         "--slot-size",
+        "--layout",
         "--allow-foreign",
         "--wait",
         "--timeout",
@@ -184,6 +226,7 @@ fn help_tells_every_option_and_status() {
                 "--senders",
                 "--receivers",
                 "--capacity",
+                "--layout",
                 "--message",
                 "--on-death",
                 "--json",

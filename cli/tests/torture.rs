@@ -40,11 +40,16 @@ fn every_kind_survives_a_short_storm() {
     let lines: Vec<&str> = run.text().lines().collect();
     assert!(lines[0].starts_with("seed 5, 120 kills"), "{}", lines[0]);
     for kind in KINDS {
-        let row = lines
+        let rows = lines
             .iter()
-            .find(|line| line.split_whitespace().next() == Some(kind));
-        let row = row.unwrap_or_else(|| panic!("no row of {kind} in {}", run.text()));
-        assert_eq!(row.split_whitespace().nth(1), Some("30"), "{row}");
+            .filter(|line| line.split_whitespace().next() == Some(kind));
+        let kills: Vec<_> = rows.map(|row| row.split_whitespace().nth(1)).collect();
+        // One sender and one receiver in both layouts.
+        let expected: &[_] = match kind {
+            "spsc" => &[Some("15"), Some("15")],
+            _ => &[Some("30")],
+        };
+        assert_eq!(kills, expected, "{kind} in {}", run.text());
     }
     assert!(lines[lines.len() - 1].starts_with("The contract held: 120 kills"));
     assert!(lines.iter().all(|line| line.chars().count() <= 80));
@@ -102,6 +107,43 @@ fn all_messages_and_fates_pass() {
     assert_eq!(names(&place.rings()), [""; 0]);
 }
 
+/// Capacities that are no power of two, of which one sender and one receiver have all.
+#[test]
+fn both_layouts_pass() {
+    let place = place();
+    for (layout, capacity, fate) in [
+        ("lines", "1", "redeliver"),
+        ("lines", "10", "discard"),
+        ("dense", "3", "redeliver"),
+        ("dense", "100", "discard"),
+    ] {
+        let args = [
+            "--kills",
+            "30",
+            "--seed",
+            "4",
+            "--kind",
+            "spsc",
+            "--json",
+            "--layout",
+            layout,
+            "--capacity",
+            capacity,
+            "--on-death",
+            fate,
+        ];
+        let run = torture(&place, &args).succeeded();
+        let report: serde_json::Value = serde_json::from_slice(&run.out).expect("one document");
+        let kinds = report["kinds"].as_array().expect("kinds");
+        assert_eq!(kinds.len(), 1);
+        assert_eq!(
+            (&kinds[0]["layout"], &kinds[0]["kills"]),
+            (&layout.into(), &30.into())
+        );
+    }
+    assert_eq!(names(&place.rings()), [""; 0]);
+}
+
 #[test]
 fn a_seed_is_a_schedule() {
     let place = place();
@@ -126,7 +168,7 @@ fn a_seed_is_a_schedule() {
 #[test]
 fn bad_options_are_refused_in_a_line() {
     let place = place();
-    torture(&place, &["--capacity", "48"]).misused(&["48", "power of two"]);
+    torture(&place, &["--capacity", "0"]).misused(&["capacity", "expected 1 to"]);
     torture(&place, &["--kills", "31"]).misused(&["31", "32 at least"]);
     place
         .run(&["torture", "--dir", "/nonexistent"])
@@ -136,6 +178,7 @@ fn bad_options_are_refused_in_a_line() {
         ["--kind", "ring"],
         ["--message", "7"],
         ["--on-death", "weep"],
+        ["--layout", "auto"],
         ["--senders", "0"],
         ["--kills", "many"],
     ] {

@@ -125,6 +125,11 @@ impl Progress {
         self.board.set(self.of(incarnation) + 1, number);
     }
 
+    /// How many sends of this incarnation have returned `Ok`.
+    pub fn done_by(&self, incarnation: u64) -> u64 {
+        self.board.get(self.of(incarnation) + 1)
+    }
+
     /// Writes down a message that this receiver holds.
     pub fn received(&mut self, stamp: Stamp, attempt: u8) {
         let Stamp { sender, number } = stamp;

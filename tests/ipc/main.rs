@@ -11,6 +11,7 @@ mod handlers;
 mod handover;
 mod idle;
 mod interrupted;
+mod late;
 mod lockstep;
 mod race;
 mod removed;
@@ -28,6 +29,7 @@ fn child() {
         ("handled", handlers::handled),
         ("handed", handover::handed),
         ("asking", handover::asking),
+        ("late sender", late::sender),
         ("racer", race::racer),
         ("ends sender", of_kind!(K => ends::sender::<K>)),
         ("ends receiver", of_kind!(K => ends::receiver::<K>)),

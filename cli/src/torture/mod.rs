@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args as ClapArgs;
-use memring::{OnDeath, RingKind};
+use memring::{Layout, OnDeath, RingKind};
 
 use crate::progress;
 use crate::standard;
@@ -48,7 +48,8 @@ const MOST: u64 = 60;
 const AFTER_HELP: &str = "\
 Starts senders and receivers on a ring, kills and stops them at random, starts
 others in their place, and checks every message. One kind of ring after the
-other; the kills are divided among them.
+other; the kills are divided among them. One sender and one receiver (spsc) have
+two rows: in lines, with messages of 8 bytes, and dense.
 
 What happens:
   SIGKILL at any moment: at full speed, while stopped, while attaching, several
@@ -90,6 +91,7 @@ Examples:
   memring torture
   memring torture --kills 10000 --seed 7
   memring torture --kind mpmc --on-death discard --message 4096
+  memring torture --kind spsc --layout lines --capacity 10
   memring torture --kind spsc --seed 7 --schedule";
 
 /// Kill processes at random and see whether the crash contract holds here
@@ -118,9 +120,15 @@ pub struct Args {
         value_parser = clap::value_parser!(u64).range(1..=MOST))]
     receivers: u64,
 
-    /// Make the ring hold so many messages, a power of two
+    /// Make the ring hold so many messages: exactly with one sender and one receiver, else rounded
+    /// up to a power of two
     #[arg(long, value_name = "N", default_value_t = 64)]
     capacity: usize,
+
+    /// Lay the messages of spsc out so, in lines or dense [default: half of the kills for each].
+    /// In lines they have 8 bytes
+    #[arg(long, value_name = "LAYOUT", value_parser = parse_layout)]
+    layout: Option<Layout>,
 
     /// Send messages of mixed lengths, or of 8, 64, 256, 1024 or 4096 bytes
     #[arg(long, value_name = "SIZE", default_value_t = Size::Mixed)]
@@ -239,36 +247,61 @@ pub fn peer(order: &str) -> Result<()> {
 }
 
 impl Args {
+    /// In which layouts a kind is tried.
+    fn layouts(&self, kind: RingKind) -> Vec<Layout> {
+        match (kind, self.layout) {
+            (RingKind::Spsc, None) => vec![Layout::Lines, Layout::Dense],
+            (RingKind::Spsc, Some(layout)) => vec![layout],
+            _ => vec![Layout::Auto],
+        }
+    }
+
+    fn storm(&self, terms: Terms, layout: Layout) -> Weather {
+        let capacity = match terms.kind {
+            RingKind::Spsc => Some(self.capacity),
+            _ => self.capacity.checked_next_power_of_two(),
+        };
+        Weather {
+            terms,
+            size: match layout {
+                Layout::Lines => Size::Typed(8),
+                _ => self.message,
+            },
+            layout,
+            capacity: capacity.unwrap_or(self.capacity),
+            on_death: self.on_death,
+            hang_after: Duration::from_secs(self.hang_after),
+            sabotage: self.sabotage,
+        }
+    }
+
     /// The storms, one after the other.
     fn storms(&self, seed: u64) -> Result<Vec<Weather>> {
-        if !self.capacity.is_power_of_two() {
-            let capacity = self.capacity;
-            let text = format!("--capacity {capacity}: expected a power of two, such as 64");
-            return Err(Usage(text).into());
-        }
         let mut kinds = self.kind.clone();
         if kinds.is_empty() {
             kinds.extend(RingKind::ALL);
         }
         let count = kinds.len() as u64;
         let side = |many, most: u64| if many { most as usize } else { 1 };
-        let storms = kinds.into_iter().enumerate().map(|(index, kind)| Weather {
-            terms: Terms {
-                kind,
-                seed,
-                kills: self.kills / count + u64::from((index as u64) < self.kills % count),
-                senders: side(kind.has_many_senders(), self.senders),
-                receivers: side(kind.has_many_receivers(), self.receivers),
-            },
-            size: self.message,
-            capacity: self.capacity,
-            on_death: self.on_death,
-            hang_after: Duration::from_secs(self.hang_after),
-            sabotage: self.sabotage,
-        });
-        let storms: Vec<Weather> = storms.collect();
-        let places = storms.iter().map(|storm| storm.terms.places() as u64);
-        let least = places.max().unwrap_or(0) * count;
+        let mut storms = Vec::new();
+        let mut least = 0;
+        for (index, kind) in kinds.into_iter().enumerate() {
+            let kills = self.kills / count + u64::from((index as u64) < self.kills % count);
+            let layouts = self.layouts(kind);
+            for (index, layout) in layouts.iter().enumerate() {
+                let share = layouts.len() as u64;
+                let terms = Terms {
+                    kind,
+                    // Each layout has a schedule of its own.
+                    seed: seed ^ (index as u64) << 48,
+                    kills: kills / share + u64::from((index as u64) < kills % share),
+                    senders: side(kind.has_many_senders(), self.senders),
+                    receivers: side(kind.has_many_receivers(), self.receivers),
+                };
+                least = least.max(terms.places() as u64 * share * count);
+                storms.push(self.storm(terms, *layout));
+            }
+        }
         if self.kills < least {
             return Err(Usage(format!(
                 "--kills {}: expected {least} at least, for each kind ends with the death of all \
@@ -278,6 +311,14 @@ impl Args {
             .into());
         }
         Ok(storms)
+    }
+}
+
+/// Not `auto`: a storm is to say which it was.
+fn parse_layout(text: &str) -> Result<Layout, String> {
+    match text.parse() {
+        Ok(Layout::Auto) | Err(_) => Err("expected lines or dense".to_owned()),
+        Ok(layout) => Ok(layout),
     }
 }
 

@@ -12,6 +12,8 @@ use crate::format::{grouped, time};
 pub struct Row {
     /// The ring's kind.
     pub kind: String,
+    /// How messages lay in memory, where that is a choice.
+    pub layout: Option<String>,
     /// Processes killed.
     pub kills: u64,
     /// Processes stopped and resumed.

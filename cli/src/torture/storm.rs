@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use indicatif::ProgressBar;
-use memring::{Inspection, Kind, OnDeath, Peer, Ring, RingKind};
+use memring::{Inspection, Kind, Layout, OnDeath, Peer, Ring, RingKind};
 
 use super::account::{Receiving, Sending};
 use super::check::{Circumstances, Figures, MAX_DELIVERIES, Receipts, audit};
@@ -29,7 +29,9 @@ pub struct Weather {
     pub terms: Terms,
     /// What messages are like.
     pub size: Size,
-    /// Slots of the ring.
+    /// How they lie in memory.
+    pub layout: Layout,
+    /// The most of them in the ring.
     pub capacity: usize,
     /// What becomes of messages that a dead receiver held.
     pub on_death: OnDeath,
@@ -254,6 +256,7 @@ impl Storm<'_> {
         }
         Ok(Row {
             kind: terms.kind.to_string(),
+            layout: self.inspect()?.layout.map(|layout| layout.to_string()),
             kills: self.books.kills,
             stops: self.processes.stops,
             longest: self.ledger.longest(),
@@ -276,6 +279,7 @@ impl Job for Make<'_> {
         let name = name.to_str().context("the directory's name is no text")?;
         Ring::<T, K>::builder()
             .capacity(self.weather.capacity)
+            .layout(self.weather.layout)
             .message_limit(256)
             .on_receiver_death(self.weather.on_death)
             // Nothing may be dropped for having been given back often.

@@ -9,6 +9,7 @@ mod absent;
 mod cases;
 mod departures;
 mod files;
+mod late;
 mod program;
 mod repairs;
 mod scene;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use memring::failpoints;
-use memring::{Receiver, RecvTimeoutError, Ring, Sender, TryRecvError, WaitStrategy};
+use memring::{Receiver, RecvTimeoutError, Ring, SendError, Sender, TryRecvError, WaitStrategy};
 use memring_testkit::children::Args;
 use memring_testkit::homes::RING;
 use memring_testkit::kinds::Cloning;
@@ -38,6 +38,8 @@ impl FromStr for Program {
             LeaveAsSender,
             LeaveAsReceiver,
             Close,
+            SendLate,
+            SendSliceLate,
         ]
         .into_iter()
         .find(|program| format!("{program:?}") == word)
@@ -74,6 +76,8 @@ pub fn doomed<K: Cloning>(args: &Args) {
         Program::LeaveAsSender => doomed.leave_as_sender(),
         Program::LeaveAsReceiver => doomed.leave_as_receiver(),
         Program::Close => doomed.close(),
+        Program::SendLate => doomed.send_late(),
+        Program::SendSliceLate => doomed.send_slice_late(),
     }
     if is_unharmed {
         let passages = args.board(PASSAGES);
@@ -232,6 +236,31 @@ impl<K: Cloning> Doomed<K> {
         std::thread::sleep(2 * SHORT); // likewise
         self.plan.arm();
         drop(rx);
+    }
+
+    fn send_late(&mut self) {
+        let mut tx = self.sender();
+        self.progress.begin(DOOMED, 1);
+        self.plan.arm();
+        let sent = tx.send(Pair::numbered(0));
+        match sent {
+            Ok(()) => self.progress.done(DOOMED, 1),
+            Err(error) => assert!(matches!(error, SendError::Closed(_)), "{error}"),
+        }
+    }
+
+    fn send_slice_late(&mut self) {
+        let mut tx = self.sender();
+        let all: Vec<Pair> = (0..8).map(Pair::numbered).collect();
+        self.progress.begin(DOOMED, 8);
+        self.plan.arm();
+        match tx.send_slice(&all) {
+            Ok(sent) => self.progress.done(DOOMED, sent as u64),
+            Err(error) => {
+                assert_eq!(error.cause, SendError::Closed(()));
+                self.progress.done(DOOMED, error.sent as u64);
+            }
+        }
     }
 
     /// The closing, and the end as a receiver reports it.

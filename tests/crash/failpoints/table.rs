@@ -22,6 +22,10 @@ pub enum Program {
     LeaveAsReceiver,
     /// Closes, and receives the rest.
     Close,
+    /// Sends a message to a ring that may be closed meanwhile.
+    SendLate,
+    /// Likewise, of more messages than a line holds.
+    SendSliceLate,
 }
 
 /// How messages may lie in a ring of this kind.
@@ -242,6 +246,7 @@ fn every_point_is_in_the_table() {
         all.extend(of_closing(kind));
     }
     all.extend(OF_LATE_REPAIR);
+    all.extend(OF_LATE_SEND);
     all.extend(OF_NAMED);
     all.extend(OF_ANONYMOUS);
     all.extend(OF_REMOVAL);

@@ -11,9 +11,8 @@ use memring_testkit::Words;
 use memring_testkit::children::Args;
 use memring_testkit::format;
 use memring_testkit::random::Random;
+use memring_testkit::shapes::{Arrangement, Shape};
 
-/// Words before the slots.
-const SLOTS: usize = format::SLOTS as usize / 8;
 /// Words of the headers.
 const HEADER: usize = format::HEADERS as usize / 8;
 
@@ -21,8 +20,6 @@ const HEADER: usize = format::HEADERS as usize / 8;
 pub struct Orders {
     pub path: String,
     pub seed: u64,
-    /// Slots of the ring.
-    pub capacity: usize,
     /// The longest pause between two writes, in microseconds.
     pub pause: u64,
 }
@@ -36,24 +33,18 @@ pub const RESTING: u64 = u64::MAX - 1;
 
 impl Orders {
     pub fn line(&self) -> String {
-        let Orders {
-            path,
-            seed,
-            capacity,
-            pause,
-        } = self;
-        format!("{seed} {capacity} {pause} {path}\n")
+        let Orders { path, seed, pause } = self;
+        format!("{seed} {pause} {path}\n")
     }
 
     /// `None`: stop.
     fn read(line: &str) -> Option<Orders> {
-        let mut parts = line.trim_end().splitn(4, ' ');
+        let mut parts = line.trim_end().splitn(3, ' ');
         let mut number = || parts.next()?.parse().ok();
-        let (seed, capacity, pause) = (number()?, number()?, number()?);
+        let (seed, pause) = (number()?, number()?);
         Some(Orders {
             path: parts.next()?.into(),
             seed,
-            capacity: capacity as usize,
             pause,
         })
     }
@@ -89,8 +80,7 @@ fn attack(orders: &Orders, stop: &AtomicBool) -> u64 {
     let mut attack = Attack {
         words,
         random: Random::of(orders.seed),
-        capacity: orders.capacity as u64,
-        stride: (words.len() - SLOTS) / orders.capacity,
+        shape: Shape::described(|offset| read(&words[offset as usize / 8])),
         header: words[..HEADER].iter().map(read).collect(),
         seen: Vec::new(),
         writes: 0,
@@ -122,9 +112,7 @@ fn attack(orders: &Orders, stop: &AtomicBool) -> u64 {
 struct Attack<'w> {
     words: &'w [AtomicU64],
     random: Random,
-    capacity: u64,
-    /// Words from slot to slot.
-    stride: usize,
+    shape: Shape,
     /// As it was before the attack.
     header: Vec<u64>,
     /// Words seen earlier, to be put back.
@@ -164,15 +152,33 @@ impl Attack<'_> {
         self.writes += 1;
     }
 
+    /// A word that publishes.
     fn slot(&mut self) -> usize {
-        SLOTS + self.random.below(self.capacity) as usize * self.stride
+        self.shape.word(self.random.below(self.shape.words())) as usize / 8
+    }
+
+    /// The first word of a message.
+    fn message(&mut self) -> usize {
+        self.shape.message(self.random.below(self.shape.capacity)) as usize / 8
+    }
+
+    /// Eight of the bytes that count how often a message was given back.
+    fn attempts(&mut self) -> usize {
+        match self.shape.arrangement {
+            Arrangement::Slots => self.slot(),
+            _ => {
+                let words = self.shape.lap().div_ceil(8);
+                self.shape.end() as usize / 8 + self.random.below(words) as usize
+            }
+        }
     }
 
     /// A word that somebody looks at.
     fn interesting(&mut self) -> usize {
         match self.random.below(8) {
-            0..4 => self.slot(),
-            4 => self.slot() + 1,
+            0..3 => self.slot(),
+            3 => self.attempts(),
+            4 => self.message(),
             5 => format::TABLE as usize / 8 + self.random.below(2048) as usize,
             _ => self.random.pick(&format::WORDS) as usize / 8,
         }
@@ -200,11 +206,30 @@ impl Attack<'_> {
         self.write(at, value);
     }
 
-    /// A slot word that is nearly right.
+    /// A word that is nearly right.
     fn forge(&mut self) {
         let at = self.slot();
+        if self.shape.arrangement != Arrangement::Slots {
+            let lap = self.shape.lap();
+            let steps = [
+                0,
+                1,
+                2,
+                8,
+                64,
+                u64::MAX,
+                lap,
+                lap - 1,
+                lap + 1,
+                1 << 40,
+                1 << 63,
+            ];
+            let step = self.random.pick(&steps);
+            let now = self.words[at].load(Ordering::Relaxed);
+            return self.write(at, now.wrapping_add(step));
+        }
         let lap = self.words[at].load(Ordering::Relaxed) >> 16;
-        let laps = [0, 0, 0, 1, 1, u64::MAX, 2, self.capacity, 1 << 40];
+        let laps = [0, 0, 0, 1, 1, u64::MAX, 2, self.shape.capacity, 1 << 40];
         let laps = self.random.pick(&laps);
         let owners = [0, 0, 1, 2, 3, 511, 512, 513, 514, 1023];
         let owner = self.random.pick(&owners);
@@ -215,7 +240,7 @@ impl Attack<'_> {
     /// The length of a byte message, or the first bytes of another; perhaps in
     /// halves that do not belong together.
     fn length(&mut self) {
-        let at = self.slot() + 1;
+        let at = self.message();
         let limit = super::sample::LIMIT as u64;
         let lengths = [0, limit, limit + 1, limit + 8, 1 << 31, 1 << 32, u64::MAX];
         let length = self.random.pick(&lengths);
@@ -231,9 +256,10 @@ impl Attack<'_> {
 
     fn progress(&mut self) {
         let at = self.random.pick(&format::WORDS) as usize / 8;
-        let near = self.random.below(4 * self.capacity + 1);
+        let lap = self.shape.lap();
+        let near = self.random.below(4 * lap + 1);
         let now = self.words[at].load(Ordering::Relaxed);
-        let value = now.wrapping_add(near).wrapping_sub(2 * self.capacity);
+        let value = now.wrapping_add(near).wrapping_sub(2 * lap);
         self.write(at, value);
     }
 
@@ -245,13 +271,20 @@ impl Attack<'_> {
         self.write(format::entry(id as u64) as usize / 8, value);
     }
 
-    /// All are there, and all have held every slot.
+    /// All are there, and all have held every slot; or every attempt is used up.
     fn everybody(&mut self) {
         for id in 0..1024 {
             self.write(format::entry(id as u64) as usize / 8, 3);
         }
-        for index in 0..self.capacity as usize {
-            let at = SLOTS + index * self.stride;
+        if self.shape.arrangement != Arrangement::Slots {
+            for _ in 0..self.shape.lap() {
+                let (at, value) = (self.attempts(), self.random.pick(&[0, !0, 0x0f0e_0d01]));
+                self.write(at, value);
+            }
+            return;
+        }
+        for index in 0..self.shape.words() {
+            let at = self.shape.word(index) as usize / 8;
             let owner = self.random.below(1024);
             let lap = self.words[at].load(Ordering::Relaxed) >> 16 << 16;
             self.write(at, lap | 0xc000 | owner);
@@ -261,7 +294,8 @@ impl Attack<'_> {
     /// The ring is closed, or is not; everybody is gone, or is back.
     fn end(&mut self) {
         let [senders, receivers] = format::EPOCHS;
-        let at = self.random.pick(&[format::CLOSED, senders, receivers]) as usize / 8;
+        let ends = [format::CLOSED, format::FINAL, senders, receivers];
+        let at = self.random.pick(&ends) as usize / 8;
         let value = self.random.below(4);
         self.write(at, value);
     }
@@ -271,16 +305,25 @@ impl Attack<'_> {
     fn flood(&mut self, count: u64, stop: &AtomicBool) {
         let first = self.slot();
         let state = self.random.below(4) << 14;
-        let step = self.random.pick(&[1, 1, 2, self.capacity]);
-        let mut lap = self.words[first].load(Ordering::Relaxed) >> 16;
+        let step = self.random.pick(&[1, 1, 2, self.shape.lap()]);
+        // Positions are no laps with a state beside them.
+        let bits = match self.shape.arrangement {
+            Arrangement::Slots => 16,
+            _ => 0,
+        };
+        let mut lap = self.words[first].load(Ordering::Relaxed) >> bits;
         let closed = self.random.below(8) == 0;
         for _ in 0..count {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
             lap = lap.wrapping_add(step);
-            for index in 0..self.capacity.min(8) as usize {
-                self.words[SLOTS + index * self.stride].store(lap << 16 | state, Ordering::Relaxed);
+            for index in 0..self.shape.words().min(8) {
+                let word = &self.words[self.shape.word(index) as usize / 8];
+                match bits {
+                    0 => word.store(lap, Ordering::Relaxed),
+                    _ => word.store(lap << bits | state, Ordering::Relaxed),
+                }
             }
             for epoch in format::EPOCHS {
                 self.words[epoch as usize / 8].fetch_add(1, Ordering::Relaxed);
@@ -317,8 +360,8 @@ impl Attack<'_> {
         for word in format::WORDS {
             self.words[word as usize / 8].store(0, Ordering::Relaxed);
         }
-        for index in 0..self.capacity as usize {
-            self.words[SLOTS + index * self.stride].store(0, Ordering::Relaxed);
+        for index in 0..self.shape.words() {
+            self.words[self.shape.word(index) as usize / 8].store(0, Ordering::Relaxed);
         }
         if self.random.below(4) == 0 {
             for id in 0..1024 {

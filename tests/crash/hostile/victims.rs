@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use memring::{FenceMode, OnDeath, Ring, RingKind, Wakeups};
+use memring::{FenceMode, Layout, OnDeath, Ring, RingKind, Wakeups};
 use memring_testkit::children::{Args, without_limit};
 use memring_testkit::kinds::Cloning;
 use memring_testkit::random::Random;
@@ -94,7 +94,8 @@ impl Round<'_> {
         let random = &mut *self.random;
         let sleeps = random.below(4) > 0;
         let builder = Ring::<T, K>::builder()
-            .capacity(random.pick(&[1, 2, 4, 16, 256]))
+            .capacity(random.pick(&[1, 2, 3, 4, 10, 16, 256]))
+            .layout(random.pick(&[Layout::Auto, Layout::Dense]))
             .message_limit(LIMIT)
             .max_deliveries(1 + random.below(15) as u8)
             .wakeups([Wakeups::SpinOnly, Wakeups::Blocking][usize::from(sleeps)])
@@ -114,7 +115,6 @@ impl Round<'_> {
                 format!("/proc/{}/fd/{fd}", std::process::id())
             }
         };
-        let capacity = made.capacity();
         let scene = &Scene {
             made,
             name,
@@ -126,7 +126,6 @@ impl Round<'_> {
         self.attacker.attack(&Orders {
             path,
             seed: random.number(),
-            capacity,
             pause: random.pick(&[0, 10, 100, 1000, 5000, RESTING, RELENTLESS]),
         });
         thread::scope(|threads| {
