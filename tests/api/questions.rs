@@ -5,6 +5,7 @@ use std::time::Duration;
 use memring::{Kind, Mpmc, Ring, Spsc, WaitForPeerError};
 use memring_testkit::for_each_kind;
 use memring_testkit::homes::directory;
+use memring_testkit::text::says;
 use memring_testkit::time::LONG;
 
 fn endpoints_tell_what_their_ring_tells<K: Kind>() {
@@ -98,4 +99,20 @@ fn a_named_ring_tells_where_it_is_and_when_it_is_not_any_more() {
     assert!(ring.is_removed() && ring.is_closed());
     let anonymous = Ring::<u64, Mpmc>::anonymous(2).unwrap();
     assert!(anonymous.path().is_none() && !anonymous.is_removed());
+}
+
+/// What was asked for and is not what is there is told, both figures with it.
+#[test]
+fn a_ring_that_is_there_has_what_was_asked_for() {
+    let directory = directory();
+    let path = directory.path().join("ring");
+    let bytes = || Ring::<[u8], Spsc>::builder();
+    let made = bytes().capacity(8).message_limit(24).create(&path).unwrap();
+    let opened = bytes().capacity(8).message_limit(24).open_or_create(&path);
+    assert!(opened.unwrap().same_channel(&made));
+    assert!(bytes().open_or_create(&path).unwrap().same_channel(&made));
+    let error = bytes().capacity(16).open_or_create(&path).unwrap_err();
+    says(&error, &["a ring of capacity", "16", "8"]);
+    let error = bytes().message_limit(25).open_or_create(&path).unwrap_err();
+    says(&error, &["a ring with the message limit", "25", "24"]);
 }
