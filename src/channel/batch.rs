@@ -10,8 +10,8 @@ use super::waiting::{Wait, WaitError};
 use crate::error::{RecvError, SendBatchError, Side, TryRecvError, TrySendBatchError};
 use crate::message::Message;
 use crate::ring::kind::Kind;
-use crate::ring::memory::{Memory, View};
-use crate::ring::{Claim, Pairing, ReceiveSide, SendSide};
+use crate::ring::memory::{Memory, View, arranged};
+use crate::ring::{Claim, ClaimError, Pairing, ReceiveSide, SendSide};
 use crate::sys::failpoints::failpoint;
 
 /// So many messages of a batch are acknowledged together, where one release can
@@ -145,10 +145,12 @@ where
         }
         // A copy, whose address is not taken: it stays in registers.
         let view = self.view;
-        let mut source = messages.iter();
-        let sent = self.side.send_run(&view, messages.len(), |position| {
-            let message = source.next().expect("a run is no longer than the messages");
-            view.payload(position).store(T::encode(message));
+        let sent = arranged!(view => {
+            let mut source = messages.iter();
+            self.side.send_run(&view, messages.len(), |position| {
+                let message = source.next().expect("a run is no longer than the messages");
+                view.payload(position).store(T::encode(message));
+            })
         });
         if sent == 0 {
             self.side.end(&view);
@@ -224,23 +226,12 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             unacknowledged: 0,
         };
         batch.add(&mut *self.side, &view, first);
-        let end = 'taking: loop {
+        let end = loop {
             // What is at hand, by itself: joined with the slow path, it takes a side of
             // many a third more instructions.
-            while batch.taken < max {
-                if T::FIXED.is_some() && batch.add_run(&mut *self.side, &view, max) {
-                    continue;
-                }
-                let Some(claim) = self.side.try_claim_fast(&view) else {
-                    break;
-                };
-                match Self::open(&view, claim) {
-                    Ok(opened) => batch.add(&mut *self.side, &view, opened),
-                    Err(error) => break 'taking Some(error),
-                }
-            }
-            if batch.taken >= max {
-                break None;
+            let at_hand = arranged!(view => batch.add_at_hand(&mut *self.side, &view, max));
+            if at_hand.is_err() || batch.taken >= max {
+                break at_hand.err();
             }
             match self.claim_slow() {
                 Ok(opened) => batch.add(&mut *self.side, &view, opened),
@@ -285,6 +276,30 @@ impl<E> RecvBatch<'_, E> {
         self.messages.extend([message]);
         self.taken += 1;
         self.acknowledge(side, view, opened.claim, 1);
+    }
+
+    /// As [`RecvBatch::add`], for all messages at hand, up to `max` in all.
+    #[inline(always)]
+    fn add_at_hand<T: Message + ?Sized, P: Pairing, S: ReceiveSide>(
+        &mut self,
+        side: &mut S,
+        view: &View<T, P>,
+        max: usize,
+    ) -> Result<(), ClaimError>
+    where
+        E: Extend<T::Received>,
+    {
+        while self.taken < max {
+            if T::FIXED.is_some() && self.add_run(side, view, max) {
+                continue;
+            }
+            let Some(claim) = side.try_claim_fast(view) else {
+                break;
+            };
+            let opened = super::receiver::open(view, claim)?;
+            self.add(side, view, opened);
+        }
+        Ok(())
     }
 
     /// As [`RecvBatch::add`], for all messages at hand that one release is for. `false`

@@ -11,6 +11,7 @@ use super::{outcome, waiting};
 use crate::error::{Failure, SendError, SendTimeoutError, TrySendError};
 use crate::message::Message;
 use crate::ring::kind::Kind;
+use crate::ring::memory::arranged;
 use crate::ring::payload::Payload;
 use crate::sys::failpoints::failpoint;
 
@@ -86,7 +87,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         error: impl FnOnce(WaitError, ()) -> E,
     ) -> Result<Grant<'_, T, K>, E> {
         let view = self.view; // a copy, as in `send`
-        let position = match self.claim_fast(&view) {
+        let position = match arranged!(view => self.claim_fast(&view)) {
             Some(position) => position,
             None => waiting::claim(self, wait).map_err(|outcome| error(outcome, ()))?,
         };
@@ -167,7 +168,7 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
         if !self.sender.granted.is_empty() {
             self.sender.granted.clear();
             let view = self.sender.view;
-            if !self.sender.publish(&view, self.position) {
+            if !arranged!(view => self.sender.publish(&view, self.position)) {
                 return Err(outcome::send(self.sender.closed(), ()));
             }
         }

@@ -19,8 +19,9 @@ use crate::error::{
 use crate::message::Message;
 use crate::ring::end::{self, End};
 use crate::ring::kind::{Kind, Sides};
+use crate::ring::memory::{View, arranged};
 use crate::ring::payload::Payload;
-use crate::ring::{Claim, ClaimError, Multiplicity, ReceiveSide, SendSide};
+use crate::ring::{Claim, ClaimError, Multiplicity, Pairing, ReceiveSide, SendSide};
 use crate::sys::failpoints::failpoint;
 use crate::wait::WaitStrategy;
 
@@ -192,9 +193,13 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     ) -> Result<R, E> {
         // A copy, which stores to shared memory cannot change: it stays in registers.
         let view = self.view;
-        match self.claim_fast(&view) {
+        let received = arranged!(view => match self.claim_fast(&view) {
             Some(opened) => Ok(self.acknowledge(&view, opened, read)),
-            None => self.receive_slow(wait, read, error),
+            None => Err(read),
+        });
+        match received {
+            Ok(received) => Ok(received),
+            Err(read) => self.receive_slow(wait, read, error),
         }
     }
 
@@ -231,7 +236,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     #[inline(always)]
     pub(super) fn claim(&mut self, wait: Wait) -> Result<Opened, WaitError> {
         let view = self.view; // a copy, as in `receive`
-        match self.claim_fast(&view) {
+        match arranged!(view => self.claim_fast(&view)) {
             Some(opened) => Ok(opened),
             None => waiting::claim(self, wait),
         }
@@ -245,7 +250,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             return None;
         }
         let claim = self.side.try_claim_fast(view)?;
-        match Self::open(view, claim) {
+        match open(view, claim) {
             Ok(opened) => Some(opened),
             Err(error) => {
                 self.refuse(error);
@@ -254,19 +259,9 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         }
     }
 
-    /// Claims one more of several messages: the fast path, or else the slow one. Says
-    /// why not.
-    #[inline(always)]
-    pub(super) fn claim_another(&mut self) -> Result<Opened, ClaimError> {
-        match self.side.try_claim_fast(&self.view) {
-            Some(claim) => Self::open(&self.view, claim),
-            None => self.claim_slow(),
-        }
-    }
-
     /// The slow path of a claim.
     pub(super) fn claim_slow(&mut self) -> Result<Opened, ClaimError> {
-        Self::open(&self.view, self.side.claim(&self.view)?)
+        open(&self.view, self.side.claim(&self.view)?)
     }
 
     /// Poisons the handle, if `error` says that the ring's memory contradicts itself:
@@ -277,23 +272,26 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             self.connection.segment.region.poison(found);
         }
     }
+}
 
-    /// Checks the length of a message, loaded once.
-    #[inline(always)]
-    pub(super) fn open(view: &ViewOf<T, K>, claim: Claim) -> Result<Opened, ClaimError> {
-        let payload = view.payload(claim.position);
-        match payload.length() {
-            Ok(length) => Ok(Opened {
-                claim,
-                payload,
-                length,
-            }),
-            Err(found) => Err(ClaimError::Corrupted(Corruption {
-                what: "length of a message",
-                position: claim.position,
-                found,
-            })),
-        }
+/// Checks the length of a message, loaded once.
+#[inline(always)]
+pub(super) fn open<T: Message + ?Sized, P: Pairing>(
+    view: &View<T, P>,
+    claim: Claim,
+) -> Result<Opened, ClaimError> {
+    let payload = view.payload(claim.position);
+    match payload.length() {
+        Ok(length) => Ok(Opened {
+            claim,
+            payload,
+            length,
+        }),
+        Err(found) => Err(ClaimError::Corrupted(Corruption {
+            what: "length of a message",
+            position: claim.position,
+            found,
+        })),
     }
 }
 

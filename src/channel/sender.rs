@@ -15,7 +15,7 @@ use crate::error::{AttachError, Failure, SendError, SendTimeoutError, Side, TryS
 use crate::message::Message;
 use crate::ring::end::{self, End};
 use crate::ring::kind::Kind;
-use crate::ring::memory::Memory;
+use crate::ring::memory::{Memory, arranged};
 use crate::ring::{ClaimError, Multiplicity, SendSide};
 use crate::sys::failpoints::failpoint;
 use crate::wait::WaitStrategy;
@@ -147,15 +147,17 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     ) -> Result<(), E> {
         // A copy, which stores to shared memory cannot change: it stays in registers.
         let view = self.view;
-        if self.check_length(&message).is_ok()
-            && let Some(position) = self.claim_fast(&view)
-        {
-            return match self.write(&view, position, &message) {
-                true => Ok(()),
-                false => Err(error(self.closed(), T::unsent(message))),
-            };
+        let written = arranged!(view => match self.check_length(&message) {
+            Ok(()) => self
+                .claim_fast(&view)
+                .map(|position| self.write(&view, position, &message)),
+            Err(_) => None,
+        });
+        match written {
+            Some(true) => Ok(()),
+            Some(false) => Err(error(self.closed(), T::unsent(message))),
+            None => self.send_slow(message, wait, error),
         }
-        self.send_slow(message, wait, error)
     }
 
     #[cold]

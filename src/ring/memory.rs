@@ -110,9 +110,9 @@ impl Block {
     #[inline(always)]
     fn line_word_at(&self, position: u64, stride: usize) -> &AtomicU64 {
         debug_assert!(stride == self.frame.slot.stride);
-        let at = self.slot_at(position, stride);
-        let into_line = at.addr() & (LINE - 1);
-        let word = at.wrapping_add(LINE - WORD).wrapping_sub(into_line);
+        let offset = self.frame.geometry.index(position) as usize * stride;
+        let word = (offset | (LINE - 1)) & !(WORD - 1);
+        let word = self.base.wrapping_add(DATA_OFFSET + word);
         // SAFETY: the slots begin and end at a line's boundary (V1), so the line of a
         // slot is in bounds, and its last eight bytes are aligned; they hold no message
         // (V2), and are only ever accessed as an atomic of this width.
@@ -191,6 +191,8 @@ impl Memory for Block {
 pub(crate) struct View<T: ?Sized, P> {
     block: Block,
     limit: usize,
+    /// As the block says; a constant within `arranged!`.
+    is_dense: bool,
     message: PhantomData<fn(&T, P)>,
 }
 
@@ -232,15 +234,24 @@ impl<T: Message + ?Sized, P: Pairing> View<T, P> {
         let view = View {
             block,
             limit,
+            is_dense: block.is_dense(),
             message: PhantomData,
         };
         debug_assert!(view.slot() == block.frame.slot);
         view
     }
 
+    /// Whether messages lie dense.
     #[inline(always)]
-    fn is_dense(&self) -> bool {
-        P::ONE_TO_ONE && (T::FIXED.is_some() && Self::LINES.is_none() || self.block.is_dense())
+    pub(crate) fn is_dense(&self) -> bool {
+        P::ONE_TO_ONE && (T::FIXED.is_some() && Self::LINES.is_none() || self.is_dense)
+    }
+
+    /// The same, as it is known to be.
+    #[inline(always)]
+    pub(crate) fn known_to_be(&self, is_dense: bool) -> Self {
+        debug_assert_eq!(is_dense, self.is_dense());
+        View { is_dense, ..*self }
     }
 
     #[inline(always)]
@@ -406,6 +417,25 @@ impl<T: Message + ?Sized, P: Pairing> Memory for View<T, P> {
         }
     }
 }
+
+/// Evaluates an expression with a view: compiled once for each arrangement of messages, so
+/// that within it nothing is decided by the arrangement at run time. (A macro, for a closure
+/// that is called at two places is not inlined.)
+macro_rules! arranged {
+    ($view:ident => $result:expr) => {
+        match $view.is_dense() {
+            false => {
+                let $view = $view.known_to_be(false);
+                $result
+            }
+            true => {
+                let $view = $view.known_to_be(true);
+                $result
+            }
+        }
+    };
+}
+pub(crate) use arranged;
 
 /// Bytes of a word.
 const WORD: usize = 8;

@@ -184,6 +184,12 @@ impl Geometry {
         (self.capacity() / 4).clamp(1, 64)
     }
 
+    /// Does a position come four times a lap, or at each step of a shorter one?
+    #[inline(always)]
+    pub(crate) fn is_quarter(self, position: u64) -> bool {
+        position & (self.mask >> 2) == 0
+    }
+
     /// Is this a position at which an endpoint that is alone on its side tells
     /// others how far it is? Every 16th is, and at least four in a lap.
     #[inline(always)]

@@ -4,13 +4,14 @@
 use std::time::{Duration, Instant};
 
 use super::{Lease, LeaseBatch};
-use crate::channel::receiver::Receiver;
+use crate::channel::receiver::{Receiver, open};
 use crate::channel::waiting::{Wait, WaitError};
 use crate::channel::{ReceiveSideOf, outcome};
 use crate::error::{RecvError, RecvTimeoutError, Side, TryRecvError};
 use crate::message::Message;
 use crate::ring::kind::Kind;
-use crate::ring::{ClaimError, ReceiveSide, RedeliveryPolicy};
+use crate::ring::memory::arranged;
+use crate::ring::{ReceiveSide, RedeliveryPolicy};
 use crate::sys::failpoints::failpoint;
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
@@ -133,14 +134,24 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// Claims more messages, `max` in all at most.
     fn lease_more(&mut self, max: usize) {
         let max = max.min(self.capacity());
+        let view = self.view; // a copy, as in `receive`
         while self.leased.len() < max {
-            match self.claim_another() {
-                Ok(opened) => self.leased.push(opened.claim, opened.length),
-                Err(error @ ClaimError::Corrupted(_)) => {
-                    self.refuse(error);
-                    break;
+            arranged!(view => {
+                while self.leased.len() < max
+                    && let Some(claim) = self.side.try_claim_fast(&view)
+                {
+                    match open(&view, claim) {
+                        Ok(opened) => self.leased.push(opened.claim, opened.length),
+                        Err(error) => return self.refuse(error),
+                    }
                 }
-                Err(_) => break,
+            });
+            if self.leased.len() == max {
+                return;
+            }
+            match self.claim_slow() {
+                Ok(opened) => self.leased.push(opened.claim, opened.length),
+                Err(error) => return self.refuse(error),
             }
         }
     }

@@ -22,9 +22,6 @@ pub struct SpscSender {
     pub(super) room: u64,
 }
 
-/// `sent` of lines, a hint, is stored so many times a lap.
-const HINTS_PER_LAP: u64 = 4;
-
 impl SpscSender {
     /// At `limit`: goes on to the next line, or to room that was made since, as `progress`
     /// of the receiver says: `credit`, which lags on purpose, or `done` (S3).
@@ -125,8 +122,7 @@ fn first_limit(places: Places, start: u64, room: u64) -> u64 {
 /// Of lines: at some starts of a line, tells those that count messages how far we are.
 #[inline(always)]
 fn store_hint<M: Memory>(memory: &M, start: u64) {
-    let interval = (memory.geometry().capacity() / HINTS_PER_LAP).max(1);
-    if start & (interval - 1) == 0 {
+    if memory.geometry().is_quarter(start) {
         // S2: never before the words. Release: keeps the order.
         memory.cell(Cell::Sent).store(start, Ordering::Release);
         failpoint!(SentMoved);
