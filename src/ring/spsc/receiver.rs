@@ -203,9 +203,13 @@ impl SpscReceiver {
                 _ => known,
             }));
         }
-        // S1: until the sender comes here, a word is that of the lap before, or fresh.
+        // S1: until the sender comes here, a word is that of the lap before, or fresh; one
+        // for all is where the sender is.
         let behind = next.wrapping_sub(word);
-        let is_stale = behind <= memory.geometry().capacity() + places.line_length();
+        let is_stale = match places.is_dense() {
+            true => behind == 0,
+            false => behind <= memory.geometry().capacity() + places.line_length(),
+        };
         match self.end {
             // What was published before the end was fixed can be seen.
             None if is_stale => Ok(None),
