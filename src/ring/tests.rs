@@ -7,15 +7,21 @@
 //! `scribbled` does so from another thread meanwhile; `streams` runs by the rules
 //! between threads. In `lies` each word changes just before it is looked at. `gaps`
 //! shows what passing a gap does not do, `ends` which barrier is made at which end.
+//! `held_back` and `runs` are of one sender and one receiver: deaths while a message is
+//! given back, and runs of messages between threads.
 
 mod ends;
 pub(super) mod explore;
+mod figures;
 mod gaps;
+mod held_back;
 mod hostile;
 mod lies;
 mod placed;
 mod random;
+mod runs;
 mod scribbled;
+mod shapes;
 mod streams;
 
 use std::collections::BTreeMap;
@@ -24,9 +30,10 @@ use super::layout::{Cell, RECEIVERS, SENDERS};
 use super::memory::heap::HeapRing;
 use super::memory::{Memory, View};
 use super::recover::{self, Recovered};
-use super::{Arity, Claim, ClaimError, Held, ReceiveSide, RedeliveryPolicy, SendSide};
+use super::{Arity, Claim, ClaimError, Held, Pairing, ReceiveSide, RedeliveryPolicy, SendSide};
 use crate::members::{MemberId, MemberSet};
 use crate::sys::atomic::Ordering;
+use shapes::{Positions, Shape};
 
 /// Where a message is, by the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +69,9 @@ struct Rx<R> {
 /// A ring, its endpoints, the dead, and the ledger. Positions in the ledger are
 /// offsets from `start`.
 struct CheckedRing<S: Arity, R: Arity> {
-    ring: HeapRing<u64>,
+    ring: HeapRing<[u8], (S, R)>,
     start: u64,
+    positions: Positions,
     capacity: u64,
     terms: RedeliveryPolicy,
     senders: Vec<Tx<S::Sender<R>>>,
@@ -81,8 +89,14 @@ struct CheckedRing<S: Arity, R: Arity> {
 
 impl<S: Arity, R: Arity> CheckedRing<S, R> {
     fn new(capacity: u64, start: u64, terms: RedeliveryPolicy) -> Self {
+        Self::shaped(Shape::of::<(S, R)>()[0], capacity, start, terms)
+    }
+
+    fn shaped(shape: Shape, capacity: u64, start: u64, terms: RedeliveryPolicy) -> Self {
+        let ring = HeapRing::arranged(shape.arrangement, capacity, shape.limit, start);
         let mut world = CheckedRing {
-            ring: HeapRing::new(capacity, 8, start),
+            positions: Positions::of(ring.view(), start, <(S, R)>::ONE_TO_ONE),
+            ring,
             start,
             capacity,
             terms,
@@ -103,7 +117,7 @@ impl<S: Arity, R: Arity> CheckedRing<S, R> {
         world
     }
 
-    fn view(&self) -> View<u64> {
+    fn view(&self) -> View<[u8], (S, R)> {
         *self.ring.view()
     }
 
@@ -116,7 +130,7 @@ impl<S: Arity, R: Arity> CheckedRing<S, R> {
     }
 
     fn offset(&self, position: u64) -> u64 {
-        position.wrapping_sub(self.start)
+        self.positions.offset(position)
     }
 
     /// Attaches a sender; on a single side, in place of the one before.
@@ -158,7 +172,7 @@ impl<S: Arity, R: Arity> CheckedRing<S, R> {
         tx.side.begin(&view).expect("an open ring");
         match tx.side.claim(&view) {
             Ok(position) => {
-                assert_eq!(position.wrapping_sub(self.start), self.tail);
+                assert_eq!(self.positions.offset(position), self.tail);
                 assert!(in_the_way.is_none(), "overwrites {in_the_way:?}");
                 let (value, at) = (self.values, At::Claimed(tx.id));
                 self.values += 1;
@@ -202,8 +216,8 @@ impl<S: Arity, R: Arity> CheckedRing<S, R> {
         let Some((offset, value)) = tx.claimed.take() else {
             return;
         };
-        tx.side.publish(&view, self.start.wrapping_add(offset));
-        tx.side.end(&view);
+        tx.side.publish(&view, self.positions.position(offset));
+        assert!(tx.side.complete(&view), "the ring is open");
         let entry = LedgerEntry {
             value,
             given_back: 0,
@@ -217,7 +231,7 @@ impl<S: Arity, R: Arity> CheckedRing<S, R> {
         let view = self.view();
         let tx = &mut self.senders[sender];
         if let Some((offset, _)) = tx.claimed.take() {
-            tx.side.abandon(&view, self.start.wrapping_add(offset));
+            tx.side.abandon(&view, self.positions.position(offset));
             tx.side.end(&view);
             self.entries.remove(&offset);
         }
@@ -368,7 +382,7 @@ impl<S: Arity, R: Arity> CheckedRing<S, R> {
         let rx = &mut self.receivers[receiver];
         for claim in rx.held.drain(..) {
             rx.side.release(&view, claim);
-            let offset = claim.position.wrapping_sub(self.start);
+            let offset = self.positions.offset(claim.position);
             self.acknowledged
                 .push(self.entries.remove(&offset).unwrap().value);
         }
@@ -438,6 +452,9 @@ impl<S: Arity, R: Arity> CheckedRing<S, R> {
     fn check_counters(&self) {
         assert_eq!(self.cell(Cell::Lost), self.lost);
         assert_eq!(self.cell(Cell::Redelivered), self.redelivered);
+        if <(S, R)>::ONE_TO_ONE {
+            self.check_figures();
+        }
     }
 
     /// Everybody finishes, what the dead held is recovered, and what is there is received:

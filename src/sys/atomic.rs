@@ -1,17 +1,17 @@
 //! The one file that names the atomics: those of the standard library, or
 //! loom's when the protocols are being model-checked (`--cfg loom`). In unit
-//! tests the 64-bit ones can be watched, access by access.
+//! tests those of the protocols can be watched, access by access.
 
 #[cfg(not(loom))]
-pub(crate) use core::sync::atomic::{AtomicU8, AtomicU32, Ordering, fence};
+pub(crate) use core::sync::atomic::{AtomicU32, Ordering, fence};
 
 #[cfg(not(any(test, loom)))]
-pub(crate) use core::sync::atomic::AtomicU64;
+pub(crate) use core::sync::atomic::{AtomicU8, AtomicU64};
 
 #[cfg(all(test, not(loom)))]
 pub(crate) mod watched;
 #[cfg(all(test, not(loom)))]
-pub(crate) use watched::AtomicU64;
+pub(crate) use watched::{AtomicU8, AtomicU64};
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};

@@ -8,6 +8,7 @@ use super::*;
 use crate::error::Corruption;
 use crate::members::{IDS, MAX_PROBES_OF_A_RECOVERY, MemberId};
 use crate::ring::Held;
+use crate::ring::end::End;
 use crate::ring::kind::{Mpmc, Spsc};
 use crate::ring::layout::{CLOSED, CLOSED_AND_FENCED, Cell, RECEIVERS, SENDERS};
 use crate::ring::memory::Memory;
@@ -105,8 +106,8 @@ impl<E: WaitingEndpoint, F: FnMut() -> Option<ClaimError>> WaitingEndpoint for S
         Err((self.answer)().unwrap_or(ClaimError::Corrupted(CORRUPTION)))
     }
 
-    fn is_peer_quiescent(&mut self) -> bool {
-        self.endpoint.is_peer_quiescent()
+    fn is_peer_quiescent(&mut self, end: End) -> bool {
+        self.endpoint.is_peer_quiescent(end)
     }
 
     fn leaves_work(&self) -> bool {

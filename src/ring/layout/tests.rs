@@ -43,7 +43,7 @@ fn impossible_layouts_are_refused() {
     assert_eq!(SlotLayout::of(usize::MAX - 64, 64), None);
     assert_eq!(SlotLayout::of_bytes(usize::MAX), None);
     let slot = SlotLayout::of(1 << 40, 8).unwrap();
-    assert_eq!(slot.region_size(1 << 31), None);
+    assert_eq!(Frame::of_slots(slot, 1 << 31), None);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn fields() -> [(usize, &'static str, &'static str); 13] {
             "limit of deliveries",
         ),
         at(offset_of!(RingHeader, shape), "u32", "shape"),
-        at(offset_of!(RingHeader, reserved), "u32", "reserved"),
+        at(offset_of!(RingHeader, arrangement), "u32", "arrangement"),
         at(offset_of!(RingHeader, capacity), "u64", "capacity"),
         at(offset_of!(RingHeader, message_size), "u64", "message size"),
         at(
@@ -100,16 +100,18 @@ fn the_header_s_fields() {
 }
 
 /// The control words and their names.
-const CELLS: [(Cell, usize, &str); 11] = [
+const CELLS: [(Cell, usize, &str); 13] = [
     (Cell::Tail, 0x400, "tail"),
     (Cell::Head, 0x480, "head"),
     (Cell::Sent, 0x500, "sent"),
     (Cell::Busy, 0x508, "busy"),
     (Cell::Taken, 0x580, "taken"),
     (Cell::Done, 0x588, "done"),
+    (Cell::Marked, 0x590, "marked"),
     (Cell::Credit, 0x600, "credit"),
     (Cell::Requeues, 0x680, "requeues"),
     (Cell::Closed, 0x700, "closed"),
+    (Cell::Final, 0x708, "final"),
     (Cell::Lost, 0x780, "lost"),
     (Cell::Redelivered, 0x788, "redelivered"),
 ];
@@ -150,8 +152,49 @@ fn the_slots() {
     for (slot, payload, stride, file) in slots {
         let slot = slot.unwrap();
         assert_eq!(slot, SlotLayout { payload, stride });
-        assert_eq!(slot.region_size(1024), Some(file));
+        assert_eq!(Frame::of_slots(slot, 1024).unwrap().size, file);
     }
+}
+
+/// One to one: message, capacity, stride, positions of a lap, where the attempts lie,
+/// whole file. Lines are as many as hold the capacity, a power of two; dense messages lie
+/// close together.
+#[test]
+fn lines_and_dense_messages() {
+    use Arrangement::{Dense, Lines};
+    let rows = [
+        (Lines, 8, 1024, 8, 2048, 36_864, 38_912),
+        (Lines, 8, 7, 8, 8, 20_544, 20_552),
+        (Lines, 8, 8, 8, 16, 20_608, 20_624),
+        (Lines, 16, 6, 16, 8, 20_608, 20_616),
+        (Lines, 24, 3, 32, 4, 20_608, 20_616),
+        (Lines, 32, 3, 32, 8, 20_736, 20_744),
+        (Lines, 48, 5, 64, 8, 20_992, 21_000),
+        (Dense, 57, 5, 57, 8, 20_936, 20_944),
+        (Dense, 64, 1000, 64, 1024, 86_016, 87_040),
+    ];
+    for (arrangement, size, capacity, stride, lap, attempts, file) in rows {
+        let frame = Frame::typed(arrangement, size, 1, capacity).unwrap();
+        let found = (
+            frame.slot.stride,
+            frame.slot.payload,
+            frame.geometry.capacity(),
+            frame.attempts,
+            frame.size,
+        );
+        assert_eq!(
+            found,
+            (stride, 0, lap, attempts, file),
+            "{arrangement:?} of {size} B, {capacity}"
+        );
+    }
+    assert_eq!(Frame::typed(Lines, 57, 1, 4), None);
+    assert_eq!(Frame::typed(Dense, 64, 3, 4), None);
+    // The length of bytes goes before them; so 48 of them are dense.
+    let bytes = |arrangement, limit| Frame::bytes(arrangement, limit, 4);
+    assert_eq!(bytes(Lines, 40).unwrap().slot.stride, 64);
+    assert_eq!(bytes(Lines, 49), None);
+    assert_eq!(bytes(Dense, 49).unwrap().slot.stride, 64);
 }
 
 /// `docs/format.md` has a row for each of these, from the first to the last column

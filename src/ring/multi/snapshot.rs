@@ -5,11 +5,11 @@ use core::marker::PhantomData;
 
 use super::{MultiReceiver, MultiSender};
 use crate::members::MemberId;
-use crate::ring::tests::explore::{Saved, Snapshot};
+use crate::ring::tests::explore::{Saved, Snapshot, saved};
 
 impl<R> Snapshot for MultiSender<R> {
     fn save(&self) -> Saved {
-        [self.me.0.into(), self.next, self.done, 0, 0, 0]
+        saved([self.me.0.into(), self.next, self.done])
     }
 
     fn load([me, next, done, ..]: Saved) -> Self {
@@ -30,10 +30,10 @@ impl<S> Snapshot for MultiReceiver<S> {
         let is_behind = u64::from(self.is_behind);
         let me = self.me.0.into();
         let hint_dirty = u64::from(self.hint_dirty);
-        [me, looked, requeues, self.next, is_behind, hint_dirty]
+        saved([me, looked, requeues, self.next, is_behind, hint_dirty])
     }
 
-    fn load([me, looked, requeues, next, is_behind, hint_dirty]: Saved) -> Self {
+    fn load([me, looked, requeues, next, is_behind, hint_dirty, ..]: Saved) -> Self {
         MultiReceiver {
             me: MemberId(me as u16),
             next,

@@ -2,11 +2,11 @@
 //! an endpoint and go on with it later.
 
 use super::{SingleReceiver, SingleSender};
-use crate::ring::tests::explore::{Saved, Snapshot};
+use crate::ring::tests::explore::{Saved, Snapshot, saved};
 
 impl Snapshot for SingleSender {
     fn save(&self) -> Saved {
-        [self.next, 0, 0, 0, 0, 0]
+        saved([self.next])
     }
 
     fn load([next, ..]: Saved) -> Self {
@@ -17,7 +17,7 @@ impl Snapshot for SingleSender {
 impl Snapshot for SingleReceiver {
     fn save(&self) -> Saved {
         let interval = self.credit_interval;
-        [self.next, self.done, self.credited, interval, 0, 0]
+        saved([self.next, self.done, self.credited, interval])
     }
 
     fn load([next, done, credited, credit_interval, ..]: Saved) -> Self {

@@ -5,10 +5,14 @@ use std::cell::Cell as Count;
 use super::*;
 use crate::ring::end::{self, End};
 use crate::ring::layout::{CLOSED, CLOSED_AND_FENCED};
+use crate::ring::{Multi, Single};
+
+/// Which barrier is made is the same for all kinds.
+type AnyRing = HeapRing<u64, (Multi, Single)>;
 
 /// Barriers of one `fence_end`: heavy ones, and whether the closer was waited for; and
 /// what it said.
-fn looks(ring: &HeapRing<u64>, end: End, closer_is_dead: bool) -> (u32, u32, bool) {
+fn looks(ring: &AnyRing, end: End, closer_is_dead: bool) -> (u32, u32, bool) {
     let (heavy, unfenced) = (Count::new(0), Count::new(0));
     let fenced = end::fence_end(
         ring.view(),
@@ -22,19 +26,19 @@ fn looks(ring: &HeapRing<u64>, end: End, closer_is_dead: bool) -> (u32, u32, boo
     (heavy.get(), unfenced.get(), fenced)
 }
 
-fn closed(ring: &HeapRing<u64>) -> u64 {
+fn closed(ring: &AnyRing) -> u64 {
     ring.view().cell(Cell::Closed).load(Ordering::SeqCst)
 }
 
 /// What a closer does that dies before its barrier.
-fn half_close(ring: &HeapRing<u64>) {
+fn half_close(ring: &AnyRing) {
     let closed = ring.view().cell(Cell::Closed);
     closed.store(CLOSED, Ordering::SeqCst);
 }
 
 #[test]
 fn closing_pays_for_its_own_barrier() {
-    let ring = HeapRing::<u64>::new(4, 8, 0);
+    let ring = AnyRing::new(4, 8, 0);
     let (barriers, wakes) = (Count::new(0), Count::new(0));
     let close = || {
         let barrier = || {
@@ -59,7 +63,7 @@ fn closing_pays_for_its_own_barrier() {
 
 #[test]
 fn no_end_before_the_barrier() {
-    let ring = HeapRing::<u64>::new(4, 8, 0);
+    let ring = AnyRing::new(4, 8, 0);
     half_close(&ring);
     assert_eq!(looks(&ring, End::Closed, false), (0, 1, false));
     assert_eq!(looks(&ring, End::Closed, true), (0, 1, true));
@@ -72,7 +76,7 @@ fn no_end_before_the_barrier() {
         "a second barrier"
     )));
     assert_eq!(looks(&ring, End::Closed, false), (0, 0, true));
-    let ring = HeapRing::<u64>::new(4, 8, 0);
+    let ring = AnyRing::new(4, 8, 0);
     half_close(&ring);
     end::close(ring.view(), || (), || ());
     assert_eq!(closed(&ring), CLOSED_AND_FENCED);
@@ -80,7 +84,7 @@ fn no_end_before_the_barrier() {
 
 #[test]
 fn each_look_at_a_disconnected_ring_makes_a_heavy_barrier() {
-    let ring = HeapRing::<u64>::new(4, 8, 0);
+    let ring = AnyRing::new(4, 8, 0);
     for epoch in 0..3 {
         let end = End::Disconnected(epoch);
         assert_eq!(looks(&ring, end, false), (1, 0, true));

@@ -38,7 +38,14 @@ mod trace;
 use scenario::{Op, Reception, Scanners, Scenario};
 
 /// An endpoint's private state.
-pub(in crate::ring) type Saved = [u64; 6];
+pub(in crate::ring) type Saved = [u64; 11];
+
+/// These numbers, and nothing more.
+pub(in crate::ring) fn saved<const N: usize>(numbers: [u64; N]) -> Saved {
+    let mut saved = [0; _];
+    saved[..N].copy_from_slice(&numbers);
+    saved
+}
 
 /// An endpoint that can be stopped and gone on with later.
 pub(in crate::ring) trait Snapshot {

@@ -7,7 +7,7 @@
 
 use proptest::prelude::*;
 
-use super::random::{Step, carry_out, settings, steps};
+use super::random::{Step, carry_out, settings, shaped_settings, steps};
 use super::*;
 use crate::ring::{Multi, Single};
 use crate::sys::atomic::watched::{Access, watched_by};
@@ -53,7 +53,10 @@ fn take<S: Arity, R: Arity>(world: &mut CheckedRing<S, R>, who: usize, max: usiz
 
 fn run<S: Arity, R: Arity>(setting: (u64, u64, RedeliveryPolicy), steps: &[Step]) {
     let (capacity, start, policy) = setting;
-    let mut world = CheckedRing::<S, R>::new(capacity, start, policy);
+    run_in(CheckedRing::<S, R>::new(capacity, start, policy), steps);
+}
+
+fn run_in<S: Arity, R: Arity>(mut world: CheckedRing<S, R>, steps: &[Step]) {
     for &step in steps {
         let receivers = world.receivers.len();
         match step {
@@ -95,8 +98,9 @@ proptest! {
     }
 
     #[test]
-    fn an_spsc_claim_makes_no_room(setting in narrow(), steps in steps()) {
-        run::<Single, Single>(setting, &steps);
+    fn an_spsc_claim_makes_no_room(setting in shaped_settings(), steps in steps()) {
+        let (shape, capacity, start, policy) = setting;
+        run_in(CheckedRing::<Single, Single>::shaped(shape, capacity, start, policy), &steps);
     }
 
     #[test]

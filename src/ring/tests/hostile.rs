@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::shapes::ONE_TO_ONE;
 use super::*;
+use crate::ring::kind::RingKind;
+use crate::ring::layout::Arrangement;
+use crate::ring::progress::{messages_left, progress};
 use crate::ring::slot::{Geometry, SlotWord};
 use crate::ring::{Multi, Single};
 
@@ -23,7 +27,7 @@ struct ArbitraryValues {
     cells: Vec<u64>,
 }
 
-const CELLS: [Cell; 11] = [
+const CELLS: [Cell; 13] = [
     Cell::Tail,
     Cell::Head,
     Cell::Sent,
@@ -35,6 +39,8 @@ const CELLS: [Cell; 11] = [
     Cell::Closed,
     Cell::Lost,
     Cell::Redelivered,
+    Cell::Marked,
+    Cell::Final,
 ];
 
 /// Any number, but often one that a ring at `position` might contain.
@@ -62,11 +68,27 @@ fn arbitrary_values() -> impl Strategy<Value = ArbitraryValues> {
 
 /// Runs every operation of a kind on such memory.
 fn try_everything<S: Arity, R: Arity>(values: &ArbitraryValues) {
-    let ring = HeapRing::<[u8]>::new(values.words.len() as u64, 16, 0);
+    for shape in Shape::of::<(S, R)>() {
+        try_everything_in::<S, R>(*shape, values);
+    }
+}
+
+fn try_everything_in<S: Arity, R: Arity>(shape: Shape, values: &ArbitraryValues) {
+    let capacity = values.words.len() as u64;
+    let ring = HeapRing::<[u8], (S, R)>::arranged(shape.arrangement, capacity, shape.limit, 0);
     let view = *ring.view();
     let scribble = || {
         for (position, word) in values.words.iter().enumerate() {
-            view.word(position as u64).store(*word, Ordering::SeqCst);
+            let position = position as u64;
+            if <(S, R)>::ONE_TO_ONE {
+                // Some positions of a lap remain as they were.
+                let word_of_line = view.publication(position);
+                word_of_line.store(*word >> 16, Ordering::SeqCst);
+                let attempts = view.attempts(position);
+                attempts.store(*word as u8 >> 4, Ordering::SeqCst);
+            } else {
+                view.word(position).store(*word, Ordering::SeqCst);
+            }
         }
         for (cell, value) in CELLS.into_iter().zip(&values.cells) {
             view.cell(cell).store(*value, Ordering::SeqCst);
@@ -83,6 +105,10 @@ fn try_everything<S: Arity, R: Arity>(values: &ArbitraryValues) {
         if let Ok(mut side) = sender {
             for _ in 0..3 {
                 let _ = side.has_room(&view);
+                let _ = side.send_run(&view, 3, |position| {
+                    let _ = view.payload(position).length();
+                });
+                let _ = side.complete(&view) || side.count_late(&view) > 0;
                 if side.begin(&view).is_ok() {
                     match side.claim(&view) {
                         Ok(position) => side.publish(&view, position),
@@ -103,6 +129,12 @@ fn try_everything<S: Arity, R: Arity>(values: &ArbitraryValues) {
         if let Ok(mut side) = receiver {
             for round in 0..3 {
                 let _ = side.has_message(&view);
+                let most = side.count_messages(&view);
+                let (first, count) = side.claim_run_fast(&view, most);
+                assert!(count as u64 <= view.geometry().capacity());
+                if count > 0 {
+                    let _ = view.payload(first).length();
+                }
                 let mut claims = Vec::new();
                 for _ in 0..3 {
                     match side.claim(&view) {
@@ -122,7 +154,13 @@ fn try_everything<S: Arity, R: Arity>(values: &ArbitraryValues) {
                 } else {
                     claims.into_iter().for_each(|c| side.release(&view, c));
                 }
+                let _ = side.fix_end(&view);
             }
+        }
+        if <(S, R)>::ONE_TO_ONE {
+            let _ = progress(&view, RingKind::Spsc, 0);
+            let _ = messages_left(&view, RingKind::Spsc, true);
+            continue;
         }
         recover::recover_held(&view, &mut MemberSet::only(MemberId(600)), TERMS, |_| true);
         recover::recover_held(&view, &mut MemberSet::only(MemberId(0)), TERMS, |_| true);
@@ -171,7 +209,7 @@ fn geometry() -> Geometry {
 /// A sender's claim at position 8 on a ring that has come so far by the book,
 /// with `word` in its slot.
 fn send_over<S: Arity, R: Arity>(word: SlotWord) -> Result<u64, ClaimError> {
-    let ring = HeapRing::<u64>::new(CAPACITY, 8, 8);
+    let ring = HeapRing::<u64, (S, R)>::new(CAPACITY, 8, 8);
     let view = ring.view();
     let mut side = S::Sender::<R>::attach(view, ME).unwrap();
     view.word(8).store(word.0, Ordering::SeqCst);
@@ -180,7 +218,7 @@ fn send_over<S: Arity, R: Arity>(word: SlotWord) -> Result<u64, ClaimError> {
 
 /// The same for a receiver.
 fn receive_over<S: Arity, R: Arity>(word: SlotWord) -> Result<Claim, ClaimError> {
-    let ring = HeapRing::<u64>::new(CAPACITY, 8, 8);
+    let ring = HeapRing::<u64, (S, R)>::new(CAPACITY, 8, 8);
     let view = ring.view();
     let mut side = R::Receiver::<S>::attach(view, ME, TERMS).unwrap();
     view.word(8).store(word.0, Ordering::SeqCst);
@@ -210,11 +248,6 @@ fn words_that_cannot_be_are_called_so() {
         is_impossible(send_over::<Multi, Single>(word), word, "before a sender");
         is_impossible(send_over::<Single, Multi>(word), word, "single sender");
         is_impossible(receive_over::<Multi, Single>(word), word, "single receiver");
-        is_impossible(
-            receive_over::<Single, Single>(word),
-            word,
-            "single receiver",
-        );
         // A receiver only waits at it, and senders will tell.
         if word != by_nobody {
             is_impossible(
@@ -228,11 +261,6 @@ fn words_that_cannot_be_are_called_so() {
     for word in [g.claimed(8, OTHER), g.claimed(4, OTHER)] {
         is_impossible(send_over::<Single, Multi>(word), word, "single sender");
         is_impossible(
-            receive_over::<Single, Single>(word),
-            word,
-            "single receiver",
-        );
-        is_impossible(
             receive_over::<Single, Multi>(word),
             word,
             "before a receiver",
@@ -241,11 +269,6 @@ fn words_that_cannot_be_are_called_so() {
     // What another receiver's claim looks like, where there is one receiver.
     for word in [reading(8), reading(4)] {
         is_impossible(receive_over::<Multi, Single>(word), word, "single receiver");
-        is_impossible(
-            receive_over::<Single, Single>(word),
-            word,
-            "single receiver",
-        );
     }
     // A claim by nobody would be waited at for ever.
     let word = g.claimed(8, MemberId(0));
@@ -277,17 +300,51 @@ fn words_that_can_be_are_not() {
         receive_over::<Multi, Multi>(g.free(8)),
         Err(ClaimError::NotReady)
     );
-    assert_eq!(
-        receive_over::<Single, Single>(g.free(8)),
-        Err(ClaimError::NotReady)
-    );
     assert!(receive_over::<Multi, Multi>(g.published(8)).is_ok());
-    assert!(receive_over::<Single, Single>(g.published(8)).is_ok());
+}
+
+/// What the one receiver of one sender finds at position 8 on a ring that has come so far
+/// by the book, with `word` there.
+fn receive_at(shape: Shape, word: u64) -> Result<Claim, ClaimError> {
+    let ring =
+        HeapRing::<[u8], (Single, Single)>::arranged(shape.arrangement, CAPACITY, shape.limit, 8);
+    let view = ring.view();
+    let mut side = <Single as Arity>::Receiver::<Single>::attach(view, ME, TERMS).unwrap();
+    view.publication(8).store(word, Ordering::SeqCst);
+    side.claim(view)
+}
+
+/// S1: a word is of the lap before, or says how far the sender is; it does not go back by
+/// more, or forward by more.
+#[test]
+fn publications_that_cannot_be_are_called_so() {
+    for shape in ONE_TO_ONE {
+        for word in [
+            1 << 40,
+            8 + 100 * CAPACITY,
+            8u64.wrapping_sub(100 * CAPACITY),
+        ] {
+            let what = "publication before a single receiver";
+            is_impossible(receive_at(shape, word), SlotWord(word), what);
+        }
+        assert_eq!(receive_at(shape, 8), Err(ClaimError::NotReady));
+        for word in [7, 6] {
+            match shape.arrangement {
+                // It is that of the lap before.
+                Arrangement::Lines => {
+                    assert_eq!(receive_at(shape, word), Err(ClaimError::NotReady));
+                }
+                // The word of all says where the sender is.
+                _ => is_impossible(receive_at(shape, word), SlotWord(word), "publication"),
+            }
+        }
+        assert!(receive_at(shape, 9).is_ok());
+    }
 }
 
 #[test]
 fn progress_that_cannot_be_is_called_so() {
-    let ring = HeapRing::<u64>::new(CAPACITY, 8, 0);
+    let ring = HeapRing::<u64, (Single, Single)>::new(CAPACITY, 8, 0);
     let view = ring.view();
     let set = |cell, value| view.cell(cell).store(value, Ordering::SeqCst);
     // The receiver ahead of the sender.
@@ -302,10 +359,7 @@ fn progress_that_cannot_be_is_called_so() {
     let attached = <Single as Arity>::Receiver::<Single>::attach(view, ME, TERMS);
     assert!(matches!(attached, Err(found) if found.found == CAPACITY + 1));
     // Words that are all ahead of the sender for more than a lap.
-    for position in 0..CAPACITY {
-        let word = geometry().published(position + 100 * CAPACITY);
-        view.word(position).store(word.0, Ordering::SeqCst);
-    }
+    view.publication(0).store(100 * CAPACITY, Ordering::SeqCst);
     assert!(<Single as Arity>::Sender::<Single>::attach(view, ME).is_err());
 }
 

@@ -5,6 +5,7 @@
 use std::cell::Cell as Shared;
 
 use super::*;
+use crate::ring::layout::Arrangement;
 use crate::ring::slot::Geometry;
 use crate::ring::{Multi, Single};
 use crate::sys::atomic::watched::{Access, watched_by};
@@ -18,6 +19,8 @@ const TERMS: RedeliveryPolicy = RedeliveryPolicy {
 const HINT: u64 = 8;
 /// What names a slot's word; the others are named by their offsets.
 const SLOT: u64 = 1 << 32;
+/// What names the word of a line, or of all dense messages.
+const LINE: u64 = 1 << 33;
 
 /// How the peer lies.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +56,14 @@ fn lie(name: u64, access: Access) -> Option<u64> {
             _ => HINT,
         });
     }
+    if name >= LINE {
+        return Some(match (LIAR.get(), access) {
+            (Liar::Ahead(step, _), _) => HINT + count * step,
+            (Liar::Vanishing(which), Access::Load) => HINT + which,
+            (Liar::Vanishing(_), _) => !0,
+            (Liar::Busy(which), _) => HINT - which,
+        });
+    }
     let state = |state: u64| state << 14;
     let lap = HINT / CAPACITY;
     Some(match (LIAR.get(), access) {
@@ -64,12 +75,13 @@ fn lie(name: u64, access: Access) -> Option<u64> {
 }
 
 /// Runs `operation` on a ring whose words are all lies.
-fn led_on(liar: Liar, operation: impl FnOnce(&View<[u8]>)) {
-    let ring = HeapRing::<[u8]>::new(CAPACITY, 16, 0);
+fn led_on<S: Arity, R: Arity>(
+    arrangement: Arrangement,
+    liar: Liar,
+    operation: impl FnOnce(&View<[u8], (S, R)>),
+) {
+    let ring = HeapRing::<[u8], (S, R)>::arranged(arrangement, CAPACITY, 16, 0);
     let view = ring.view();
-    for slot in 0..CAPACITY {
-        view.word(slot).store(SLOT + slot, Ordering::Relaxed);
-    }
     for cell in [
         Cell::Tail,
         Cell::Head,
@@ -82,17 +94,32 @@ fn led_on(liar: Liar, operation: impl FnOnce(&View<[u8]>)) {
         Cell::Closed,
         Cell::Lost,
         Cell::Redelivered,
+        Cell::Marked,
+        Cell::Final,
     ] {
         view.cell(cell).store(cell as u64, Ordering::Relaxed);
+    }
+    for position in 0..view.geometry().capacity() {
+        match arrangement {
+            Arrangement::Slots => {
+                let word = view.word(position);
+                word.store(SLOT + position, Ordering::Relaxed);
+            }
+            // The attempts are named 0.
+            _ => {
+                let word = view.publication(position);
+                word.store(LINE + position, Ordering::Relaxed);
+            }
+        }
     }
     LIAR.set(liar);
     ACCESSES.set(0);
     watched_by(lie, || operation(view)).expect("nobody is suspended");
 }
 
-fn try_everything<S: Arity, R: Arity>(liar: Liar) {
-    let sender = |act: fn(&mut S::Sender<R>, &View<[u8]>)| {
-        led_on(liar, |view| {
+fn try_everything<S: Arity, R: Arity>(arrangement: Arrangement, liar: Liar) {
+    let sender = |act: fn(&mut S::Sender<R>, &View<[u8], (S, R)>)| {
+        led_on::<S, R>(arrangement, liar, |view| {
             if let Ok(mut side) = S::Sender::<R>::attach(view, MemberId(1)) {
                 ACCESSES.set(0);
                 act(&mut side, view);
@@ -105,8 +132,14 @@ fn try_everything<S: Arity, R: Arity>(liar: Liar) {
     sender(|side, view| {
         let _ = side.has_room(view);
     });
-    let receiver = |act: fn(&mut R::Receiver<S>, &View<[u8]>)| {
-        led_on(liar, |view| {
+    sender(|side, view| {
+        let _ = side.send_run(view, 3, |_| ());
+    });
+    sender(|side, view| {
+        let _ = side.count_late(view);
+    });
+    let receiver = |act: fn(&mut R::Receiver<S>, &View<[u8], (S, R)>)| {
+        led_on::<S, R>(arrangement, liar, |view| {
             if let Ok(mut side) = R::Receiver::<S>::attach(view, MemberId(600), TERMS) {
                 ACCESSES.set(0);
                 act(&mut side, view);
@@ -120,6 +153,17 @@ fn try_everything<S: Arity, R: Arity>(liar: Liar) {
         let _ = side.has_message(view);
     });
     receiver(|side, view| {
+        let _ = side.count_messages(view);
+    });
+    receiver(|side, view| {
+        let (_, count) = side.claim_run_fast(view, 100);
+        assert!(count <= view.geometry().capacity() as usize);
+    });
+    receiver(|side, view| {
+        let _ = side.fix_end(view);
+        let _ = side.claim(view);
+    });
+    receiver(|side, view| {
         let claim = |_| {
             ACCESSES.set(0);
             side.claim(view).ok()
@@ -128,10 +172,13 @@ fn try_everything<S: Arity, R: Arity>(liar: Liar) {
         ACCESSES.set(0);
         side.requeue(view, claims.into_iter(), TERMS);
     });
-    led_on(liar, |view| {
+    if arrangement != Arrangement::Slots {
+        return;
+    }
+    led_on::<S, R>(arrangement, liar, |view| {
         recover::recover_held(view, &mut MemberSet::only(MemberId(513)), TERMS, |_| true);
     });
-    led_on(liar, |view| {
+    led_on::<S, R>(arrangement, liar, |view| {
         recover::any_given_back(view);
     });
 }
@@ -145,10 +192,11 @@ fn nobody_is_led_on_for_ever() {
         .chain((0..4).map(Liar::Vanishing))
         .chain((0..4).map(Liar::Busy));
     for liar in all {
-        try_everything::<Single, Single>(liar);
-        try_everything::<Multi, Single>(liar);
-        try_everything::<Single, Multi>(liar);
-        try_everything::<Multi, Multi>(liar);
+        try_everything::<Single, Single>(Arrangement::Lines, liar);
+        try_everything::<Single, Single>(Arrangement::Dense, liar);
+        try_everything::<Multi, Single>(Arrangement::Slots, liar);
+        try_everything::<Single, Multi>(Arrangement::Slots, liar);
+        try_everything::<Multi, Multi>(Arrangement::Slots, liar);
     }
 }
 
@@ -156,14 +204,14 @@ fn nobody_is_led_on_for_ever() {
 #[test]
 fn the_lies_are_good_ones() {
     let contended = |liar| {
-        led_on(liar, |view| {
+        led_on::<Multi, Multi>(Arrangement::Slots, liar, |view| {
             let mut side = <Multi as Arity>::Sender::<Multi>::attach(view, MemberId(1)).unwrap();
             assert_eq!(side.claim(view), Err(ClaimError::Contended), "{liar:?}");
         });
     };
     contended(Liar::Ahead(1, 3));
     contended(Liar::Vanishing(0));
-    led_on(Liar::Ahead(2, 2), |view| {
+    led_on::<Multi, Multi>(Arrangement::Slots, Liar::Ahead(2, 2), |view| {
         let attached = <Multi as Arity>::Receiver::<Multi>::attach(view, MemberId(600), TERMS);
         assert_eq!(attached.unwrap().claim(view), Err(ClaimError::Contended));
     });

@@ -41,8 +41,11 @@ impl<S: Arity, R: Arity> CheckedRing<S, R> {
 
 /// Puts a whole ring's worth of values through one kind, over the wrap.
 fn round<S: Arity, R: Arity>() {
-    for capacity in [1, 2, 4, 64] {
-        let mut world = CheckedRing::<S, R>::new(capacity, u64::MAX - 3, REDELIVER);
+    let odd = [3, 5, 7, 100].into_iter();
+    let odd = odd.filter(|_| <(S, R)>::ONE_TO_ONE);
+    let capacities: Vec<u64> = [1, 2, 4, 64].into_iter().chain(odd).collect();
+    for (shape, capacity) in pairs(Shape::of::<(S, R)>(), &capacities) {
+        let mut world = CheckedRing::<S, R>::shaped(shape, capacity, u64::MAX - 3, REDELIVER);
         for lap in 0..5 {
             for _ in 0..capacity {
                 world.send(0);
@@ -55,6 +58,14 @@ fn round<S: Arity, R: Arity>() {
         }
         world.finish();
     }
+}
+
+fn pairs(shapes: &[Shape], capacities: &[u64]) -> Vec<(Shape, u64)> {
+    let of_shape = |shape: &Shape| {
+        let shape = *shape;
+        capacities.iter().map(move |capacity| (shape, *capacity))
+    };
+    shapes.iter().flat_map(of_shape).collect()
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::shapes::ONE_TO_ONE;
 use super::*;
 use crate::ring::{Multi, Single};
 
@@ -26,8 +27,6 @@ pub(super) enum Step {
     /// An endpoint may store a hint late.
     StaleTail(u64),
     StaleHead(u64),
-    /// The single sender died between the word and `sent`.
-    LateSent,
     /// Credit lags on purpose.
     LateCredit(u64),
 }
@@ -51,7 +50,6 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Recover),
         1 => (0..6u64).prop_map(Step::StaleTail),
         1 => (0..6u64).prop_map(Step::StaleHead),
-        1 => Just(Step::LateSent),
         1 => (0..3u64).prop_map(Step::LateCredit),
     ];
     proptest::collection::vec(step, 1..120)
@@ -78,9 +76,20 @@ pub(super) fn settings() -> impl Strategy<Value = (u64, u64, RedeliveryPolicy)> 
     })
 }
 
+/// Of one sender and one receiver any capacity may be.
+pub(super) fn shaped_settings() -> impl Strategy<Value = (Shape, u64, u64, RedeliveryPolicy)> {
+    let capacity = prop_oneof![1..8u64, Just(9), Just(64), Just(100)];
+    let shape = prop::sample::select(&ONE_TO_ONE[..]);
+    (settings(), shape, capacity)
+        .prop_map(|((_, start, terms), shape, capacity)| (shape, capacity, start, terms))
+}
+
 fn run<S: Arity, R: Arity>(setting: (u64, u64, RedeliveryPolicy), steps: &[Step]) {
     let (capacity, start, terms) = setting;
-    let mut world = CheckedRing::<S, R>::new(capacity, start, terms);
+    run_in(CheckedRing::<S, R>::new(capacity, start, terms), steps);
+}
+
+fn run_in<S: Arity, R: Arity>(mut world: CheckedRing<S, R>, steps: &[Step]) {
     for &step in steps {
         carry_out(&mut world, step);
         world.check_counters();
@@ -128,17 +137,8 @@ pub(super) fn carry_out<S: Arity, R: Arity>(world: &mut CheckedRing<S, R>, step:
         Step::Recover => world.recover(),
         Step::StaleTail(back) => set_back(world, Cell::Tail, back),
         Step::StaleHead(back) => set_back(world, Cell::Head, back),
-        Step::LateSent if !S::MULTI => {
-            world.abandon(0);
-            let sent = world.cell(Cell::Sent);
-            if sent != world.start {
-                world.set_cell(Cell::Sent, sent.wrapping_sub(1));
-            }
-            world.kill_sender(0);
-            assert_eq!(world.cell(Cell::Sent), sent);
-        }
         Step::LateCredit(back) if !R::MULTI => set_back(world, Cell::Credit, back),
-        Step::LateSent | Step::LateCredit(_) => {}
+        Step::LateCredit(_) => {}
     }
 }
 
@@ -153,8 +153,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn spsc_agrees_with_the_ledger(setting in settings(), steps in steps()) {
-        run::<Single, Single>(setting, &steps);
+    fn spsc_agrees_with_the_ledger(setting in shaped_settings(), steps in steps()) {
+        let (shape, capacity, start, terms) = setting;
+        run_in(CheckedRing::<Single, Single>::shaped(shape, capacity, start, terms), &steps);
     }
 
     #[test]

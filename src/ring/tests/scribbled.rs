@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::hostile::within_30_s;
 use super::*;
-use crate::ring::slot::Geometry;
-use crate::ring::{Multi, Single};
+use crate::ring::{Multi, Pairing, Single};
+use crate::sys::atomic::AtomicU64 as WatchedWord;
 
 const TERMS: RedeliveryPolicy = RedeliveryPolicy {
     redeliver: true,
@@ -19,6 +19,8 @@ const TERMS: RedeliveryPolicy = RedeliveryPolicy {
 
 /// What moves as words: a block move is a plain access to the thread sanitizer.
 const WORDS: usize = 64;
+/// What lies in lines, with its length.
+const LINES: [usize; 2] = [40, 16];
 /// What moves as a block.
 const BLOCK: usize = 700;
 
@@ -40,7 +42,7 @@ impl Random {
     }
 }
 
-const CELLS: [Cell; 9] = [
+const CELLS: [Cell; 11] = [
     Cell::Tail,
     Cell::Head,
     Cell::Sent,
@@ -50,17 +52,35 @@ const CELLS: [Cell; 9] = [
     Cell::Credit,
     Cell::Requeues,
     Cell::Closed,
+    Cell::Marked,
+    Cell::Final,
 ];
 
-fn scribble(view: &View<[u8]>, random: &mut Random) {
+/// The word that tells of a position, and what it says when that is free: afresh, or at a
+/// later lap, where the kind has laps in its words.
+fn word<S: Arity, R: Arity>(view: &View<[u8], (S, R)>, position: u64) -> (&WatchedWord, u64) {
+    match <(S, R)>::ONE_TO_ONE {
+        true => (view.publication(position), position),
+        false => (view.word(position), view.geometry().free(position).0),
+    }
+}
+
+fn scribble<S: Arity, R: Arity>(view: &View<[u8], (S, R)>, random: &mut Random) {
     let geometry = view.geometry();
     let capacity = geometry.capacity();
     let position = random.below(4 * capacity);
     match random.below(8) {
         0..4 => {
-            let near = geometry.free(position).0;
-            let fields = random.below(1 << 16);
-            view.word(position).store(near | fields, Ordering::Relaxed);
+            let (word, near) = word(view, position);
+            let value = match <(S, R)>::ONE_TO_ONE {
+                true => near.wrapping_add(random.below(4)),
+                false => near | random.below(1 << 16),
+            };
+            word.store(value, Ordering::Relaxed);
+            if <(S, R)>::ONE_TO_ONE {
+                let attempts = random.below(1 << 8) as u8;
+                view.attempts(position).store(attempts, Ordering::Relaxed);
+            }
         }
         4..6 => {
             let lengths = [0, BLOCK, BLOCK + 1, 1 << 32, usize::MAX];
@@ -79,8 +99,12 @@ fn scribble(view: &View<[u8]>, random: &mut Random) {
         _ => {
             // A new ring, or there would soon be nothing to do on this one.
             for position in 0..capacity {
-                let word = Geometry::new(capacity).free(position);
-                view.word(position).store(word.0, Ordering::Relaxed);
+                let (word, _) = word(view, position);
+                let fresh = match <(S, R)>::ONE_TO_ONE {
+                    true => 0,
+                    false => geometry.free(position).0,
+                };
+                word.store(fresh, Ordering::Relaxed);
             }
             for cell in CELLS {
                 view.cell(cell).store(0, Ordering::Relaxed);
@@ -106,7 +130,7 @@ impl Account {
 
 /// A sender's work. (Two of a single side at once, which locks prevent elsewhere,
 /// are one more kind of invalid value.)
-fn sends<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, account: &Account) {
+fn sends<S: Arity, R: Arity>(view: &View<[u8], (S, R)>, random: &mut Random, account: &Account) {
     let bytes = [7; BLOCK];
     while account.is_open() {
         let Ok(mut side) = S::Sender::<R>::attach(view, MemberId(1)) else {
@@ -132,7 +156,7 @@ fn sends<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, account: &A
 }
 
 /// A receiver's work.
-fn receives<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, account: &Account) {
+fn receives<S: Arity, R: Arity>(view: &View<[u8], (S, R)>, random: &mut Random, account: &Account) {
     while account.is_open() {
         let Ok(mut side) = R::Receiver::<S>::attach(view, MemberId(600), TERMS) else {
             continue;
@@ -167,7 +191,7 @@ fn receives<S: Arity, R: Arity>(view: &View<[u8]>, random: &mut Random, account:
 }
 
 fn under_attack<S: Arity, R: Arity>(limit: usize, seed: u64) {
-    let ring = &HeapRing::<[u8]>::new(4, limit, 0);
+    let ring = &HeapRing::<[u8], (S, R)>::new(4, limit, 0);
     let stop = &AtomicBool::new(false);
     let account = &Account {
         since: Instant::now(),
@@ -178,7 +202,7 @@ fn under_attack<S: Arity, R: Arity>(limit: usize, seed: u64) {
         let scribbler = threads.spawn(move || {
             let mut random = Random(seed | 1);
             while !stop.load(Ordering::Relaxed) {
-                scribble(ring.view(), &mut random);
+                scribble::<S, R>(ring.view(), &mut random);
             }
         });
         let [one, other] = [seed ^ 3, seed ^ 5].map(|seed| {
@@ -199,15 +223,30 @@ fn under_attack<S: Arity, R: Arity>(limit: usize, seed: u64) {
     assert!(sent > 0 && received > 0, "{sent} sent, {received} received");
 }
 
-fn all_kinds(limit: usize) {
+fn seed() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let seed = now.unwrap().as_nanos() as u64;
     println!("seed {seed}");
+    seed
+}
+
+fn all_kinds(limit: usize) {
+    let seed = seed();
     within_30_s(move || {
         under_attack::<Single, Single>(limit, seed);
         under_attack::<Multi, Single>(limit, seed);
         under_attack::<Single, Multi>(limit, seed);
         under_attack::<Multi, Multi>(limit, seed);
+    });
+}
+
+/// Lines of one and of two messages; those of all others lie dense here.
+#[test]
+fn no_word_leads_out_of_a_ring_in_lines() {
+    let seed = seed();
+    within_30_s(move || {
+        under_attack::<Single, Single>(LINES[0], seed);
+        under_attack::<Single, Single>(LINES[1], seed);
     });
 }
 

@@ -1,5 +1,5 @@
 //! Streams between threads by the rules, of messages that move as blocks: plain
-//! accesses, which only the order of the slot words keeps apart. The thread
+//! accesses, which only the order of the words keeps apart. The thread
 //! sanitizer sees a missing edge here (it follows the words, not the fences).
 
 use std::sync::atomic::AtomicU64;
@@ -20,7 +20,7 @@ const CAPACITY: u64 = 4;
 /// Messages of each sender.
 const COUNT: u64 = 3000;
 
-fn sends<S: Arity, R: Arity>(view: &View<[u8]>, id: u16) {
+fn sends<S: Arity, R: Arity>(view: &View<[u8], (S, R)>, id: u16) {
     let mut side = S::Sender::<R>::attach(view, MemberId(id)).unwrap();
     let mut sent = 0;
     while sent < COUNT {
@@ -43,7 +43,7 @@ fn sends<S: Arity, R: Arity>(view: &View<[u8]>, id: u16) {
 }
 
 /// Receives until `senders` have ended and the ring is empty.
-fn receives<S: Arity, R: Arity>(view: &View<[u8]>, id: u16, senders: &AtomicU64) -> u64 {
+fn receives<S: Arity, R: Arity>(view: &View<[u8], (S, R)>, id: u16, senders: &AtomicU64) -> u64 {
     let mut side = R::Receiver::<S>::attach(view, MemberId(id), TERMS).unwrap();
     let mut bytes = [0; LENGTH];
     let mut received = 0;
@@ -64,7 +64,7 @@ fn receives<S: Arity, R: Arity>(view: &View<[u8]>, id: u16, senders: &AtomicU64)
 }
 
 fn stream<S: Arity, R: Arity>() {
-    let ring = &HeapRing::<[u8]>::new(CAPACITY, LENGTH, 0);
+    let ring = &HeapRing::<[u8], (S, R)>::new(CAPACITY, LENGTH, 0);
     let many = |multi| if multi { 2 } else { 1 };
     let (senders, receivers) = (many(S::MULTI), many(R::MULTI));
     let at_work = &AtomicU64::new(senders.into());

@@ -1,4 +1,4 @@
-//! A 64-bit atomic whose every access can be watched.
+//! Atomics of 64 bits, and of 8, whose every access can be watched.
 //!
 //! Without a watcher it is the standard library's. With one, on this thread,
 //! the word itself is left alone: the watcher answers, or suspends the caller.
@@ -47,6 +47,13 @@ pub(crate) fn suspend() -> ! {
     resume_unwind(Box::new(Suspended))
 }
 
+/// The watcher's answer, if there is a watcher.
+#[inline]
+fn watched(name: impl FnOnce() -> u64, access: Access) -> Option<u64> {
+    let watcher = WATCHER.get()?;
+    Some(watcher(name(), access).unwrap_or_else(|| suspend()))
+}
+
 /// The atomic of the standard library, watched.
 #[derive(Debug)]
 #[repr(transparent)]
@@ -57,12 +64,9 @@ impl AtomicU64 {
         AtomicU64(atomic::AtomicU64::new(value))
     }
 
-    /// The watcher's answer, if there is a watcher.
     #[inline]
     fn watched(&self, access: Access) -> Option<u64> {
-        let watcher = WATCHER.get()?;
-        let name = self.0.load(Ordering::Relaxed);
-        Some(watcher(name, access).unwrap_or_else(|| suspend()))
+        watched(|| self.0.load(Ordering::Relaxed), access)
     }
 
     #[inline]
@@ -104,5 +108,34 @@ impl AtomicU64 {
     pub(crate) fn fetch_add(&self, by: u64, order: Ordering) -> u64 {
         self.watched(Access::Add(by))
             .unwrap_or_else(|| self.0.fetch_add(by, order))
+    }
+}
+
+/// The same of 8 bits, of which there are fewer names.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct AtomicU8(atomic::AtomicU8);
+
+impl AtomicU8 {
+    pub(crate) const fn new(value: u8) -> Self {
+        AtomicU8(atomic::AtomicU8::new(value))
+    }
+
+    #[inline]
+    fn watched(&self, access: Access) -> Option<u64> {
+        watched(|| self.0.load(Ordering::Relaxed).into(), access)
+    }
+
+    #[inline]
+    pub(crate) fn load(&self, order: Ordering) -> u8 {
+        self.watched(Access::Load)
+            .map_or_else(|| self.0.load(order), |found| found as u8)
+    }
+
+    #[inline]
+    pub(crate) fn store(&self, value: u8, order: Ordering) {
+        if self.watched(Access::Store(value.into())).is_none() {
+            self.0.store(value, order);
+        }
     }
 }

@@ -3,22 +3,28 @@
 use bytemuck::Zeroable;
 
 use super::Scenario;
-use super::state::{GlobalState, Location, MAX_PROCESSES, MAX_SLOTS, POSITIONS, WORDS, is_word};
+use super::state::{
+    GlobalState, Location, MAX_PROCESSES, MAX_SLOTS, POSITIONS, WORDS, is_word, place_of,
+};
 use crate::members::MemberId;
+use crate::ring::layout::Cell;
 use crate::ring::slot::{Geometry, SlotState, SlotWord};
+use crate::ring::spsc::Places;
 
 #[derive(Clone, Copy)]
 pub(super) struct Codec {
     pub geometry: Geometry,
+    places: Option<Places>,
     start: u64,
 }
 
 impl Codec {
     pub(super) fn new(scenario: &Scenario) -> Self {
-        assert!(scenario.capacity as usize <= MAX_SLOTS);
+        assert!(scenario.geometry().capacity() as usize <= MAX_SLOTS);
         assert!(scenario.plans.len() <= MAX_PROCESSES);
         Codec {
-            geometry: Geometry::new(scenario.capacity),
+            geometry: scenario.geometry(),
+            places: scenario.places(),
             start: scenario.start,
         }
     }
@@ -45,6 +51,29 @@ impl Codec {
     pub(super) fn offset(self, position: u64) -> u8 {
         let offset = position.wrapping_sub(self.start);
         u8::try_from(offset).expect("more positions than the model's bounds")
+    }
+
+    pub(super) fn is_in_lines(self) -> bool {
+        self.places.is_some_and(|places| !places.is_dense())
+    }
+
+    /// `final`: 0 as long as it is not fixed.
+    fn pack_end(self, word: u64) -> u16 {
+        match word {
+            0 => 0,
+            word => {
+                let fresh = self.start << 1 | 1;
+                let offset = word.wrapping_sub(fresh) as i64 >> 1;
+                u16::from(self.offset(self.start.wrapping_add(offset as u64))) + 1
+            }
+        }
+    }
+
+    fn unpack_end(self, packed: u16) -> u64 {
+        match packed {
+            0 => 0,
+            packed => self.position(packed as u8 - 1) << 1 | 1,
+        }
     }
 
     /// `laps + 1 (5) | state (2) | redeliveries (4) | owner (3)`.
@@ -88,8 +117,12 @@ impl Codec {
     }
 
     pub(super) fn pack(self, place: Location, value: u64) -> u16 {
-        if is_word(place) {
+        if is_word(place) && self.places.is_some() {
+            self.offset(value).into()
+        } else if is_word(place) {
             self.pack_word(place - WORDS, SlotWord(value))
+        } else if place == place_of(Cell::Final) {
+            self.pack_end(value)
         } else if place < POSITIONS {
             self.offset(value).into()
         } else {
@@ -98,8 +131,12 @@ impl Codec {
     }
 
     pub(super) fn unpack(self, place: Location, packed: u16) -> u64 {
-        if is_word(place) {
+        if is_word(place) && self.places.is_some() {
+            self.position(packed as u8)
+        } else if is_word(place) {
             self.unpack_word(place - WORDS, packed).0
+        } else if place == place_of(Cell::Final) {
+            self.unpack_end(packed)
         } else if place < POSITIONS {
             self.position(packed as u8)
         } else {
@@ -110,6 +147,9 @@ impl Codec {
     /// A fresh ring, with no member.
     pub(super) fn fresh(self) -> GlobalState {
         let mut state = GlobalState::zeroed();
+        if self.places.is_some() {
+            return state; // nothing is published
+        }
         for slot in 0..self.geometry.capacity() as u8 {
             let free = self.geometry.free(self.first_of(slot));
             state.words[slot as usize] = self.pack_word(slot, free);

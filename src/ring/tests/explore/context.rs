@@ -8,7 +8,7 @@ use super::mutants::Mutant;
 use super::process::{LocalState, ask, ask_for_lock, note, survey_of};
 use super::script::{Stage, run_stage};
 use super::state::{LOCKS, PackedAccess, WatchedMemory};
-use super::{Saved, Scenario};
+use super::{Saved, Scenario, saved};
 use crate::members::{Liveness, MemberId, MemberSet, Members, Recover};
 use crate::ring::recover;
 use crate::ring::{Multi, Single};
@@ -41,9 +41,11 @@ impl Context {
         self.scenario.mutant == Some(mutant)
     }
 
-    /// Does this process try the position after its own last one first?
+    /// Does this process try the position after its own last one first? (One sender of
+    /// one receiver then goes by credit.)
     pub(super) fn tries_fast(&self, process: u8) -> bool {
-        self.scenario.fast && self.scenario.is_one_of_many(process)
+        let scenario = &self.scenario;
+        scenario.fast && (scenario.is_one_of_many(process) || scenario.is_one_to_one())
     }
 
     /// What an endpoint remembers of what it was, as far as it matters.
@@ -51,8 +53,8 @@ impl Context {
         let is_sender = self.scenario.is_sender(process);
         match (self.scenario.is_one_of_many(process), is_sender) {
             (true, _) if self.scenario.fast => side,
-            (true, true) => [side[0], 0, 0, 0, 0, 0],
-            (true, false) => [side[0], side[1], side[2], 0, 0, 0],
+            (true, true) => saved([side[0]]),
+            (true, false) => saved([side[0], side[1], side[2]]),
             (false, _) => side,
         }
     }

@@ -156,13 +156,14 @@ impl Engine {
         for record in &node.fires {
             ledger::enter(scenario, next, process, *record, concluding)?;
         }
-        let result = access.outcome(next.carry_out(place, access));
+        let result = access.outcome(place, next.carry_out(place, access));
         ledger::claimed(scenario, next, process, place, access, result);
         let (to, at) = self.follow(from, result);
         next.locals[process] = to;
         for record in &self.nodes[from as usize].next[at].records {
             self.is_in_time(next, *record)?;
             ledger::enter(&self.context.scenario, next, process, *record, concluding)?;
+            self.is_received(next, *record)?;
         }
         if concluded && !self.nodes[to as usize].local.concludes() {
             ledger::withdraw_excuse(next, process);
@@ -176,6 +177,7 @@ impl Engine {
         let stage_of = |process: usize| self.node(state, process).local.stage;
         let (senders, all) = (self.scenario().senders(), self.scenario().plans.len());
         match record {
+            Record::Ok { .. } if self.scenario().is_one_to_one() => Ok(()),
             Record::Ok { .. } if (senders..all).any(|other| stage_of(other) == Stage::Done) => {
                 Err("a send succeeds after the end was reported")
             }
@@ -187,6 +189,19 @@ impl Engine {
                 Err("a receiver reports that no sender is left, and one is there")
             }
             _ => Ok(()),
+        }
+    }
+
+    /// With one endpoint on either side a send may be the last to know, of what the
+    /// receiver has taken before it reported the end.
+    fn is_received(&self, state: &GlobalState, record: Record) -> Result<(), &'static str> {
+        let (senders, all) = (self.scenario().senders(), self.scenario().plans.len());
+        let is_done = |other: usize| self.node(state, other).local.stage == Stage::Done;
+        let is_ended = self.scenario().is_one_to_one() && (senders..all).any(is_done);
+        let is_ok = matches!(record, Record::Ok { .. });
+        match is_ok && is_ended && ledger::any_unreceived(state) {
+            true => Err("a send succeeds of what is never received"),
+            false => Ok(()),
         }
     }
 
@@ -255,7 +270,8 @@ impl Engine {
         });
         // Without successors, what was left was judged when the end was reported.
         let judged = scenario.closes() && !scenario.successors && state.kills > 0;
-        let held = |word: &u16| word & 7 != 0;
+        // The owner of a slot.
+        let held = |word: &u16| !scenario.is_one_to_one() && word & 7 != 0;
         rests && (judged || ledger::is_drained(state) && !state.words.iter().any(held))
     }
 

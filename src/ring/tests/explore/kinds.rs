@@ -16,6 +16,17 @@ const GIVES_BACK: Reception = Reception {
     requeues: 1,
     ..LEASE
 };
+/// Keeps two in hand while it goes on.
+const KEEPS: Reception = Reception {
+    batch: 2,
+    keeps: true,
+    ..LEASE
+};
+/// Looks at each message first.
+const PEEKS: Reception = Reception {
+    peeks: true,
+    ..RECV
+};
 /// So many states at most, to stay within the memory of a small machine.
 const LIMIT: usize = 40_000_000;
 
@@ -45,13 +56,18 @@ fn explore(shape: Shape, capacity: u64, worlds: Worlds) {
     }
 }
 
-fn spsc(n: u64) -> Worlds {
-    let three = || one(Spsc, n, &[ONE, ONE, ONE]).closer();
+/// Messages of `size` bytes: three of a line's four places, two of two, one of two, one of
+/// one; and dense.
+const SIZES: [usize; 5] = [16, 24, 32, 48, 64];
+
+fn spsc(n: u64, size: usize) -> Worlds {
+    let one = |ops: &[Op]| ring(Spsc, n).size(size).sender(ops);
+    let three = || one(&[ONE, ONE, ONE]).closer();
     let pairs = || {
-        let ring = one(Spsc, n, &[Send(2), Send(2)]).closer();
+        let ring = one(&[Send(2), Send(2)]).closer();
         ring.receivers(1, BATCH).kills_with_successors(2, &[])
     };
-    let mixed = one(Spsc, n, &[ONE, Abandon, ONE]).closer();
+    let mixed = one(&[ONE, Abandon, ONE]).closer();
     vec![
         ("3 messages, 2 kills, successors send", {
             three().receivers(1, LEASE).kills_with_successors(2, &[ONE])
@@ -60,14 +76,39 @@ fn spsc(n: u64) -> Worlds {
             let ring = three().receivers(1, RECV).kills_with_successors(2, &[ONE]);
             ring.over_the_wrap()
         }),
-        ("2 batches of 2, 2 kills", pairs()),
+        ("the same by credit, looked at before", {
+            let ring = three().receivers(1, PEEKS);
+            ring.kills_with_successors(1, &[ONE]).fast()
+        }),
+        ("2 runs of 2, 2 kills", pairs()),
         ("the same discarded", pairs().discards()),
         (
             "the same delivered twice at most",
             pairs().max_deliveries(2),
         ),
+        ("a run of 5, 2 in hand, 1 kill, over the wrap", {
+            let ring = one(&[Send(5)]).closer().receivers(1, KEEPS);
+            ring.kills_with_successors(1, &[]).over_the_wrap()
+        }),
+        ("2 in hand are given back, 2 kills", {
+            let keeps = Reception {
+                requeues: 1,
+                ..KEEPS
+            };
+            let ring = one(&[Send(3)]).closer().receivers(1, keeps);
+            ring.kills_with_successors(2, &[]).max_deliveries(3)
+        }),
+        ("2 in hand are given back, detaching, 2 kills", {
+            let keeps = Reception {
+                requeues: 1,
+                ..KEEPS
+            };
+            let ring = one(&[Send(3)]).immortal().receivers(1, keeps);
+            let ring = ring.kills_with_successors(2, &[]).max_deliveries(3);
+            ring.detaching()
+        }),
         ("detaching, 1 kill, successors send", {
-            let ring = one(Spsc, n, &[ONE]).receivers(1, LEASE);
+            let ring = one(&[ONE]).receivers(1, LEASE);
             ring.kills_with_successors(1, &[ONE]).detaching()
         }),
         ("abandoned and given back, 2 kills", {
@@ -198,10 +239,30 @@ fn mpmc(n: u64) -> Worlds {
     ]
 }
 
+/// Lines of three messages with as much room, and dense messages one at a time.
 #[test]
 fn spsc_keeps_its_promises() {
-    for capacity in [1, 2, 4] {
-        explore(Spsc, capacity, spsc(capacity));
+    explore(Spsc, 3, spsc(3, 16));
+    explore(Spsc, 1, spsc(1, 64));
+}
+
+/// The other lines.
+#[test]
+fn spsc_keeps_its_promises_in_all_layouts() {
+    for (size, capacity) in [(24, 3), (32, 2), (48, 1)] {
+        let worlds = spsc(capacity, size).into_iter();
+        let few = worlds.filter(|(name, _)| name.contains("successors send"));
+        explore(Spsc, capacity, few.collect());
+    }
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn large_worlds_of_one_sender_and_one_receiver() {
+    for size in SIZES {
+        for capacity in 1..=4 {
+            explore(Spsc, capacity, spsc(capacity, size));
+        }
     }
 }
 

@@ -18,10 +18,17 @@ pub(super) enum Record {
         offset: u8,
         message: u8,
     },
-    /// It can be received.
+    /// A send begins,
+    Begin,
+    /// and its message can be received.
     Publish(u8),
     /// The send returned `Ok`.
     Ok {
+        first: u8,
+        count: u8,
+    },
+    /// The send returned `Closed` of these.
+    Late {
         first: u8,
         count: u8,
     },
@@ -69,6 +76,12 @@ const EXCUSED_SHIFT: u32 = 11;
 /// Whose successor has it, should one come, counted from 1.
 const SUCCESSOR_SHIFT: u32 = 16;
 
+/// The send returned `Closed`, with the message published.
+const LATE: u32 = 1 << 20;
+/// How often it was handed out (one sender, one receiver).
+const DELIVERIES_SHIFT: u32 = 21;
+const DELIVERIES: u32 = 7 << DELIVERIES_SHIFT;
+
 const _: () = assert!(EXCUSED_SHIFT as usize + MAX_PROCESSES <= 17);
 
 fn holder(entry: u32) -> u8 {
@@ -77,7 +90,7 @@ fn holder(entry: u32) -> u8 {
 
 /// With a new holder no receiver is excused any more, and no process inherits.
 fn with_holder(entry: u32, holder: u8) -> u32 {
-    entry & 0xff | u32::from(holder) << HOLDER_SHIFT
+    entry & (0xff | LATE | DELIVERIES) | u32::from(holder) << HOLDER_SHIFT
 }
 
 /// The bit that excuses a process; the first is always a sender.
@@ -105,7 +118,7 @@ fn message_at(scenario: &Scenario, state: &GlobalState, offset: u8) -> Result<us
 
 fn slot(scenario: &Scenario, offset: u8) -> usize {
     let position = scenario.start.wrapping_add(offset.into());
-    (position & (scenario.capacity - 1)) as usize
+    scenario.geometry().index(position) as usize
 }
 
 /// Makes a record; `Err` tells what is wrong with it. `concluding` are the
@@ -134,10 +147,30 @@ pub(super) fn enter(
             state.holders[slot] = me;
             state.payloads[slot] = payload(offset, message);
         }
-        Record::Publish(message) => state.messages[message as usize] |= PUBLISHED,
+        Record::Begin => {
+            let bit = 1 << process;
+            state.too_late &= !bit;
+            if scenario.is_one_to_one() && state.cell(Cell::Closed) != 0 {
+                state.too_late |= bit;
+            }
+        }
+        Record::Publish(message) => {
+            if state.too_late & 1 << process != 0 {
+                return Err("a send that began at a closed ring publishes");
+            }
+            state.messages[message as usize] |= PUBLISHED;
+        }
         Record::Ok { first, count } => {
             for entry in &mut state.messages[first as usize..][..count as usize] {
                 *entry |= OK;
+            }
+        }
+        Record::Late { first, count } => {
+            for entry in &mut state.messages[first as usize..][..count as usize] {
+                if *entry & (ACKNOWLEDGED | RECEIVED) != 0 || holder(*entry) != 0 {
+                    return Err("a message was received, and its send said that it came too late");
+                }
+                *entry |= LATE;
             }
         }
         Record::Take { offset } => {
@@ -149,6 +182,9 @@ pub(super) fn enter(
             let entry = &mut state.messages[message];
             if *entry & ACKNOWLEDGED != 0 {
                 return Err("a message is received after it was acknowledged");
+            }
+            if *entry & LATE != 0 {
+                return Err("a message is received, and its send said that it came too late");
             }
             *entry = with_holder(*entry, me);
             state.holders[slot] = me;
@@ -166,6 +202,13 @@ pub(super) fn enter(
                 let least = *entry >> REDELIVERIES_SHIFT & 15;
                 if u32::from(redeliveries) < least {
                     return Err("redeliveries that do not grow");
+                }
+                let given_back = *entry >> DELIVERIES_SHIFT & 7;
+                if scenario.is_one_to_one() {
+                    if u32::from(redeliveries) > given_back + u32::from(state.kills) {
+                        return Err("more redeliveries than a message was given back");
+                    }
+                    *entry = *entry & !DELIVERIES | (given_back + 1).min(7) << DELIVERIES_SHIFT;
                 }
                 *entry &= !(15 << REDELIVERIES_SHIFT);
                 *entry |= (u32::from(redeliveries) + 1) << REDELIVERIES_SHIFT;
@@ -233,7 +276,7 @@ pub(super) fn claimed(
 pub(super) fn inherit(state: &mut GlobalState, successor: usize) {
     let me = successor as u8 + 1;
     for entry in &mut state.messages {
-        if *entry >> SUCCESSOR_SHIFT == u32::from(me) {
+        if *entry >> SUCCESSOR_SHIFT & 7 == u32::from(me) {
             *entry = with_holder(*entry, me);
         }
     }
@@ -285,6 +328,25 @@ pub(super) fn over_reports(state: &GlobalState) -> bool {
 }
 
 fn missing(state: &GlobalState) -> u8 {
-    let missing = |entry: &&u32| **entry & PUBLISHED != 0 && **entry & ACKNOWLEDGED == 0;
-    state.messages.iter().filter(missing).count() as u8
+    let end = state.cell(Cell::Final);
+    // Published after the end of the ring: never to be received. Such a message is not
+    // written over.
+    let comes_too_late = |message: usize| {
+        let is_it = |payload: &&u8| **payload >> 4 == message as u8 + 1;
+        let payload = state.payloads.iter().find(is_it);
+        end != 0 && payload.is_some_and(|payload| (payload & 15) + 1 >= end)
+    };
+    let missing = |(message, entry): &(usize, &u32)| {
+        let is_left = **entry & PUBLISHED != 0 && **entry & ACKNOWLEDGED == 0;
+        is_left && !comes_too_late(*message)
+    };
+    let messages = state.messages.iter().enumerate();
+    messages.filter(missing).count() as u8
+}
+
+/// A send of one sender may return `Ok` after the end was reported: of what was received.
+pub(super) fn any_unreceived(state: &GlobalState) -> bool {
+    let unreceived = |entry: &&u32| **entry & OK != 0 && **entry & ACKNOWLEDGED == 0;
+    let unreceived = state.messages.iter().filter(unreceived).count();
+    unreceived > usize::from(state.cell(Cell::Lost))
 }

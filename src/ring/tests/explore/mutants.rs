@@ -5,15 +5,19 @@
 //! the model implements (in [`context`](super::context) and
 //! [`receiver`](super::receiver)).
 
+use super::Saved;
 use super::codec::Codec;
 use super::context::Context;
 use super::process::LocalState;
 use super::script::Stage;
-use super::state::{CELLS, DIRTY, ENTRIES, Location, WORDS, is_entry, is_epoch, is_word, place_of};
+use super::state::{
+    CELLS, DIRTY, ENTRIES, Location, WORDS, is_attempts, is_entry, is_epoch, is_word, place_of,
+};
 use crate::members::MemberId;
 use crate::ring::end::ConcludeStep;
 use crate::ring::layout::Cell;
 use crate::ring::slot::{Geometry, SlotState, SlotWord, before};
+use crate::ring::spsc::Places;
 use crate::sys::atomic::watched::Access;
 
 /// A rule that is not kept.
@@ -23,14 +27,8 @@ pub(super) enum Mutant {
     ClaimUnasked,
     /// R4: a sender's own hint leads.
     HintLeads,
-    /// R6: a successor trusts `sent` alone.
-    TrustSent,
     /// R4: a sender whose claim fails goes on without another look.
     OnAfterFailure,
-    /// R6: `sent` before the word.
-    SentBeforeWord,
-    /// R6: `sent` only at the end of a batch, however long.
-    SentAtTheEnd,
     /// R7: a claim is passed over.
     SkipClaims,
     /// R8: `credit` before `done`.
@@ -79,6 +77,46 @@ pub(super) enum Mutant {
     CleanBeforeDeath,
     /// and so a departure.
     CleanBeforeDeparture,
+    /// S1: a word says more than is there.
+    PublishAhead,
+    /// S3: a successor believes all to be free.
+    SuccessorHasRoom,
+    /// S5: a successor starts at `done`, wherever the words end.
+    NoWalk,
+    /// S1, S5: a word of the next lap is none.
+    LaterLapIsNone,
+    /// S7: a late message is said to be in time,
+    LateIsOk,
+    /// or late without the end being fixed.
+    LateUnasked,
+    /// S8, S9: nothing is looked at before a send.
+    NoLookBefore,
+    /// S10: a receiver takes what comes after the end.
+    IgnoreEnd,
+    /// S11: the end is fixed without another look.
+    NoLookBeforeTheEnd,
+    /// S12: the end is fixed at `done`.
+    FixAtDone,
+    /// S13: `Closed` is reported wherever the end is.
+    EndUnreached,
+    /// S14: a successor does not know that the end is fixed.
+    EndUnloaded,
+    /// S15: a lease does not show.
+    TakenUnstored,
+    /// S16: attempts of the lap before are counted on,
+    NoZeroes,
+    /// or they become valid unsaid.
+    MarkedUnstored,
+    /// S17: a message is said to be given back before its attempt is counted.
+    TakenBeforeAttempt,
+    /// S18: no attempts are valid,
+    ForgetMarked,
+    /// or all.
+    IgnoreMarked,
+    /// S19: a message behind what is in hand is dropped.
+    DropInHand,
+    /// S20: the end is fixed by a store.
+    FixTwice,
 }
 
 /// What becomes of an access.
@@ -97,6 +135,9 @@ pub(super) struct Filter {
     stage: Stage,
     is_sender: bool,
     many_senders: bool,
+    side: Saved,
+    /// One sender, one receiver.
+    places: Option<Places>,
     /// What the control words last held.
     loaded: [u64; CELLS.len()],
     /// The position whose word is loaded next, where that is known.
@@ -128,6 +169,8 @@ impl Filter {
             stage: local.stage,
             is_sender,
             many_senders: scenario.many_senders,
+            side: local.side,
+            places: scenario.places(),
             loaded: [0; CELLS.len()],
             expected: single_receiver.then_some(next),
             swapped: None,
@@ -166,9 +209,12 @@ impl Filter {
             return go;
         };
         let at = |cell: Cell| place == place_of(cell);
+        if let Some(filtered) = self.before_one_to_one(mutant, place, access) {
+            return filtered;
+        }
         match (mutant, access) {
             (Mutant::ClaimUnasked, Access::Load)
-                if matches!(self.stage, Stage::TryFast | Stage::Claim)
+                if matches!(self.stage, Stage::TryFast | Stage::Claim | Stage::Run)
                     && (at(Cell::Credit) || at(Cell::Done)) =>
             {
                 // Many: far ahead of any position. Single: all is acknowledged.
@@ -179,22 +225,6 @@ impl Filter {
                 // As if it had been seen taken.
                 self.failed = false;
                 Filtered::Answer(self.geometry.claimed(self.position, MemberId(511)).0)
-            }
-            (Mutant::TrustSent, Access::Load)
-                if self.stage == Stage::Attach && self.is_sender && is_word(place) =>
-            {
-                let sent = self.loaded[place_of(Cell::Sent) as usize];
-                Filtered::Answer(self.geometry.free(sent).0)
-            }
-            (Mutant::SentBeforeWord, Access::Store(_))
-                if matches!(self.stage, Stage::Publish { .. }) && is_word(place) =>
-            {
-                self.defer(place, access)
-            }
-            (Mutant::SentAtTheEnd, Access::Store(_))
-                if matches!(self.stage, Stage::Publish { .. }) && at(Cell::Sent) =>
-            {
-                Filtered::Answer(0)
             }
             (Mutant::CreditBeforeDone, Access::Store(_)) if at(Cell::Done) => {
                 self.defer(place, access)
@@ -230,7 +260,10 @@ impl Filter {
             }
             (Mutant::NoLookAtClosed, Access::Load)
                 if at(Cell::Closed)
-                    && matches!(self.stage, Stage::Begin | Stage::TryFast | Stage::Claim) =>
+                    && matches!(
+                        self.stage,
+                        Stage::Begin | Stage::TryFast | Stage::Claim | Stage::Complete { .. }
+                    ) =>
             {
                 Filtered::Answer(0)
             }
@@ -251,6 +284,75 @@ impl Filter {
                 self.defer(place, access)
             }
             _ => go,
+        }
+    }
+
+    /// Rules of one sender and one receiver.
+    fn before_one_to_one(
+        &mut self,
+        mutant: Mutant,
+        place: Location,
+        access: Access,
+    ) -> Option<Filtered> {
+        self.places?;
+        let at = |cell: Cell| place == place_of(cell);
+        let publishes = matches!(self.stage, Stage::Publish { .. } | Stage::Run);
+        let attaches = self.stage == Stage::Attach;
+        let fixes = matches!(self.stage, Stage::Complete { .. });
+        let is_word = is_word(place) || at(Cell::Sent);
+        Some(match (mutant, access) {
+            (Mutant::PublishAhead, Access::Store(word)) if publishes && is_word => {
+                Filtered::Go(place, Access::Store(word.wrapping_add(1)))
+            }
+            (Mutant::NoWalk, Access::Load) if attaches && self.is_sender && is_word => {
+                Filtered::Answer(self.codec.position(0))
+            }
+            (Mutant::LateIsOk, Access::Swap(none, _)) if fixes => Filtered::Answer(none),
+            (Mutant::LateUnasked, Access::Swap(..)) if fixes => {
+                Filtered::Answer(self.codec.unpack(place, 1))
+            }
+            (Mutant::NoLookBefore, Access::Load) if self.stage == Stage::Begin => {
+                Filtered::Answer(0)
+            }
+            (Mutant::FixAtDone, Access::Swap(none, _))
+                if self.is_concluding(ConcludeStep::Quiescence) =>
+            {
+                let done = self.codec.offset(self.side[3]);
+                let end = self.codec.unpack(place, u16::from(done) + 1);
+                Filtered::Go(place, Access::Swap(none, end))
+            }
+            (Mutant::EndUnloaded, Access::Load) if attaches && at(Cell::Final) => {
+                Filtered::Answer(0)
+            }
+            (Mutant::TakenUnstored, Access::Store(_))
+                if self.stage == Stage::HandOut && at(Cell::Taken) =>
+            {
+                Filtered::Answer(0)
+            }
+            (Mutant::NoZeroes, Access::Store(0)) if is_attempts(place) => Filtered::Answer(0),
+            (Mutant::MarkedUnstored, Access::Store(_)) if at(Cell::Marked) => Filtered::Answer(0),
+            (Mutant::TakenBeforeAttempt, Access::Store(1..)) if is_attempts(place) => {
+                self.defer(place, access)
+            }
+            (Mutant::FixTwice, Access::Swap(_, end)) if at(Cell::Final) => {
+                Filtered::Go(place, Access::Store(end))
+            }
+            _ => return None,
+        })
+    }
+
+    /// What a load of the word of a line seems to have found.
+    fn word_of_line(&self, places: Places, mutant: Mutant, access: Access, word: u64) -> u64 {
+        let next = match self.stage {
+            Stage::Attach => self.loaded[place_of(Cell::Done) as usize],
+            _ => self.next,
+        };
+        let next = places.canonical(next);
+        let line_end = next.wrapping_add(places.left_in_line(next));
+        let is_later = access == Access::Load && before(line_end, word);
+        match mutant {
+            Mutant::LaterLapIsNone if is_later => self.codec.position(0),
+            _ => word,
         }
     }
 
@@ -289,6 +391,9 @@ impl Filter {
         }
         if !is_word(place) {
             return result;
+        }
+        if let Some(places) = self.places {
+            return self.word_of_line(places, mutant, access, result);
         }
         let word = SlotWord(result);
         if let Access::Swap(from, to) = access {
@@ -342,4 +447,28 @@ impl Filter {
         let packed = self.codec.pack_word(place - WORDS, word);
         self.codec.unpack_word(place - WORDS, packed & !(15 << 3)).0
     }
+}
+
+/// What a receiver that leaves a rule out remembers instead of `side`; it `holds` messages.
+pub(super) fn remembers(context: &Context, side: Saved, holds: bool) -> Saved {
+    let mut side = side;
+    let Some(mutant) = context
+        .scenario
+        .mutant
+        .filter(|_| context.scenario.is_one_to_one())
+    else {
+        return side;
+    };
+    let [next, .., marked, is_ended, _, is_careful, _] = &mut side;
+    match mutant {
+        Mutant::IgnoreEnd => *is_ended = 0,
+        Mutant::ForgetMarked => *marked = context.codec.position(0),
+        Mutant::IgnoreMarked => {
+            *marked = next.wrapping_add(context.codec.geometry.capacity());
+            *is_careful = 1;
+        }
+        Mutant::DropInHand if holds => side[3] = side[0],
+        _ => {}
+    }
+    side
 }

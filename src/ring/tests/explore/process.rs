@@ -10,7 +10,7 @@ use super::ledger::Record;
 use super::mutants::{Filter, Filtered};
 use super::script::Stage;
 use super::state::{
-    DEAD, DIRTY, ENTRIES, LOCKS, Location, PIDS, PackedAccess, is_entry, is_epoch, is_word,
+    DEAD, DIRTY, ENTRIES, FAR, LOCKS, Location, PIDS, PackedAccess, is_entry, is_epoch, is_word,
     place_of,
 };
 use crate::members::{Attached, Observed};
@@ -59,7 +59,7 @@ impl LocalState {
             requeues: 0,
             found_dead: 0,
             tried_fast: false,
-            side: [0; 6],
+            side: [0; _],
             held: Vec::new(),
             attached: None,
             peers: Observed::default(),
@@ -119,9 +119,9 @@ pub(super) struct Next {
 pub(super) enum On {
     /// The next.
     Any,
-    /// The next change of a slot word.
-    SlotWord,
-    /// The next change of a slot word or of `done`.
+    /// The next change of the word of a slot, of a line, or of all dense messages.
+    Publication,
+    /// The next change of the word of a slot, or of `done`.
     Acknowledgement,
 }
 
@@ -130,7 +130,7 @@ impl On {
         let changes = matches!(access, PackedAccess::Store(_) | PackedAccess::Swap(..));
         match self {
             On::Any => true,
-            On::SlotWord => changes && is_word(place),
+            On::Publication => changes && (is_word(place) || place == place_of(Cell::Sent)),
             On::Acknowledgement => changes && (is_word(place) || place == place_of(Cell::Done)),
         }
     }
@@ -219,6 +219,15 @@ impl Runner {
                 true => Some(CLOSED),
                 false => (!self.closes).then_some(0),
             };
+        }
+        if place == place_of(Cell::Final) && !self.closes && access == Access::Load {
+            return Some(0);
+        }
+        if place == FAR {
+            return Some(self.codec.position(0)); // nothing was ever published there
+        }
+        if place == place_of(Cell::Sent) && self.codec.is_in_lines() {
+            return Some(0); // a hint for those that count messages
         }
         // Neither the code nor the ledger reads this counter.
         let is_unread = place == place_of(Cell::Redelivered) && access != Access::Load;

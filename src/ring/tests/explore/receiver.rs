@@ -4,7 +4,7 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use super::context::Survivor;
 use super::ledger::Record;
-use super::mutants::Mutant;
+use super::mutants::{Mutant, remembers};
 use super::process::{LocalState, On, note, note_with};
 use super::script::{Stage, call_again};
 use super::{Saved, Snapshot};
@@ -26,7 +26,8 @@ where
     let reception = context.scenario.plans[local.process as usize].reception;
     let reception = reception.expect("a receiver");
     let tries_fast = context.tries_fast(local.process);
-    let mut side = <R::Receiver<S>>::load(local.side);
+    let saved = remembers(context, local.side, !local.held.is_empty());
+    let mut side = <R::Receiver<S>>::load(saved);
     let next = match local.stage {
         Stage::Take if !local.tried_fast && !reception.leases && tries_fast => Stage::TryFastTake,
         Stage::TryFastTake => match side.try_claim_fast(memory) {
@@ -39,8 +40,13 @@ where
             Stage::Take
         }
         Stage::Take => {
-            local.tried_fast = false;
+            let has_peeked = std::mem::take(&mut local.tried_fast);
             match side.claim(memory) {
+                Ok(claim) if reception.peeks && !has_peeked => {
+                    side.unclaim(memory, claim);
+                    local.tried_fast = true;
+                    Stage::Take
+                }
                 Ok(claim) => taken(survivor, local, claim),
                 Err(ClaimError::Corrupted(corruption)) => wrong(corruption.what),
                 Err(error) => {
@@ -64,19 +70,34 @@ where
         }
         Stage::HandOut => {
             side.hand_out(memory);
-            for &(position, redeliveries) in &local.held {
+            let known = match reception.keeps {
+                true => local.held.len() - 1,
+                false => 0,
+            };
+            for &(position, redeliveries) in &local.held[known..] {
                 let offset = codec.offset(position);
                 note(Record::Deliver {
                     offset,
                     redeliveries,
                 });
             }
-            if local.requeues > 0 {
-                local.requeues -= 1;
-                Stage::Requeue
-            } else {
-                Stage::Release
+            let is_full = local.held.len() == reception.batch;
+            match (local.requeues, reception.keeps) {
+                (_, true) if !is_full => Stage::Take,
+                (0, true) if reception.batch > 1 => Stage::ReleaseFirst,
+                (0, _) => Stage::Release,
+                _ => {
+                    local.requeues -= 1;
+                    Stage::Requeue
+                }
             }
+        }
+        Stage::ReleaseFirst => {
+            let (first, next) = (local.held.remove(0), local.held[0]);
+            let offset = codec.offset(first.0);
+            note_with(On::Acknowledgement, Record::Acknowledge { offset });
+            side.release_before(memory, claim_of(next));
+            Stage::Take
         }
         Stage::Release => {
             // On a side of one, a release is for all that was claimed.
@@ -123,7 +144,7 @@ where
             let mut checking = Checking::<S, R>::new(survivor, &mut side, local);
             match end::interpret(&mut checking, error) {
                 Continue(end) => Stage::Conclude(ConcludeStep::Fence, end),
-                Break(Conclusion::Ended(end)) => report(end, before == Some(end)),
+                Break(Conclusion::Ended(end)) => report(local, end, before == Some(end)),
                 Break(conclusion) => concluded(survivor, local, conclusion),
             }
         }
@@ -150,6 +171,7 @@ fn taken(survivor: &Survivor, local: &mut LocalState, claim: Claim) -> Stage {
     let reception = context.scenario.plans[local.process as usize].reception;
     match reception.expect("a receiver") {
         reception if !reception.leases => Stage::Release,
+        reception if reception.keeps => Stage::HandOut,
         reception if local.held.len() < reception.batch => Stage::TakeMore,
         _ => Stage::HandOut,
     }
@@ -160,8 +182,10 @@ fn concluded(survivor: &Survivor, local: &mut LocalState, conclusion: Conclusion
     match conclusion {
         Conclusion::Found(claim) => taken(survivor, local, claim),
         Conclusion::NotYet(Some(blocker)) => Stage::Reclaim(blocker),
+        // Nothing may come before there is room again.
+        Conclusion::NotYet(None) if !local.held.is_empty() => Stage::Release,
         Conclusion::NotYet(None) | Conclusion::Contended => Stage::Take,
-        Conclusion::Ended(end) => report(end, false),
+        Conclusion::Ended(end) => report(local, end, false),
         Conclusion::Corrupted(corruption) => wrong(corruption.what),
     }
 }
@@ -174,11 +198,14 @@ fn claim_of((position, redeliveries): (u64, u8)) -> Claim {
 }
 
 /// The call returns that it is the end; after `Disconnected` another call may follow.
-fn report(end: End, again: bool) -> Stage {
+fn report(local: &LocalState, end: End, again: bool) -> Stage {
     match end {
         End::Closed => {
             note(Record::Closed);
-            Stage::Done
+            match local.held.is_empty() {
+                true => Stage::Done,
+                false => Stage::Release,
+            }
         }
         End::Disconnected(_) => {
             note(Record::Disconnected { again });
@@ -272,16 +299,29 @@ impl<S: Arity, R: Arity> Conclude for Checking<'_, S, R> {
     }
 
     fn attempt(&mut self) -> Result<Claim, ClaimError> {
-        if self.is_last && self.survivor.context.is_mutant(Mutant::NoLastLook) {
+        let context = self.survivor.context;
+        // Where the end is not reached, the last look is one more safeguard.
+        let skips_last = [Mutant::NoLastLook, Mutant::EndUnreached];
+        let skipped: &[Mutant] = match self.is_last {
+            true => &skips_last,
+            false => &[Mutant::NoLookBeforeTheEnd],
+        };
+        if skipped.iter().any(|mutant| context.is_mutant(*mutant)) {
             return Err(ClaimError::NotReady);
         }
-        self.side.claim(&self.survivor.context.memory)
+        self.side.claim(&context.memory)
     }
 
-    fn is_quiescent(&mut self) -> bool {
-        let only_sender = MemberId(1);
-        <S::Sender<R>>::is_quiescent(&self.survivor.context.memory)
-            || !self.survivor.is_alive(only_sender)
+    fn is_quiescent(&mut self, end: End) -> bool {
+        let (only_sender, memory) = (MemberId(1), &self.survivor.context.memory);
+        let is_quiescent =
+            <S::Sender<R>>::is_quiescent(memory) || !self.survivor.is_alive(only_sender);
+        let one_to_one = self.survivor.context.scenario.is_one_to_one();
+        if !is_quiescent || end != End::Closed {
+            return is_quiescent && !(one_to_one && self.side.has_message(memory));
+        }
+        let is_reached = self.side.fix_end(memory);
+        is_reached || self.survivor.context.is_mutant(Mutant::EndUnreached)
     }
 
     fn end_in_sight(&mut self) -> Option<End> {

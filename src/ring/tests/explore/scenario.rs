@@ -3,6 +3,8 @@
 use super::mutants::Mutant;
 use crate::members::Role;
 use crate::ring::RedeliveryPolicy;
+use crate::ring::slot::Geometry;
+use crate::ring::spsc::Places;
 
 /// What a sender does, one after the other.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +25,10 @@ pub(super) struct Reception {
     pub batch: usize,
     /// So many leases are given back at first.
     pub requeues: u8,
+    /// Goes on receiving with what it has in hand.
+    pub keeps: bool,
+    /// Looks at each message before it takes it.
+    pub peeks: bool,
 }
 
 /// One message at a time, read in place.
@@ -30,6 +36,8 @@ pub(super) const LEASE: Reception = Reception {
     leases: true,
     batch: 1,
     requeues: 0,
+    keeps: false,
+    peeks: false,
 };
 
 /// One message at a time, acknowledged before the user has it.
@@ -54,6 +62,8 @@ pub(super) struct Scenario {
     pub many_senders: bool,
     pub many_receivers: bool,
     pub capacity: u64,
+    /// Bytes of a message, which decide how one sender and one receiver have it.
+    pub size: usize,
     pub start: u64,
     pub policy: RedeliveryPolicy,
     /// Senders first, then the process that closes the ring, then receivers.
@@ -96,6 +106,7 @@ pub(super) fn ring(shape: Shape, capacity: u64) -> Scenario {
         many_senders: matches!(shape, Mpsc | Mpmc),
         many_receivers: matches!(shape, Spmc | Mpmc),
         capacity,
+        size: 16,
         start: 0,
         policy: RedeliveryPolicy {
             redeliver: true,
@@ -194,10 +205,37 @@ impl Scenario {
         Scenario { max_probes, ..self }
     }
 
-    /// Positions wrap after the first two laps.
+    /// Positions wrap after the first two laps; of one sender and one receiver, after the
+    /// first messages.
     pub(super) fn over_the_wrap(self) -> Self {
-        let start = 0u64.wrapping_sub(2 * self.capacity);
+        let back = match self.places() {
+            None => 2 * self.capacity,
+            Some(places) if places.is_dense() => 2,
+            Some(places) => places.line_length().max(2),
+        };
+        let start = 0u64.wrapping_sub(back);
         Scenario { start, ..self }
+    }
+
+    /// Messages of so many bytes.
+    pub(super) fn size(self, size: usize) -> Self {
+        Scenario { size, ..self }
+    }
+
+    pub(super) fn is_one_to_one(&self) -> bool {
+        !self.many_senders && !self.many_receivers
+    }
+
+    pub(super) fn places(&self) -> Option<Places> {
+        let lines = || Places::lines(self.size, self.capacity);
+        let dense = Places::dense(self.capacity);
+        self.is_one_to_one().then(|| lines().unwrap_or(dense))
+    }
+
+    /// Of the slots, or of the positions of a lap.
+    pub(super) fn geometry(&self) -> Geometry {
+        let lap = self.places().and_then(Places::lap);
+        Geometry::new(lap.unwrap_or(self.capacity))
     }
 
     pub(super) fn scanners(self, scanners: Scanners) -> Self {

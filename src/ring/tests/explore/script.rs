@@ -44,6 +44,12 @@ pub(super) enum Stage {
     Abandon {
         position: u64,
     },
+    /// One sender of one receiver publishes what there is room for,
+    Run,
+    /// and looks whether the last so many messages came in time.
+    Complete {
+        count: u8,
+    },
     /// The end of an operation, which may have found nothing (see `Missed`).
     End {
         blocker: Option<Held>,
@@ -58,6 +64,8 @@ pub(super) enum Stage {
     Take,
     TakeMore,
     HandOut,
+    /// Of several that it keeps in hand, the first.
+    ReleaseFirst,
     Release,
     Requeue,
     /// It makes sure of an end before it reports it.
@@ -148,6 +156,13 @@ where
     if context.is_mutant(Mutant::NoFirstLookBehind) && !is_sender {
         let requeues = memory.cell(Cell::Requeues).load(Ordering::Acquire);
         (local.side[1], local.side[2]) = (1, requeues);
+    }
+    if context.is_mutant(Mutant::SuccessorHasRoom) && is_sender {
+        let [next, _, room, ..] = &mut local.side;
+        *room = context
+            .memory
+            .places()
+            .advance(*next, context.scenario.capacity);
     }
     match is_sender {
         true => Stage::NextOp,

@@ -9,6 +9,28 @@ use super::scenario::Op;
 use super::script::Stage;
 use crate::ring::{ClaimError, SendSide, end};
 
+/// What is shown by the next change of a word is there.
+fn publishes(offset: u8, message: u8) {
+    note_with(On::Publication, Record::Write { offset, message });
+    note_with(On::Publication, Record::Publish(message));
+    note_with(On::Publication, Record::LetGo { offset });
+}
+
+/// A call, or another attempt of one.
+fn begin() -> Stage {
+    note(Record::Begin);
+    Stage::Begin
+}
+
+/// The messages of an operation, or the one position that it gives up.
+fn whole(op: &Op) -> u8 {
+    match op {
+        Op::Send(count) => *count,
+        Op::Abandon => 1,
+        Op::Close => unreachable!("it has a stage of its own"),
+    }
+}
+
 pub(super) fn send<S: SendSide + Snapshot>(survivor: &Survivor, local: &mut LocalState) -> Stage {
     let context = survivor.context;
     let (memory, codec) = (&context.memory, context.codec);
@@ -31,7 +53,7 @@ pub(super) fn send<S: SendSide + Snapshot>(survivor: &Survivor, local: &mut Loca
         }
         Stage::Missed(_) if end::is_closed(memory) => return Stage::Done,
         Stage::Missed(Some(blocker)) => return Stage::Reclaim(blocker),
-        Stage::Missed(None) => return Stage::Begin,
+        Stage::Missed(None) => return begin(),
         _ => {}
     }
     let Some(op) = ops.get(local.op as usize) else {
@@ -41,11 +63,20 @@ pub(super) fn send<S: SendSide + Snapshot>(survivor: &Survivor, local: &mut Loca
         };
     };
     let process = usize::from(local.process);
-    let first_message = || {
-        context
-            .scenario
-            .message(process, local.life, local.op.into())
+    let first_of_op = context
+        .scenario
+        .message(process, local.life, local.op.into());
+    // All of the operation was sent, or given up.
+    let sent = |local: &mut LocalState| {
+        if let Op::Send(count) = *op {
+            let first = first_of_op;
+            note(Record::Ok { first, count });
+        }
+        local.sent = 0;
+        local.op += 1;
+        Stage::NextOp
     };
+    let one_to_one = context.scenario.is_one_to_one();
     let mut saved = local.side;
     if context.is_mutant(Mutant::HintLeads) && local.stage == Stage::TryFast {
         saved[1] = saved[1].wrapping_add(1);
@@ -53,7 +84,7 @@ pub(super) fn send<S: SendSide + Snapshot>(survivor: &Survivor, local: &mut Loca
     let mut side = S::load(saved);
     let claimed = |position| {
         let offset = codec.offset(position);
-        let message = first_message() + local.sent;
+        let message = first_of_op + local.sent;
         note(Record::Write { offset, message });
         match op {
             Op::Abandon => Stage::Abandon { position },
@@ -63,12 +94,13 @@ pub(super) fn send<S: SendSide + Snapshot>(survivor: &Survivor, local: &mut Loca
     let next = match local.stage {
         Stage::NextOp => match op {
             Op::Close => Stage::Close,
-            _ => Stage::Begin,
+            _ => begin(),
         },
         Stage::Begin => match side.begin(memory) {
             Ok(()) if context.tries_fast(local.process) && matches!(op, Op::Send(1)) => {
                 Stage::TryFast
             }
+            Ok(()) if one_to_one && matches!(op, Op::Send(2..)) => Stage::Run,
             Ok(()) => Stage::Claim,
             Err(_) => Stage::Done,
         },
@@ -92,48 +124,71 @@ pub(super) fn send<S: SendSide + Snapshot>(survivor: &Survivor, local: &mut Loca
         },
         Stage::Publish { position } => {
             let offset = codec.offset(position);
-            let message = first_message() + local.sent;
-            note_with(On::SlotWord, Record::Write { offset, message });
-            note_with(On::SlotWord, Record::Publish(message));
-            note_with(On::SlotWord, Record::LetGo { offset });
-            match op {
-                Op::Send(2..) => side.publish_in_batch(memory, position),
-                _ => side.publish(memory, position),
-            }
+            let message = first_of_op + local.sent;
+            publishes(offset, message);
+            side.publish(memory, position);
             local.sent += 1;
             match op {
-                Op::Send(count) if local.sent < *count => Stage::Claim,
-                _ => Stage::End { blocker: None },
+                Op::Send(count) if local.sent < *count && !one_to_one => Stage::Claim,
+                _ => Stage::Complete { count: 1 },
             }
         }
+        Stage::Run => {
+            let Op::Send(count) = *op else {
+                unreachable!("only sends are runs")
+            };
+            let (first, mut written) = (first_of_op + local.sent, 0);
+            let left = count - local.sent;
+            let sent = side.send_run(memory, left.into(), |position| {
+                let (offset, message) = (codec.offset(position), first + written);
+                note(Record::Write { offset, message });
+                publishes(offset, message);
+                written += 1;
+            });
+            local.sent += sent as u8;
+            match sent {
+                0 => Stage::Claim,
+                sent => Stage::Complete { count: sent as u8 },
+            }
+        }
+        Stage::Complete { count } => match side.complete(memory) {
+            true if local.sent == whole(op) => sent(local),
+            true => {
+                if one_to_one {
+                    let first = first_of_op;
+                    note(Record::Ok {
+                        first,
+                        count: local.sent,
+                    });
+                }
+                Stage::Missed(None)
+            }
+            false => {
+                let late = side.count_late(memory) as u8;
+                assert!(late <= count, "what was sent before is late");
+                let (first, in_time) = (first_of_op, local.sent - late);
+                note(Record::Ok {
+                    first,
+                    count: in_time,
+                });
+                let first = first + in_time;
+                note(Record::Late { first, count: late });
+                Stage::Done
+            }
+        },
         Stage::Abandon { position } => {
             let offset = codec.offset(position);
-            note_with(On::SlotWord, Record::LetGo { offset });
+            note_with(On::Publication, Record::LetGo { offset });
             side.abandon(memory, position);
             note(Record::LetGo { offset });
             local.sent += 1;
             Stage::End { blocker: None }
         }
         Stage::End { blocker } => {
-            match op {
-                Op::Send(2..) => side.end_batch(memory),
-                _ => side.end(memory),
-            }
-            let (whole, count) = match op {
-                Op::Send(count) => (*count, *count),
-                Op::Abandon => (1, 0),
-                Op::Close => unreachable!("it has a stage of its own"),
-            };
-            if local.sent == whole {
-                if count > 0 {
-                    let first = first_message();
-                    note(Record::Ok { first, count });
-                }
-                local.sent = 0;
-                local.op += 1;
-                Stage::NextOp
-            } else {
-                Stage::Missed(blocker)
+            side.end(memory);
+            match local.sent == whole(op) {
+                true => sent(local),
+                false => Stage::Missed(blocker),
             }
         }
         _ => unreachable!("not a sender's"),

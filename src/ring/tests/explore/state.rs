@@ -11,37 +11,43 @@ use crate::members::{MemberId, Role, Table};
 use crate::ring::layout::Cell as ControlWord;
 use crate::ring::memory::Memory;
 use crate::ring::slot::Geometry;
-use crate::sys::atomic::{AtomicU32, AtomicU64, Fences};
+use crate::ring::spsc::Places;
+use crate::sys::atomic::{AtomicU8, AtomicU32, AtomicU64, Fences};
 
 pub(super) const MAX_PROCESSES: usize = 6;
-pub(super) const MAX_SLOTS: usize = 4;
+pub(super) const MAX_SLOTS: usize = 8;
 pub(super) const MAX_MESSAGES: usize = 8;
 
 /// The control words that the protocols use.
-pub(super) const CELLS: [ControlWord; 11] = [
+pub(super) const CELLS: [ControlWord; 13] = [
     ControlWord::Tail,
     ControlWord::Head,
     ControlWord::Sent,
     ControlWord::Taken,
     ControlWord::Done,
     ControlWord::Credit,
+    ControlWord::Marked,
     ControlWord::Busy,
     ControlWord::Requeues,
     ControlWord::Closed,
     ControlWord::Lost,
     ControlWord::Redelivered,
+    ControlWord::Final,
 ];
 /// So many of them hold positions.
-pub(super) const POSITIONS: Location = 6;
+pub(super) const POSITIONS: Location = 7;
 
-/// Where an access goes: a control word, a slot word, an entry of the table of
-/// members, an epoch, a process id, or the kernel's table of locks.
+/// Where an access goes: a control word, the word of a slot or a line, an entry of the table of
+/// members, an epoch, a process id, the kernel's table of locks, or a count of attempts.
 pub(super) type Location = u8;
 pub(super) const WORDS: Location = 16;
 pub(super) const ENTRIES: Location = 24;
 pub(super) const EPOCHS: Location = 32;
 pub(super) const PIDS: Location = 34;
 pub(super) const LOCKS: Location = 40;
+pub(super) const ATTEMPTS: Location = 48;
+/// The word of a line that is farther ahead than any message will be.
+pub(super) const FAR: Location = 56;
 
 pub(super) fn place_of(cell: ControlWord) -> Location {
     let at = CELLS.iter().position(|known| *known == cell);
@@ -50,6 +56,10 @@ pub(super) fn place_of(cell: ControlWord) -> Location {
 
 pub(super) fn is_word(place: Location) -> bool {
     (WORDS..ENTRIES).contains(&place)
+}
+
+pub(super) fn is_attempts(place: Location) -> bool {
+    (ATTEMPTS..FAR).contains(&place)
 }
 
 pub(super) fn is_entry(place: Location) -> bool {
@@ -77,10 +87,11 @@ pub(super) enum PackedAccess {
 
 impl PackedAccess {
     /// What the code sees of what an access `found`: of a store or an addition
-    /// nothing, of a failed swap only that it failed.
-    pub(super) fn outcome(self, found: u16) -> u16 {
+    /// nothing, of a failed swap only that it failed (but for the end of the ring).
+    pub(super) fn outcome(self, place: Location, found: u16) -> u16 {
         match self {
             PackedAccess::Store(_) | PackedAccess::Add(_) | PackedAccess::Unlock => 0,
+            PackedAccess::Swap(..) if place == place_of(ControlWord::Final) => found,
             PackedAccess::Swap(from, _) if found != from => from ^ 1 << 9,
             _ => found,
         }
@@ -107,10 +118,13 @@ pub(super) struct GlobalState {
     pub epochs: [u8; 2],
     /// The process that has a slot, by the ledger, counted from 1.
     pub holders: [u8; MAX_SLOTS],
+    /// One sender, one receiver: how often the message there was given back.
+    pub attempts: [u8; MAX_SLOTS],
     pub kills: u8,
     /// Bit by process: its lock is held.
     pub alive: u8,
-    pub padding: [u8; 3],
+    /// Bit by process: its send began when the ring was closed.
+    pub too_late: u8,
 }
 
 const _: () = assert!(size_of::<GlobalState>().is_multiple_of(8));
@@ -129,6 +143,12 @@ impl GlobalState {
         if is_word(place) {
             let word = &mut self.words[(place - WORDS) as usize];
             return change(u16::MAX, *word, access, |new| *word = new);
+        }
+        if is_attempts(place) {
+            let attempts = &mut self.attempts[(place - ATTEMPTS) as usize];
+            return change(0xff, (*attempts).into(), access, |new| {
+                *attempts = new as u8
+            });
         }
         if place >= LOCKS {
             let process = (place - LOCKS) as usize;
@@ -168,12 +188,20 @@ fn change(mask: u16, found: u16, access: PackedAccess, mut set: impl FnMut(u16))
     found
 }
 
+/// Lines that a receiver looks ahead at least.
+const LOOK_AHEAD: u64 = 8;
+
 /// The memory as the code under test sees it: words that know only their place.
 pub(super) struct WatchedMemory {
     geometry: Geometry,
+    /// One sender, one receiver.
+    places: Option<Places>,
+    start: u64,
     roles: Vec<Role>,
     cells: [AtomicU64; CELLS.len()],
     words: [AtomicU64; MAX_SLOTS],
+    attempts: [AtomicU8; MAX_SLOTS],
+    far: AtomicU64,
     entries: [AtomicU64; MAX_PROCESSES],
     epochs: [AtomicU64; 2],
     pid: AtomicU64,
@@ -186,10 +214,14 @@ impl WatchedMemory {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let from = |first: Location, at: usize| AtomicU64::new(u64::from(first) + at as u64);
         WatchedMemory {
-            geometry: Geometry::new(scenario.capacity),
+            geometry: scenario.geometry(),
+            places: scenario.places(),
+            start: scenario.start,
             roles: scenario.roles(),
             cells: std::array::from_fn(|at| from(0, at)),
             words: std::array::from_fn(|at| from(WORDS, at)),
+            attempts: std::array::from_fn(|at| AtomicU8::new(ATTEMPTS + at as u8)),
+            far: from(FAR, 0),
             entries: std::array::from_fn(|at| from(ENTRIES, at)),
             epochs: std::array::from_fn(|at| from(EPOCHS, at)),
             pid: from(PIDS, 0),
@@ -215,6 +247,29 @@ impl Memory for WatchedMemory {
     fn word(&self, position: u64) -> &AtomicU64 {
         self.position.set(position);
         &self.words[self.geometry.index(position) as usize]
+    }
+
+    fn places(&self) -> Places {
+        self.places.expect("one sender, one receiver")
+    }
+
+    /// A receiver looks some lines ahead, where there never is a message: the bounds are
+    /// narrower. That is no step.
+    fn publication(&self, position: u64) -> &AtomicU64 {
+        self.position.set(position);
+        let places = self.places();
+        if places.is_dense() {
+            return self.cell(ControlWord::Sent);
+        }
+        if position.wrapping_sub(self.start) >= LOOK_AHEAD * places.line_length() {
+            return &self.far;
+        }
+        let line = self.geometry.index(position) / places.line_length();
+        &self.words[line as usize]
+    }
+
+    fn attempts(&self, position: u64) -> &AtomicU8 {
+        &self.attempts[self.geometry.index(position) as usize]
     }
 
     fn cell(&self, cell: ControlWord) -> &AtomicU64 {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::engine::{Engine, Transition};
 use super::state::{
-    CELLS, ENTRIES, EPOCHS, GlobalState, LOCKS, PIDS, PackedAccess, WORDS, is_word,
+    ATTEMPTS, CELLS, ENTRIES, EPOCHS, GlobalState, LOCKS, PIDS, PackedAccess, WORDS, is_word,
 };
 
 impl Engine {
@@ -59,7 +59,7 @@ impl Engine {
         let codec = self.context.codec;
         let found = state.clone().carry_out(place, access);
         let value = |packed: u16| {
-            if is_word(place) {
+            if is_word(place) && !self.scenario().is_one_to_one() {
                 let word = codec.unpack_word(place - WORDS, packed);
                 let position = codec.offset_or_lap(place - WORDS, packed);
                 let (redeliveries, owner) = (word.redeliveries(), word.owner().0);
@@ -75,7 +75,8 @@ impl Engine {
             WORDS..ENTRIES => format!("word {}", place - WORDS),
             ENTRIES..EPOCHS => format!("entry {}", place - ENTRIES),
             EPOCHS..PIDS => format!("epoch {}", place - EPOCHS),
-            LOCKS.. => format!("lock {}", place - LOCKS),
+            ATTEMPTS.. => format!("attempts {}", place - ATTEMPTS),
+            LOCKS..ATTEMPTS => format!("lock {}", place - LOCKS),
             _ => format!("{:?}", CELLS[place as usize]),
         };
         let did = match access {
