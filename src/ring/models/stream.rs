@@ -72,7 +72,7 @@ fn run<S: Arity, R: Arity>(stream: Stream) -> bool {
     } else {
         Nothing
     };
-    let memory = LoomMemory::new(stream.capacity, stream.start, Fences::Membarrier, twice);
+    let memory = LoomMemory::of::<(S, R)>(stream.capacity, stream.start, Fences::Membarrier, twice);
     let tries = stream.tries;
     let mut sides = (0..stream.receivers).map(|id| seasoned::<R::Receiver<S>>(&memory, 512 + id));
     let mut side = sides.next().expect("a receiver");
