@@ -333,7 +333,14 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Receiver<T, K> {
         let is_quiescent = SendSideOf::<K>::is_quiescent(&self.view)
             || !<<K as Sides>::Senders as Multiplicity>::MULTI
                 && !self.connection.is_only_peer_alive();
-        is_quiescent && (end != End::Closed || self.side.fix_end(&self.view))
+        is_quiescent
+            && match end {
+                End::Closed => self.side.fix_end(&self.view),
+                // S19: one that is over the limit waits behind what is in hand.
+                End::Disconnected(_) => {
+                    !K::KIND.is_one_to_one() || !self.side.has_message(&self.view)
+                }
+            }
     }
 
     /// Another receiver has the end to report, if this one took the last message.

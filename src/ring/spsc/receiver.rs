@@ -384,6 +384,11 @@ impl ReceiveSide for SpscReceiver {
 
     /// S11, S12: where we are is where the ring ends, if it has none yet.
     fn fix_end<M: Memory>(&mut self, memory: &M) -> bool {
+        // S19: a message that is over the limit waits behind what is in hand. It was sent,
+        // and so may others have been after it.
+        if self.has_message(memory) {
+            return false;
+        }
         let places = memory.places();
         let next = places.canonical(self.next);
         let end = last::fix(memory, next);

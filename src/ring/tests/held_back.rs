@@ -65,6 +65,24 @@ fn nothing_is_dropped_behind_what_is_in_hand() {
     });
 }
 
+/// Nor is it the end of a ring that is closed: it was sent, and so was what follows.
+#[test]
+fn the_end_is_not_before_what_waits_behind_what_is_in_hand() {
+    all(|mut world| {
+        let view = world.view();
+        let side = &mut world.receivers[0].side;
+        let first = side.claim(&view).unwrap();
+        side.hand_out(&view);
+        assert_eq!(side.claim(&view), Err(ClaimError::NotReady));
+        assert!(!side.fix_end(&view) && side.has_message(&view));
+        side.release(&view, first);
+        let third = side.claim(&view).unwrap();
+        assert_eq!(world.positions.offset(third.position), 2);
+        assert_eq!(side.claim(&view), Err(ClaimError::NotReady));
+        assert!(side.fix_end(&view));
+    });
+}
+
 /// The count of attempts of one lap is none of the next.
 #[test]
 fn the_next_lap_starts_afresh() {

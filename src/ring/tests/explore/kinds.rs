@@ -98,6 +98,15 @@ fn spsc(n: u64, size: usize) -> Worlds {
             let ring = one(&[Send(3)]).closer().receivers(1, keeps);
             ring.kills_with_successors(2, &[]).max_deliveries(3)
         }),
+        ("2 in hand are given back, detaching, 2 kills", {
+            let keeps = Reception {
+                requeues: 1,
+                ..KEEPS
+            };
+            let ring = one(&[Send(3)]).immortal().receivers(1, keeps);
+            let ring = ring.kills_with_successors(2, &[]).max_deliveries(3);
+            ring.detaching()
+        }),
         ("detaching, 1 kill, successors send", {
             let ring = one(&[ONE]).receivers(1, LEASE);
             ring.kills_with_successors(1, &[ONE]).detaching()

@@ -316,8 +316,9 @@ impl<S: Arity, R: Arity> Conclude for Checking<'_, S, R> {
         let (only_sender, memory) = (MemberId(1), &self.survivor.context.memory);
         let is_quiescent =
             <S::Sender<R>>::is_quiescent(memory) || !self.survivor.is_alive(only_sender);
+        let one_to_one = self.survivor.context.scenario.is_one_to_one();
         if !is_quiescent || end != End::Closed {
-            return is_quiescent;
+            return is_quiescent && !(one_to_one && self.side.has_message(memory));
         }
         let is_reached = self.side.fix_end(memory);
         is_reached || self.survivor.context.is_mutant(Mutant::EndUnreached)
