@@ -157,8 +157,7 @@ where
             return 0;
         }
         let is_open = self.side.complete(&view);
-        self.connection.notify(&view, Side::Receiver);
-        failpoint!(MessageAnnounced);
+        self.announce(&view);
         match is_open {
             true => sent,
             false => sent.saturating_sub(self.count_late()),

@@ -1,7 +1,5 @@
 //! Several messages in place: written by one commit, read by one lease.
 
-#![allow(unsafe_code)]
-
 mod grants;
 mod leases;
 

@@ -148,9 +148,18 @@ impl EndpointConnection {
     /// publishing or releasing. (A constant for the compiler, which `self.side` is not.)
     #[inline(always)]
     pub(crate) fn notify(&self, memory: &impl Memory, sleepers: Side) {
+        if self.blocking {
+            memory.fences().light();
+            self.notify_fenced(memory, sleepers);
+        }
+    }
+
+    /// As `notify`, after the light half of the barrier, which came after publishing.
+    #[inline(always)]
+    pub(crate) fn notify_fenced(&self, memory: &impl Memory, sleepers: Side) {
         debug_assert!(sleepers == self.side.other());
         if self.blocking {
-            WaitWord(memory.wait_word(sleepers)).notify_one(memory.fences(), &self.parker);
+            WaitWord(memory.wait_word(sleepers)).notify_one_fenced(&self.parker);
         }
     }
 

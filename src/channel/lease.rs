@@ -95,7 +95,7 @@ impl<'r, T: Message + ?Sized, K: Kind> LeaseBatch<'r, T, K> {
 
     /// The ring's memory, and the positions of the first and the last message; none if all
     /// are released, and in a forked child.
-    pub(super) fn view_and_ends(&self) -> Option<(&ViewOf<T, K>, (u64, u64))> {
+    pub(super) fn view_and_ends(&self) -> Option<ViewAndEnds<'_, T, K>> {
         let leased = &self.receiver.leased;
         let ((first, _), (last, _)) = (leased.get(0)?, leased.get(leased.len() - 1)?);
         let is_mapped = self.receiver.connection.is_mapped();
@@ -145,6 +145,9 @@ impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for LeaseBatch<'_, T, K> {
             .finish()
     }
 }
+
+/// A ring's memory, and two positions in it.
+type ViewAndEnds<'b, T, K> = (&'b ViewOf<T, K>, (u64, u64));
 
 /// One message of a [`LeaseBatch`], to read in place.
 pub struct LeasedMessage<'b, T: Message + ?Sized> {

@@ -277,9 +277,18 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     pub(super) fn publish(&mut self, view: &ViewOf<T, K>, position: u64) -> bool {
         self.side.publish(view, position);
         let is_open = self.side.complete(view);
-        self.connection.notify(view, Side::Receiver);
-        failpoint!(MessageAnnounced);
+        self.announce(view);
         is_open || self.count_late() == 0
+    }
+
+    /// Notifies receivers, after `complete`.
+    #[inline(always)]
+    pub(super) fn announce(&self, view: &ViewOf<T, K>) {
+        match SendSideOf::<K>::IS_FENCED {
+            true => self.connection.notify_fenced(view, Side::Receiver),
+            false => self.connection.notify(view, Side::Receiver),
+        }
+        failpoint!(MessageAnnounced);
     }
 
     /// How many of the messages that were just published came too late for a ring that

@@ -61,7 +61,7 @@ impl MessageKind {
     /// Bytes that a message takes in a line.
     fn bytes_in_line(self) -> Option<usize> {
         match self {
-            MessageKind::Typed { size, .. } => Some(size),
+            MessageKind::Typed { size, align } => Some(layout::room_of(size, align)),
             MessageKind::Bytes { limit } => limit
                 .checked_next_multiple_of(8)?
                 .checked_add(layout::LENGTH_SIZE),

@@ -209,7 +209,6 @@ impl SlotLayout {
 
     /// A message of `size` bytes in a line, which holds it.
     pub(crate) const fn in_line(size: usize) -> Self {
-        let size = if size == 0 { 1 } else { size };
         SlotLayout {
             payload: 0,
             stride: size.next_power_of_two(),
@@ -220,7 +219,7 @@ impl SlotLayout {
     pub(crate) const fn dense(size: usize) -> Self {
         SlotLayout {
             payload: 0,
-            stride: if size == 0 { 1 } else { size },
+            stride: size,
         }
     }
 
@@ -230,6 +229,12 @@ impl SlotLayout {
     pub(crate) const fn holds_words(self, size: usize) -> bool {
         self.stride.is_multiple_of(8) && size.next_multiple_of(8) <= self.stride - self.payload
     }
+}
+
+/// Bytes that a message of `size` bytes takes in a line, or dense: those that have none
+/// keep their alignment.
+pub(crate) const fn room_of(size: usize, align: usize) -> usize {
+    if size == 0 { align } else { size }
 }
 
 /// How the messages of a ring are arranged.
@@ -280,6 +285,7 @@ impl Frame {
     ) -> Option<Frame> {
         // (Of any size the alignment is checked there.)
         let slot = SlotLayout::of(size, align)?;
+        let size = room_of(size, align);
         match arrangement {
             Arrangement::Slots => Frame::of_slots(slot, capacity),
             Arrangement::Lines => {

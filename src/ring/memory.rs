@@ -6,9 +6,13 @@
 
 #![allow(unsafe_code)]
 
+mod fetch;
+
 use core::marker::PhantomData;
 
-use super::layout::{Cell, Frame, LENGTH_SIZE, SlotLayout};
+use fetch::fetch;
+
+use super::layout::{Cell, Frame, LENGTH_SIZE, SlotLayout, room_of};
 use super::payload::Payload;
 use super::side::Pairing;
 use super::slot::Geometry;
@@ -212,15 +216,18 @@ impl<T: Message + ?Sized, P: Pairing> View<T, P> {
     };
     /// the slots in lines, and the lines,
     const LINES: Option<(SlotLayout, Places)> = match T::FIXED {
-        Some((size, _)) if P::ONE_TO_ONE => match Places::lines(size, 0) {
-            Some(places) => Some((SlotLayout::in_line(size), places)),
-            None => None,
-        },
+        Some((size, align)) if P::ONE_TO_ONE => {
+            let size = room_of(size, align);
+            match Places::lines(size, 0) {
+                Some(places) => Some((SlotLayout::in_line(size), places)),
+                None => None,
+            }
+        }
         _ => None,
     };
     /// and the slots that lie dense.
     const DENSE: Option<SlotLayout> = match T::FIXED {
-        Some((size, _)) if P::ONE_TO_ONE => Some(SlotLayout::dense(size)),
+        Some((size, align)) if P::ONE_TO_ONE => Some(SlotLayout::dense(room_of(size, align))),
         _ => None,
     };
 
@@ -455,25 +462,6 @@ const WRITES_WHOLE: usize = 512;
 /// How many lines ahead of its position one of many fetches.
 const CLAIMS_AHEAD: u64 = 2;
 
-/// Has the processor fetch a line, to be read or to be written. It changes
-/// nothing that could be observed but the time that it takes.
-#[inline(always)]
-fn fetch<const WRITE: bool>(at: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: V4: a prefetch touches no memory and raises no fault, whatever the
-    // address.
-    unsafe {
-        use core::arch::asm;
-        if WRITE {
-            asm!("prefetchw [{}]", in(reg) at, options(readonly, nostack, preserves_flags));
-        } else {
-            asm!("prefetcht0 [{}]", in(reg) at, options(readonly, nostack, preserves_flags));
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
-}
-
 /// Prepares fresh (zero) memory so that it counts from `start`.
 ///
 /// A ring that starts at 0 needs nothing: zeroes are `FREE` of lap 0 (R1), and publish
@@ -506,97 +494,5 @@ pub(crate) fn start_at<M: Memory>(memory: &M, start: u64, one_to_one: bool) {
         // Release: the words above come first for an endpoint that reads these
         // hints.
         memory.cell(cell).store(start, Ordering::Release);
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-pub(crate) mod heap {
-    //! A ring on the heap, for tests of the protocols in one process.
-
-    use super::*;
-    use crate::ring::layout::Arrangement;
-    use crate::ring::spsc::LINE_ROOM;
-    use crate::ring::{Multi, Single};
-    use std::alloc::{Layout, alloc_zeroed, dealloc};
-
-    pub(crate) struct HeapRing<T: Message + ?Sized, P: Pairing> {
-        view: View<T, P>,
-        layout: Layout,
-    }
-
-    impl<T: Message + ?Sized, P: Pairing> HeapRing<T, P> {
-        /// A ring that begins to count at `start`.
-        pub(crate) fn new(capacity: u64, limit: usize, start: u64) -> Self {
-            let arrangement = match (P::ONE_TO_ONE, T::FIXED) {
-                (false, _) => Arrangement::Slots,
-                (true, Some((0..=LINE_ROOM, _))) => Arrangement::Lines,
-                (true, None) if limit + LENGTH_SIZE <= LINE_ROOM => Arrangement::Lines,
-                (true, _) => Arrangement::Dense,
-            };
-            Self::arranged(arrangement, capacity, limit, start)
-        }
-
-        /// The same, arranged in this way.
-        pub(crate) fn arranged(
-            arrangement: Arrangement,
-            capacity: u64,
-            limit: usize,
-            start: u64,
-        ) -> Self {
-            let frame = match T::FIXED {
-                Some((size, align)) => Frame::typed(arrangement, size, align, capacity).unwrap(),
-                None => Frame::bytes(arrangement, limit, capacity).unwrap(),
-            };
-            let size = frame.size as usize;
-            let layout = Layout::from_size_align(size, 4096).unwrap();
-            // SAFETY: V1: the size is not zero.
-            let base = unsafe { alloc_zeroed(layout) };
-            assert!(!base.is_null());
-            // SAFETY: the block is page-aligned, of the right size and lives
-            // as long as `self`, which hands out only borrows (V1); the slot is
-            // that of `T` (V3).
-            let view = unsafe { View::new(Block::new(base, frame, Fences::Full), limit) };
-            start_at(&view, start, P::ONE_TO_ONE);
-            HeapRing { view, layout }
-        }
-
-        pub(crate) fn view(&self) -> &View<T, P> {
-            &self.view
-        }
-    }
-
-    impl<T: Message + ?Sized, P: Pairing> Drop for HeapRing<T, P> {
-        fn drop(&mut self) {
-            // SAFETY: V1: allocated in `new` with this very layout.
-            unsafe { dealloc(self.view.block.base, self.layout) }
-        }
-    }
-
-    #[test]
-    fn payloads_of_every_length_survive() {
-        let limit = 1000;
-        let ring = HeapRing::<[u8], (Single, Multi)>::new(2, limit, 0);
-        for length in 0..=limit {
-            let sent: Vec<u8> = (0..length).map(|i| (i * 7 + length) as u8).collect();
-            let payload = ring.view().payload(length as u64);
-            assert_eq!(payload.room, limit);
-            payload.store(&sent);
-            assert_eq!(payload.length(), Ok(length));
-            let mut received = vec![0; length];
-            payload.load(&mut received);
-            assert_eq!(received, sent);
-        }
-        assert_eq!(ring.view().word(0).load(Ordering::Relaxed), 0);
-        assert_eq!(ring.view().word(1).load(Ordering::Relaxed), 0);
-    }
-
-    #[test]
-    fn a_hostile_length_is_found_out() {
-        let ring = HeapRing::<[u8], (Single, Multi)>::new(1, 24, 0);
-        let payload = ring.view().payload(0);
-        payload.set_length(payload.room + 1);
-        assert_eq!(payload.length(), Err(payload.room as u64 + 1));
-        payload.set_length(usize::MAX);
-        assert_eq!(payload.length(), Err(u64::MAX));
     }
 }

@@ -40,8 +40,8 @@ impl Payload {
         let length = bytes.len();
         let bytes = &bytes[..length.min(self.room)];
         if !self.words {
-            // SAFETY: as below.
-            unsafe { small_move(bytes.as_ptr(), self.start, bytes.len()) }
+            // SAFETY: V1: as for the block below.
+            unsafe { store_small(bytes.as_ptr(), self.start, bytes.len()) }
         } else if bytes.len() <= WORDWISE {
             let (words, rest) = bytes.as_chunks::<8>();
             // From the end, for the line of the slot word comes last then: a receiver
@@ -80,8 +80,8 @@ impl Payload {
     unsafe fn load_to(&self, to: *mut u8, length: usize) {
         debug_assert!(length <= self.room);
         if !self.words {
-            // SAFETY: V4: as below.
-            unsafe { small_move(self.start, to, length) }
+            // SAFETY: V4: as for the block below.
+            unsafe { load_small(self.start, to, length) }
         } else if length <= WORDWISE {
             for index in 0..length / 8 {
                 let word = self.load_word(index);
@@ -208,30 +208,55 @@ unsafe fn store_relaxed(at: *mut u8, word: u64) {
     unsafe { AtomicU64::from_ptr(at.cast()) }.store(word, Ordering::Relaxed)
 }
 
-/// Moves what need not be whole words: the sizes of the small integers by one access each,
-/// as far as they are aligned, and all others as a block.
+/// Stores what is not made of whole words: the sizes of the small integers by one access
+/// each, if they are aligned, and all others as a block.
 ///
 /// # Safety
-/// As [`block_move`].
+/// As [`block_move`], to shared memory.
 #[inline(always)]
-unsafe fn small_move(from: *const u8, to: *mut u8, length: usize) {
+unsafe fn store_small(from: *const u8, to: *mut u8, length: usize) {
     use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
     macro_rules! as_one {
-        ($atomic:ident) => {{
-            // SAFETY: V4: the caller's contract; both are aligned. Relaxed, as whole words.
-            let (from, to) = unsafe {
-                let from = $atomic::from_ptr(from.cast_mut().cast());
-                (from, $atomic::from_ptr(to.cast()))
-            };
-            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        ($number:ty, $atomic:ident) => {{
+            // SAFETY: V4: the caller's contract; `from` is private, `to` is aligned.
+            // Relaxed, as whole words.
+            unsafe {
+                let value = from.cast::<$number>().read_unaligned();
+                $atomic::from_ptr(to.cast()).store(value, Ordering::Relaxed);
+            }
         }};
     }
-    let both = from.addr() | to.addr();
     match length {
-        1 => as_one!(AtomicU8),
-        2 if both.is_multiple_of(2) => as_one!(AtomicU16),
-        4 if both.is_multiple_of(4) => as_one!(AtomicU32),
-        // SAFETY: the caller's contract.
+        1 => as_one!(u8, AtomicU8),
+        2 if to.addr().is_multiple_of(2) => as_one!(u16, AtomicU16),
+        4 if to.addr().is_multiple_of(4) => as_one!(u32, AtomicU32),
+        // SAFETY: V4: the caller's contract.
+        _ => unsafe { block_move(from, to, length) },
+    }
+}
+
+/// Loads what is not made of whole words, as [`store_small`] stores it.
+///
+/// # Safety
+/// As [`block_move`], from shared memory.
+#[inline(always)]
+unsafe fn load_small(from: *mut u8, to: *mut u8, length: usize) {
+    use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
+    macro_rules! as_one {
+        ($number:ty, $atomic:ident) => {{
+            // SAFETY: V4: the caller's contract; `from` is aligned, `to` is private.
+            // Relaxed, as whole words.
+            unsafe {
+                let value = $atomic::from_ptr(from.cast()).load(Ordering::Relaxed);
+                to.cast::<$number>().write_unaligned(value);
+            }
+        }};
+    }
+    match length {
+        1 => as_one!(u8, AtomicU8),
+        2 if from.addr().is_multiple_of(2) => as_one!(u16, AtomicU16),
+        4 if from.addr().is_multiple_of(4) => as_one!(u32, AtomicU32),
+        // SAFETY: V4: the caller's contract.
         _ => unsafe { block_move(from, to, length) },
     }
 }

@@ -114,6 +114,8 @@ pub trait SendSide: Sized + Send {
     fn abandon<M: Memory>(&mut self, memory: &M, position: u64);
     /// Leaves an operation that published nothing.
     fn end<M: Memory>(&mut self, memory: &M);
+    /// Whether `complete` runs the light half of a barrier after what was published.
+    const IS_FENCED: bool = false;
     /// Leaves an operation that published messages. `false`: the ring was closed
     /// meanwhile, and [`count_late`](SendSide::count_late) has to be asked.
     #[inline(always)]

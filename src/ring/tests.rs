@@ -14,6 +14,7 @@ mod ends;
 pub(super) mod explore;
 mod figures;
 mod gaps;
+mod heap;
 mod held_back;
 mod hostile;
 mod lies;
@@ -27,12 +28,12 @@ mod streams;
 use std::collections::BTreeMap;
 
 use super::layout::{Cell, RECEIVERS, SENDERS};
-use super::memory::heap::HeapRing;
 use super::memory::{Memory, View};
 use super::recover::{self, Recovered};
 use super::{Arity, Claim, ClaimError, Held, Pairing, ReceiveSide, RedeliveryPolicy, SendSide};
 use crate::members::{MemberId, MemberSet};
 use crate::sys::atomic::Ordering;
+use heap::HeapRing;
 use shapes::{Positions, Shape};
 
 /// Where a message is, by the ledger.

@@ -83,6 +83,12 @@ impl WaitWord<'_> {
     #[inline(always)]
     pub(crate) fn notify_one(self, fences: Fences, park: &impl Park) {
         fences.light();
+        self.notify_one_fenced(park);
+    }
+
+    /// As `notify_one`, after [`Fences::light`], which came after publishing.
+    #[inline(always)]
+    pub(crate) fn notify_one_fenced(self, park: &impl Park) {
         // Pairs with the `fetch_or` in `register` (W2).
         if self.0.load(Ordering::Relaxed) & SLEEPER != 0 {
             self.wake_one(park);

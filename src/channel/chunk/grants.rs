@@ -1,12 +1,14 @@
 //! Several places to write messages to.
 
+#![allow(unsafe_code)]
+
 use std::time::{Duration, Instant};
 
 use super::stretches;
 use crate::channel::outcome;
 use crate::channel::sender::Sender;
 use crate::channel::waiting::{self, Wait, WaitError, WaitingEndpoint};
-use crate::error::{SendBatchError, SendError, SendTimeoutError, Side, TrySendError};
+use crate::error::{SendBatchError, SendError, SendTimeoutError, TrySendError};
 use crate::message::Message;
 use crate::ring::SendSide;
 use crate::ring::kind::Kind;
@@ -130,8 +132,7 @@ where
         self.side.publish_chunk(&self.view, &self.granted[..count]);
         let has_gaps = self.give_up(count);
         let is_open = self.side.complete(&self.view);
-        self.connection.notify(&self.view, Side::Receiver);
-        failpoint!(MessageAnnounced);
+        self.announce(&self.view);
         if has_gaps {
             self.announce_gaps();
         }

@@ -1,5 +1,7 @@
 //! Several messages to read in place.
 
+#![allow(unsafe_code)]
+
 use std::time::{Duration, Instant};
 
 use super::stretches;
@@ -28,7 +30,7 @@ use crate::ring::kind::Kind;
 /// let mut first = [0; 2];
 /// assert_eq!(chunk.copy_to_slice(&mut first), 2);
 /// chunk.release_first(2);
-/// // SAFETY: no process that could write there has the ring.
+/// // SAFETY: V5: no process that could write there has the ring.
 /// let (rest, wrapped) = unsafe { chunk.as_slices() }.expect("a dense ring");
 /// assert_eq!((first, rest, wrapped), ([3, 4], &[5][..], &[][..]));
 /// chunk.release();

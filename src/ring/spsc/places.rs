@@ -30,12 +30,11 @@ pub(crate) const LINE_ROOM: usize = 56;
 const LINE: usize = 64;
 
 impl Places {
-    /// Lines of messages of `size` bytes: `None` if a line does not hold one.
+    /// Lines of messages of `size` bytes, at least one: `None` if a line does not hold one.
     pub(crate) const fn lines(size: usize, capacity: u64) -> Option<Places> {
         if size > LINE_ROOM {
             return None;
         }
-        let size = if size == 0 { 1 } else { size };
         let stride = size.next_power_of_two();
         Some(Places {
             bits: (LINE / stride).trailing_zeros(),
@@ -165,7 +164,7 @@ mod tests {
 
     fn any_places() -> impl Strategy<Value = Places> {
         prop_oneof![
-            (0usize..=LINE_ROOM, 1u64..10_000)
+            (1usize..=LINE_ROOM, 1u64..10_000)
                 .prop_map(|(size, capacity)| Places::lines(size, capacity).unwrap()),
             (1u64..10_000).prop_map(Places::dense),
         ]

@@ -244,6 +244,8 @@ impl SendSide for SpscSender {
     #[inline(always)]
     fn end<M: Memory>(&mut self, _memory: &M) {}
 
+    const IS_FENCED: bool = true;
+
     #[inline(always)]
     fn complete<M: Memory>(&mut self, memory: &M) -> bool {
         // S6: first the word, then `closed`; a receiver that fixes the end does it the
