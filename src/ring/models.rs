@@ -23,6 +23,8 @@ mod close;
 mod death;
 mod endpoint;
 mod members;
+mod memory;
+mod one_to_one;
 mod sleep;
 mod stream;
 mod successor;
@@ -31,183 +33,26 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use loom::cell::Cell as LoomCell;
 use loom::sync::atomic::AtomicBool;
+
+use memory::{
+    DENSE, LoadedAndStored, LoomMemory, MortalMemory, Nothing, Progress, SlotWords, Slots, THREE,
+    WHOLE, places,
+};
 
 use super::memory::Memory;
 use super::recover;
-use super::slot::Geometry;
-use super::{Claim, ClaimError, Held, ReceiveSide, RedeliveryPolicy, SendSide, start_at};
+use super::{Claim, ClaimError, Held, ReceiveSide, RedeliveryPolicy, SendSide};
 use crate::error::Side;
 use crate::members::{Liveness, MemberId, MemberSet};
-use crate::models::{self, Steps};
+use crate::models;
 use crate::ring::layout::Cell;
-use crate::sys::atomic::{AtomicU32, AtomicU64, Fences, Ordering};
+use crate::sys::atomic::{Fences, Ordering};
 
 const POLICY: RedeliveryPolicy = RedeliveryPolicy {
     redeliver: true,
     max_deliveries: 8,
 };
-
-/// Control words of a segment, in the order in which the ring keeps them.
-const CELLS: [Cell; 11] = [
-    Cell::Tail,
-    Cell::Head,
-    Cell::Sent,
-    Cell::Busy,
-    Cell::Taken,
-    Cell::Done,
-    Cell::Credit,
-    Cell::Requeues,
-    Cell::Closed,
-    Cell::Lost,
-    Cell::Redelivered,
-];
-
-/// A ring whose memory loom watches.
-struct LoomMemory {
-    geometry: Geometry,
-    fences: Fences,
-    words: Vec<AtomicU64>,
-    payloads: Vec<LoomCell<u64>>,
-    cells: [AtomicU64; CELLS.len()],
-    wait_words: [AtomicU32; 2],
-    turns: Vec<AtomicU64>,
-    loaded_and_stored: LoadedAndStored,
-}
-
-/// Which words some thread of a model both loads and stores.
-#[derive(Clone, Copy, PartialEq, PartialOrd)]
-enum LoadedAndStored {
-    /// None, on a ring of one sender and one receiver.
-    Nothing,
-    /// Slot words, hints and wait words.
-    Slots,
-    /// And progress, which a successor loads.
-    Progress,
-}
-use LoadedAndStored::{Nothing, Progress, Slots as SlotWords};
-
-impl LoomMemory {
-    /// A ring that begins to count at `start`.
-    fn new(capacity: u64, start: u64, fences: Fences, twice: LoadedAndStored) -> Arc<Self> {
-        let memory = LoomMemory {
-            geometry: Geometry::new(capacity),
-            fences,
-            words: (0..capacity).map(|_| AtomicU64::new(0)).collect(),
-            payloads: (0..capacity).map(|_| LoomCell::new(0)).collect(),
-            cells: CELLS.map(|_| AtomicU64::new(0)),
-            wait_words: [AtomicU32::new(0), AtomicU32::new(0)],
-            turns: (0..capacity + 5).map(|_| AtomicU64::new(0)).collect(),
-            loaded_and_stored: twice,
-        };
-        start_at(&memory, start);
-        Arc::new(memory)
-    }
-
-    /// An access to a word that some thread both loads and stores.
-    ///
-    /// loom compares each store with the one access to that atomic that came
-    /// last. Where a thread loads a word and then stores to it, its own load
-    /// hides the earlier loads of others, and loom never tries the store before
-    /// those. (Without this, a ring of many receivers never passed a second message.) A
-    /// relaxed read-modify-write of something that nobody reads orders nothing
-    /// in memory, and shows loom that the accesses depend on each other.
-    fn turn(&self, of: usize, when: LoadedAndStored) {
-        if self.loaded_and_stored >= when {
-            self.turns[of].fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Memory for LoomMemory {
-    fn geometry(&self) -> Geometry {
-        self.geometry
-    }
-
-    fn fences(&self) -> Fences {
-        self.fences
-    }
-
-    fn word(&self, position: u64) -> &AtomicU64 {
-        let index = self.geometry.index(position) as usize;
-        self.turn(5 + index, SlotWords);
-        &self.words[index]
-    }
-
-    fn cell(&self, cell: Cell) -> &AtomicU64 {
-        match cell {
-            Cell::Tail => self.turn(0, SlotWords),
-            Cell::Head => self.turn(1, SlotWords),
-            Cell::Done => self.turn(2, Progress),
-            _ => {} // no thread loads these and then stores
-        }
-        let at = CELLS.iter().position(|known| *known == cell);
-        &self.cells[at.expect("every cell is listed")]
-    }
-
-    fn wait_word(&self, side: Side) -> &AtomicU32 {
-        let index = side.role().index;
-        self.turn(3 + index, SlotWords);
-        &self.wait_words[index]
-    }
-}
-
-/// A memory with messages in it.
-trait Slots: Memory {
-    fn payload(&self, position: u64) -> &LoomCell<u64>;
-}
-
-impl Slots for LoomMemory {
-    fn payload(&self, position: u64) -> &LoomCell<u64> {
-        &self.payloads[self.geometry.index(position) as usize]
-    }
-}
-
-/// The memory as a thread sees it that is killed before its n-th access.
-///
-/// The protocols ask for each word before they access it, so a thread dies
-/// between any two of its steps. (Where they ask once for a load and a
-/// compare-and-swap, death in between is as good as death before the load.)
-struct MortalMemory<'a> {
-    memory: &'a LoomMemory,
-    steps: &'a Steps,
-}
-
-impl MortalMemory<'_> {
-    fn step(&self) -> &LoomMemory {
-        self.steps.step();
-        self.memory
-    }
-}
-
-impl Memory for MortalMemory<'_> {
-    fn geometry(&self) -> Geometry {
-        self.memory.geometry
-    }
-
-    fn fences(&self) -> Fences {
-        self.memory.fences
-    }
-
-    fn word(&self, position: u64) -> &AtomicU64 {
-        self.step().word(position)
-    }
-
-    fn cell(&self, cell: Cell) -> &AtomicU64 {
-        self.step().cell(cell)
-    }
-
-    fn wait_word(&self, side: Side) -> &AtomicU32 {
-        self.step().wait_word(side)
-    }
-}
-
-impl Slots for MortalMemory<'_> {
-    fn payload(&self, position: u64) -> &LoomCell<u64> {
-        self.step().payload(position)
-    }
-}
 
 /// Runs `life` until it ends or has made `steps` steps; says whether it was
 /// killed. The caller then frees its lock, as the kernel would: see [`Lock`].
@@ -292,13 +137,25 @@ fn seasoned<R: ReceiveSide>(memory: &LoomMemory, id: u16) -> R {
 
 fn send<M: Slots>(memory: &M, side: &mut impl SendSide, message: u64) -> Result<(), ClaimError> {
     side.begin(memory)?;
-    let claimed = possible(side.claim(memory));
-    if let Ok(position) = claimed {
-        memory.payload(position).set(message);
-        side.publish(memory, position);
+    match possible(side.claim(memory)) {
+        Ok(position) => {
+            memory.payload(position).set(message);
+            side.publish(memory, position);
+            is_in_time(memory, side)
+        }
+        Err(error) => {
+            side.end(memory);
+            Err(error)
+        }
     }
-    side.end(memory);
-    claimed.map(drop)
+}
+
+/// The end of a send of one message.
+fn is_in_time(memory: &impl Memory, side: &mut impl SendSide) -> Result<(), ClaimError> {
+    match side.complete(memory) || side.count_late(memory) == 0 {
+        true => Ok(()),
+        false => Err(ClaimError::Closed),
+    }
 }
 
 /// As [`send`] for each of `messages`, if need be in one operation; `sent` has those
@@ -321,16 +178,17 @@ fn send_all<M: Slots>(
     if side.begin(memory).is_err() {
         return;
     }
-    for &message in messages {
-        let fast = side.try_claim_fast(memory).map(Ok);
-        let Ok(position) = fast.unwrap_or_else(|| possible(side.claim(memory))) else {
-            break;
-        };
-        memory.payload(position).set(message);
-        side.publish_in_batch(memory, position);
-        sent.borrow_mut().push(message);
-    }
-    side.end_batch(memory);
+    let mut source = messages.iter();
+    let count = side.send_run(memory, messages.len(), |position| {
+        memory
+            .payload(position)
+            .set(*source.next().expect("no more than asked for"));
+    });
+    let late = match count > 0 && !side.complete(memory) {
+        true => side.count_late(memory),
+        false => 0,
+    };
+    sent.borrow_mut().extend(&messages[..count - late]);
 }
 
 /// Receives a message: itself, and how often it was given back.
@@ -348,7 +206,7 @@ fn send_fast<M: Slots>(memory: &M, side: &mut impl SendSide, message: u64) -> bo
     };
     memory.payload(position).set(message);
     side.publish(memory, position);
-    side.end(memory);
+    assert_eq!(is_in_time(memory, side), Ok(()));
     true
 }
 

@@ -1,5 +1,5 @@
 //! Closing: a receiver that reports the end has missed no message whose send
-//! returned `Ok` (R17). The looks are the real decisions of `ring::end`.
+//! returned `Ok` (R17; S6 to S13). The looks are the real decisions of `ring::end`.
 
 use super::endpoint::{Closer, Connection, Receive, barrier};
 use super::*;
@@ -33,7 +33,7 @@ fn check<S: Arity, R: Arity>(name: &str, third: Option<Closer>, bound: Option<us
         } else {
             Nothing
         };
-        let memory = LoomMemory::new(2, 0, Fences::Full, twice);
+        let memory = LoomMemory::of::<(S, R)>(2, 0, Fences::Full, twice);
         let mut sending = sender::<S::Sender<R>>(&*memory, 1);
         let mut side = receiver::<R::Receiver<S>>(&*memory, 512);
         let sender = {

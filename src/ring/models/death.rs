@@ -157,7 +157,7 @@ fn models_dead_receiver_of_many() {
             let memory = LoomMemory::new(1, 0, Fences::Membarrier, SlotWords);
             let lock = Lock::held_by(700);
             let mut sides = [512, 513].map(|id| seasoned::<MultiReceiver<Single>>(&memory, id));
-            let mut single = sender::<SingleSender<Multi>>(&*memory, 1);
+            let mut single = sender::<SingleSender>(&*memory, 1);
             assert_eq!(send(&*memory, &mut single, 11), Ok(()));
             let doomed = {
                 let (memory, lock) = (Arc::clone(&memory), lock.clone());
@@ -198,7 +198,7 @@ fn models_redelivery_by_two() {
         let lock = Lock::held_by(700);
         let mut mine = seasoned::<MultiReceiver<Single>>(&memory, 512);
         let mut theirs = seasoned::<MultiReceiver<Single>>(&memory, 513);
-        let mut single = sender::<SingleSender<Multi>>(&*memory, 1);
+        let mut single = sender::<SingleSender>(&*memory, 1);
         assert_eq!(send(&*memory, &mut single, 11), Ok(()));
         let doomed = doomed_receiver::<Single>(&memory, 9, &lock);
         assert!(doomed.handed_out.is_some() && doomed.acknowledged.is_none());
@@ -244,7 +244,7 @@ fn models_redelivery_by_a_sender() {
             let memory = LoomMemory::new(1, 0, Fences::Membarrier, SlotWords);
             let lock = Lock::held_by(700);
             let mut side = seasoned::<MultiReceiver<Single>>(&memory, 512);
-            let mut single = sender::<SingleSender<Multi>>(&*memory, 1);
+            let mut single = sender::<SingleSender>(&*memory, 1);
             assert_eq!(send(&*memory, &mut single, 11), Ok(()));
             doomed_receiver::<Single>(&memory, 9, &lock);
             let blocked = {
@@ -276,7 +276,7 @@ fn models_dead_survivor() {
             let memory = LoomMemory::new(1, 0, Fences::Membarrier, SlotWords);
             let lock = Lock::held_by(700);
             let mut side = seasoned::<MultiReceiver<Single>>(&memory, 512);
-            let mut single = sender::<SingleSender<Multi>>(&*memory, 1);
+            let mut single = sender::<SingleSender>(&*memory, 1);
             assert_eq!(send(&*memory, &mut single, 11), Ok(()));
             doomed_receiver::<Single>(&memory, 9, &lock);
             let first = {

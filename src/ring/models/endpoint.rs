@@ -32,7 +32,7 @@ pub(super) trait Verb {
     const SIDE: Side;
     /// Claims, and does what is to be done with what it has claimed.
     fn attempt(&mut self, memory: &LoomMemory) -> Result<Self::Output, ClaimError>;
-    fn is_peer_quiescent(memory: &LoomMemory) -> bool;
+    fn is_peer_quiescent(&mut self, memory: &LoomMemory, end: End) -> bool;
     fn leaves_work(&self, memory: &LoomMemory) -> bool;
 }
 
@@ -47,7 +47,7 @@ impl<S: SendSide> Verb for Send<'_, S> {
         send(memory, self.0, self.1)
     }
 
-    fn is_peer_quiescent(_memory: &LoomMemory) -> bool {
+    fn is_peer_quiescent(&mut self, _memory: &LoomMemory, _end: End) -> bool {
         true
     }
 
@@ -67,8 +67,9 @@ impl<R: Arity, S: Arity> Verb for Receive<'_, R, S> {
         receive(memory, self.0).map(|(message, _)| message)
     }
 
-    fn is_peer_quiescent(memory: &LoomMemory) -> bool {
-        S::Sender::<R>::is_quiescent(memory)
+    fn is_peer_quiescent(&mut self, memory: &LoomMemory, end: End) -> bool {
+        let is_quiescent = S::Sender::<R>::is_quiescent(memory);
+        is_quiescent && (end != End::Closed || self.0.fix_end(memory))
     }
 
     fn leaves_work(&self, memory: &LoomMemory) -> bool {
@@ -205,8 +206,8 @@ impl<V: Verb, P: Peers> Conclude for Endpoint<'_, '_, V, P> {
         self.verb.attempt(self.connection.memory)
     }
 
-    fn is_quiescent(&mut self) -> bool {
-        V::is_peer_quiescent(self.connection.memory)
+    fn is_quiescent(&mut self, end: End) -> bool {
+        self.verb.is_peer_quiescent(self.connection.memory, end)
     }
 
     fn end_in_sight(&mut self) -> Option<End> {

@@ -92,7 +92,7 @@ fn models_two_scan_while_a_successor_attaches() {
         const ID: MemberId = MemberId(512);
         let memory = LoomMemory::new(1, 0, Fences::Membarrier, SlotWords);
         let world = Arc::new(RingWorld::new(Arc::clone(&memory), ID.0));
-        let mut single = sender::<SingleSender<Multi>>(&*memory, 1);
+        let mut single = sender::<SingleSender>(&*memory, 1);
         assert_eq!(send(&*memory, &mut single, 11), Ok(()));
         world.attach(DEAD, Admits::Many).expect("the id is free");
         let mut dead = receiver::<MultiReceiver<Single>>(&*memory, ID.0);
@@ -170,13 +170,14 @@ fn models_asleep_until_disconnected() {
     for dies in [false, true] {
         let name = format!("asleep until disconnected, dies: {dies}");
         explore(&name, Some(2), move || {
-            let memory = LoomMemory::new(1, 0, Fences::Full, Nothing);
+            let memory = LoomMemory::of::<(Single, Single)>(1, 0, Fences::Full, Nothing);
             let world = Arc::new(RingWorld::new(Arc::clone(&memory), 1));
             let attached = world.attach(DEAD, Admits::One).expect("the id is free");
             let sender = {
                 let (world, memory) = (Arc::clone(&world), Arc::clone(&memory));
                 spawn(move || {
-                    let mut side = sender::<SingleSender<Single>>(&*memory, attached.id.0);
+                    let mut side =
+                        sender::<<Single as Arity>::Sender<Single>>(&*memory, attached.id.0);
                     assert_eq!(send(&*memory, &mut side, 11), Ok(()));
                     Connection::alone(&memory, &world.park).notify(Side::Receiver);
                     if dies {

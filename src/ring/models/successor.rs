@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::models::{explore, spawn};
-use crate::ring::single::{SingleReceiver, SingleSender};
 use crate::ring::{Arity, Multi, Single};
 
 /// The single sender dies at some step, from attaching on; its successor sends on. The
@@ -14,19 +13,19 @@ fn succeed_sender<R: Arity>(steps: u32, capacity: u64, batch: bool) {
     let name = format!("single sender dies after {steps} steps, batch: {batch}");
     let bound = R::MULTI.then_some(3);
     explore(&name, bound, move || {
-        let memory = LoomMemory::new(capacity, 0, Fences::Membarrier, Progress);
+        let memory = LoomMemory::of::<(Single, R)>(capacity, 0, Fences::Membarrier, Progress);
         let mut side = receiver::<R::Receiver<Single>>(&*memory, 512);
         let sender_side = {
             let memory = Arc::clone(&memory);
             spawn(move || {
                 let sent = RefCell::new(Vec::new());
                 live(&memory, steps, |memory| {
-                    let mut side = sender::<SingleSender<R>>(memory, 1);
+                    let mut side = sender::<<Single as Arity>::Sender<R>>(memory, 1);
                     send_all(memory, &mut side, first, batch, &sent);
                 });
                 // The lock goes from one to the other, and with it the order of
                 // their steps: as good as one thread.
-                let mut successor = sender::<SingleSender<R>>(&*memory, 1);
+                let mut successor = sender::<<Single as Arity>::Sender<R>>(&*memory, 1);
                 send_all(&*memory, &mut successor, then, batch, &sent);
                 sent.into_inner()
             })
@@ -41,10 +40,9 @@ fn succeed_sender<R: Arity>(steps: u32, capacity: u64, batch: bool) {
     });
 }
 
-/// R6. Exhaustive with a single receiver; three preemptions with one of many.
+/// S5, and how one beside many finds its place. Exhaustive with a single receiver; three preemptions with one of many.
 ///
-/// Seen to fail: `sent` stored before the word; `attach` that trusts `sent` and
-/// does not look at the words.
+/// Seen to fail: `attach` that does not look at the words.
 #[test]
 fn models_single_sender_succeeded() {
     for steps in 0..14 {
@@ -53,7 +51,7 @@ fn models_single_sender_succeeded() {
     }
 }
 
-/// R6: the same in the middle of a batch, during which `sent` lags.
+/// S5: the same in the middle of a run.
 ///
 /// Seen to fail: `attach` that goes on over one word at most.
 #[test]
@@ -67,7 +65,7 @@ fn models_single_sender_succeeded_in_a_batch() {
 fn succeed_receiver<S: Arity>(steps: u32) {
     let name = format!("single receiver dies after {steps} steps");
     explore(&name, Some(3), move || {
-        let memory = LoomMemory::new(2, 0, Fences::Membarrier, Progress);
+        let memory = LoomMemory::of::<(S, Single)>(2, 0, Fences::Membarrier, Progress);
         let mut side = sender::<S::Sender<Single>>(&*memory, 1);
         assert_eq!(send(&*memory, &mut side, 11), Ok(()));
         let receivers = {
@@ -75,11 +73,11 @@ fn succeed_receiver<S: Arity>(steps: u32) {
             spawn(move || {
                 let noted = RefCell::new(Vec::new());
                 live(&memory, steps, |memory| {
-                    let mut side = receiver::<SingleReceiver<S>>(memory, 512);
+                    let mut side = receiver::<<Single as Arity>::Receiver<S>>(memory, 512);
                     lease(memory, &mut side, &noted);
                     lease(memory, &mut side, &noted);
                 });
-                let mut successor = receiver::<SingleReceiver<S>>(&*memory, 512);
+                let mut successor = receiver::<<Single as Arity>::Receiver<S>>(&*memory, 512);
                 let first = receive(&*memory, &mut successor).ok();
                 (noted.into_inner(), first, successor)
             })
