@@ -321,6 +321,11 @@ impl Filter {
                 let end = self.codec.unpack(place, u16::from(done) + 1);
                 Filtered::Go(place, Access::Swap(none, end))
             }
+            (Mutant::NoLookBeforeTheEnd, Access::Load)
+                if is_word && self.is_concluding(ConcludeStep::Quiescence) =>
+            {
+                Filtered::Answer(self.codec.position(0))
+            }
             (Mutant::EndUnloaded, Access::Load) if attaches && at(Cell::Final) => {
                 Filtered::Answer(0)
             }

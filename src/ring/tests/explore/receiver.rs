@@ -209,7 +209,10 @@ fn report(local: &LocalState, end: End, again: bool) -> Stage {
         }
         End::Disconnected(_) => {
             note(Record::Disconnected { again });
-            call_again(false)
+            match local.held.is_empty() {
+                true => call_again(false),
+                false => Stage::Release,
+            }
         }
     }
 }

@@ -21,7 +21,10 @@ fn table() -> Vec<(Mutant, Scenario)> {
         ),
         (
             ClaimUnasked,
-            ring(Spsc, 1).sender(&[ONE, ONE]).receivers(1, LEASE),
+            ring(Spsc, 1)
+                .size(48)
+                .sender(&[ONE, ONE])
+                .receivers(1, LEASE),
         ),
         (
             ClaimUnasked,
