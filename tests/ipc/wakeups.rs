@@ -338,8 +338,10 @@ for_each_kind!(
     removal,
     a_last_peer_that_goes,
     a_deadline,
-    a_grant_given_up,
 );
+
+// One to one nothing shows a grant, and nobody waits for it.
+for_each_kind!([mpsc spmc mpmc] a_grant_given_up);
 
 /// One notification for two messages: the first that wakes has another woken (W3).
 fn two_for_a_batch<K: Kind>() {
