@@ -134,14 +134,13 @@ pub fn of_repair(dead: Dead, kind: RingKind) -> Vec<Failpoint> {
         Dead::ReceiverDiscarded if kind.has_many_receivers() => &[LostCounted, Repaired],
         _ => &[],
     };
-    let on_entry = [
-        RequeueAnnounced,
-        DeadRecovered,
-        DeathCounted,
-        EntryReaped,
-        AllCounted,
-    ];
-    [on_slot, &on_entry[..]].concat()
+    // One to one there is nothing to recover: the successor does.
+    let announced: &[Failpoint] = match kind {
+        RingKind::Spsc => &[],
+        _ => &[RequeueAnnounced],
+    };
+    let on_entry = [DeadRecovered, DeathCounted, EntryReaped, AllCounted];
+    [on_slot, announced, &on_entry].concat()
 }
 
 /// A successor takes the place of one of `Dead`: what it passes.
