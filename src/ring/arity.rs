@@ -1,7 +1,8 @@
 //! The algorithms of a side of one and of a side of many.
 
 use super::multi::{MultiReceiver, MultiSender};
-use super::side::{Multiplicity, ReceiveSide, SendSide};
+use super::pairing::Multiplicity;
+use super::side::{ReceiveSide, SendSide};
 use super::single::{SingleReceiver, SingleSender};
 use super::spsc::{SpscReceiver, SpscSender};
 

@@ -13,8 +13,8 @@ use core::marker::PhantomData;
 use fetch::fetch;
 
 use super::layout::{Cell, Frame, LENGTH_SIZE, SlotLayout, room_of};
+use super::pairing::Pairing;
 use super::payload::Payload;
-use super::side::Pairing;
 use super::slot::Geometry;
 use super::spsc::Places;
 use crate::error::Side;

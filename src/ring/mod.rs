@@ -21,6 +21,7 @@ mod models;
 pub(crate) mod multi;
 #[cfg(not(loom))]
 pub(crate) mod options;
+pub(crate) mod pairing;
 pub(crate) mod payload;
 #[cfg(not(loom))]
 pub(crate) mod progress;
@@ -34,6 +35,5 @@ mod tests;
 
 pub(crate) use arity::{Arity, Multi, Single};
 pub(crate) use memory::start_at;
-pub(crate) use side::{
-    Claim, ClaimError, Held, Multiplicity, Pairing, ReceiveSide, RedeliveryPolicy, SendSide,
-};
+pub(crate) use pairing::{Multiplicity, Pairing};
+pub(crate) use side::{Claim, ClaimError, Held, ReceiveSide, RedeliveryPolicy, SendSide};

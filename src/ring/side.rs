@@ -202,19 +202,3 @@ pub trait ReceiveSide: Sized + Send {
     /// How many messages claims would get now, if nothing else were done meanwhile.
     fn count_messages<M: Memory>(&self, memory: &M) -> usize;
 }
-
-/// How many endpoints one side of a kind admits: one, or many.
-pub trait Multiplicity: Sized + Send + Sync + 'static {
-    /// Many.
-    const MULTI: bool;
-}
-
-/// How many endpoints there are on either side.
-pub trait Pairing: 'static {
-    /// One sender, one receiver: a protocol of its own.
-    const ONE_TO_ONE: bool;
-}
-
-impl<S: Multiplicity, R: Multiplicity> Pairing for (S, R) {
-    const ONE_TO_ONE: bool = !S::MULTI && !R::MULTI;
-}

@@ -34,7 +34,7 @@ use super::{Arity, Claim, ClaimError, Held, Pairing, ReceiveSide, RedeliveryPoli
 use crate::members::{MemberId, MemberSet};
 use crate::sys::atomic::Ordering;
 use heap::HeapRing;
-use shapes::{Positions, Shape};
+use shapes::{Figure, Positions};
 
 /// Where a message is, by the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,10 +90,10 @@ struct CheckedRing<S: Arity, R: Arity> {
 
 impl<S: Arity, R: Arity> CheckedRing<S, R> {
     fn new(capacity: u64, start: u64, terms: RedeliveryPolicy) -> Self {
-        Self::shaped(Shape::of::<(S, R)>()[0], capacity, start, terms)
+        Self::shaped(Figure::of::<(S, R)>()[0], capacity, start, terms)
     }
 
-    fn shaped(shape: Shape, capacity: u64, start: u64, terms: RedeliveryPolicy) -> Self {
+    fn shaped(shape: Figure, capacity: u64, start: u64, terms: RedeliveryPolicy) -> Self {
         let ring = HeapRing::arranged(shape.arrangement, capacity, shape.limit, start);
         let mut world = CheckedRing {
             positions: Positions::of(ring.view(), start, <(S, R)>::ONE_TO_ONE),

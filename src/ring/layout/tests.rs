@@ -210,7 +210,7 @@ fn the_document_says_the_same() {
         has(format!("| `{offset:#06x}` | 8 | `{name}`"));
     }
     has(format!(
-        "| `{DATA_OFFSET:#06x}` | capacity * stride | slots"
+        "| `{DATA_OFFSET:#06x}` | | [slots](#slots), [lines]"
     ));
     for (offset, kind, field) in fields() {
         has(format!("| {offset} | {kind} | {field}"));

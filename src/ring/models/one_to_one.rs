@@ -7,7 +7,7 @@ use crate::ring::end;
 use crate::ring::{Arity, Single};
 
 type OneSender = <Single as Arity>::Sender<Single>;
-type OneReceiver = <Single as Arity>::Receiver<Single>;
+type ModelReceiver = <Single as Arity>::Receiver<Single>;
 
 fn memory(
     size: usize,
@@ -21,7 +21,7 @@ fn memory(
 }
 
 /// Receives what is there in one run.
-fn receive_run(memory: &LoomMemory, side: &mut OneReceiver) -> Vec<u64> {
+fn receive_run(memory: &LoomMemory, side: &mut ModelReceiver) -> Vec<u64> {
     let (first, count) = side.claim_run_fast(memory, 4);
     let positions = (0..count as u64).map(|at| first.wrapping_add(at));
     let received: Vec<u64> = positions
@@ -47,7 +47,7 @@ fn run(name: &str, size: usize, capacity: u64, start: u64) {
     explore(name, Some(3), move || {
         let memory = memory(size, capacity, start, Fences::Membarrier, Nothing);
         let mut sending = sender::<OneSender>(&*memory, 1);
-        let mut side = receiver::<OneReceiver>(&*memory, 512);
+        let mut side = receiver::<ModelReceiver>(&*memory, 512);
         let sender = {
             let memory = Arc::clone(&memory);
             spawn(move || {
@@ -100,7 +100,7 @@ fn close(name: &str, size: usize, batch: bool) {
     explore(name, Some(3), move || {
         let memory = memory(size, 3, 0, Fences::Full, Nothing);
         let mut sending = sender::<OneSender>(&*memory, 1);
-        let mut side = receiver::<OneReceiver>(&*memory, 512);
+        let mut side = receiver::<ModelReceiver>(&*memory, 512);
         let sender = {
             let memory = Arc::clone(&memory);
             spawn(move || {
@@ -154,7 +154,7 @@ fn succeed_sender(size: usize, steps: u32) {
     let name = format!("sender of {size} B dies after {steps} steps");
     explore(&name, Some(3), move || {
         let memory = memory(size, 4, 0, Fences::Membarrier, Progress);
-        let mut side = receiver::<OneReceiver>(&*memory, 512);
+        let mut side = receiver::<ModelReceiver>(&*memory, 512);
         let senders = {
             let memory = Arc::clone(&memory);
             spawn(move || {
@@ -200,7 +200,7 @@ fn succeed_receiver(size: usize, steps: u32) {
             spawn(move || {
                 let acknowledged = RefCell::new(Vec::new());
                 let was_killed = live(&memory, steps, |memory| {
-                    let mut side = receiver::<OneReceiver>(memory, 512);
+                    let mut side = receiver::<ModelReceiver>(memory, 512);
                     let claims = [(); 2].map(|()| possible(side.claim(memory)));
                     let claims: Vec<Claim> = claims.into_iter().flatten().collect();
                     side.hand_out(memory);
@@ -210,7 +210,7 @@ fn succeed_receiver(size: usize, steps: u32) {
                         acknowledged.borrow_mut().push(message);
                     }
                 });
-                let mut successor = receiver::<OneReceiver>(&*memory, 512);
+                let mut successor = receiver::<ModelReceiver>(&*memory, 512);
                 let first = receive(&*memory, &mut successor).ok();
                 (acknowledged.into_inner(), was_killed, first, successor)
             })

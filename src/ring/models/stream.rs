@@ -124,7 +124,7 @@ fn models_spsc() {
         Stream {
             capacity: 1,
             start: 0,
-            messages: &[&[11, 12, 13]],
+            messages: &[&[11, 12]],
             receivers: 1,
             tries: 3,
             bound: Some(3),
@@ -266,7 +266,7 @@ fn models_fast_spsc() {
         Stream {
             capacity: 1,
             start: 0,
-            messages: &[&[11, 12, 13]],
+            messages: &[&[11, 12]],
             receivers: 1,
             tries: 3,
             bound: Some(3),

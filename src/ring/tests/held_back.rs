@@ -5,7 +5,7 @@ use super::shapes::ONE_TO_ONE;
 use super::*;
 use crate::ring::Single;
 
-type World = CheckedRing<Single, Single>;
+type HeldBackRing = CheckedRing<Single, Single>;
 
 const TWICE: RedeliveryPolicy = RedeliveryPolicy {
     redeliver: true,
@@ -14,8 +14,8 @@ const TWICE: RedeliveryPolicy = RedeliveryPolicy {
 
 /// Messages 0 to 2; the first two are in hand, and their receiver dies; its successor
 /// raises the second, and dies before it says so.
-fn raised_twice(shape: Shape, start: u64) -> World {
-    let mut world = World::shaped(shape, 3, start, TWICE);
+fn raised_twice(shape: Figure, start: u64) -> HeldBackRing {
+    let mut world = HeldBackRing::shaped(shape, 3, start, TWICE);
     for _ in 0..3 {
         assert!(world.claim(0));
         world.publish(0);
@@ -33,7 +33,7 @@ fn raised_twice(shape: Shape, start: u64) -> World {
     world
 }
 
-fn all(act: impl Fn(World)) {
+fn all(act: impl Fn(HeldBackRing)) {
     for shape in ONE_TO_ONE {
         for start in [0, 1u64.wrapping_neg(), 3u64.wrapping_neg()] {
             act(raised_twice(shape, start));
@@ -51,7 +51,7 @@ fn nothing_is_dropped_behind_what_is_in_hand() {
         assert_eq!(first.redeliveries, 1);
         side.hand_out(&view);
         assert_eq!(side.claim(&view), Err(ClaimError::NotReady));
-        let figures = |world: &World| {
+        let figures = |world: &HeldBackRing| {
             let done = world.positions.offset(world.cell(Cell::Done));
             (done, world.cell(Cell::Lost))
         };

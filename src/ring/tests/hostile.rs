@@ -68,12 +68,12 @@ fn arbitrary_values() -> impl Strategy<Value = ArbitraryValues> {
 
 /// Runs every operation of a kind on such memory.
 fn try_everything<S: Arity, R: Arity>(values: &ArbitraryValues) {
-    for shape in Shape::of::<(S, R)>() {
+    for shape in Figure::of::<(S, R)>() {
         try_everything_in::<S, R>(*shape, values);
     }
 }
 
-fn try_everything_in<S: Arity, R: Arity>(shape: Shape, values: &ArbitraryValues) {
+fn try_everything_in<S: Arity, R: Arity>(shape: Figure, values: &ArbitraryValues) {
     let capacity = values.words.len() as u64;
     let ring = HeapRing::<[u8], (S, R)>::arranged(shape.arrangement, capacity, shape.limit, 0);
     let view = *ring.view();
@@ -305,7 +305,7 @@ fn words_that_can_be_are_not() {
 
 /// What the one receiver of one sender finds at position 8 on a ring that has come so far
 /// by the book, with `word` there.
-fn receive_at(shape: Shape, word: u64) -> Result<Claim, ClaimError> {
+fn receive_at(shape: Figure, word: u64) -> Result<Claim, ClaimError> {
     let ring =
         HeapRing::<[u8], (Single, Single)>::arranged(shape.arrangement, CAPACITY, shape.limit, 8);
     let view = ring.view();

@@ -117,8 +117,11 @@ fn led_on<S: Arity, R: Arity>(
     watched_by(lie, || operation(view)).expect("nobody is suspended");
 }
 
+/// What a side does with a ring.
+type Act<S, P> = fn(&mut S, &View<[u8], P>);
+
 fn try_everything<S: Arity, R: Arity>(arrangement: Arrangement, liar: Liar) {
-    let sender = |act: fn(&mut S::Sender<R>, &View<[u8], (S, R)>)| {
+    let sender = |act: Act<S::Sender<R>, (S, R)>| {
         led_on::<S, R>(arrangement, liar, |view| {
             if let Ok(mut side) = S::Sender::<R>::attach(view, MemberId(1)) {
                 ACCESSES.set(0);
@@ -138,7 +141,7 @@ fn try_everything<S: Arity, R: Arity>(arrangement: Arrangement, liar: Liar) {
     sender(|side, view| {
         let _ = side.count_late(view);
     });
-    let receiver = |act: fn(&mut R::Receiver<S>, &View<[u8], (S, R)>)| {
+    let receiver = |act: Act<R::Receiver<S>, (S, R)>| {
         led_on::<S, R>(arrangement, liar, |view| {
             if let Ok(mut side) = R::Receiver::<S>::attach(view, MemberId(600), TERMS) {
                 ACCESSES.set(0);

@@ -44,7 +44,7 @@ fn round<S: Arity, R: Arity>() {
     let odd = [3, 5, 7, 100].into_iter();
     let odd = odd.filter(|_| <(S, R)>::ONE_TO_ONE);
     let capacities: Vec<u64> = [1, 2, 4, 64].into_iter().chain(odd).collect();
-    for (shape, capacity) in pairs(Shape::of::<(S, R)>(), &capacities) {
+    for (shape, capacity) in pairs(Figure::of::<(S, R)>(), &capacities) {
         let mut world = CheckedRing::<S, R>::shaped(shape, capacity, u64::MAX - 3, REDELIVER);
         for lap in 0..5 {
             for _ in 0..capacity {
@@ -60,8 +60,8 @@ fn round<S: Arity, R: Arity>() {
     }
 }
 
-fn pairs(shapes: &[Shape], capacities: &[u64]) -> Vec<(Shape, u64)> {
-    let of_shape = |shape: &Shape| {
+fn pairs(shapes: &[Figure], capacities: &[u64]) -> Vec<(Figure, u64)> {
+    let of_shape = |shape: &Figure| {
         let shape = *shape;
         capacities.iter().map(move |capacity| (shape, *capacity))
     };

@@ -77,7 +77,7 @@ pub(super) fn settings() -> impl Strategy<Value = (u64, u64, RedeliveryPolicy)> 
 }
 
 /// Of one sender and one receiver any capacity may be.
-pub(super) fn shaped_settings() -> impl Strategy<Value = (Shape, u64, u64, RedeliveryPolicy)> {
+pub(super) fn shaped_settings() -> impl Strategy<Value = (Figure, u64, u64, RedeliveryPolicy)> {
     let capacity = prop_oneof![1..8u64, Just(9), Just(64), Just(100)];
     let shape = prop::sample::select(&ONE_TO_ONE[..]);
     (settings(), shape, capacity)

@@ -7,34 +7,34 @@ use crate::ring::spsc::Places;
 
 /// An arrangement, and the bytes that a message may have. (Its length goes before it.)
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
+pub(super) struct Figure {
     pub arrangement: Arrangement,
     pub limit: usize,
 }
 
-const fn lines(limit: usize) -> Shape {
-    Shape {
+const fn lines(limit: usize) -> Figure {
+    Figure {
         arrangement: Arrangement::Lines,
         limit,
     }
 }
 
-const DENSE: Shape = Shape {
+const DENSE: Figure = Figure {
     arrangement: Arrangement::Dense,
     limit: 8,
 };
 
 /// Three messages of a line's four places, two of two, one of two, one of one; and dense.
-pub(super) const ONE_TO_ONE: [Shape; 5] = [lines(8), lines(16), lines(24), lines(40), DENSE];
+pub(super) const ONE_TO_ONE: [Figure; 5] = [lines(8), lines(16), lines(24), lines(40), DENSE];
 
-const SLOTS: Shape = Shape {
+const SLOTS: Figure = Figure {
     arrangement: Arrangement::Slots,
     limit: 8,
 };
 
-impl Shape {
+impl Figure {
     /// All that there are with so many endpoints on either side.
-    pub(super) fn of<P: Pairing>() -> &'static [Shape] {
+    pub(super) fn of<P: Pairing>() -> &'static [Figure] {
         match P::ONE_TO_ONE {
             true => &ONE_TO_ONE,
             false => &[SLOTS],

@@ -227,6 +227,9 @@ const EXACT: [u64; 5] = [
     format::FINAL,
 ];
 
+/// Makes a sample at a path.
+type Make = fn(&str);
+
 /// The header, what lies behind the table, and the exact words are what the same calls make
 /// today, byte for byte. (Hints and counters may be moved in other ways without another
 /// format.)
@@ -235,7 +238,7 @@ fn the_same_calls_make_the_same_bytes() {
     if cfg!(target_endian = "big") {
         return; // the samples are of the other sort
     }
-    let mut makes: Vec<(&str, fn(&str))> = vec![
+    let mut makes: Vec<(&str, Make)> = vec![
         ("numbers", make_numbers),
         ("bytes", make_bytes),
         ("blocks", make_blocks),
