@@ -118,10 +118,10 @@ fn led_on<S: Arity, R: Arity>(
 }
 
 /// What a side does with a ring.
-type Act<S, P> = fn(&mut S, &View<[u8], P>);
+type SideAct<S, P> = fn(&mut S, &View<[u8], P>);
 
 fn try_everything<S: Arity, R: Arity>(arrangement: Arrangement, liar: Liar) {
-    let sender = |act: Act<S::Sender<R>, (S, R)>| {
+    let sender = |act: SideAct<S::Sender<R>, (S, R)>| {
         led_on::<S, R>(arrangement, liar, |view| {
             if let Ok(mut side) = S::Sender::<R>::attach(view, MemberId(1)) {
                 ACCESSES.set(0);
@@ -141,7 +141,7 @@ fn try_everything<S: Arity, R: Arity>(arrangement: Arrangement, liar: Liar) {
     sender(|side, view| {
         let _ = side.count_late(view);
     });
-    let receiver = |act: Act<R::Receiver<S>, (S, R)>| {
+    let receiver = |act: SideAct<R::Receiver<S>, (S, R)>| {
         led_on::<S, R>(arrangement, liar, |view| {
             if let Ok(mut side) = R::Receiver::<S>::attach(view, MemberId(600), TERMS) {
                 ACCESSES.set(0);
