@@ -148,9 +148,9 @@ impl EndpointConnection {
     /// publishing or releasing. (A constant for the compiler, which `self.side` is not.)
     #[inline(always)]
     pub(crate) fn notify(&self, memory: &impl Memory, sleepers: Side) {
+        debug_assert!(sleepers == self.side.other());
         if self.blocking {
-            memory.fences().light();
-            self.notify_fenced(memory, sleepers);
+            WaitWord(memory.wait_word(sleepers)).notify_one(memory.fences(), &self.parker);
         }
     }
 
