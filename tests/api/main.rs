@@ -3,6 +3,7 @@
 
 mod attach;
 mod batches;
+mod chunks;
 mod counts;
 mod ends;
 mod errors;

@@ -344,3 +344,27 @@ fn a_grant_that_ends_the_ring_itself_is_received() {
         assert_eq!((rx.recv(), rx.recv()), (Ok(2), Err(RecvError::Closed)));
     }
 }
+
+/// Messages of no bytes are counted, and keep their alignment in place.
+#[test]
+fn messages_without_bytes() {
+    for layout in [Layout::Lines, Layout::Dense] {
+        let ring = Ring::<[u64; 0], Spsc>::builder().layout(layout).capacity(5);
+        let ring = ring.anonymous().unwrap();
+        let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+        for _ in 0..3 {
+            for _ in 0..5 {
+                let mut grant = tx.try_reserve().unwrap();
+                assert!(grant.as_mut_ptr().cast::<[u64; 0]>().is_aligned());
+                grant.commit().unwrap();
+            }
+            assert_eq!(tx.try_send([]), Err(TrySendError::Full([])));
+            for _ in 0..5 {
+                let lease = rx.try_lease().unwrap();
+                assert!(lease.as_ptr().cast::<[u64; 0]>().is_aligned());
+                lease.release();
+            }
+            assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+        }
+    }
+}

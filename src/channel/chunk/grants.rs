@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::stretches;
+use super::parts_of;
 use crate::channel::outcome;
 use crate::channel::sender::Sender;
 use crate::channel::waiting::{self, Wait, WaitError, WaitingEndpoint};
@@ -255,9 +255,9 @@ where
     pub unsafe fn as_mut_slices(&mut self) -> Option<(&mut [T], &mut [T])> {
         let granted = &self.sender.granted;
         let ends = (*granted.first()?, *granted.last()?);
-        let parts = stretches(&self.sender.view, ends, granted.len())?;
-        // SAFETY: V5: as in `get_mut`; the messages of a stretch lie one upon another, and
-        // no two stretches share one.
+        let parts = parts_of(&self.sender.view, ends, granted.len())?;
+        // SAFETY: V5: as in `get_mut`; the messages of a part lie one upon another, and no
+        // two parts share one.
         let [first, second] = parts
             .map(|(at, count)| unsafe { std::slice::from_raw_parts_mut(at.cast::<T>(), count) });
         Some((first, second))

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::stretches;
+use super::parts_of;
 use crate::channel::lease::{LeaseBatch, LeasedMessage};
 use crate::channel::outcome;
 use crate::channel::receiver::Receiver;
@@ -143,7 +143,7 @@ where
             return Some((&[], &[]));
         }
         let (view, ends) = self.batch.view_and_ends()?;
-        let parts = stretches(view, ends, self.len())?;
+        let parts = parts_of(view, ends, self.len())?;
         // SAFETY: V5: aligned and in bounds (V1, V3), one upon another; any bytes are a
         // valid `T` (`AnyBitPattern`); that no process writes meanwhile is the caller's
         // word.
