@@ -2,6 +2,8 @@
 
 mod into_slice;
 mod limited;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use super::outcome;
 use super::receiver::{Opened, Receiver};
@@ -295,7 +297,7 @@ impl<E> RecvBatch<'_, E> {
             let Some(claim) = side.try_claim_fast(view) else {
                 break;
             };
-            let opened = super::receiver::open(view, claim)?;
+            let opened = super::receiver::open(side, view, claim)?;
             self.add(side, view, opened);
         }
         Ok(())

@@ -250,7 +250,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             return None;
         }
         let claim = self.side.try_claim_fast(view)?;
-        match open(view, claim) {
+        match open(&mut *self.side, view, claim) {
             Ok(opened) => Some(opened),
             Err(error) => {
                 self.refuse(error);
@@ -261,7 +261,11 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
     /// The slow path of a claim.
     pub(super) fn claim_slow(&mut self) -> Result<Opened, ClaimError> {
-        open(&self.view, self.side.claim(&self.view)?)
+        let claimed = self.side.claim(&self.view);
+        if self.side.has_dropped() {
+            self.connection.notify(&self.view, Side::Sender);
+        }
+        open(&mut *self.side, &self.view, claimed?)
     }
 
     /// Poisons the handle, if `error` says that the ring's memory contradicts itself:
@@ -274,9 +278,11 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     }
 }
 
-/// Checks the length of a message, loaded once.
+/// Checks the length of a message, loaded once. If that is invalid, the claim is taken back
+/// where nothing shows of it: what is released later is not for that message.
 #[inline(always)]
-pub(super) fn open<T: Message + ?Sized, P: Pairing>(
+pub(super) fn open<T: Message + ?Sized, P: Pairing, S: ReceiveSide>(
+    side: &mut S,
     view: &View<T, P>,
     claim: Claim,
 ) -> Result<Opened, ClaimError> {
@@ -287,11 +293,16 @@ pub(super) fn open<T: Message + ?Sized, P: Pairing>(
             payload,
             length,
         }),
-        Err(found) => Err(ClaimError::Corrupted(Corruption {
-            what: "length of a message",
-            position: claim.position,
-            found,
-        })),
+        Err(found) => {
+            if S::IN_ORDER {
+                side.unclaim(view, claim);
+            }
+            Err(ClaimError::Corrupted(Corruption {
+                what: "length of a message",
+                position: claim.position,
+                found,
+            }))
+        }
     }
 }
 

@@ -73,7 +73,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         Ok(Sender {
             side: CachePadded::new(side),
             view,
-            granted: Vec::new(),
+            granted: Vec::with_capacity(1), // for `reserve`, which allocates nothing
             connection,
             ring: ring.clone(),
         })
@@ -381,7 +381,7 @@ where
         let clone = Sender {
             side: self.side.clone(),
             view: self.view,
-            granted: Vec::new(),
+            granted: Vec::with_capacity(1),
             connection: self.connection.clone(),
             ring: self.ring.clone(),
         };

@@ -160,10 +160,11 @@ pub(crate) fn single_receiver_holds<M: Memory>(
     if kind.has_many_receivers() {
         return None;
     }
-    if kind.is_one_to_one() {
-        return spsc::progress::receiver_holds(memory);
-    }
-    let cell = |cell| memory.cell(cell).load(Ordering::Acquire);
+    // (In slots, each position is canonical.)
+    let cell = |cell| {
+        let position = memory.cell(cell).load(Ordering::Acquire);
+        memory.places().canonical(position)
+    };
     let (done, taken) = (cell(Cell::Done), cell(Cell::Taken));
     before(done, taken).then_some((done, MemberId(RECEIVERS.first)))
 }

@@ -74,6 +74,14 @@ pub trait SendSide: Sized + Send {
     /// is in the way, on a single side without a loop or a call. `None`: take the slow
     /// path; there is nothing to undo.
     fn try_claim_fast<M: Memory>(&mut self, memory: &M) -> Option<u64>;
+    /// The fast path, or else the slow one.
+    #[inline(always)]
+    fn claim_either<M: Memory>(&mut self, memory: &M) -> Result<u64, ClaimError> {
+        match self.try_claim_fast(memory) {
+            Some(position) => Ok(position),
+            None => self.claim(memory),
+        }
+    }
     /// Shows the message at `position` to receivers.
     fn publish<M: Memory>(&mut self, memory: &M, position: u64);
     /// Has `write` fill the next positions, and publishes them, as long as there is room,
@@ -88,11 +96,9 @@ pub trait SendSide: Sized + Send {
     ) -> usize {
         let mut sent = 0;
         while sent < most {
-            let claimed = match self.try_claim_fast(memory) {
-                Some(position) => Ok(position),
-                None => self.claim(memory),
+            let Ok(position) = self.claim_either(memory) else {
+                break;
             };
-            let Ok(position) = claimed else { break };
             write(position);
             failpoint!(Written);
             self.publish(memory, position);
@@ -162,6 +168,12 @@ pub trait ReceiveSide: Sized + Send {
     #[inline(always)]
     fn claim_run_fast<M: Memory>(&mut self, _memory: &M, _most: usize) -> (u64, usize) {
         (0, 0)
+    }
+    /// Whether a claim, since this was asked last, has made room by dropping a message:
+    /// senders may wait for it.
+    #[inline(always)]
+    fn has_dropped(&mut self) -> bool {
+        false
     }
     /// Takes back a claim, the last one, that was neither handed out nor released. Only
     /// where there is one receiver: of its claims nothing shows.

@@ -169,6 +169,30 @@ fn inherited_guards<K: Kind>() {
     assert_eq!((ring.stats().redelivered, ring.stats().lost), (0, 0));
 }
 
+/// A chunk that was alive at the fork: the child has no place to write to.
+fn inherited_chunks<K: Kind>() {
+    if ran_in_own_process() {
+        return;
+    }
+    let ring = Ring::<u64, K>::anonymous(8).unwrap();
+    let (mut sender, mut receiver) = (ring.sender().unwrap(), ring.receiver().unwrap());
+    let mut chunk = sender.reserve_chunk(3).unwrap();
+    assert_eq!(chunk.copy_from_slice(&[1]), 1);
+    let chunk = std::cell::Cell::new(Some(chunk));
+    in_child(|| {
+        let mut chunk = chunk.take().unwrap();
+        assert_eq!(chunk.copy_from_slice(&[9, 9]), 0);
+        assert_eq!(chunk.fill_from_iter([9, 9]), 0);
+        let error = chunk.commit().unwrap_err();
+        let cause = SendError::Failed((), Failure::Forked);
+        assert_eq!((error.sent, error.cause), (0, cause));
+    });
+    let mut chunk = chunk.into_inner().unwrap();
+    chunk.fill_with(|| 2);
+    assert_eq!(chunk.commit(), Ok(3));
+    assert!(receiver.try_iter().eq([1, 2, 2].map(Ok)));
+}
+
 /// Bytes that were leased before the fork: each way to read them finds none there.
 fn inherited_bytes<K: Kind>() {
     if ran_in_own_process() {
@@ -222,7 +246,12 @@ fn a_child_keeps_no_parent_alive<K: Kind>() {
     drop(release);
 }
 
-for_each_kind!(inherited, inherited_guards, inherited_bytes);
+for_each_kind!(
+    inherited,
+    inherited_guards,
+    inherited_bytes,
+    inherited_chunks
+);
 for_each_kind!([spsc mpmc] a_child_keeps_no_parent_alive);
 
 #[test]

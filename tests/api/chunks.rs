@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use bytemuck::Pod;
 use memring::{
     Kind, Layout, Mpsc, Ring, RingKind, SendError, SendTimeoutError, Spsc, TryRecvError,
     TrySendError,
@@ -189,7 +190,10 @@ for_each_kind!(leases_are_released_and_given_back);
 for_each_kind!(into_a_slice);
 
 /// Many laps of chunks of all sizes, over the wrap of positions.
-fn laps<const N: usize>(layout: Layout, capacity: usize) {
+fn laps<const N: usize>(layout: Layout, capacity: usize)
+where
+    [u64; N]: Pod,
+{
     let builder = Ring::<[u64; N], Spsc>::builder().layout(layout);
     let builder = builder.capacity(capacity).start_position(u64::MAX - 40);
     let ring = builder.anonymous().unwrap();

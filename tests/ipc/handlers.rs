@@ -31,6 +31,11 @@ fn handler() {
                 Err(other) => panic!("{other:?}"),
             }
         }
+        // The first one of this sender: it allocates nothing.
+        match tx.try_reserve().map(|grant| grant.commit()) {
+            Ok(Ok(())) | Err(TrySendError::Full(_) | TrySendError::Held(..)) => {}
+            other => panic!("{other:?}"),
+        }
         match rx.try_recv() {
             Ok(_) | Err(TryRecvError::Empty | TryRecvError::Held(_)) => {}
             Err(other) => panic!("{other:?}"),

@@ -17,10 +17,12 @@ use crate::sys::failpoints::failpoint;
 /// Places of several messages that are this sender's to write to, from
 /// [`Sender::reserve_chunk`].
 ///
-/// They are filled from the front, by [`copy_from_slice`](GrantChunk::copy_from_slice),
-/// [`fill_with`](GrantChunk::fill_with) or in place, and sent together by
-/// [`commit`](GrantChunk::commit). What is not sent is given up, as with a
-/// [`Grant`](crate::Grant) that is dropped.
+/// They are filled from the front, by [`copy_from_slice`](GrantChunk::copy_from_slice) and
+/// [`fill_with`](GrantChunk::fill_with), and sent together by
+/// [`commit`](GrantChunk::commit). What is written in place
+/// ([`as_mut_slices`](GrantChunk::as_mut_slices), [`get_mut`](GrantChunk::get_mut)) is not
+/// counted: [`commit_first`](GrantChunk::commit_first) sends it. What is not sent is given
+/// up, as with a [`Grant`](crate::Grant) that is dropped.
 ///
 /// ```
 /// use memring::{Ring, Spsc};
@@ -188,21 +190,23 @@ where
         self.written - before
     }
 
-    /// A panic in `message` leaves what was written before.
+    /// A panic in `message` leaves what was written before. It may fork, too: the child
+    /// does not have the ring's memory.
     fn fill(&mut self, mut message: impl FnMut() -> Option<T>) {
-        if !self.sender.connection.is_usable() {
-            return;
-        }
         while let Some(position) = self.sender.granted.get(self.written) {
             let Some(message) = message() else { return };
+            if !self.sender.connection.is_usable() {
+                return;
+            }
             let payload = self.sender.view.payload(*position);
             payload.store(T::encode(&message));
             self.written += 1;
         }
     }
 
-    /// Sends the messages that were written, in order, and says how many. They are
-    /// published together: by one store for each line of memory.
+    /// Sends the messages that were written, in order, and says how many: not those that
+    /// were written in place, which [`commit_first`](GrantChunk::commit_first) is for. They
+    /// are published together: by one store for each line of memory.
     ///
     /// # Errors
     /// As [`Grant::commit`](crate::Grant::commit), with how many of them were sent: the
@@ -232,7 +236,8 @@ where
         self.sender.publish_chunk(count)
     }
 
-    /// The place of one message. `None` if there are not so many.
+    /// The place of one message. `None` if there are not so many. To be sent by
+    /// [`commit_first`](GrantChunk::commit_first).
     ///
     /// # Safety
     /// Peers cooperate: while the reference lives, no other process writes to this place,

@@ -140,7 +140,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
                 while self.leased.len() < max
                     && let Some(claim) = self.side.try_claim_fast(&view)
                 {
-                    match open(&view, claim) {
+                    match open(&mut *self.side, &view, claim) {
                         Ok(opened) => self.leased.push(opened.claim, opened.length),
                         Err(error) => return self.refuse(error),
                     }

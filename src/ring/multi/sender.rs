@@ -195,11 +195,7 @@ impl<R: Multiplicity> SendSide for MultiSender<R> {
 
     fn claim_more<M: Memory>(&mut self, memory: &M, most: usize, claimed: &mut Vec<u64>) {
         for _ in 0..most {
-            let position = match self.try_claim_fast(memory) {
-                Some(position) => Ok(position),
-                None => self.claim(memory),
-            };
-            match position {
+            match self.claim_either(memory) {
                 Ok(position) => claimed.push(position),
                 Err(_) => return,
             }

@@ -26,7 +26,8 @@ impl SpscReceiver {
         let messages = places.count(first, taken);
         for position in (0..messages).rev().map(|at| places.advance(first, at)) {
             let attempts = memory.attempts(position);
-            // Only the receiver writes there; saturating, for a peer may have written
+            // Relaxed: only the receiver writes there and reads it, a successor after what
+            // orders `taken`; saturating, for a peer may have written
             // anything.
             let raised = attempts.load(Ordering::Relaxed).saturating_add(1);
             if raised < self.max_deliveries {
@@ -35,10 +36,12 @@ impl SpscReceiver {
             }
             attempts.store(raised, Ordering::Release);
             failpoint!(AttemptRaised);
-            // Release: after the attempt, in program order; death is precise.
+            // Release: after the attempt, in program order; death is precise. Pairs with the
+            // Acquire load in `attach` of a successor, and of lookers.
             memory.cell(Cell::Taken).store(position, Ordering::Release);
             failpoint!(TakenLowered);
         }
+        // Release: pairs as above.
         memory.cell(Cell::Taken).store(first, Ordering::Release);
         failpoint!(TakenRecovered);
         self.go_to(first);
@@ -54,12 +57,13 @@ impl SpscReceiver {
             false => places.canonical(self.marked),
         };
         while before(position, taken) {
+            // Relaxed: `marked` is stored after it (S16).
             memory.attempts(position).store(0, Ordering::Relaxed);
             position = places.canonical(position.wrapping_add(1));
         }
         if before(self.marked, taken) {
             self.marked = taken;
-            // Release: after the zeroes, in program order.
+            // Release: after the zeroes, in program order; pairs with the load in `attach`.
             memory.cell(Cell::Marked).store(taken, Ordering::Release);
             failpoint!(AttemptsMarked);
         }
@@ -68,6 +72,7 @@ impl SpscReceiver {
     /// S18: how often the message at `position` was given back.
     pub(super) fn redeliveries<M: Memory>(&self, memory: &M, position: u64) -> u8 {
         match before(position, self.marked) {
+            // Relaxed: our own, or a predecessor's, ordered by `marked`.
             true => memory.attempts(position).load(Ordering::Relaxed),
             false => 0,
         }
@@ -91,6 +96,7 @@ impl SpscReceiver {
     pub(super) fn discard<M: Memory>(&mut self, memory: &M, position: u64) {
         recover::count(memory, Cell::Lost, 1);
         failpoint!(LostCounted);
+        self.has_dropped = true;
         let next = memory.places().canonical(position.wrapping_add(1));
         self.go_to(next);
         self.acknowledge(memory, next);
@@ -102,6 +108,7 @@ impl SpscReceiver {
         while self.next != taken {
             self.discard(memory, self.next);
         }
+        // Release: pairs as in `give_back`.
         memory.cell(Cell::Taken).store(self.next, Ordering::Release);
         failpoint!(TakenRecovered);
         self.be_careful(memory.places());

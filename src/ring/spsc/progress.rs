@@ -1,8 +1,7 @@
 //! How far a ring of one sender and one receiver is, by a look without consequences.
 
 use super::{last, published_from};
-use crate::members::MemberId;
-use crate::ring::layout::{Cell, RECEIVERS};
+use crate::ring::layout::Cell;
 use crate::ring::memory::Memory;
 use crate::ring::progress::Progress;
 use crate::ring::slot::before;
@@ -25,10 +24,10 @@ pub(crate) fn progress<M: Memory>(memory: &M, start: u64) -> Progress {
     Progress {
         sent: places.count(start, sent),
         received: places.count(start, received),
-        // More than that: the receiver has gone on meanwhile.
-        len: match under_way <= places.capacity() {
-            true => under_way as usize,
-            false => 0,
+        // More than that: both have gone on meanwhile. Less than none: only the receiver.
+        len: match before(sent, received) {
+            true => 0,
+            false => under_way.min(places.capacity()) as usize,
         },
     }
 }
@@ -48,12 +47,6 @@ pub(crate) fn messages_left<M: Memory>(memory: &M, discards: bool) -> usize {
         true => left as usize,
         false => 0,
     }
-}
-
-/// The receiver, and the first position that it has leased: no word of a message tells.
-pub(crate) fn receiver_holds<M: Memory>(memory: &M) -> Option<(u64, MemberId)> {
-    let (done, taken) = (load(memory, Cell::Done), load(memory, Cell::Taken));
-    before(done, taken).then_some((done, MemberId(RECEIVERS.first)))
 }
 
 /// One past the last message that will ever be received, as far as it is published (S20).

@@ -33,6 +33,8 @@ pub struct SpscReceiver {
     /// Each message needs a closer look: some were given back, or the end is fixed.
     pub(super) is_careful: bool,
     pub(super) max_deliveries: u8,
+    /// A message was dropped since it was asked (see [`ReceiveSide::has_dropped`]).
+    pub(super) has_dropped: bool,
     pub(super) pace: Pace,
 }
 
@@ -289,6 +291,7 @@ impl ReceiveSide for SpscReceiver {
             end,
             is_careful: true,
             max_deliveries: policy.max_deliveries,
+            has_dropped: false,
             pace: Pace::new(done),
         };
         match policy.redeliver {
@@ -347,6 +350,10 @@ impl ReceiveSide for SpscReceiver {
         }
     }
 
+    fn has_dropped(&mut self) -> bool {
+        core::mem::take(&mut self.has_dropped)
+    }
+
     fn unclaim<M: Memory>(&mut self, memory: &M, claim: Claim) {
         debug_assert_eq!(self.next, claim.position.wrapping_add(1));
         self.go_to(claim.position);
@@ -356,7 +363,8 @@ impl ReceiveSide for SpscReceiver {
     /// S15: before the user sees the message.
     #[inline(always)]
     fn hand_out<M: Memory>(&mut self, memory: &M) {
-        // Release: in program order before the user sees the message.
+        // Release: in program order before the user sees the message; pairs with the
+        // Acquire loads in `attach` of a successor and of lookers (`single_receiver_holds`).
         memory.cell(Cell::Taken).store(self.next, Ordering::Release);
         failpoint!(HandedOut);
     }

@@ -93,7 +93,7 @@ impl SpscSender {
     fn publish_up_to<M: Memory>(memory: &M, last: u64) -> u64 {
         let next = last.wrapping_add(1);
         // Release: the messages are written before; pairs with the Acquire loads of the
-        // word by the receiver.
+        // word by the receiver, and in `published_from` by a successor and by lookers.
         memory.publication(last).store(next, Ordering::Release);
         failpoint!(Published);
         next
@@ -123,7 +123,8 @@ fn first_limit(places: Places, start: u64, room: u64) -> u64 {
 #[inline(always)]
 fn store_hint<M: Memory>(memory: &M, start: u64) {
     if memory.geometry().is_quarter(start) {
-        // S2: never before the words. Release: keeps the order.
+        // S2: never before the words. Release: keeps the order; pairs with the Acquire load
+        // of those that count messages (`progress`).
         memory.cell(Cell::Sent).store(start, Ordering::Release);
         failpoint!(SentMoved);
     }
@@ -232,6 +233,9 @@ impl SendSide for SpscSender {
             if is_last || places.left_in_line(*position) == 1 {
                 let next = Self::publish_up_to(memory, *position);
                 self.go_on_from(places, next, self.room);
+                if !places.is_dense() {
+                    store_hint(memory, places.canonical(next));
+                }
             }
         }
     }

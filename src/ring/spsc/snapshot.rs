@@ -55,6 +55,7 @@ impl Snapshot for SpscReceiver {
             end: (is_ended != 0).then_some(end),
             is_careful: is_careful != 0,
             max_deliveries: max_deliveries as u8,
+            has_dropped: false, // asked by the floor above, which is not explored
             pace: Pace::new(next), // decides nothing but how long a wait is
         }
     }

@@ -58,7 +58,11 @@ fn nothing_is_dropped_behind_what_is_in_hand() {
         assert_eq!(figures(&world), (0, 0));
         world.receivers[0].side.release(&view, first);
         assert_eq!(figures(&world), (1, 0));
+        assert!(!world.receivers[0].side.has_dropped());
         let third = world.receivers[0].side.claim(&view).unwrap();
+        // There is room, of which senders have to be told.
+        assert!(world.receivers[0].side.has_dropped());
+        assert!(!world.receivers[0].side.has_dropped());
         assert_eq!(world.positions.offset(third.position), 2);
         assert_eq!(third.redeliveries, 0);
         assert_eq!(figures(&world), (2, 1));
