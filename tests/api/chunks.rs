@@ -200,7 +200,7 @@ where
     let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
     let (mut sent, mut taken) = (0, 0);
     for round in 0..200 {
-        let mut chunk = tx.reserve_chunk(round % 7 + 1).unwrap();
+        let mut chunk = tx.try_reserve_chunk(round % 7 + 1).unwrap();
         let begun = sent;
         chunk.fill_with(|| {
             sent += 1;
@@ -211,7 +211,7 @@ where
         assert_eq!(chunk.commit_first(count), Ok(count));
         sent = begun + count as u64;
         while rx.slots() > (capacity - 1).min(round % 3) {
-            let leased = rx.lease_chunk(round % 4 + 1).unwrap();
+            let leased = rx.try_lease_chunk(round % 4 + 1).unwrap();
             for message in leased.iter() {
                 taken += 1;
                 assert_eq!(message.read(), [taken; N]);
