@@ -13,6 +13,7 @@ mod in_place;
 mod large;
 mod markers;
 mod options;
+mod pair;
 mod places;
 mod questions;
 mod redelivered;
