@@ -121,6 +121,8 @@
 compile_error!("memring needs Linux on a 64-bit machine: there is no other backend yet");
 
 mod error;
+#[cfg(not(loom))]
+mod events;
 mod members;
 mod message;
 #[cfg(all(test, loom))]

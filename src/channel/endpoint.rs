@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::segment::Segment;
 use super::stats;
 use crate::error::{AttachError, Holder, Side};
+use crate::events;
 use crate::members::{
     Admits, Attached, Liveness, MemberId, Observed, Peer, Presence, Recover, Scan,
 };
@@ -98,6 +99,8 @@ impl EndpointConnection {
         // First: a peer that leaves while we attach was there when we did.
         let peers = segment.members().observe(side.other().role());
         let attached = segment.attach(side, admits)?;
+        let (path, id) = (segment.region.path(), attached.id.0);
+        events::attached(path, side, id, attached.takes_over);
         let now = MonotonicTime::coarse();
         let membership = Membership {
             segment: Arc::clone(segment),

@@ -41,6 +41,7 @@ use crate::ring::kind::Kind;
 /// # Errors
 /// As [`Ring::anonymous`]; [`RingError::Os`] also if the system refuses what an endpoint
 /// needs.
+#[allow(clippy::type_complexity)] // what users read
 pub fn channel<T: Message + ?Sized, K: Kind>(
     capacity: usize,
 ) -> Result<(Sender<T, K>, Receiver<T, K>), RingError> {

@@ -78,7 +78,9 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         let connection =
             EndpointConnection::attach(segment, Side::Receiver, multi, strategy, wait_through)?;
         let view = segment.view();
-        let side = ReceiveSide::attach(&view, connection.id(), segment.config.policy())
+        let policy = segment.config.policy();
+        let side = segment
+            .tell_recovery(|_| ReceiveSide::attach(&view, connection.id(), policy))
             .map_err(|found| AttachError::Failed(segment.region.poison(found)))?;
         // A predecessor's messages may have been given back, or its room.
         connection.wake_all();

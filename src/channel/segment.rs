@@ -6,16 +6,17 @@
 use std::os::fd::BorrowedFd;
 
 use crate::error::{AttachError, Failure, Side};
+use crate::events;
 use crate::members::{
     Admits, Attached, MemberId, MemberSet, Members, Recover, Refusal, Role, Table,
 };
 use crate::message::Message;
 use crate::ring::config::Config;
-use crate::ring::layout::{Frame, ROLES, SENDERS};
-use crate::ring::memory::{Block, View};
+use crate::ring::layout::{Cell, Frame, ROLES, SENDERS};
+use crate::ring::memory::{Block, Memory, View};
 use crate::ring::{Pairing, end, progress, recover};
 use crate::shm::{Region, open, register_barrier};
-use crate::sys::atomic::{AtomicU64, Fences};
+use crate::sys::atomic::{AtomicU64, Fences, Ordering};
 use crate::sys::failpoints::failpoint;
 use crate::wait::WaitWord;
 use crate::wait::parker::Parker;
@@ -111,7 +112,10 @@ impl Segment {
         match self.region.check() {
             // The parent's entry, lock and memory.
             Err(Failure::Forked) => {}
-            check => self.members().detach(attached, check.is_ok()),
+            check => {
+                events::detached(self.region.path(), attached.id.0);
+                self.members().detach(attached, check.is_ok());
+            }
         }
     }
 
@@ -143,6 +147,24 @@ impl Segment {
         if let Some((region, config)) = open::unlinked(file, Config::of) {
             Segment::new(region, config).end_by_removal();
         }
+    }
+
+    /// Recovers, and tells how many messages were given back or dropped: about, for others
+    /// count there too.
+    pub(crate) fn tell_recovery<R>(&self, recover: impl FnOnce(&Block) -> R) -> R {
+        let block = self.block();
+        // Relaxed: as `recover::count` says.
+        let count = |cell| block.cell(cell).load(Ordering::Relaxed);
+        let before = (count(Cell::Redelivered), count(Cell::Lost));
+        let result = recover(&block);
+        if events::ENABLED {
+            let redelivered = count(Cell::Redelivered).wrapping_sub(before.0);
+            let lost = count(Cell::Lost).wrapping_sub(before.1);
+            if (redelivered, lost) != (0, 0) {
+                events::recovered(self.region.path(), redelivered, lost);
+            }
+        }
+        result
     }
 
     /// Endpoints that are attached and alive, of both sides.
@@ -191,7 +213,9 @@ impl Recover for Segment {
         if self.config.kind.is_one_to_one() {
             return; // the successor does, and nobody waits for it
         }
-        recover::recover_held(&self.block(), dead, self.config.policy(), is_dead);
+        self.tell_recovery(|block| {
+            recover::recover_held(block, dead, self.config.policy(), is_dead);
+        });
     }
 
     fn wake_all(&self) {

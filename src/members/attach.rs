@@ -23,6 +23,8 @@ pub(crate) struct Attached {
     role: Role,
     /// What its entry holds while it is attached.
     entry: u64,
+    /// The member that had the id before has not detached: it died.
+    pub takes_over: bool,
 }
 
 /// Why no id could be had.
@@ -74,6 +76,7 @@ impl<T: Table, L: Liveness, R: Recover> Members<'_, T, L, R> {
             id,
             role,
             entry: taken,
+            takes_over: found & DIRTY != 0,
         })
     }
 

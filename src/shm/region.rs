@@ -16,6 +16,7 @@ use super::layout::{
 };
 use super::os_error;
 use crate::error::{Corruption, Failure, RingError};
+use crate::events;
 use crate::members::{Liveness, MemberId};
 use crate::sys::atomic::{AtomicU32, AtomicU64, Fences, Ordering};
 use crate::sys::file::{FileId, Metadata};
@@ -232,6 +233,7 @@ impl Region {
         // that finds `false` goes on; pairs with itself.
         if !self.is_poisoned.swap(true, Ordering::AcqRel) {
             let _ = self.corruption.set(found);
+            events::poisoned(self.path(), &found);
         }
         self.sentinel.set(CORRUPTED);
         Failure::Corrupted(self.corruption(found))

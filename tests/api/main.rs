@@ -7,6 +7,7 @@ mod chunks;
 mod counts;
 mod ends;
 mod errors;
+mod events;
 mod guards;
 mod held;
 mod in_place;

@@ -3,9 +3,10 @@
 use super::source::{is_identifier, is_test, module_of, names_in, root, sources, tokens};
 
 /// The modules of the crate by floor. A module uses only those on lower floors.
-const FLOORS: [(&str, u32); 10] = [
+const FLOORS: [(&str, u32); 11] = [
     ("error", 0),
     ("message", 0),
+    ("events", 10),
     ("sys", 10),
     ("members", 20),
     ("wait", 20),

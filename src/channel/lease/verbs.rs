@@ -8,6 +8,7 @@ use crate::channel::receiver::{Receiver, open};
 use crate::channel::waiting::{Wait, WaitError};
 use crate::channel::{ReceiveSideOf, outcome};
 use crate::error::{RecvError, RecvTimeoutError, Side, TryRecvError};
+use crate::events;
 use crate::message::Message;
 use crate::ring::kind::Kind;
 use crate::ring::memory::arranged;
@@ -216,6 +217,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             redeliver: true,
             ..self.connection.segment.config.policy()
         };
+        let (path, id) = (self.connection.segment.region.path(), self.connection.id());
+        events::given_back(path, id.0, self.leased.len());
         self.side.requeue(&self.view, self.leased.claims(), policy);
         self.leased.clear();
         self.connection.wake_all();
