@@ -51,6 +51,15 @@ pub(crate) trait Park {
     fn wake(&self, word: &AtomicU32, count: u32) -> usize;
 }
 
+/// What waiting on many words needs beside that.
+#[allow(dead_code)] // by `wait/many.rs`, which comes next
+pub(crate) trait ParkMany: Park {
+    /// Sleeps while each of `words` holds the value beside it, until one of them is woken
+    /// or `deadline`; may return early for no reason. Says whether it slept until the
+    /// deadline.
+    fn sleep_many(&self, words: &[(&AtomicU32, u32)], deadline: Self::Time) -> bool;
+}
+
 /// A futex word that one side sleeps on and the other notifies.
 #[derive(Clone, Copy)]
 pub(crate) struct WaitWord<'a>(pub &'a AtomicU32);
