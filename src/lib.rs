@@ -139,13 +139,15 @@ mod channel;
 pub use admin::{Inspection, ListEntry, directory, inspect, list, remove};
 #[cfg(not(loom))]
 pub use channel::{
-    Grant, GrantChunk, IntoIter, Iter, Lease, LeaseBatch, LeaseChunk, LeaseReader, LeaseSnapshot,
-    LeasedMessage, Receiver, Ring, RingBuilder, Sender, Stats, TryIter,
+    After, Canceller, Grant, GrantChunk, IntoIter, Iter, Lease, LeaseBatch, LeaseChunk,
+    LeaseReader, LeaseSnapshot, LeasedMessage, Never, Receiver, Ring, RingBuilder, Select,
+    Selectable, Sender, Stats, Tick, Token, TryIter, after, at, never, tick,
 };
 pub use error::{
-    AttachError, Corruption, Failure, Holder, Mismatch, RecvError, RecvTimeoutError, RingError,
-    SendBatchError, SendBatchTimeoutError, SendError, SendTimeoutError, Side, TryRecvError,
-    TrySendBatchError, TrySendError, UnknownName, WaitForPeerError,
+    AttachError, Corruption, Failure, Holder, Mismatch, ReadyTimeoutError, RecvError,
+    RecvTimeoutError, RingError, SendBatchError, SendBatchTimeoutError, SendError,
+    SendTimeoutError, Side, TryReadyError, TryRecvError, TrySendBatchError, TrySendError,
+    UnknownName, WaitForPeerError,
 };
 pub use members::Peer;
 pub use message::Message;
@@ -160,4 +162,12 @@ pub use shm::Warning;
 #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
 #[doc(hidden)]
 pub use sys::failpoints;
-pub use wait::WaitStrategy;
+/// What [`select!`] becomes; not for others to use.
+#[cfg(not(loom))]
+#[doc(hidden)]
+pub mod __select {
+    pub use crate::channel::{
+        Arm, ClaimedArm, Limit, RecvArm, SelectReceiver, SendArm, SourceRef, run,
+    };
+}
+pub use wait::{Idle, IdleStrategy, WaitStrategy};
