@@ -48,7 +48,9 @@
 //!   [`Sender::send_ref`].
 //! * Receiving: [`Receiver`]; in place, [`Receiver::lease`] and [`Lease`]; what is large,
 //!   by [`Receiver::recv_into`].
-//! * Waiting: [`WaitStrategy`] of an endpoint, [`Wakeups`] and [`FenceMode`] of a ring.
+//! * Waiting: [`WaitStrategy`] of an endpoint, or an [`IdleStrategy`] of one's own;
+//!   [`Wakeups`] and [`FenceMode`] of a ring; [`Canceller`].
+//! * Waiting for any of many: [`select!`](macro@select), [`Select`].
 //!
 //! # Capacity and layout
 //!
@@ -171,3 +173,8 @@ pub mod __select {
     };
 }
 pub use wait::{Idle, IdleStrategy, WaitStrategy};
+
+/// The code of the documents compiles, and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/select.md")]
+mod documents {}

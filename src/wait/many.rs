@@ -193,5 +193,7 @@ pub(crate) fn block_many<P: ParkMany>(
     ready
 }
 
+#[cfg(all(test, loom))]
+mod models;
 #[cfg(all(test, not(loom)))]
 mod tests;

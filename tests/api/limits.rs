@@ -96,7 +96,7 @@ fn the_longest_is_for_ever<K: Kind>() {
     let send: [fn(&mut Sender<u64, K>); 5] = [
         |tx| tx.send_timeout(7, MAX).unwrap(),
         |tx| tx.send_ref_timeout(&7, MAX).unwrap(),
-        |tx| drop(tx.send_batch_timeout([7], MAX).unwrap()),
+        |tx| assert_eq!(tx.send_batch_timeout([7], MAX).unwrap(), 1),
         |tx| {
             let mut grant = tx.reserve_timeout(MAX).unwrap();
             grant.write(7).unwrap();

@@ -87,7 +87,7 @@ fn ends_are_results<K: Kind>() {
 
 /// A message that its ring cannot hold; a place that is claimed for it is given up.
 fn what_cannot_be_sent_is_an_error<K: Kind>() {
-    let ring = Ring::<[u8], K>::builder().capacity(2).max_message(4);
+    let ring = Ring::<[u8], K>::builder().capacity(2).message_limit(4);
     let ring = ring.anonymous().unwrap();
     let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
     select! {
