@@ -79,9 +79,11 @@ impl<Time: Copy + Ord> Sources<'_, '_, Time> {
 
     /// Takes what is in the way from dead members, wherever something is.
     fn reclaim(&mut self) -> bool {
-        self.all
-            .iter_mut()
-            .fold(false, |any, source| source.reclaim() || any)
+        let mut any = false;
+        for source in &mut *self.all {
+            any |= source.reclaim();
+        }
+        any
     }
 
     fn is_any_blocked(&mut self) -> bool {
