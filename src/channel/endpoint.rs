@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::cancel::OwnCanceller;
+use super::cancel::{Canceller, OwnCanceller};
 use super::segment::Segment;
 use super::stats;
 use crate::error::{AttachError, Holder, Side};
@@ -59,7 +59,7 @@ pub(crate) struct EndpointConnection {
     pub strategy: WaitStrategy,
     /// The user's own way of waiting, if there is one.
     pub idle: Option<Arc<dyn IdleStrategy>>,
-    pub(super) canceller: OwnCanceller,
+    canceller: OwnCanceller,
     pub wait_through: bool,
     /// Endpoints of this ring may sleep.
     blocking: bool,
@@ -225,6 +225,11 @@ impl EndpointConnection {
             self.wake_all();
         }
         true
+    }
+
+    /// What cancels this endpoint's waiting.
+    pub(crate) fn canceller(&self) -> Canceller {
+        self.canceller.get(&self.segment, self.side)
     }
 
     /// Whether calls of this endpoint do not wait.

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     crate::schema! {
-        struct Tick {
+        struct Candle {
             id: u64,
             prices: [f64; 2],
         }
@@ -180,7 +180,7 @@ mod tests {
         struct Swapped { prices: [f64; 2], id: u64 }
         struct Signed { id: i64, prices: [f64; 2] }
         struct Longer { id: u64, prices: [f64; 3] }
-        struct Inner { tick: Tick }
+        struct Inner { tick: Candle }
         struct Tuple(u64, pub [f64; 2]);
         struct Order(u64);
     }
@@ -191,13 +191,13 @@ mod tests {
         assert_eq!(fnv1a(OFFSET, b"foobar"), 0x8594_4171_f739_67e8);
         assert_eq!(u64::SCHEMA, 0x4d35_d319_3e8d_66f2);
         assert_eq!(<[u8; 3]>::SCHEMA, 0x9b79_f4b1_938b_e011);
-        assert_eq!(Tick::SCHEMA, 0x6acd_ba8a_9e74_adc6);
+        assert_eq!(Candle::SCHEMA, 0x6acd_ba8a_9e74_adc6);
         assert_eq!(Tuple::SCHEMA, 0x6adb_6686_2d73_2611);
     }
 
     #[test]
     fn names_and_types_of_fields_count_and_nothing_else() {
-        assert_eq!(Renamed::SCHEMA, Tick::SCHEMA);
+        assert_eq!(Renamed::SCHEMA, Candle::SCHEMA);
         let mut all = [
             u64::SCHEMA,
             i64::SCHEMA,
@@ -205,7 +205,7 @@ mod tests {
             <[u64; 1]>::SCHEMA,
             <[[u64; 2]; 3]>::SCHEMA,
             <[[u64; 3]; 2]>::SCHEMA,
-            Tick::SCHEMA,
+            Candle::SCHEMA,
             Swapped::SCHEMA,
             Signed::SCHEMA,
             Longer::SCHEMA,

@@ -14,7 +14,7 @@ use crate::ring::{ClaimError, ReceiveSide, SendSide};
 use crate::sys::atomic::{AtomicU32, Fences};
 use crate::sys::clock::MonotonicTime;
 use crate::wait::backoff::{CHECKS_OF_CONTENDED, Contention};
-use crate::wait::many::Source;
+use crate::wait::many::Awaited;
 use crate::wait::word::Announced;
 use crate::wait::{Operation, Poll};
 
@@ -45,7 +45,7 @@ impl<T: Message + ?Sized, K: Kind> Selectable for Sender<T, K> {
 }
 
 /// A source of a set.
-pub(super) trait SelectSource: Source<MonotonicTime> {
+pub(super) trait SelectSource: Awaited<MonotonicTime> {
     /// At the begin of a call, which waits or does not.
     fn begin(&mut self, _waits: bool) {}
 
@@ -146,7 +146,7 @@ impl<E: ReadyEndpoint> WaitingEndpoint for Readiness<'_, E> {
     }
 }
 
-impl<E: ReadyEndpoint> Source<MonotonicTime> for E {
+impl<E: ReadyEndpoint> Awaited<MonotonicTime> for E {
     fn look(&mut self) -> bool {
         self.may_be_ready()
     }

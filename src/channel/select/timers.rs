@@ -8,7 +8,7 @@ use super::arms::{RecvArm, SelectReceiver};
 use super::source::{SelectSource, Selectable, SourceRef};
 use crate::error::{RecvError, TryRecvError};
 use crate::sys::clock::MonotonicTime;
-use crate::wait::many::Source;
+use crate::wait::many::Awaited;
 
 /// Ready once, `delay` from now. One beyond the clock's range is never ready.
 ///
@@ -162,7 +162,7 @@ fn recv<T>(
 /// A timer as a source.
 macro_rules! source {
     ($timer:ty, $($bound:ident)?, $next:expr) => {
-        impl<$($bound: 'static)?> Source<MonotonicTime> for $timer {
+        impl<$($bound: 'static)?> Awaited<MonotonicTime> for $timer {
             fn look(&mut self) -> bool {
                 false // the clock is not cheap: full checks ask it
             }
