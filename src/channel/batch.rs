@@ -8,7 +8,7 @@ mod tests;
 use super::outcome;
 use super::receiver::{Opened, Receiver};
 use super::sender::Sender;
-use super::waiting::{Wait, WaitError};
+use super::waiting::{self, Wait, WaitError};
 use crate::error::{RecvError, SendBatchError, Side, TryRecvError, TrySendBatchError};
 use crate::message::Message;
 use crate::ring::kind::Kind;
@@ -124,7 +124,8 @@ where
         messages: &[T],
         mut one: impl FnMut(&mut Self, &T) -> Result<(), E>,
     ) -> Result<usize, (usize, E)> {
-        let most = self.capacity();
+        // (A rendezvous ring has no room for a run: one by one.)
+        let most = self.capacity().max(1);
         let mut sent = 0;
         while sent < messages.len() {
             // At most a lap: it is looked whether the ring is closed before and after it.
@@ -216,8 +217,12 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         if max == 0 {
             return Ok(0);
         }
+        let first = match self.claim_at_once() {
+            Some(first) => first,
+            None if self.taking.is_some() => return self.take_many(wait, messages, max),
+            None => waiting::claim(self, wait)?,
+        };
         let max = max.min(self.capacity());
-        let first = self.claim(wait)?;
         // A copy, as in `send_at_hand`.
         let view = self.view;
         let mut batch = RecvBatch {

@@ -13,6 +13,7 @@ mod outcome;
 mod peers;
 mod queries;
 mod receiver;
+mod rendezvous;
 mod ring;
 mod segment;
 mod sender;

@@ -9,7 +9,9 @@ use crate::error::{
 #[inline(never)]
 pub(crate) fn try_send<M>(error: WaitError, message: M) -> TrySendError<M> {
     match error {
-        WaitError::NotYet | WaitError::Timeout(_) => TrySendError::Full(message),
+        WaitError::NotYet | WaitError::Timeout(_) | WaitError::InHand(_) => {
+            TrySendError::Full(message)
+        },
         WaitError::Held(holder) => TrySendError::Held(message, holder),
         WaitError::Closed => TrySendError::Closed(message),
         WaitError::Disconnected => TrySendError::Disconnected(message),
@@ -25,6 +27,7 @@ pub(crate) fn send_timeout<M>(error: WaitError, message: M) -> SendTimeoutError<
         WaitError::NotYet => SendTimeoutError::Timeout(message, None),
         WaitError::Held(holder) => SendTimeoutError::Timeout(message, Some(holder)),
         WaitError::Timeout(holder) => SendTimeoutError::Timeout(message, holder),
+        WaitError::InHand(holder) => SendTimeoutError::InHand(message, holder),
         WaitError::Closed => SendTimeoutError::Closed(message),
         WaitError::Disconnected => SendTimeoutError::Disconnected(message),
         WaitError::Removed => SendTimeoutError::Removed(message),
@@ -41,6 +44,7 @@ pub(crate) fn send<M>(error: WaitError, message: M) -> SendError<M> {
         WaitError::NotYet
         | WaitError::Held(_)
         | WaitError::Timeout(_)
+        | WaitError::InHand(_)
         | WaitError::Disconnected => SendError::Disconnected(message),
         WaitError::Removed => SendError::Removed(message),
         WaitError::Failed(failure) => SendError::Failed(message, failure),
@@ -49,7 +53,7 @@ pub(crate) fn send<M>(error: WaitError, message: M) -> SendError<M> {
 
 pub(crate) fn try_recv(error: WaitError) -> TryRecvError {
     match error {
-        WaitError::NotYet | WaitError::Timeout(_) => TryRecvError::Empty,
+        WaitError::NotYet | WaitError::Timeout(_) | WaitError::InHand(_) => TryRecvError::Empty,
         WaitError::Held(holder) => TryRecvError::Held(holder),
         WaitError::Closed => TryRecvError::Closed,
         WaitError::Disconnected => TryRecvError::Disconnected,
@@ -60,7 +64,7 @@ pub(crate) fn try_recv(error: WaitError) -> TryRecvError {
 
 pub(crate) fn recv_timeout(error: WaitError) -> RecvTimeoutError {
     match error {
-        WaitError::NotYet => RecvTimeoutError::Timeout(None),
+        WaitError::NotYet | WaitError::InHand(_) => RecvTimeoutError::Timeout(None),
         WaitError::Held(holder) => RecvTimeoutError::Timeout(Some(holder)),
         WaitError::Timeout(holder) => RecvTimeoutError::Timeout(holder),
         WaitError::Closed => RecvTimeoutError::Closed,
@@ -77,6 +81,7 @@ pub(crate) fn recv(error: WaitError) -> RecvError {
         WaitError::NotYet
         | WaitError::Held(_)
         | WaitError::Timeout(_)
+        | WaitError::InHand(_)
         | WaitError::Disconnected => RecvError::Disconnected,
         WaitError::Removed => RecvError::Removed,
         WaitError::Failed(failure) => RecvError::Failed(failure),

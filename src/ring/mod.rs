@@ -26,6 +26,7 @@ pub(crate) mod payload;
 #[cfg(not(loom))]
 pub(crate) mod progress;
 pub(crate) mod recover;
+pub(crate) mod rendezvous;
 pub(crate) mod side;
 pub(crate) mod single;
 pub(crate) mod slot;

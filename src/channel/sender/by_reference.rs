@@ -74,6 +74,10 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         let view = self.view; // a copy, as in `send_within`
         let claimed = match self.claim_fast(&view) {
             Some(position) => Ok(position),
+            None if self.giving.is_some() => {
+                let handed_over = self.hand_over(bytes, wait);
+                return handed_over.map_err(|cause| error(cause, ()));
+            }
             None => waiting::claim(self, wait),
         };
         let position = match claimed {
