@@ -11,7 +11,7 @@ pub(crate) fn try_send<M>(error: WaitError, message: M) -> TrySendError<M> {
     match error {
         WaitError::NotYet | WaitError::Timeout(_) | WaitError::InHand(_) => {
             TrySendError::Full(message)
-        },
+        }
         WaitError::Held(holder) => TrySendError::Held(message, holder),
         WaitError::Closed => TrySendError::Closed(message),
         WaitError::Disconnected => TrySendError::Disconnected(message),

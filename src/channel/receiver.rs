@@ -82,8 +82,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             EndpointConnection::attach(segment, Side::Receiver, multi, strategy, wait_through)?;
         let view = segment.view();
         let policy = segment.config.policy();
-        let (side, taking) =
-            rendezvous::attach_receiver(segment, &view, connection.id(), policy)
+        let (side, taking) = rendezvous::attach_receiver(segment, &view, connection.id(), policy)
             .map_err(|found| AttachError::Failed(segment.region.poison(found)))?;
         // A predecessor's messages may have been given back, or its room.
         connection.wake_all();

@@ -14,7 +14,7 @@ use crate::error::{Corruption, Failure};
 use crate::members::MemberId;
 use crate::ring::memory::Memory;
 use crate::ring::rendezvous::{BlankMemory, GivingSide, TakingSide};
-use crate::ring::{RedeliveryPolicy, ReceiveSide, SendSide};
+use crate::ring::{ReceiveSide, RedeliveryPolicy, SendSide};
 
 /// The side of a sender as its kind has it, and as a rendezvous ring has it, if it is one.
 pub(super) fn attach_sender<S: SendSide>(

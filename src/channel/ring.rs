@@ -10,9 +10,9 @@ use super::stats::{self, Stats};
 use crate::error::{Failure, RingError};
 use crate::members::Recover;
 use crate::message::Message;
+use crate::ring::end;
 use crate::ring::kind::Kind;
 use crate::ring::options::Layout;
-use crate::ring::end;
 use crate::shm::Warning;
 
 /// A ring in shared memory, open in this process.

@@ -12,8 +12,8 @@ use crate::members::{
 use crate::message::Message;
 use crate::ring::config::Config;
 use crate::ring::layout::{Frame, ROLES, SENDERS};
-use crate::ring::memory::{Block, View};
 use crate::ring::memory::handover::HandoverMemory;
+use crate::ring::memory::{Block, View};
 use crate::ring::{Held, Pairing, end, progress, recover, rendezvous};
 use crate::shm::{Region, open, register_barrier};
 use crate::sys::atomic::{AtomicU64, Fences};

@@ -147,9 +147,7 @@ pub(crate) fn recover_held<M: Memory>(
     for position in 0..memory.geometry().capacity() {
         let word = SlotWord(memory.word(position).load(Ordering::Acquire));
         let owner = word.owner();
-        if !holders.contains(owner)
-            || word.state() == SlotState::Free
-        {
+        if !holders.contains(owner) || word.state() == SlotState::Free {
             continue;
         }
         if !is_dead(owner) {

@@ -19,14 +19,17 @@ mod take;
 mod waiter;
 
 pub(crate) use blank::BlankMemory;
-pub(crate) use give::{GivingSide, HandoverState};
+pub(crate) use give::{GivingSide, HandoverState, Left};
 #[cfg(not(loom))]
 pub(crate) use progress::{messages_left, progress};
 pub(crate) use recover::recover_all;
 pub(crate) use take::TakingSide;
-pub(crate) use waiter::{any_waiting, bind};
+#[cfg(all(test, not(loom)))]
+pub(super) use waiter::WaiterWord;
+pub(crate) use waiter::any_waiting;
 
 use super::memory::Memory;
+use super::slot::MAX_DELIVERIES;
 use crate::sys::atomic::AtomicU64;
 
 /// The most slots of a rendezvous ring: so many messages are under way at once.
@@ -42,9 +45,11 @@ const ROOM: usize = 1 << 20;
 /// The fewest slots.
 const MIN_HANDOVERS: u64 = 4;
 
-/// Tries at one word whose change fails. Each failure means that others have changed it,
-/// and in a life of that message they do so a few times at most.
-const TRIES: usize = 16;
+/// Tries at one word whose change fails. Each failure means that others have changed it: of
+/// one message they do so fewer times, for it is taken and given back as often as it may be
+/// delivered.
+const TRIES: usize = 64;
+const _: () = assert!(TRIES > 2 * MAX_DELIVERIES as usize + 2);
 
 /// How many slots a rendezvous ring has for messages of `size` bytes.
 pub(crate) fn slots_for(size: usize) -> u64 {

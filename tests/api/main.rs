@@ -16,6 +16,7 @@ mod options;
 mod places;
 mod questions;
 mod redelivered;
+mod rendezvous;
 mod replay;
 mod schemas;
 mod sequences;

@@ -5,9 +5,9 @@
 use std::time::{Duration, Instant};
 
 use super::parts_of;
-use crate::channel::{outcome, rendezvous};
 use crate::channel::sender::Sender;
 use crate::channel::waiting::{Wait, WaitError, WaitingEndpoint};
+use crate::channel::{outcome, rendezvous};
 use crate::error::{SendBatchError, SendError, SendTimeoutError, TrySendError};
 use crate::message::Message;
 use crate::ring::SendSide;

@@ -1,24 +1,21 @@
 //! A sender that passes its message from hand to hand.
 
+use std::sync::Arc;
+
 use crate::channel::endpoint::EndpointConnection;
 use crate::channel::sender::Sender;
 use crate::channel::waiting::{self, Wait, WaitError, WaitingEndpoint};
 use crate::error::{Corruption, Failure, Holder, Side};
-use crate::members::Liveness;
 use crate::message::Message;
 use crate::ring::end::End;
 use crate::ring::kind::Kind;
 use crate::ring::memory::handover::HandoverMemory;
-use crate::ring::rendezvous::{GivingSide, HandoverState, any_waiting, bind};
+use crate::ring::rendezvous::{GivingSide, HandoverState, Left, any_waiting};
 use crate::ring::{ClaimError, Held};
 use crate::sys::clock::MonotonicTime;
 use crate::sys::failpoints::failpoint;
 use crate::wait::parker::Parker;
 use crate::wait::{Operation, Poll, block};
-
-/// How often a sender tries to take its offer back when its time is up, while receivers take
-/// it and die, or give it back, each time.
-const TRIES_AT_THE_END: usize = 16;
 
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// Sends a message on a rendezvous ring: `Ok` when it was acknowledged, or, with
@@ -57,27 +54,23 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         giving.expect("a sender of a rendezvous ring has it")
     }
 
-    /// Binds a receiver that waits and is alive to the offer at `position` (RV10, RV11); if
-    /// there is none, the offer is taken back, unless a receiver has it.
+    /// Leaves the offer at `position` to a receiver that waits, or takes it back (RV11).
     fn leave_to_waiting_receiver(&mut self, position: u64) -> Result<(), WaitError> {
         let memory = self.handover();
-        for _ in 0..TRIES_AT_THE_END {
-            let Some(binding) = bind(&memory, position) else {
-                break;
-            };
-            // RV10: first the binding, then the probe.
-            if self.connection.segment.region.is_alive(binding.receiver()) {
-                self.giving().leave(&memory, position);
+        let segment = Arc::clone(&self.connection.segment);
+        let giving = self.giving();
+        match giving.leave_or_take_back(&memory, &segment.region, position) {
+            Ok(Left::ToWaiting(_)) => {
                 self.connection.notify(&memory, Side::Receiver);
                 failpoint!(MessageAnnounced);
-                return Ok(());
+                Ok(())
             }
-            binding.undo(&memory);
-        }
-        match self.take_back(position)? {
-            HandoverState::TakenBack => Err(WaitError::NotYet),
-            // RV11: a receiver was there.
-            _ => Ok(()),
+            Ok(Left::ToTaker) => Ok(()),
+            Ok(Left::Not) => {
+                self.connection.notify_each(Side::Sender);
+                Err(WaitError::NotYet)
+            }
+            Err(found) => Err(self.poisoned(found)),
         }
     }
 
@@ -112,23 +105,23 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 
     /// The time is up: exactly one of "over", "taken back" and "in hand" (RV3).
     fn end_in_time(&mut self, position: u64) -> Result<(), WaitError> {
-        let mut in_hand = None;
-        for _ in 0..TRIES_AT_THE_END {
-            match self.take_back(position)? {
-                HandoverState::TakenBack => return Err(WaitError::Timeout(None)),
-                HandoverState::Over => return Ok(()),
-                HandoverState::Offered => {}
-                HandoverState::InHand(held) => {
-                    in_hand = Some(self.connection.holder_of_blocker(held));
-                    // Of a dead receiver it comes back (RV6).
-                    self.connection.blocker = Some(held);
-                    if !self.connection.reclaim() {
-                        break;
-                    }
-                }
+        let memory = self.handover();
+        let segment = Arc::clone(&self.connection.segment);
+        let policy = segment.config.policy();
+        let giving = self.giving();
+        match giving.give_up(&memory, &segment.region, policy, position) {
+            Ok(HandoverState::Over) => Ok(()),
+            Ok(HandoverState::InHand(held)) => {
+                let holder = self.connection.holder_of_blocker(held);
+                Err(WaitError::InHand(holder))
             }
+            Ok(HandoverState::TakenBack | HandoverState::Offered) => {
+                // Others may wait for a slot, or for what was given back on the way.
+                self.connection.wake_all();
+                Err(WaitError::Timeout(None))
+            }
+            Err(found) => Err(self.poisoned(found)),
         }
-        Err(in_hand.map_or(WaitError::Timeout(None), WaitError::InHand))
     }
 
     /// This endpoint can wait no more. What it has offered is taken back, where that can be.

@@ -1,12 +1,13 @@
 //! The sender of a rendezvous ring.
 
-use super::TRIES;
+use super::waiter::bind;
+use super::{Handover, TRIES};
 use crate::error::Corruption;
-use crate::members::MemberId;
-use crate::ring::end;
+use crate::members::{Liveness, MemberId};
 use crate::ring::memory::Memory;
-use crate::ring::side::{ClaimError, Held};
+use crate::ring::side::{ClaimError, Held, RedeliveryPolicy};
 use crate::ring::slot::{SlotState, SlotWord};
+use crate::ring::{end, recover};
 use crate::sys::atomic::Ordering;
 use crate::sys::failpoints::failpoint;
 
@@ -21,6 +22,17 @@ pub(crate) enum HandoverState {
     Over,
     /// This sender has taken it back.
     TakenBack,
+}
+
+/// To whom a sender that does not wait has left its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Left {
+    /// To this receiver, which waits and is bound to it.
+    ToWaiting(MemberId),
+    /// To a receiver that has taken it by itself.
+    ToTaker,
+    /// It was taken back.
+    Not,
 }
 
 /// One sender of a rendezvous ring.
@@ -102,24 +114,27 @@ impl GivingSide {
             (0, SlotState::Published) => Ok(HandoverState::Offered),
             (0, SlotState::Reading) => Ok(HandoverState::InHand(Held { position, word })),
             (1.., _) => Ok(HandoverState::Over),
-            _ => Err(Corruption {
-                what: "slot word of an offer",
-                position,
-                found: word.0,
-            }),
+            _ => Err(Self::corruption(position, word)),
         }
     }
 
-    /// Takes the offer at `position` back, unless a receiver has it (RV3). `Offered` if
-    /// others changed the word again and again: worth another try.
+    fn corruption(position: u64, word: SlotWord) -> Corruption {
+        Corruption {
+            what: "slot word of an offer",
+            position,
+            found: word.0,
+        }
+    }
+
+    /// Takes the offer at `position` back, unless a receiver has it (RV3): never `Offered`.
     pub(crate) fn take_back<M: Memory>(
         &self,
         memory: &M,
         position: u64,
     ) -> Result<HandoverState, Corruption> {
         let slot = memory.word(position);
+        let mut word = Self::load(memory, position);
         for _ in 0..TRIES {
-            let word = Self::load(memory, position);
             let state = Self::interpret(memory, position, word)?;
             if state != HandoverState::Offered {
                 return Ok(state);
@@ -128,18 +143,69 @@ impl GivingSide {
             // The one decision between taken and taken back. AcqRel: as every change of the
             // word that others made and will make.
             let swapped =
-                slot.compare_exchange(word.0, free.0, Ordering::AcqRel, Ordering::Relaxed);
-            if swapped.is_ok() {
-                failpoint!(OfferTakenBack);
-                return Ok(HandoverState::TakenBack);
+                slot.compare_exchange(word.0, free.0, Ordering::AcqRel, Ordering::Acquire);
+            match swapped {
+                Ok(_) => {
+                    failpoint!(OfferTakenBack);
+                    return Ok(HandoverState::TakenBack);
+                }
+                Err(found) => word = SlotWord(found),
             }
         }
-        Ok(HandoverState::Offered)
+        Err(Self::corruption(position, word))
+    }
+
+    /// For a sender that does not wait: binds a receiver that waits and is alive to the offer
+    /// at `position` (RV10, RV11). If there is none the offer is taken back, unless a receiver
+    /// has it.
+    pub(crate) fn leave_or_take_back<M: Handover>(
+        &self,
+        memory: &M,
+        liveness: &impl Liveness,
+        position: u64,
+    ) -> Result<Left, Corruption> {
+        for _ in 0..TRIES {
+            let Some(binding) = bind(memory, position) else {
+                break;
+            };
+            // RV10: first the binding, then the probe.
+            if liveness.is_alive(binding.receiver()) {
+                self.leave(memory, position);
+                return Ok(Left::ToWaiting(binding.receiver()));
+            }
+            binding.undo(memory);
+        }
+        Ok(match self.take_back(memory, position)? {
+            HandoverState::TakenBack => Left::Not,
+            // RV11: a receiver has it, or had it.
+            _ => Left::ToTaker,
+        })
+    }
+
+    /// At the end of the time: takes the offer at `position` back, unless a receiver that is
+    /// alive has it (RV3). What a dead one has is given back first (RV6).
+    pub(crate) fn give_up<M: Memory>(
+        &self,
+        memory: &M,
+        liveness: &impl Liveness,
+        policy: RedeliveryPolicy,
+        position: u64,
+    ) -> Result<HandoverState, Corruption> {
+        for _ in 0..TRIES {
+            let state = self.take_back(memory, position)?;
+            let HandoverState::InHand(held) = state else {
+                return Ok(state);
+            };
+            if !recover::reclaim(memory, liveness, held, policy) {
+                return Ok(state);
+            }
+        }
+        Err(Self::corruption(position, Self::load(memory, position)))
     }
 
     /// Leaves the offer at `position` to the receiver that is bound to it (RV11): it is this
     /// sender's no more, and survives it.
-    pub(crate) fn leave<M: Memory>(&self, memory: &M, position: u64) {
+    fn leave<M: Memory>(&self, memory: &M, position: u64) {
         let geometry = memory.geometry();
         let (from, to) = (
             geometry.offered(position, self.me),

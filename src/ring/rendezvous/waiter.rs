@@ -91,19 +91,19 @@ pub(crate) fn any_waiting<M: Handover>(memory: &M) -> bool {
 
 /// A receiver that is bound to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Binding {
+pub(super) struct Binding {
     index: usize,
     word: WaiterWord,
 }
 
 impl Binding {
     /// The receiver.
-    pub(crate) fn receiver(self) -> MemberId {
+    pub(super) fn receiver(self) -> MemberId {
         self.word.owner()
     }
 
     /// Takes the binding back: the receiver is dead (RV10).
-    pub(crate) fn undo<M: Handover>(self, memory: &M) {
+    pub(super) fn undo<M: Handover>(self, memory: &M) {
         // AcqRel: as every change of the word. A failure: it was recovered.
         let (from, to) = (self.word.0, self.word.idle().0);
         let word = memory.waiter(self.index);
@@ -112,9 +112,8 @@ impl Binding {
     }
 }
 
-/// Binds a receiver that waits, from the word `from` on, to the message at `position`, which
-/// is offered (RV10).
-pub(crate) fn bind<M: Handover>(memory: &M, position: u64) -> Option<Binding> {
+/// Binds a receiver that waits to the message at `position`, which is offered (RV10).
+pub(super) fn bind<M: Handover>(memory: &M, position: u64) -> Option<Binding> {
     for index in 0..memory.waiters() {
         let cell = memory.waiter(index);
         // Acquire: pairs with the announcement (RV9).

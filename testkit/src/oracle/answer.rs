@@ -219,7 +219,7 @@ macro_rules! refusals {
     )*};
 }
 
-refusals!(TrySendError { Full Held } SendTimeoutError { Timeout } SendError {});
+refusals!(TrySendError { Full Held } SendTimeoutError { Timeout InHand } SendError {});
 refusals!(
     TryRecvError [TryRecvError::Empty, TryRecvError::Held(_)]
     RecvTimeoutError [RecvTimeoutError::Timeout(_)]
