@@ -108,6 +108,10 @@ impl Segment {
                 source: std::io::Error::other(error),
             })?;
         }
+        let admits = match (admits, self.config.is_rendezvous()) {
+            (Admits::One, true) => Admits::OneHolding,
+            (admits, _) => admits,
+        };
         let attached = self
             .members()
             .attach(side.role(), admits, std::process::id());

@@ -89,6 +89,10 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// Its publication is a release store: whatever this thread wrote before,
     /// the receiver sees. Never blocks, and takes no lock.
     ///
+    /// On a [rendezvous](crate::RingBuilder::rendezvous) ring `Ok` means that a receiver has
+    /// taken the message, or that one in a call that waits is bound to take it. If no
+    /// receiver waits, it is `Full`.
+    ///
     /// # Errors
     /// [`TrySendError::Full`]: the next slot holds a message that nobody has in hand.
     /// [`TrySendError::Held`]: an endpoint has that slot in hand, by a lease or an unfinished
@@ -106,6 +110,11 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// As [`Sender::try_send`] otherwise. As long as this sender has seen no receiver
     /// since it attached, it waits.
     ///
+    /// On a [rendezvous](crate::RingBuilder::rendezvous) ring it waits until a receiver has
+    /// acknowledged the message: a lease counts when it is released. A ring that is closed
+    /// gives the message back, and so does one whose receivers have all gone, unless one of
+    /// them has it in hand.
+    ///
     /// # Errors
     /// [`SendError::Closed`]; [`SendError::Disconnected`] if it is full and
     /// all receivers have gone; [`SendError::Failed`]. A typed message comes
@@ -118,8 +127,9 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// As [`Sender::send`], for at most `timeout`.
     ///
     /// # Errors
-    /// [`SendTimeoutError::Timeout`] if there was no room in time; else as
-    /// [`Sender::send`].
+    /// [`SendTimeoutError::Timeout`] if there was no room in time, or, on a rendezvous ring, no
+    /// receiver that took the message: no receiver ever gets it. There also
+    /// [`SendTimeoutError::InHand`]. Else as [`Sender::send`].
     pub fn send_timeout(
         &mut self,
         message: T::Sent<'_>,

@@ -20,7 +20,7 @@ pub(super) enum Rule {
     TakeBySwap,
     /// RV2, RV4: what is in hand is not over.
     WaitForTheRelease,
-    /// RV6: what a dead receiver had is given back by whoever finds it.
+    /// RV6: what a dead receiver had is given back by those who find it.
     GiveBack,
     /// RV7: at the end of the ring the message comes back only if no receiver has it.
     TakeBackAtTheEnd,
