@@ -14,6 +14,7 @@ use crate::ring::rendezvous::{GivingSide, HandoverState, Left, any_waiting};
 use crate::ring::{ClaimError, Held};
 use crate::sys::clock::MonotonicTime;
 use crate::sys::failpoints::failpoint;
+use crate::wait::backoff::{Contention, TRIES_WHILE_HELD};
 use crate::wait::parker::Parker;
 use crate::wait::{Operation, Poll, block};
 
@@ -109,8 +110,22 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         let segment = Arc::clone(&self.connection.segment);
         let policy = segment.config.policy();
         let giving = self.giving();
-        match giving.give_up(&memory, &segment.region, policy, position) {
-            Ok(HandoverState::Over) => Ok(()),
+        let give_up = || giving.give_up(&memory, &segment.region, policy, position);
+        let (mut state, mut pauses) = (give_up(), Contention::new());
+        for _ in 0..TRIES_WHILE_HELD {
+            // A receiver that only copies the message has done so in some microseconds.
+            if !matches!(state, Ok(HandoverState::InHand(_))) {
+                break;
+            }
+            pauses.pause();
+            state = give_up();
+        }
+        match state {
+            Ok(HandoverState::Over) => {
+                // Perhaps it was a dead receiver's, and another sender waits for a slot.
+                self.connection.notify_each(Side::Sender);
+                Ok(())
+            }
             Ok(HandoverState::InHand(held)) => {
                 let holder = self.connection.holder_of_blocker(held);
                 Err(WaitError::InHand(holder))

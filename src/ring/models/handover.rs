@@ -127,7 +127,7 @@ fn models_taken_or_taken_back() {
         Witness::of("a message is taken back"),
     ];
     let noted = both.clone();
-    explore("taken or taken back", None, move || {
+    explore("taken or taken back", Some(3), move || {
         let memory = LoomHandover::new();
         let sender = {
             let memory = Arc::clone(&memory);
