@@ -20,14 +20,14 @@ import stat
 import struct
 import sys
 
-HEADER = struct.Struct("=8s6I4Q 6I6Q56s")
+HEADER = struct.Struct("=8s6I4Q 6I7Q48s")
 FIELDS = (
     # The region's header,
     "magic version byte_order object object_version barrier reserved "
     "total_size table_offset table_entries data_offset "
     # and the ring's.
     "kind wakeups on_death max_deliveries shape arrangement capacity "
-    "message_size message_align stride schema start reserved_bytes"
+    "message_size message_align stride schema start handovers reserved_bytes"
 ).split()
 MAGIC = b"memring\0"
 VERSION, RING, RING_VERSION = 3, 1, 1
@@ -208,6 +208,8 @@ class Ring:
         align = header["message_align"]
         good = power_of_two(align) and align <= 4096 and (header["shape"] == 0 or align == 1)
         expect("message_align", align, "a power of two up to 4096, and 1 for bytes", good)
+        capacity = header["capacity"]
+        expect("capacity", capacity, "a ring that holds messages, no rendezvous ring", capacity > 0)
         self.layout = (Slots if arrangement == SLOTTED else Places)(header)
         for field, value in [
             ("stride", self.layout.stride),
@@ -216,7 +218,8 @@ class Ring:
             ("data_offset", SLOTS),
             ("total_size", self.layout.size),
             ("reserved", 0),
-            ("reserved_bytes", bytes(56)),
+            ("handovers", 0),
+            ("reserved_bytes", bytes(48)),
         ]:
             expect(field, header[field], value, header[field] == value)
         total = header["total_size"]

@@ -24,7 +24,7 @@ pub struct Inspection {
     pub message: MessageKind,
     /// How messages lie in memory, with one sender and one receiver.
     pub layout: Option<Layout>,
-    /// The most messages that the ring holds.
+    /// The most messages that the ring holds; 0: a rendezvous ring.
     pub capacity: usize,
     /// The user's tag.
     pub schema: u64,
@@ -40,6 +40,14 @@ pub struct Inspection {
     pub in_use: bool,
     /// Figures.
     pub stats: Stats,
+}
+
+impl Inspection {
+    /// Whether messages pass from hand to hand: a [rendezvous](crate::RingBuilder::rendezvous)
+    /// ring, whose capacity is 0.
+    pub fn is_rendezvous(&self) -> bool {
+        self.capacity == 0
+    }
 }
 
 /// A file in the directory of rings.

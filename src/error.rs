@@ -83,6 +83,13 @@ pub enum Failure {
          alive; keep descriptors that are not yours from closefrom, and open the ring again"
     )]
     DescriptorClosed,
+    /// A rendezvous ring has no place for a message before a receiver takes it: nothing can
+    /// be reserved in it, and nothing be looked at without being taken.
+    #[error(
+        "this call has no meaning on a rendezvous ring, which holds no messages: use send and \
+         send_ref, recv and lease, or a ring with a capacity"
+    )]
+    NotForRendezvous,
 }
 
 /// The endpoint that holds the slot that a call needs next. Its process is alive, be it
@@ -124,12 +131,12 @@ fn because(holder: impl Into<Option<Holder>>) -> String {
 
 /// Errors that carry the unsent message do not show it: it may be no `Debug`.
 macro_rules! messages_hidden {
-    ($name:ident { $($variant:ident => $text:literal),* $(; $held:ident => $said:literal)? }) => {
+    ($name:ident { $($variant:ident => $text:literal),* $(; $held:ident => $said:literal)* }) => {
         impl<M> fmt::Debug for $name<M> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
                     $(Self::$variant(_) => f.write_str(stringify!($variant)),)*
-                    $(Self::$held(_, holder) => f.debug_tuple(stringify!($held)).field(holder).finish(),)?
+                    $(Self::$held(_, holder) => f.debug_tuple(stringify!($held)).field(holder).finish(),)*
                     Self::Failed(_, failure) => f.debug_tuple("Failed").field(failure).finish(),
                 }
             }
@@ -139,7 +146,7 @@ macro_rules! messages_hidden {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
                     $(Self::$variant(_) => f.write_str($text),)*
-                    $(Self::$held(_, holder) => write!(f, "{}{}", $said, because(*holder)),)?
+                    $(Self::$held(_, holder) => write!(f, "{}{}", $said, because(*holder)),)*
                     Self::Failed(_, failure) => fmt::Display::fmt(failure, f),
                 }
             }
@@ -153,7 +160,7 @@ macro_rules! messages_hidden {
             pub fn into_message(self) -> M {
                 match self {
                     $(Self::$variant(message) => message,)*
-                    $(Self::$held(message, _) => message,)?
+                    $(Self::$held(message, _) => message,)*
                     Self::Failed(message, _) => message,
                 }
             }
@@ -162,7 +169,7 @@ macro_rules! messages_hidden {
             fn without_message(self) -> $name<()> {
                 match self {
                     $(Self::$variant(_) => $name::$variant(()),)*
-                    $(Self::$held(_, holder) => $name::$held((), holder),)?
+                    $(Self::$held(_, holder) => $name::$held((), holder),)*
                     Self::Failed(_, failure) => $name::Failed((), failure),
                 }
             }
@@ -231,6 +238,11 @@ pub enum SendTimeoutError<M> {
     /// There was no room in time; and the holder of the slot in question, if
     /// there is one.
     Timeout(M, Option<Holder>),
+    /// Of a rendezvous ring: at the deadline a receiver that is alive had the message in
+    /// hand. The send is neither done nor undone: the receiver may acknowledge the message
+    /// still, or give it back, or die, and then another receiver may get it. It is this
+    /// sender's no more; to send it once more may deliver it twice.
+    InHand(M, Holder),
     /// The ring is closed for good.
     Closed(M),
     /// There is no room, and every receiver that this sender saw since it attached has
@@ -250,7 +262,8 @@ messages_hidden!(SendTimeoutError {
     Disconnected => "the ring is full and all receivers have gone",
     Removed => "the ring was removed; open or make it again",
     Cancelled => "the ring is full, and the call was cancelled; `Canceller::reset` lets calls wait again";
-    Timeout => "the ring stayed full until the deadline"
+    Timeout => "the ring stayed full until the deadline";
+    InHand => "a receiver had the message in hand at the deadline, and may acknowledge it still"
 });
 
 /// Why [`Receiver::wait_for_peer`](crate::Receiver::wait_for_peer) ended without a peer.

@@ -65,6 +65,9 @@
 //! for costs a second cache line. By default what fits into a line lies in lines. Rings with
 //! many endpoints on a side have slots, each with a word of its own.
 //!
+//! A [rendezvous](RingBuilder::rendezvous) ring has capacity 0: a send returns when a receiver
+//! has acknowledged its message.
+//!
 //! # When a process dies
 //!
 //! Every endpoint holds a lock that the kernel drops when its process dies,

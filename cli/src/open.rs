@@ -45,7 +45,8 @@ pub struct Opening {
     kind: Option<RingKind>,
 
     /// Make a ring that holds so many messages: exactly with one sender and one receiver, else
-    /// rounded up to a power of two [default: 256]
+    /// rounded up to a power of two [default: 256]. 0: a rendezvous ring, through which a message
+    /// passes when it is received
     #[arg(long, value_name = "N", help_heading = "Ring")]
     capacity: Option<usize>,
 

@@ -168,7 +168,7 @@ fn a_seed_is_a_schedule() {
 #[test]
 fn bad_options_are_refused_in_a_line() {
     let place = place();
-    torture(&place, &["--capacity", "0"]).misused(&["capacity", "expected 1 to"]);
+    torture(&place, &["--capacity", "0"]).misused(&["capacity", "1 or more"]);
     torture(&place, &["--kills", "31"]).misused(&["31", "32 at least"]);
     place
         .run(&["torture", "--dir", "/nonexistent"])

@@ -8,7 +8,7 @@ mod tests;
 use super::outcome;
 use super::receiver::{Opened, Receiver};
 use super::sender::Sender;
-use super::waiting::{Wait, WaitError};
+use super::waiting::{self, Wait, WaitError};
 use crate::error::{RecvError, SendBatchError, Side, TryRecvError, TrySendBatchError};
 use crate::message::Message;
 use crate::ring::kind::Kind;
@@ -95,7 +95,7 @@ where
     /// ```
     pub fn try_send_slice(&mut self, messages: &[T]) -> Result<usize, TrySendBatchError<()>> {
         self.send_runs(messages, |sender, message| {
-            sender.send_ref_within(message, Wait::Not, outcome::try_send)
+            sender.send_one_of(message, Wait::Not, outcome::try_send)
         })
         .map_err(|(sent, cause)| TrySendBatchError { sent, cause })
     }
@@ -112,7 +112,7 @@ where
     /// within a lap of it.
     pub fn send_slice(&mut self, messages: &[T]) -> Result<usize, SendBatchError<()>> {
         self.send_runs(messages, |sender, message| {
-            sender.send_ref_within(message, Wait::Forever, outcome::send)
+            sender.send_one_of(message, Wait::Forever, outcome::send)
         })
         .map_err(|(sent, cause)| SendBatchError { sent, cause })
     }
@@ -124,7 +124,8 @@ where
         messages: &[T],
         mut one: impl FnMut(&mut Self, &T) -> Result<(), E>,
     ) -> Result<usize, (usize, E)> {
-        let most = self.capacity();
+        // (A rendezvous ring has no room for a run: one by one.)
+        let most = self.capacity().max(1);
         let mut sent = 0;
         while sent < messages.len() {
             // At most a lap: it is looked whether the ring is closed before and after it.
@@ -136,6 +137,18 @@ where
             }
         }
         Ok(sent)
+    }
+
+    /// Sends the first message of a slice that there was no room for.
+    #[cold]
+    #[inline(never)]
+    fn send_one_of<E>(
+        &mut self,
+        message: &T,
+        wait: Wait,
+        error: impl FnOnce(WaitError, ()) -> E,
+    ) -> Result<(), E> {
+        self.send_ref_within(message, wait, error)
     }
 
     /// Sends while there is room, in one operation, and says how many. To send the next
@@ -216,8 +229,12 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         if max == 0 {
             return Ok(0);
         }
+        let first = match self.claim_at_once() {
+            Some(first) => first,
+            None if self.taking.is_some() => return self.take_many(wait, messages, max),
+            None => waiting::claim(self, wait)?,
+        };
         let max = max.min(self.capacity());
-        let first = self.claim(wait)?;
         // A copy, as in `send_at_hand`.
         let view = self.view;
         let mut batch = RecvBatch {

@@ -48,7 +48,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     }
 
     /// Makes a ring for `capacity` messages (rounded up to a power of two, where one side has
-    /// many endpoints).
+    /// many endpoints). 0: a [rendezvous](RingBuilder::rendezvous) ring.
     ///
     /// A name without `/` is a file in the default directory (see
     /// [`directory`](crate::directory)), one with `/` is a path. The file has
@@ -212,10 +212,36 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
 
     /// The most messages in the ring. With one sender and one receiver it holds exactly
     /// so many; else this is rounded up to a power of two, and
-    /// [`capacity`](Ring::capacity) tells. Default 1024.
+    /// [`capacity`](Ring::capacity) tells. 0 is a [rendezvous](RingBuilder::rendezvous)
+    /// ring. Default 1024.
     pub fn capacity(mut self, messages: usize) -> Self {
         self.capacity = Some(messages);
         self
+    }
+
+    /// A rendezvous ring, which holds no message: [`send`](crate::Sender::send) returns when
+    /// a receiver has received the message, and `try_send` succeeds only if one waits. The
+    /// same as a capacity of 0. `open` refuses a ring with another capacity then.
+    ///
+    /// ```
+    /// use memring::{Ring, SendTimeoutError, Spsc};
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let ring = Ring::<u64, Spsc>::builder().rendezvous().anonymous()?;
+    /// assert_eq!(ring.capacity(), 0);
+    /// let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let early = tx.send_timeout(1, Duration::from_millis(1));
+    /// assert_eq!(early, Err(SendTimeoutError::Timeout(1, None)));
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(move || assert_eq!(rx.recv(), Ok(2)));
+    ///     tx.send(2) // waits for `recv`
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rendezvous(self) -> Self {
+        self.capacity(0)
     }
 
     /// How messages lie in memory, with one sender and one receiver: see

@@ -15,7 +15,7 @@ use crate::members::{
 use crate::ring::end::{self, End};
 use crate::ring::memory::Memory;
 use crate::ring::options::Wakeups;
-use crate::ring::{Held, progress, recover};
+use crate::ring::{Held, progress};
 use crate::sys::atomic::AtomicU32;
 use crate::sys::clock::MonotonicTime;
 use crate::sys::failpoints::failpoint;
@@ -174,6 +174,14 @@ impl EndpointConnection {
         }
     }
 
+    /// Wakes all sleepers of `side`, if there are any.
+    pub(crate) fn notify_each(&self, side: Side) {
+        if self.blocking {
+            let block = self.segment.block();
+            WaitWord(block.wait_word(side)).notify_each(block.fences(), &self.parker);
+        }
+    }
+
     /// Wakes one more sleeper of our own side: we leave something to do.
     pub(crate) fn pass_on(&self) {
         let block = self.segment.block();
@@ -273,11 +281,7 @@ impl EndpointConnection {
 
     /// Takes the slot that is in the way from its holder, if that is dead.
     pub(crate) fn reclaim(&self) -> bool {
-        let segment = &*self.segment;
-        let policy = segment.config.policy();
-        let is_dead = self
-            .blocker
-            .is_some_and(|held| recover::reclaim(&segment.block(), &segment.region, held, policy));
+        let is_dead = self.blocker.is_some_and(|held| self.segment.reclaim(held));
         if is_dead {
             self.wake_all();
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::sender::Sender;
 use super::waiting::{Wait, WaitError};
-use super::{outcome, waiting};
+use super::{outcome, rendezvous};
 use crate::error::{Failure, SendError, SendTimeoutError, TrySendError};
 use crate::message::Message;
 use crate::ring::kind::Kind;
@@ -89,7 +89,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         let view = self.view; // a copy, as in `send`
         let position = match arranged!(view => self.claim_fast(&view)) {
             Some(position) => position,
-            None => waiting::claim(self, wait).map_err(|outcome| error(outcome, ()))?,
+            None => rendezvous::claim_on_ring(self, wait).map_err(|outcome| error(outcome, ()))?,
         };
         self.granted.push(position);
         Ok(Grant::new(self, position))

@@ -16,6 +16,7 @@ mod pair;
 mod peers;
 mod queries;
 mod receiver;
+mod rendezvous;
 mod ring;
 mod segment;
 mod select;

@@ -9,7 +9,7 @@ use crate::error::{
 #[inline(never)]
 pub(crate) fn try_send<M>(error: WaitError, message: M) -> TrySendError<M> {
     match error {
-        WaitError::NotYet | WaitError::Timeout(_) | WaitError::Cancelled => {
+        WaitError::NotYet | WaitError::Timeout(_) | WaitError::InHand(_) | WaitError::Cancelled => {
             TrySendError::Full(message)
         }
         WaitError::Held(holder) => TrySendError::Held(message, holder),
@@ -27,6 +27,7 @@ pub(crate) fn send_timeout<M>(error: WaitError, message: M) -> SendTimeoutError<
         WaitError::NotYet => SendTimeoutError::Timeout(message, None),
         WaitError::Held(holder) => SendTimeoutError::Timeout(message, Some(holder)),
         WaitError::Timeout(holder) => SendTimeoutError::Timeout(message, holder),
+        WaitError::InHand(holder) => SendTimeoutError::InHand(message, holder),
         WaitError::Closed => SendTimeoutError::Closed(message),
         WaitError::Disconnected => SendTimeoutError::Disconnected(message),
         WaitError::Removed => SendTimeoutError::Removed(message),
@@ -44,6 +45,7 @@ pub(crate) fn send<M>(error: WaitError, message: M) -> SendError<M> {
         WaitError::NotYet
         | WaitError::Held(_)
         | WaitError::Timeout(_)
+        | WaitError::InHand(_)
         | WaitError::Disconnected => SendError::Disconnected(message),
         WaitError::Removed => SendError::Removed(message),
         WaitError::Cancelled => SendError::Cancelled(message),
@@ -53,7 +55,9 @@ pub(crate) fn send<M>(error: WaitError, message: M) -> SendError<M> {
 
 pub(crate) fn try_recv(error: WaitError) -> TryRecvError {
     match error {
-        WaitError::NotYet | WaitError::Timeout(_) | WaitError::Cancelled => TryRecvError::Empty,
+        WaitError::NotYet | WaitError::Timeout(_) | WaitError::InHand(_) | WaitError::Cancelled => {
+            TryRecvError::Empty
+        }
         WaitError::Held(holder) => TryRecvError::Held(holder),
         WaitError::Closed => TryRecvError::Closed,
         WaitError::Disconnected => TryRecvError::Disconnected,
@@ -64,7 +68,7 @@ pub(crate) fn try_recv(error: WaitError) -> TryRecvError {
 
 pub(crate) fn recv_timeout(error: WaitError) -> RecvTimeoutError {
     match error {
-        WaitError::NotYet => RecvTimeoutError::Timeout(None),
+        WaitError::NotYet | WaitError::InHand(_) => RecvTimeoutError::Timeout(None),
         WaitError::Held(holder) => RecvTimeoutError::Timeout(Some(holder)),
         WaitError::Timeout(holder) => RecvTimeoutError::Timeout(holder),
         WaitError::Closed => RecvTimeoutError::Closed,
@@ -82,6 +86,7 @@ pub(crate) fn recv(error: WaitError) -> RecvError {
         WaitError::NotYet
         | WaitError::Held(_)
         | WaitError::Timeout(_)
+        | WaitError::InHand(_)
         | WaitError::Disconnected => RecvError::Disconnected,
         WaitError::Removed => RecvError::Removed,
         WaitError::Cancelled => RecvError::Cancelled,

@@ -87,14 +87,14 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 }
 
 fn peers(connection: &EndpointConnection) -> Vec<Peer> {
-    match connection.is_usable() {
+    match connection.segment.region.is_good() {
         true => connection.peers(),
         false => Vec::new(),
     }
 }
 
 fn is_disconnected(connection: &EndpointConnection) -> bool {
-    connection.is_usable() && connection.presence() == Presence::Gone
+    connection.segment.region.is_good() && connection.presence() == Presence::Gone
 }
 
 fn wait_for_peer<E: WaitingEndpoint>(

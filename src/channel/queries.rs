@@ -86,7 +86,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// ```
     pub fn slots(&self) -> usize {
         if !self.connection.is_usable() {
-            return 0;
+            return self.count_offers();
         }
         self.side.count_messages(&self.view)
     }

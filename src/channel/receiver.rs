@@ -12,7 +12,7 @@ use super::leases::Leases;
 use super::ring::Ring;
 use super::stats::Stats;
 use super::waiting::{self, Wait, WaitError, WaitingEndpoint};
-use super::{ReceiveSideOf, SendSideOf, ViewOf, outcome};
+use super::{ReceiveSideOf, SendSideOf, ViewOf, outcome, rendezvous};
 use crate::error::{
     AttachError, Corruption, Failure, RecvError, RecvTimeoutError, Side, TryRecvError,
 };
@@ -21,6 +21,7 @@ use crate::ring::end::{self, End};
 use crate::ring::kind::{Kind, Sides};
 use crate::ring::memory::{View, arranged};
 use crate::ring::payload::Payload;
+use crate::ring::rendezvous::TakingSide;
 use crate::ring::{Claim, ClaimError, Multiplicity, Pairing, ReceiveSide, SendSide};
 use crate::sys::failpoints::failpoint;
 use crate::wait::WaitStrategy;
@@ -35,6 +36,8 @@ pub struct Receiver<T: Message + ?Sized, K: Kind> {
     pub(super) view: ViewOf<T, K>,
     /// Messages handed out as leases that have not come back.
     pub(super) leased: Leases,
+    /// Of a rendezvous ring.
+    pub(super) taking: Option<Box<TakingSide>>,
     pub(super) connection: EndpointConnection,
     ring: Ring<T, K>,
 }
@@ -79,8 +82,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             EndpointConnection::attach(segment, Side::Receiver, multi, strategy, wait_through)?;
         let view = segment.view();
         let policy = segment.config.policy();
-        let side = segment
-            .tell_recovery(|_| ReceiveSide::attach(&view, connection.id(), policy))
+        let (side, taking) = segment
+            .tell_recovery(|_| rendezvous::attach_receiver(segment, &view, connection.id(), policy))
             .map_err(|found| AttachError::Failed(segment.region.poison(found)))?;
         // A predecessor's messages may have been given back, or its room.
         connection.wake_all();
@@ -88,6 +91,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             side: CachePadded::new(side),
             view,
             leased: Leases::default(),
+            taking,
             connection,
             ring: ring.clone(),
         })
@@ -213,6 +217,10 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         read: impl FnOnce(&Payload, usize) -> R,
         error: impl FnOnce(WaitError) -> E,
     ) -> Result<R, E> {
+        if self.taking.is_some() {
+            let opened = self.take(wait).map_err(error)?;
+            return Ok(self.acknowledge_handover(opened, read));
+        }
         let opened = waiting::claim(self, wait).map_err(error)?;
         let view = self.view;
         Ok(self.acknowledge(&view, opened, read))
@@ -234,14 +242,21 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         result
     }
 
-    /// Claims a message: the fast path, or else the slow one, which waits.
+    /// Claims a message: the fast path, or else the slow one, which waits. On a ring, not
+    /// on a rendezvous ring.
     #[inline(always)]
     pub(super) fn claim(&mut self, wait: Wait) -> Result<Opened, WaitError> {
-        let view = self.view; // a copy, as in `receive`
-        match arranged!(view => self.claim_fast(&view)) {
+        match self.claim_at_once() {
             Some(opened) => Ok(opened),
-            None => waiting::claim(self, wait),
+            None => rendezvous::claim_on_ring(self, wait),
         }
+    }
+
+    /// The fast path of a claim.
+    #[inline(always)]
+    pub(super) fn claim_at_once(&mut self) -> Option<Opened> {
+        let view = self.view; // a copy, as in `receive`
+        arranged!(view => self.claim_fast(&view))
     }
 
     /// Claims if nothing stands in the way, without a call. `None`: take the slow path;
@@ -359,6 +374,7 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Receiver<T, K> {
     /// Another receiver has the end to report, if this one took the last message.
     fn leaves_work(&self) -> bool {
         <K::Receivers as Multiplicity>::MULTI
+            && self.connection.is_usable()
             && (self.side.has_message(&self.view) || end::is_closed(&self.view))
     }
 }
@@ -372,6 +388,7 @@ where
             side: self.side.clone(),
             view: self.view,
             leased: Leases::default(),
+            taking: self.taking.clone(),
             connection: self.connection.clone(),
             ring: self.ring.clone(),
         };

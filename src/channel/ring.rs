@@ -10,9 +10,9 @@ use super::stats::{self, Stats};
 use crate::error::{Failure, RingError};
 use crate::members::Recover;
 use crate::message::Message;
+use crate::ring::end;
 use crate::ring::kind::Kind;
 use crate::ring::options::Layout;
-use crate::ring::{end, progress};
 use crate::shm::Warning;
 
 /// A ring in shared memory, open in this process.
@@ -101,8 +101,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         if !self.is_mapped() {
             return 0;
         }
-        let config = &self.segment.config;
-        progress::progress(&self.segment.block(), K::KIND, config.start).len
+        stats::progress_of(&self.segment).len
     }
 
     /// Whether [`Ring::len`] is 0, as roughly;
@@ -112,7 +111,8 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     }
 
     /// The most messages that the ring holds: what was asked for, exactly where there is one
-    /// sender and one receiver, else rounded up to a power of two.
+    /// sender and one receiver, else rounded up to a power of two. 0: a
+    /// [rendezvous](crate::RingBuilder::rendezvous) ring.
     pub fn capacity(&self) -> usize {
         self.segment.config.capacity as usize
     }

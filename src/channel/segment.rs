@@ -13,8 +13,9 @@ use crate::members::{
 use crate::message::Message;
 use crate::ring::config::Config;
 use crate::ring::layout::{Cell, Frame, ROLES, SENDERS};
+use crate::ring::memory::handover::HandoverMemory;
 use crate::ring::memory::{Block, Memory, View};
-use crate::ring::{Pairing, end, progress, recover};
+use crate::ring::{Held, Pairing, end, progress, recover, rendezvous};
 use crate::shm::{Region, open, register_barrier};
 use crate::sys::atomic::{AtomicU64, Fences, Ordering};
 use crate::sys::failpoints::failpoint;
@@ -35,6 +36,9 @@ impl Segment {
     /// The ring in `region`, whose header `config` was made of.
     pub(crate) fn new(region: Region, config: Config) -> Segment {
         let frame = config.frame();
+        if config.is_rendezvous() {
+            region.forgo_fast_paths();
+        }
         Segment {
             region,
             config,
@@ -48,6 +52,21 @@ impl Segment {
     /// endpoint and handle holds an `Arc` of it.
     pub(crate) fn block(&self) -> Block {
         Segment::block_in(&self.region, self.frame, &self.config)
+    }
+
+    /// The memory of a rendezvous ring; as for [`Segment::block`].
+    pub(crate) fn handover(&self) -> HandoverMemory {
+        debug_assert!(self.config.is_rendezvous());
+        HandoverMemory::new(self.block())
+    }
+
+    /// Takes a slot from its holder, if that is dead. Says whether it is.
+    pub(crate) fn reclaim(&self, held: Held) -> bool {
+        let policy = self.config.policy();
+        match self.config.is_rendezvous() {
+            true => recover::reclaim(&self.handover(), &self.region, held, policy),
+            false => recover::reclaim(&self.block(), &self.region, held, policy),
+        }
     }
 
     /// The memory of the ring in `region`, whose header `config` was made of.
@@ -90,6 +109,10 @@ impl Segment {
                 source: std::io::Error::other(error),
             })?;
         }
+        let admits = match (admits, self.config.is_rendezvous()) {
+            (Admits::One, true) => Admits::OneHolding,
+            (admits, _) => admits,
+        };
         let attached = self
             .members()
             .attach(side.role(), admits, std::process::id());
@@ -177,6 +200,9 @@ impl Segment {
     /// What dead members held is recovered first.
     pub(crate) fn messages_left(&self) -> usize {
         let _ = self.members().scan(&mut 0, usize::MAX);
+        if self.config.is_rendezvous() {
+            return rendezvous::messages_left(&self.handover());
+        }
         let discards = !self.config.policy().redeliver;
         progress::messages_left(&self.block(), self.config.kind, discards)
     }
@@ -210,6 +236,11 @@ impl Table for Segment {
 
 impl Recover for Segment {
     fn recover(&self, dead: &mut MemberSet, is_dead: impl FnMut(MemberId) -> bool) {
+        if self.config.is_rendezvous() {
+            let (memory, policy) = (self.handover(), self.config.policy());
+            rendezvous::recover_all(&memory, dead, policy, is_dead);
+            return;
+        }
         if self.config.kind.is_one_to_one() {
             return; // the successor does, and nobody waits for it
         }

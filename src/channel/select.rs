@@ -72,6 +72,11 @@ use wait::wait_for_any;
 /// call what does not wait ([`Receiver::recv_timeout`] with a time of zero, which also says
 /// `Cancelled`), and wait again. [`select!`](macro@crate::select) does all that by itself.
 ///
+/// On a [rendezvous](crate::RingBuilder::rendezvous) ring a receiver is ready when a sender
+/// offers a message, and a sender when a receiver waits in one of its own calls. A receiver in
+/// a set does not count as waiting, for a set takes nothing: two sets, one at each end, wait for
+/// ever, so one end has to call.
+///
 /// **Fair**: the looks begin behind the endpoint that was ready last, so that one that is
 /// always ready keeps no other from its turn.
 ///

@@ -10,12 +10,13 @@ use super::endpoint::EndpointConnection;
 use super::ring::Ring;
 use super::stats::Stats;
 use super::waiting::{self, Wait, WaitError, WaitingEndpoint};
-use super::{SendSideOf, ViewOf, outcome};
+use super::{SendSideOf, ViewOf, outcome, rendezvous};
 use crate::error::{AttachError, Failure, SendError, SendTimeoutError, Side, TrySendError};
 use crate::message::Message;
 use crate::ring::end::{self, End};
 use crate::ring::kind::Kind;
 use crate::ring::memory::{Memory, arranged};
+use crate::ring::rendezvous::GivingSide;
 use crate::ring::{ClaimError, Multiplicity, SendSide};
 use crate::sys::failpoints::failpoint;
 use crate::wait::WaitStrategy;
@@ -30,6 +31,8 @@ pub struct Sender<T: Message + ?Sized, K: Kind> {
     pub(super) view: ViewOf<T, K>,
     /// Positions handed out as a grant, or a chunk, that has not come back.
     pub(super) granted: Vec<u64>,
+    /// Of a rendezvous ring.
+    pub(super) giving: Option<Box<GivingSide>>,
     pub(super) connection: EndpointConnection,
     ring: Ring<T, K>,
 }
@@ -68,11 +71,12 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         let connection =
             EndpointConnection::attach(segment, Side::Sender, multi, strategy, wait_through)?;
         let view = segment.view();
-        let side = SendSide::attach(&view, connection.id())
+        let (side, giving) = rendezvous::attach_sender(segment, &view, connection.id())
             .map_err(|found| AttachError::Failed(segment.region.poison(found)))?;
         Ok(Sender {
             side: CachePadded::new(side),
             view,
+            giving,
             granted: Vec::with_capacity(1), // for `reserve`, which allocates nothing
             connection,
             ring: ring.clone(),
@@ -84,6 +88,10 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// `Ok` means that the message is in the ring and survives this process.
     /// Its publication is a release store: whatever this thread wrote before,
     /// the receiver sees. Never blocks, and takes no lock.
+    ///
+    /// On a [rendezvous](crate::RingBuilder::rendezvous) ring `Ok` means that a receiver has
+    /// taken the message, or that one in a call that waits is bound to take it. If no
+    /// receiver waits, it is `Full`.
     ///
     /// # Errors
     /// [`TrySendError::Full`]: the next slot holds a message that nobody has in hand.
@@ -102,6 +110,11 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// As [`Sender::try_send`] otherwise. As long as this sender has seen no receiver
     /// since it attached, it waits.
     ///
+    /// On a [rendezvous](crate::RingBuilder::rendezvous) ring it waits until a receiver has
+    /// acknowledged the message: a lease counts when it is released. A ring that is closed
+    /// gives the message back, and so does one whose receivers have all gone, unless one of
+    /// them has it in hand.
+    ///
     /// # Errors
     /// [`SendError::Closed`]; [`SendError::Disconnected`] if it is full and
     /// all receivers have gone; [`SendError::Failed`]. A typed message comes
@@ -114,8 +127,9 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// As [`Sender::send`], for at most `timeout`.
     ///
     /// # Errors
-    /// [`SendTimeoutError::Timeout`] if there was no room in time; else as
-    /// [`Sender::send`].
+    /// [`SendTimeoutError::Timeout`] if there was no room in time, or, on a rendezvous ring, no
+    /// receiver that took the message: no receiver ever gets it. There also
+    /// [`SendTimeoutError::InHand`]. Else as [`Sender::send`].
     pub fn send_timeout(
         &mut self,
         message: T::Sent<'_>,
@@ -170,6 +184,10 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     ) -> Result<(), E> {
         if let Err(failure) = self.check_length(&message) {
             return Err(error(WaitError::Failed(failure), T::unsent(message)));
+        }
+        if self.giving.is_some() {
+            let handed_over = self.hand_over(T::encode(&message), wait);
+            return handed_over.map_err(|cause| error(cause, T::unsent(message)));
         }
         let view = self.view;
         match waiting::claim(self, wait) {
@@ -374,7 +392,9 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Sender<T, K> {
     }
 
     fn leaves_work(&self) -> bool {
-        <K::Senders as Multiplicity>::MULTI && self.side.has_room(&self.view)
+        <K::Senders as Multiplicity>::MULTI
+            && self.connection.is_usable()
+            && self.side.has_room(&self.view)
     }
 }
 
@@ -386,6 +406,7 @@ where
         let clone = Sender {
             side: self.side.clone(),
             view: self.view,
+            giving: self.giving.clone(),
             granted: Vec::with_capacity(1),
             connection: self.connection.clone(),
             ring: self.ring.clone(),

@@ -5,7 +5,8 @@ use crate::error::{Holder, Side};
 use crate::members::{MemberId, Peer, Table};
 use crate::ring::layout::Cell;
 use crate::ring::memory::Memory;
-use crate::ring::{end, progress};
+use crate::ring::progress::Progress;
+use crate::ring::{end, progress, rendezvous};
 use crate::sys::atomic::Ordering;
 
 /// Figures of a ring. Taken without stopping any endpoint, so they need not agree
@@ -17,7 +18,8 @@ use crate::sys::atomic::Ordering;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Stats {
-    /// Messages under way, roughly; never more than `capacity`.
+    /// Messages under way, roughly; never more than `capacity`. (What passes through a
+    /// rendezvous ring is in no count but `sent` and `received`.)
     pub len: usize,
     /// The most messages that the ring holds.
     pub capacity: usize,
@@ -49,7 +51,7 @@ pub struct Stats {
 pub(crate) fn stats(segment: &Segment) -> Stats {
     let block = segment.block();
     let config = &segment.config;
-    let progress = progress::progress(&block, config.kind, config.start);
+    let progress = progress_of(segment);
     let cell = |cell| block.cell(cell).load(Ordering::Acquire);
     let members = segment.members();
     Stats {
@@ -67,9 +69,21 @@ pub(crate) fn stats(segment: &Segment) -> Stats {
     }
 }
 
+/// How far the ring is.
+pub(crate) fn progress_of(segment: &Segment) -> Progress {
+    let config = &segment.config;
+    match config.is_rendezvous() {
+        true => rendezvous::progress(&segment.handover(), config.start),
+        false => progress::progress(&segment.block(), config.kind, config.start),
+    }
+}
+
 /// The endpoint that holds the slot that `side` needs next, by a look without
 /// consequences.
 pub(crate) fn holder(segment: &Segment, side: Side) -> Option<Holder> {
+    if segment.config.is_rendezvous() {
+        return None; // every slot will do
+    }
     let (position, id) = progress::holder(&segment.block(), segment.config.kind, side)?;
     Some(holder_of(segment, position, id))
 }

@@ -54,6 +54,8 @@ pub(crate) enum WaitError {
     Held(Holder),
     /// Nothing until the deadline; perhaps an endpoint holds the slot in question.
     Timeout(Option<Holder>),
+    /// Of a rendezvous ring: at the deadline this receiver had the message in hand.
+    InHand(Holder),
     Closed,
     Disconnected,
     Removed,

@@ -128,7 +128,7 @@ fn failure(failure: &Failure) -> ErrorKind {
     match failure {
         Failure::TooLong { .. } => ErrorKind::InvalidInput,
         Failure::Corrupted(_) => ErrorKind::InvalidData,
-        Failure::Forked => ErrorKind::Unsupported,
+        Failure::Forked | Failure::NotForRendezvous => ErrorKind::Unsupported,
         Failure::DescriptorClosed => ErrorKind::NotConnected,
     }
 }
@@ -172,7 +172,7 @@ fn send(error: &SendError<()>) -> ErrorKind {
 
 fn send_timeout(error: &SendTimeoutError<()>) -> ErrorKind {
     match error {
-        SendTimeoutError::Timeout((), _) => ErrorKind::TimedOut,
+        SendTimeoutError::Timeout((), _) | SendTimeoutError::InHand((), _) => ErrorKind::TimedOut,
         SendTimeoutError::Closed(())
         | SendTimeoutError::Disconnected(())
         | SendTimeoutError::Removed(()) => ErrorKind::BrokenPipe,

@@ -262,9 +262,18 @@ pub enum Mismatch {
         /// Found.
         found: u64,
     },
+    /// A rendezvous ring was asked for, and the ring holds messages.
+    #[error(
+        "a ring of capacity {found}, expected a rendezvous ring, of capacity 0: open it without \
+         `rendezvous`, or make another with `recreate`"
+    )]
+    NoRendezvous {
+        /// The capacity found.
+        found: u64,
+    },
     /// A capacity that cannot be.
     #[error(
-        "capacity {found}: expected 1 to {max}, and a power of two unless there is one sender and \
+        "capacity {found}: expected 0 to {max}, and a power of two unless there is one sender and \
          one receiver"
     )]
     Capacity {

@@ -98,6 +98,8 @@ questions!(SendTimeoutError<M> {
     is_timeout: Self::Timeout(..),
     /// Was there no room in time, for another endpoint held the slot that comes next?
     is_held: Self::Timeout(_, Some(_)),
+    /// Had a receiver the message in hand at the deadline, on a rendezvous ring?
+    is_in_hand: Self::InHand(..),
     /// Is the ring closed for good?
     is_closed: Self::Closed(_),
     /// Was the ring full, and had all receivers gone?
@@ -143,6 +145,7 @@ impl<M> SendTimeoutError<M> {
     pub fn holder(&self) -> Option<Holder> {
         match self {
             Self::Timeout(_, holder) => *holder,
+            Self::InHand(_, holder) => Some(*holder),
             _ => None,
         }
     }

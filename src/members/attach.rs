@@ -14,6 +14,8 @@ pub(crate) enum Admits {
     /// As many as the role has ids. What a predecessor on the id held is recovered
     /// before the id is used (M2).
     Many,
+    /// One, whose words say what it holds: that is recovered as where there are many.
+    OneHolding,
 }
 
 /// An id in use by this process.
@@ -47,7 +49,7 @@ impl<T: Table, L: Liveness, R: Recover> Members<'_, T, L, R> {
         pid: u32,
     ) -> Result<Attached, Refusal<L::Error>> {
         let id = match admits {
-            Admits::One => self.take_first(role)?,
+            Admits::One | Admits::OneHolding => self.take_first(role)?,
             Admits::Many => self.take_any(role)?,
         };
         failpoint!(IdLocked);
@@ -55,7 +57,7 @@ impl<T: Table, L: Liveness, R: Recover> Members<'_, T, L, R> {
         // Acquire: after everything that the last holder wrote here.
         let found = entry.load(Ordering::Acquire);
         let taken = (found & !DIRTY).wrapping_add(GENERATION) | DIRTY;
-        if admits == Admits::Many && found & DIRTY != 0 {
+        if admits != Admits::One && found & DIRTY != 0 {
             // M2. The lock is ours: the predecessor is dead by definition.
             self.recover.recover(&mut MemberSet::only(id), |_| true);
             failpoint!(OwnIdRecovered);

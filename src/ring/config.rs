@@ -4,6 +4,7 @@
 use super::kind::RingKind;
 use super::layout::{self, Arrangement, Frame, MAX_CAPACITY, RING, RING_VERSION, RingHeader};
 use super::options::{Layout, OnDeath, Wakeups};
+use super::rendezvous::{self, MAX_HANDOVERS};
 use super::side::RedeliveryPolicy;
 use super::slot::MAX_DELIVERIES;
 use super::spsc::LINE_ROOM;
@@ -87,6 +88,14 @@ impl MessageKind {
 }
 
 impl Arrangement {
+    /// That of a rendezvous ring.
+    fn of_rendezvous(kind: RingKind) -> Arrangement {
+        match kind.is_one_to_one() {
+            true => Arrangement::Dense,
+            false => Arrangement::Slots,
+        }
+    }
+
     /// What `layout` means for a ring like this, and an error if that cannot be.
     pub(crate) fn of(
         layout: Layout,
@@ -119,8 +128,10 @@ pub(crate) struct Config {
     pub max_deliveries: u8,
     pub message: MessageKind,
     pub arrangement: Arrangement,
-    /// The most messages under way.
+    /// The most messages in the ring; 0: a rendezvous ring.
     pub capacity: u64,
+    /// Of a rendezvous ring: slots. Else 0.
+    pub handovers: u64,
     pub schema: u64,
     pub start: u64,
 }
@@ -137,8 +148,31 @@ pub(crate) struct Expected {
 impl Config {
     /// Where everything lies. Configurations are only used where that can be told.
     pub(crate) fn frame(&self) -> Frame {
-        let frame = self.message.frame(self.arrangement, self.capacity);
+        let frame = self.message.frame(self.arrangement, self.places());
         frame.unwrap_or(Frame::NONE)
+    }
+
+    /// Whether messages pass from hand to hand.
+    pub(crate) fn is_rendezvous(&self) -> bool {
+        self.capacity == 0
+    }
+
+    /// Messages that there is memory for.
+    fn places(&self) -> u64 {
+        match self.is_rendezvous() {
+            true => self.handovers,
+            false => self.capacity,
+        }
+    }
+
+    /// The same as a rendezvous ring: of capacity 0.
+    pub(crate) fn as_rendezvous(self) -> Config {
+        Config {
+            capacity: 0,
+            handovers: rendezvous::slots_for(self.message.size()),
+            arrangement: Arrangement::of_rendezvous(self.kind),
+            ..self
+        }
     }
 
     pub(crate) fn message_limit(&self) -> usize {
@@ -159,8 +193,8 @@ impl Config {
             expected: expected.into(),
             found,
         };
-        if self.capacity == 0 || self.capacity > MAX_CAPACITY {
-            let expected = format!("1 to {MAX_CAPACITY}");
+        if self.capacity > MAX_CAPACITY {
+            let expected = format!("0 to {MAX_CAPACITY}");
             return Err(invalid("capacity", &expected, self.capacity.to_string()));
         }
         if self.max_deliveries == 0 || self.max_deliveries > MAX_DELIVERIES {
@@ -173,7 +207,7 @@ impl Config {
             let found = format!("{:?}", self.message);
             return Err(invalid("message", expected, found));
         }
-        let frame = self.message.frame(self.arrangement, self.capacity);
+        let frame = self.message.frame(self.arrangement, self.places());
         let frame = frame.ok_or_else(|| {
             let found = format!("{} of {:?}", self.capacity, self.message);
             invalid("size", "a ring that fits an address space", found)
@@ -191,7 +225,8 @@ impl Config {
             stride: frame.slot.stride as u64,
             schema: self.schema,
             start: self.start,
-            reserved_words: [0; 7],
+            handovers: self.handovers,
+            reserved_words: [0; 6],
         };
         Ok(Description {
             object: RING,
@@ -205,6 +240,7 @@ impl Config {
     /// What was chosen, as far as it is a choice.
     pub(crate) fn layout(&self) -> Option<Layout> {
         match self.arrangement {
+            _ if self.is_rendezvous() => None,
             Arrangement::Slots => None,
             Arrangement::Lines => Some(Layout::Lines),
             Arrangement::Dense => Some(Layout::Dense),
@@ -251,8 +287,19 @@ impl Config {
                 found: header.arrangement.into(),
             });
         }
-        let is_capacity = (1..=MAX_CAPACITY).contains(&header.capacity);
-        if !is_capacity || !kind.is_one_to_one() && !header.capacity.is_power_of_two() {
+        let is_rendezvous = header.capacity == 0;
+        if is_rendezvous {
+            check_handovers(&header, arrangement)?;
+        } else if header.handovers != 0 {
+            return Err(Mismatch::Field {
+                field: "slots of a rendezvous ring",
+                expected: 0,
+                found: header.handovers,
+            });
+        }
+        let is_capacity = header.capacity <= MAX_CAPACITY;
+        let is_exact = is_rendezvous || kind.is_one_to_one();
+        if !is_capacity || !is_exact && !header.capacity.is_power_of_two() {
             return Err(Mismatch::Capacity {
                 max: MAX_CAPACITY,
                 found: header.capacity,
@@ -272,7 +319,8 @@ impl Config {
                 found: header.message_align,
             });
         }
-        let frame = message.frame(arrangement, header.capacity);
+        let places = header.capacity.max(header.handovers);
+        let frame = message.frame(arrangement, places);
         let frame = frame.ok_or(Mismatch::Field {
             field: "total size",
             expected: u64::MAX,
@@ -297,6 +345,7 @@ impl Config {
             message,
             arrangement,
             capacity: header.capacity,
+            handovers: header.handovers,
             schema: header.schema,
             start: header.start,
         })
@@ -344,6 +393,26 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Of a rendezvous ring: how many slots it has, and how its messages lie.
+fn check_handovers(header: &RingHeader, arrangement: Arrangement) -> Result<(), Mismatch> {
+    let handovers = header.handovers;
+    if !(1..=MAX_HANDOVERS).contains(&handovers) || !handovers.is_power_of_two() {
+        return Err(Mismatch::Field {
+            field: "slots of a rendezvous ring",
+            expected: MAX_HANDOVERS,
+            found: handovers,
+        });
+    }
+    if arrangement == Arrangement::Lines {
+        return Err(Mismatch::Field {
+            field: "arrangement",
+            expected: Arrangement::Dense as u64,
+            found: header.arrangement.into(),
+        });
+    }
+    Ok(())
 }
 
 fn to_usize(field: &'static str, found: u64) -> Result<usize, Mismatch> {

@@ -10,7 +10,9 @@
 //! 0x0680  requeues
 //! 0x0700  closed, final
 //! 0x0780  lost, redelivered
-//! 0x0800  reserved, zero
+//! 0x0800  slot words of a rendezvous ring, 64 of 8 B
+//! 0x0a00  its waiter words, 64 of 8 B
+//! 0x0c00  reserved, zero
 //! 0x5000  the messages, in one of three arrangements
 //! ```
 //!
@@ -41,6 +43,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::rendezvous::{MAX_HANDOVERS, WAITERS};
 use super::slot::Geometry;
 use super::spsc::Places;
 use crate::error::Side;
@@ -79,7 +82,9 @@ pub(crate) struct RingHeader {
     pub schema: u64,
     /// The position at which the ring began to count.
     pub start: u64,
-    pub reserved_words: [u64; 7],
+    /// Of a rendezvous ring, whose capacity is 0: slots. Else 0.
+    pub handovers: u64,
+    pub reserved_words: [u64; 6],
 }
 
 /// A shared 64-bit word, named by its offset in the region.
@@ -114,6 +119,11 @@ pub enum Cell {
     /// Messages given back to be received again.
     Redelivered = 0x788,
 }
+
+/// The slot words of a rendezvous ring.
+pub(crate) const HANDOVER_WORDS: usize = 0x800;
+/// The words in which its receivers announce themselves.
+pub(crate) const WAITER_WORDS: usize = HANDOVER_WORDS + MAX_HANDOVERS as usize * 8;
 
 /// The ring is closed; a send that began before may not be visible yet.
 pub(crate) const CLOSED: u64 = 1;
@@ -342,7 +352,9 @@ impl Frame {
 const _: () = {
     assert!(size_of::<RingHeader>() == size_of::<Contents>());
     assert!(Cell::Tail as usize == CONTROL_OFFSET);
-    assert!((Cell::Redelivered as usize) < TABLE_OFFSET);
+    assert!((Cell::Redelivered as usize) < HANDOVER_WORDS);
+    assert!(MAX_HANDOVERS as usize <= WAITERS);
+    assert!(WAITER_WORDS + WAITERS * 8 <= TABLE_OFFSET);
     assert!(DATA_OFFSET.is_multiple_of(MAX_ALIGN));
     assert!(SENDERS.end == RECEIVERS.first);
 };

@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 mod fetch;
+pub(crate) mod handover;
 
 use core::marker::PhantomData;
 

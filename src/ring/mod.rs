@@ -7,7 +7,8 @@
 //!
 //! (Items are `pub` where [`Kind`](crate::Kind) names them; the module is not.)
 //!
-//! The numbered rules (R1 to R21, S1 to S20) are those of `docs/protocol.md`.
+//! The numbered rules (R1 to R21, S1 to S20) are those of `docs/protocol.md`, and RV1 to
+//! RV12 those of `docs/rendezvous.md`.
 
 mod arity;
 #[cfg(not(loom))]
@@ -26,6 +27,7 @@ pub(crate) mod payload;
 #[cfg(not(loom))]
 pub(crate) mod progress;
 pub(crate) mod recover;
+pub(crate) mod rendezvous;
 pub(crate) mod side;
 pub(crate) mod single;
 pub(crate) mod slot;

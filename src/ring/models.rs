@@ -22,6 +22,7 @@
 mod close;
 mod death;
 mod endpoint;
+mod handover;
 mod members;
 mod memory;
 mod one_to_one;

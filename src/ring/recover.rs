@@ -71,6 +71,17 @@ fn recover_silently<M: Memory>(memory: &M, held: Held, policy: RedeliveryPolicy)
             }
         }
         SlotState::Reading => give_back(memory, held.position, held.word, policy),
+        // RV8: the offer of a sender that died, which no receiver has taken.
+        SlotState::Published if held.word.owner().0 != 0 => {
+            let free = memory.geometry().freed(held.word);
+            match swap(memory, held.position, held.word, free) {
+                true => {
+                    failpoint!(Repaired);
+                    Recovered::Aborted
+                }
+                false => Recovered::Nothing,
+            }
+        }
         SlotState::Free | SlotState::Published => Recovered::Nothing,
     }
 }
@@ -136,9 +147,7 @@ pub(crate) fn recover_held<M: Memory>(
     for position in 0..memory.geometry().capacity() {
         let word = SlotWord(memory.word(position).load(Ordering::Acquire));
         let owner = word.owner();
-        if !holders.contains(owner)
-            || !matches!(word.state(), SlotState::Claimed | SlotState::Reading)
-        {
+        if !holders.contains(owner) || word.state() == SlotState::Free {
             continue;
         }
         if !is_dead(owner) {

@@ -42,7 +42,7 @@ impl ClaimError {
 }
 
 /// A message that a receiver has claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Claim {
     /// Its position.
     pub position: u64,

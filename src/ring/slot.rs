@@ -149,6 +149,18 @@ impl Geometry {
         self.word(position, SlotState::Published, MemberId(0))
     }
 
+    /// `PUBLISHED` by `owner`, which waits for it to be taken (RV1).
+    #[inline]
+    pub(crate) fn offered(self, position: u64, owner: MemberId) -> SlotWord {
+        self.word(position, SlotState::Published, owner)
+    }
+
+    /// The position that `word`, of the slot of this `index`, speaks of.
+    #[inline]
+    pub(crate) fn position_of(self, index: u64, word: SlotWord) -> u64 {
+        self.move_laps(index, self.lap_delta(word, index))
+    }
+
     /// `FREE` for the lap after that of `word`.
     #[inline]
     pub(crate) fn freed(self, word: SlotWord) -> SlotWord {

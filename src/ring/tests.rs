@@ -14,6 +14,7 @@ mod ends;
 pub(super) mod explore;
 mod figures;
 mod gaps;
+mod handover;
 mod heap;
 mod held_back;
 mod hostile;

@@ -53,8 +53,10 @@ pub(super) enum MapMode {
     Observe,
 }
 
-/// Third state of the sentinel beside usable and forked.
+/// States of the sentinel beside usable and forked.
 const CORRUPTED: u32 = 2;
+/// Good, for an object whose calls all take the slow path.
+const SLOW: u32 = 3;
 
 /// An open region of shared memory.
 ///
@@ -200,10 +202,23 @@ impl Region {
         unsafe { self.base().add(offset).cast::<AtomicU64>().as_ref() }
     }
 
-    /// Is this handle good? One relaxed load.
+    /// Is this handle good, and may fast paths be taken? One relaxed load.
     #[inline(always)]
     pub(crate) fn is_usable(&self) -> bool {
         self.sentinel.get() == Sentinel::USABLE
+    }
+
+    /// Is this handle good? Asked where [`is_usable`](Region::is_usable) said no, or where
+    /// it does not matter which path is taken.
+    #[cold]
+    pub(crate) fn is_good(&self) -> bool {
+        matches!(self.sentinel.get(), Sentinel::USABLE | SLOW)
+    }
+
+    /// Has all calls take the slow path: [`is_usable`](Region::is_usable) is `false` from
+    /// now on. For an object that has no fast paths, before it is used.
+    pub(crate) fn forgo_fast_paths(&self) {
+        self.sentinel.set(SLOW);
     }
 
     /// Is the memory there? In a forked child it is not.
@@ -216,7 +231,7 @@ impl Region {
     #[cold]
     pub(crate) fn check(&self) -> Result<(), Failure> {
         match self.sentinel.get() {
-            Sentinel::USABLE => Ok(()),
+            Sentinel::USABLE | SLOW => Ok(()),
             Sentinel::FORKED => Err(Failure::Forked),
             _ => Err(Failure::Corrupted(self.corruption(Corruption {
                 what: "value",

@@ -157,6 +157,27 @@ impl WaitWord<'_> {
         park.wake(self.0, 1);
     }
 
+    /// Wakes all sleepers, if there are any: for a side whose sleepers wait for different
+    /// things. Call after publishing.
+    pub(crate) fn notify_each(self, fences: Fences, park: &impl Park) {
+        fences.light();
+        for _ in 0..MAX_TRIES {
+            // Pairs with the `fetch_or` in `register` (W2).
+            let word = self.0.load(Ordering::SeqCst);
+            if word & SLEEPER == 0 {
+                return;
+            }
+            // W3: all are woken, so the bit may go: a waiter that is about to sleep finds
+            // the word changed, checks again and sets the bit again.
+            if self.swap(word, word.wrapping_add(COUNT) & !SLEEPER) {
+                failpoint!(BitCleared);
+                park.wake(self.0, ALL);
+                return;
+            }
+        }
+        self.notify_all(park);
+    }
+
     fn swap(self, from: u32, to: u32) -> bool {
         self.0
             .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)

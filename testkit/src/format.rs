@@ -30,7 +30,9 @@ pub const MESSAGE_ALIGN: u64 = 104;
 pub const STRIDE: u64 = 112;
 pub const SCHEMA: u64 = 120;
 pub const START: u64 = 128;
-pub const RESERVED_WORDS: u64 = 136;
+/// Slots of a rendezvous ring: `u64`.
+pub const HANDOVERS: u64 = 136;
+pub const RESERVED_WORDS: u64 = 144;
 
 /// Bytes of both headers.
 pub const HEADERS: u64 = 192;

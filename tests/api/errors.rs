@@ -194,7 +194,7 @@ fn errors_of_rings_become_those_of_io() {
     becomes(Ring::<u64, Spsc>::open(name).unwrap_err(), NotFound);
     becomes(Ring::<u64, Spsc>::create("", 4).unwrap_err(), InvalidInput);
     becomes(
-        Ring::<u64, Spsc>::create(name, 0).unwrap_err(),
+        Ring::<u64, Spsc>::create(name, usize::MAX).unwrap_err(),
         InvalidInput,
     );
     Ring::<u64, Spsc>::create(name, 4).unwrap();

@@ -20,6 +20,7 @@ mod pair;
 mod places;
 mod questions;
 mod redelivered;
+mod rendezvous;
 mod replay;
 mod schemas;
 mod select;

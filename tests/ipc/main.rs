@@ -15,6 +15,7 @@ mod late;
 mod lockstep;
 mod race;
 mod removed;
+mod rendezvous;
 mod selecting;
 mod wakeups;
 
@@ -42,6 +43,7 @@ fn child() {
     ];
     roles.extend(lockstep::ROLES);
     roles.extend(removed::ROLES);
+    roles.extend(rendezvous::ROLES);
     roles.extend(selecting::ROLES);
     roles.extend(wakeups::ROLES);
     children::enter(&roles);

@@ -11,6 +11,7 @@ use crate::message::Message;
 use crate::ring::config::{Config, Expected, MessageKind};
 use crate::ring::kind::Kind;
 use crate::ring::layout::Arrangement;
+use crate::ring::memory::handover::HandoverMemory;
 use crate::ring::options::FenceMode;
 use crate::ring::start_at;
 use crate::shm::remove::Removal;
@@ -187,6 +188,10 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
         Ring::from_segment(Segment::new(region, config), self.wait_through)
     }
 
+    fn is_rendezvous(&self) -> bool {
+        self.capacity == Some(0)
+    }
+
     /// Is this the ring that was asked for?
     fn accept(&self, region: &Description) -> Result<Config, Mismatch> {
         let config = Config::of(region)?;
@@ -195,6 +200,11 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
             fixed: T::FIXED,
             schema: self.schema,
         })?;
+        if self.is_rendezvous() && !config.is_rendezvous() {
+            return Err(Mismatch::NoRendezvous {
+                found: config.capacity,
+            });
+        }
         Ok(config)
     }
 
@@ -261,17 +271,25 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
                 limit: self.message_limit.unwrap_or(DEFAULT_LIMIT),
             },
         };
-        Ok(Config {
+        let config = Config {
             kind: K::KIND,
             wakeups: self.wakeups,
             fences,
             on_death: self.on_death,
             max_deliveries: self.max_deliveries,
             message,
-            arrangement: Arrangement::of(self.layout, K::KIND, message)?,
+            arrangement: match self.is_rendezvous() {
+                true => Arrangement::Slots, // whatever it would be else
+                false => Arrangement::of(self.layout, K::KIND, message)?,
+            },
             capacity: self.rounded_capacity().unwrap_or(DEFAULT_CAPACITY) as u64,
+            handovers: 0,
             schema: self.schema,
             start: self.start,
+        };
+        Ok(match self.is_rendezvous() {
+            true => config.as_rendezvous(),
+            false => config,
         })
     }
 }
@@ -286,5 +304,8 @@ fn unstable(at: RegionPath) -> RingError {
 /// Has a fresh region count from where the ring starts.
 fn prepare(region: &Region, config: Config) {
     let block = Segment::block_of(region, &config);
-    start_at(&block, config.start, config.kind.is_one_to_one());
+    match config.is_rendezvous() {
+        true => start_at(&HandoverMemory::new(block), config.start, false),
+        false => start_at(&block, config.start, config.kind.is_one_to_one()),
+    }
 }

@@ -5,9 +5,9 @@
 use std::time::{Duration, Instant};
 
 use super::parts_of;
-use crate::channel::outcome;
 use crate::channel::sender::Sender;
-use crate::channel::waiting::{self, Wait, WaitError, WaitingEndpoint};
+use crate::channel::waiting::{Wait, WaitError, WaitingEndpoint};
+use crate::channel::{outcome, rendezvous};
 use crate::error::{SendBatchError, SendError, SendTimeoutError, TrySendError};
 use crate::message::Message;
 use crate::ring::SendSide;
@@ -111,7 +111,7 @@ where
     ) -> Result<GrantChunk<'_, T, K>, WaitError> {
         let first = match WaitingEndpoint::try_slow(self) {
             Ok(first) => first,
-            Err(_) => waiting::claim(self, wait)?,
+            Err(_) => rendezvous::claim_on_ring(self, wait)?,
         };
         self.granted.push(first);
         if most > 1 {

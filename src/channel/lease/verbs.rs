@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Lease, LeaseBatch};
 use crate::channel::receiver::{Receiver, open};
-use crate::channel::waiting::{Wait, WaitError};
+use crate::channel::waiting::{self, Wait, WaitError};
 use crate::channel::{ReceiveSideOf, outcome};
 use crate::error::{RecvError, RecvTimeoutError, Side, TryRecvError};
 use crate::events;
@@ -123,12 +123,26 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         wait: Wait,
         max: usize,
     ) -> Result<LeaseBatch<'_, T, K>, WaitError> {
-        let first = self.claim(wait)?;
+        let first = match self.claim_at_once() {
+            Some(first) => first,
+            None if self.taking.is_some() => return self.lease_handover(wait),
+            None => waiting::claim(self, wait)?,
+        };
         self.leased.push(first.claim, first.length);
         if max > 1 {
             self.lease_more(max);
         }
         self.side.hand_out(&self.view);
+        Ok(LeaseBatch::new(self))
+    }
+
+    /// Of a rendezvous ring one at a time, whatever `max` was: each is a hand-over of its
+    /// own.
+    #[cold]
+    #[inline(never)]
+    fn lease_handover(&mut self, wait: Wait) -> Result<LeaseBatch<'_, T, K>, WaitError> {
+        let opened = self.take(wait)?;
+        self.leased.push(opened.claim, opened.length);
         Ok(LeaseBatch::new(self))
     }
 
@@ -160,10 +174,29 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// Acknowledges everything that is leased.
     #[inline]
     pub(super) fn release_leases(&mut self) {
+        if self.leased.is_empty() || !self.connection.is_usable() {
+            return self.release_leases_slow();
+        }
+        self.release_all();
+    }
+
+    /// Where there is something to think of first.
+    #[cold]
+    #[inline(never)]
+    fn release_leases_slow(&mut self) {
         if self.leased.is_empty() || !self.connection.is_mapped() {
             self.leased.clear();
-            return;
+        } else if self.taking.is_some() {
+            let claims: Vec<_> = self.leased.claims().collect();
+            self.release_handovers(claims.into_iter());
+            self.leased.clear();
+        } else {
+            self.release_all();
         }
+    }
+
+    #[inline(always)]
+    fn release_all(&mut self) {
         // On a side of one, a release is for all that was claimed.
         for claim in self.leased.claims() {
             self.side.release(&self.view, claim);
@@ -219,7 +252,10 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         };
         let (path, id) = (self.connection.segment.region.path(), self.connection.id());
         events::given_back(path, id.0, self.leased.len());
-        self.side.requeue(&self.view, self.leased.claims(), policy);
+        match self.taking.is_some() {
+            true => self.give_back_handovers(policy),
+            false => self.side.requeue(&self.view, self.leased.claims(), policy),
+        }
         self.leased.clear();
         self.connection.wake_all();
     }

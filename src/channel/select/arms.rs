@@ -146,6 +146,10 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// Claims the place of a message, without waiting. It is given up at the sender's
     /// next call, or its drop, if no message comes.
     fn claim_to_send(&mut self) -> Result<u64, WaitError> {
+        if self.giving.is_some() {
+            // There is no place to claim: a receiver waits, or the hand-over says why not.
+            return Ok(0);
+        }
         let view = self.view;
         let position = match self.claim_fast(&view) {
             Some(position) => position,
@@ -158,6 +162,11 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// Sends the message at the position that was claimed.
     fn send_claimed(&mut self, position: u64, message: &T::Sent<'_>) -> Result<(), WaitError> {
         let length = self.check_length(message);
+        if self.giving.is_some() {
+            length.map_err(WaitError::Failed)?;
+            // Another sender may have been quicker: then to the next receiver.
+            return self.hand_over(T::encode(message), Wait::Forever);
+        }
         let usable = length.and_then(|()| match self.connection.is_usable() {
             true => Ok(()),
             false => self.connection.segment.region.check(),

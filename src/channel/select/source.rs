@@ -71,15 +71,32 @@ pub(crate) trait ReadyEndpoint: WaitingEndpoint {
 
     /// As [`WaitingEndpoint::connection`], to look at only.
     fn connection_ref(&self) -> &EndpointConnection;
+
+    /// Whether messages go from hand to hand.
+    fn is_rendezvous(&self) -> bool {
+        self.connection_ref().segment.config.is_rendezvous()
+    }
+
+    /// Whether this side leaves something for another endpoint of it.
+    fn leaves_any(&self) -> bool;
 }
 
 impl<T: Message + ?Sized, K: Kind> ReadyEndpoint for Receiver<T, K> {
     fn may_be_ready(&mut self) -> bool {
+        if self.taking.is_some() {
+            return self.count_offers() > 0;
+        }
         // In a forked child the memory is not there.
         self.connection.is_usable() && self.leased.is_empty() && self.side.has_message(&self.view)
     }
 
     fn probe(&mut self) -> Result<(), ClaimError> {
+        if self.taking.is_some() {
+            return match self.count_offers() {
+                0 => Err(ClaimError::NotReady),
+                _ => Ok(()),
+            };
+        }
         if !self.connection.is_usable() {
             return Err(ClaimError::NotReady); // the full check finds out why
         }
@@ -96,17 +113,33 @@ impl<T: Message + ?Sized, K: Kind> ReadyEndpoint for Receiver<T, K> {
     fn connection_ref(&self) -> &EndpointConnection {
         &self.connection
     }
+
+    fn leaves_any(&self) -> bool {
+        match self.is_rendezvous() {
+            true => self.count_offers() > 0 || self.is_closed(),
+            false => self.leaves_work(),
+        }
+    }
 }
 
 impl<T: Message + ?Sized, K: Kind> ReadyEndpoint for Sender<T, K> {
     /// By a hint first, as in calls that wait.
     fn may_be_ready(&mut self) -> bool {
+        if self.giving.is_some() {
+            return self.probe().is_ok();
+        }
         // In a forked child the memory is not there.
         let usable = self.connection.is_usable() && self.granted.is_empty();
         usable && self.side.may_have_room(&self.view) && self.probe().is_ok()
     }
 
     fn probe(&mut self) -> Result<(), ClaimError> {
+        if self.giving.is_some() {
+            return match self.is_awaited() {
+                true => Ok(()),
+                false => Err(ClaimError::NotReady),
+            };
+        }
         self.enter()?;
         let probed = self.side.probe(&self.view);
         self.side.end(&self.view);
@@ -115,6 +148,13 @@ impl<T: Message + ?Sized, K: Kind> ReadyEndpoint for Sender<T, K> {
 
     fn connection_ref(&self) -> &EndpointConnection {
         &self.connection
+    }
+
+    fn leaves_any(&self) -> bool {
+        match self.is_rendezvous() {
+            true => self.is_awaited(),
+            false => self.leaves_work(),
+        }
     }
 }
 
@@ -138,11 +178,12 @@ impl<E: ReadyEndpoint> WaitingEndpoint for Readiness<'_, E> {
     }
 
     fn is_peer_quiescent(&mut self, end: End) -> bool {
-        self.0.is_peer_quiescent(end)
+        // RV7: at a rendezvous nothing is under way that was not taken.
+        self.0.is_rendezvous() || self.0.is_peer_quiescent(end)
     }
 
     fn leaves_work(&self) -> bool {
-        self.0.leaves_work()
+        self.0.leaves_any()
     }
 }
 
@@ -186,7 +227,7 @@ impl<E: ReadyEndpoint> Awaited<MonotonicTime> for E {
 
     fn pass_on(&mut self) {
         // In a forked child the memory is not there.
-        if self.connection().is_usable() && self.leaves_work() {
+        if self.connection().segment.region.is_good() && self.leaves_any() {
             self.connection().pass_on();
         }
     }

@@ -72,19 +72,29 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             return Err(error(WaitError::Failed(failure), ()));
         }
         let view = self.view; // a copy, as in `send_within`
-        let claimed = match self.claim_fast(&view) {
-            Some(position) => Ok(position),
-            None => waiting::claim(self, wait),
-        };
-        let position = match claimed {
-            Ok(position) => position,
-            Err(cause) => return Err(error(cause, ())),
+        let position = match self.claim_fast(&view) {
+            Some(position) => position,
+            None => match self.claim_or_hand_over(bytes, wait) {
+                Ok(Some(position)) => position,
+                Ok(None) => return Ok(()),
+                Err(cause) => return Err(error(cause, ())),
+            },
         };
         view.payload(position).store(bytes);
         failpoint!(Written);
         match self.publish(&view, position) {
             true => Ok(()),
             false => Err(error(self.closed(), ())),
+        }
+    }
+
+    /// The slow path of a claim. None: the message was handed over, on a rendezvous ring.
+    #[cold]
+    #[inline(never)]
+    fn claim_or_hand_over(&mut self, message: &[u8], wait: Wait) -> Result<Option<u64>, WaitError> {
+        match self.giving.is_some() {
+            true => self.hand_over(message, wait).map(|()| None),
+            false => waiting::claim(self, wait).map(Some),
         }
     }
 }

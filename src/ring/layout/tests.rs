@@ -56,7 +56,7 @@ fn the_object() {
 }
 
 /// Where each field of the ring's header is in the region.
-fn fields() -> [(usize, &'static str, &'static str); 13] {
+fn fields() -> [(usize, &'static str, &'static str); 14] {
     const RING_HEADER: usize = offset_of!(Header, contents);
     let at = |offset, kind, name| (RING_HEADER + offset, kind, name);
     [
@@ -85,8 +85,13 @@ fn fields() -> [(usize, &'static str, &'static str); 13] {
         at(offset_of!(RingHeader, schema), "u64", "schema"),
         at(offset_of!(RingHeader, start), "u64", "start"),
         at(
+            offset_of!(RingHeader, handovers),
+            "u64",
+            "slots of a rendezvous ring",
+        ),
+        at(
             offset_of!(RingHeader, reserved_words),
-            "56 bytes",
+            "48 bytes",
             "reserved",
         ),
     ]
@@ -95,7 +100,7 @@ fn fields() -> [(usize, &'static str, &'static str); 13] {
 #[test]
 fn the_header_s_fields() {
     let offsets = fields().map(|(offset, ..)| offset);
-    let expected = [64, 68, 72, 76, 80, 84, 88, 96, 104, 112, 120, 128, 136];
+    let expected = [64, 68, 72, 76, 80, 84, 88, 96, 104, 112, 120, 128, 136, 144];
     assert_eq!(offsets, expected);
 }
 

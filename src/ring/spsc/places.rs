@@ -44,6 +44,7 @@ impl Places {
     }
 
     /// One message after the other.
+    #[inline(always)]
     pub(crate) const fn dense(capacity: u64) -> Places {
         Places {
             bits: DENSE_BITS,

@@ -10,7 +10,7 @@ use core::sync::atomic::{self, Ordering};
 use std::panic::resume_unwind;
 
 /// What is done to a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Access {
     Load,
     Store(u64),

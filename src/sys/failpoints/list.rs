@@ -52,6 +52,14 @@ failpoints! {
     SlotFreed: "One of many receivers has acknowledged.",
     RoomAnnounced: "Senders were woken, if any slept.",
 
+    // Rendezvous.
+    OfferTakenBack: "A sender has taken back what it offered.",
+    OfferLeft: "A sender that does not wait has left its message to the receiver that it bound.",
+    WaiterAnnounced: "A receiver has announced that it waits.",
+    WaiterBound: "A receiver that waits was bound to a message.",
+    WaiterFreed: "A waiter word was freed.",
+    HandoverSeen: "A sender has seen that its message was acknowledged.",
+
     // Sleeping and waking.
     SleepRegistered: "The sleepers' bit was set.",
     SleepFenced: "The barrier of a sleeper has passed.",

@@ -219,7 +219,7 @@ macro_rules! refusals {
     )*};
 }
 
-refusals!(TrySendError { Full Held } SendTimeoutError { Timeout Cancelled } SendError { Cancelled });
+refusals!(TrySendError { Full Held } SendTimeoutError { Timeout InHand Cancelled } SendError { Cancelled });
 refusals!(
     TryRecvError [TryRecvError::Empty, TryRecvError::Held(_)]
     RecvTimeoutError [RecvTimeoutError::Timeout(_), RecvTimeoutError::Cancelled]

@@ -249,9 +249,16 @@ fn a_capacity_that_cannot_be() {
             &[&capacity.to_string(), "power of two", "2147483648"],
         );
     };
-    for capacity in [0, (1 << 31) + 1, 1 << 32, u64::MAX] {
+    for capacity in [(1 << 31) + 1, 1 << 32, u64::MAX] {
         cannot_be(with_u64(CAPACITY, capacity), capacity);
         cannot_be(with_u64_of::<Mpmc>(CAPACITY, capacity), capacity);
+    }
+    // A rendezvous ring has slots, and no other has.
+    for (offset, value) in [(CAPACITY, 0), (HANDOVERS, 1), (HANDOVERS, u64::MAX)] {
+        for mismatch in [with_u64(offset, value), with_u64_of::<Mpmc>(offset, value)] {
+            let found = if offset == CAPACITY { 0 } else { value };
+            says(&mismatch, &["rendezvous", &found.to_string(), "damaged"]);
+        }
     }
     // With one sender and one receiver any capacity up to the limit can be.
     for capacity in [3, 6] {
@@ -343,6 +350,7 @@ fn damaged_fields() {
         (TABLE_OFFSET, "table offset"),
         (TABLE_ENTRIES, "table entries"),
         (DATA_OFFSET, "data offset"),
+        (HANDOVERS, "slots of a rendezvous ring"),
         (RESERVED_WORDS, "reserved"),
     ] {
         for value in [99, u64::MAX] {

@@ -307,3 +307,67 @@ fn a_ring_of_spinners_can_stand_in_a_set() {
     assert_eq!(select.ready(), receiver.index());
     late.join().unwrap();
 }
+
+/// From hand to hand: ready is who finds the other side waiting in a call.
+#[test]
+fn rendezvous_in_a_set() {
+    let ring = Ring::<u64, Mpmc>::anonymous(0).unwrap();
+    let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+    let mut select = Select::new();
+    let to = select.send(&mut tx);
+    let from = select.recv(&mut rx);
+    assert!(select.try_ready().is_err());
+    std::thread::scope(|scope| {
+        let offer = scope.spawn(|| ring.sender().unwrap().send(7));
+        assert_eq!(select.ready(), from.index());
+        assert_eq!(select[from].recv(), Ok(7));
+        offer.join().unwrap().unwrap();
+        let taken = scope.spawn(|| ring.receiver().unwrap().recv());
+        assert_eq!(select.ready(), to.index());
+        assert_eq!(select[to].try_send(8), Ok(()));
+        assert_eq!(taken.join().unwrap(), Ok(8));
+    });
+    ring.close().unwrap();
+    assert!(select.ready() < 2);
+}
+
+#[test]
+fn rendezvous_in_arms() {
+    let ring = Ring::<u64, Mpmc>::anonymous(0).unwrap();
+    let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+    std::thread::scope(|scope| {
+        scope.spawn(|| ring.sender().unwrap().send(7).unwrap());
+        memring::select! {
+            recv(rx) -> message => assert_eq!(message, Ok(7)),
+            send(tx, 9) -> sent => panic!("{sent:?}"),
+        }
+        let taken = scope.spawn(|| ring.receiver().unwrap().recv());
+        memring::select! {
+            recv(rx) -> message => panic!("{message:?}"),
+            send(tx, 9) -> sent => assert_eq!(sent, Ok(())),
+        }
+        assert_eq!(taken.join().unwrap(), Ok(9));
+    });
+    memring::select! {
+        send(tx, 9) -> sent => panic!("{sent:?}"),
+        default => {}
+    }
+}
+
+/// A send that waits for a receiver ends when it is cancelled, and takes its offer back.
+#[test]
+fn a_rendezvous_is_cancelled() {
+    let ring = Ring::<u64, Mpmc>::anonymous(0).unwrap();
+    let mut tx = ring.sender().unwrap();
+    let canceller = tx.canceller();
+    std::thread::scope(|scope| {
+        let sent = scope.spawn(move || tx.send(7));
+        let mut rx = ring.receiver().unwrap();
+        while rx.slots() == 0 {
+            std::thread::yield_now();
+        }
+        canceller.cancel();
+        assert_eq!(sent.join().unwrap(), Err(memring::SendError::Cancelled(7)));
+        assert!(rx.try_recv().is_err());
+    });
+}

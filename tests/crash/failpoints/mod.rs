@@ -11,6 +11,7 @@ mod departures;
 mod files;
 mod late;
 mod program;
+mod rendezvous;
 mod repairs;
 mod scene;
 mod table;
@@ -22,7 +23,8 @@ use memring_testkit::children::Role;
 use memring_testkit::of_kind;
 
 /// What children of these tests do.
-pub const ROLES: [Role; 4] = [
+pub const ROLES: [Role; 5] = [
+    ("hander", of_kind!(K => rendezvous::hander::<K>)),
     ("doomed", of_kind!(K => program::doomed::<K>)),
     ("victim", of_kind!(K => victim::victim::<K>)),
     ("ring maker", files::maker),

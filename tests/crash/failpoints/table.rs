@@ -3,6 +3,8 @@
 use memring::failpoints::Failpoint::{self, *};
 use memring::{Layout, RingKind};
 
+use super::rendezvous::OF_RENDEZVOUS;
+
 /// What a doomed process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
@@ -250,6 +252,7 @@ fn every_point_is_in_the_table() {
     all.extend(OF_ANONYMOUS);
     all.extend(OF_REMOVAL);
     all.extend(OF_REPLACEMENT);
+    all.extend(OF_RENDEZVOUS);
     for point in Failpoint::ALL {
         assert!(all.contains(point), "{point:?} is tried nowhere");
     }

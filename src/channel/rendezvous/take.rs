@@ -1,0 +1,197 @@
+//! A receiver that takes messages from hand to hand.
+
+use crate::channel::endpoint::EndpointConnection;
+use crate::channel::receiver::{Opened, Receiver};
+use crate::channel::waiting::{self, Wait, WaitError, WaitingEndpoint};
+use crate::error::{Corruption, Side};
+use crate::message::Message;
+use crate::ring::end::{self, End};
+use crate::ring::kind::Kind;
+use crate::ring::memory::handover::HandoverMemory;
+use crate::ring::payload::Payload;
+use crate::ring::rendezvous::TakingSide;
+use crate::ring::{Claim, ClaimError, Multiplicity, RedeliveryPolicy};
+use crate::sys::failpoints::failpoint;
+
+impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
+    /// Takes a message that a sender offers, within `wait`. While the call waits this
+    /// receiver is announced (RV9), and never after it.
+    pub(in crate::channel) fn take(&mut self, wait: Wait) -> Result<Opened, WaitError> {
+        let taken = waiting::claim(&mut Taking { receiver: self }, wait);
+        let Err(error) = taken else {
+            return taken;
+        };
+        if !self.connection.segment.region.is_good() {
+            return Err(error);
+        }
+        // RV10: what it was bound to meanwhile is what the call ends with.
+        let memory = self.handover();
+        match self.taking().withdraw(&memory) {
+            Some(claim) => self.open(claim).map_err(|found| {
+                let region = &self.connection.segment.region;
+                WaitError::Failed(region.poison(found))
+            }),
+            None => Err(error),
+        }
+    }
+
+    fn handover(&self) -> HandoverMemory {
+        self.connection.segment.handover()
+    }
+
+    fn taking(&mut self) -> &mut TakingSide {
+        let taking = self.taking.as_deref_mut();
+        taking.expect("a receiver of a rendezvous ring has it")
+    }
+
+    /// Checks the length of a message, loaded once.
+    fn open(&self, claim: Claim) -> Result<Opened, Corruption> {
+        let payload = self.view.payload(claim.position);
+        match payload.length() {
+            Ok(length) => Ok(Opened {
+                claim,
+                payload,
+                length,
+            }),
+            Err(found) => Err(Corruption {
+                what: "length of a message",
+                position: claim.position,
+                found,
+            }),
+        }
+    }
+
+    /// Reads a message and acknowledges it.
+    pub(in crate::channel) fn acknowledge_handover<R>(
+        &mut self,
+        opened: Opened,
+        read: impl FnOnce(&Payload, usize) -> R,
+    ) -> R {
+        let result = read(&opened.payload, opened.length);
+        failpoint!(Read);
+        self.release_handovers([opened.claim].into_iter());
+        result
+    }
+
+    /// Takes and acknowledges up to `max` messages that are offered, and says how many;
+    /// waits for the first.
+    #[cold]
+    #[inline(never)]
+    pub(in crate::channel) fn take_many(
+        &mut self,
+        wait: Wait,
+        messages: &mut impl Extend<T::Received>,
+        max: usize,
+    ) -> Result<usize, WaitError> {
+        let mut opened = self.take(wait)?;
+        let mut taken = 0;
+        // At most as many as are under way at once: a hostile sender must not decide when
+        // it ends.
+        let max = max.min(self.connection.segment.config.handovers as usize);
+        loop {
+            let message = self.acknowledge_handover(opened, T::decode);
+            messages.extend([message]);
+            taken += 1;
+            if taken >= max {
+                return Ok(taken);
+            }
+            opened = match self.take(Wait::Not) {
+                Ok(opened) => opened,
+                Err(_) => return Ok(taken), // the next call finds out why
+            };
+        }
+    }
+
+    /// Acknowledges messages.
+    #[cold]
+    pub(in crate::channel) fn release_handovers(&mut self, claims: impl Iterator<Item = Claim>) {
+        let memory = self.handover();
+        for claim in claims {
+            self.taking().release(&memory, claim);
+        }
+        // Each sender waits for its own message.
+        self.connection.notify_each(Side::Sender);
+        failpoint!(RoomAnnounced);
+    }
+
+    /// Gives all leases back.
+    pub(in crate::channel) fn give_back_handovers(&mut self, policy: RedeliveryPolicy) {
+        let memory = self.handover();
+        let claims: Vec<Claim> = self.leased.claims().collect();
+        self.taking().requeue(&memory, claims.into_iter(), policy);
+    }
+
+    /// Messages that are offered now.
+    pub(in crate::channel) fn count_offers(&self) -> usize {
+        match self.connection.segment.region.is_good() {
+            true => {
+                let taking = self.taking.as_deref();
+                taking.map_or(0, |taking| {
+                    taking.count_messages(&self.handover(), usize::MAX)
+                })
+            }
+            false => 0,
+        }
+    }
+}
+
+/// A receiver in a call of a rendezvous ring.
+struct Taking<'r, T: Message + ?Sized, K: Kind> {
+    receiver: &'r mut Receiver<T, K>,
+}
+
+impl<T: Message + ?Sized, K: Kind> Taking<'_, T, K> {
+    fn claim(&mut self, announces: bool) -> Result<Opened, ClaimError> {
+        let receiver = &mut *self.receiver;
+        if !receiver.connection.segment.region.is_good() {
+            return Err(ClaimError::NotReady); // the full check finds out why
+        }
+        if !receiver.leased.is_empty() {
+            receiver.give_back_leases();
+        }
+        let memory = receiver.handover();
+        match receiver.taking().claim(&memory) {
+            Ok(claim) => receiver.open(claim).map_err(ClaimError::Corrupted),
+            Err(ClaimError::NotReady) if announces => {
+                receiver.taking().announce(&memory);
+                Err(ClaimError::NotReady)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Taking<'_, T, K> {
+    type Claimed = Opened;
+    const SENDS: bool = false;
+
+    fn connection(&mut self) -> &mut EndpointConnection {
+        &mut self.receiver.connection
+    }
+
+    fn try_fast(&mut self) -> Option<Opened> {
+        match self.claim(false) {
+            Ok(opened) => Some(opened),
+            Err(error) => {
+                self.receiver.refuse(error);
+                None
+            }
+        }
+    }
+
+    fn try_slow(&mut self) -> Result<Opened, ClaimError> {
+        let announces = self.receiver.connection.waits;
+        self.claim(announces)
+    }
+
+    fn is_peer_quiescent(&mut self, _end: End) -> bool {
+        true // a send that was not taken fails (RV7)
+    }
+
+    /// Another receiver has the end to report, if this one took the last message.
+    fn leaves_work(&self) -> bool {
+        let memory = self.receiver.handover();
+        <K::Receivers as Multiplicity>::MULTI
+            && (self.receiver.count_offers() > 0 || end::is_closed(&memory))
+    }
+}

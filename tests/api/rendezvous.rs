@@ -1,0 +1,549 @@
+//! Rendezvous rings: a message passes from hand to hand.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use memring::{
+    Failure, Kind, Layout, Mpmc, Mpsc, OnDeath, OneReceiver, RecvError, RecvTimeoutError, Ring,
+    RingError, SendError, SendTimeoutError, Side, Spmc, Spsc, TryRecvError, TrySendError, Wakeups,
+};
+use memring_testkit::for_each_kind;
+use memring_testkit::homes::Home;
+use memring_testkit::time::{LONG, in_time, wait_until};
+
+const SHORT: Duration = Duration::from_millis(20);
+
+fn rendezvous<K: Kind>() -> Ring<u64, K> {
+    Ring::builder().rendezvous().anonymous().unwrap()
+}
+
+/// Waits until as many sends of `ring` as these have begun.
+fn offered<K: Kind>(ring: &Ring<u64, K>, sends: u64) {
+    wait_until(|| ring.stats().sent >= sends, || "no offer".into());
+}
+
+fn a_send_waits_for_its_receiver<K: Kind>() {
+    in_time(|| {
+        let ring = rendezvous::<K>();
+        let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+        assert_eq!((ring.capacity(), ring.len(), ring.layout()), (0, 0, None));
+        assert!(ring.is_empty() && ring.is_full() && tx.is_full() && rx.is_empty());
+        assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+        assert_eq!(tx.try_send(1), Err(TrySendError::Full(1)));
+        let began = Instant::now();
+        let late = tx.send_timeout(1, SHORT);
+        assert_eq!(late, Err(SendTimeoutError::Timeout(1, None)));
+        assert!(began.elapsed() >= SHORT);
+        // It was taken back.
+        assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+        let late = rx.recv_timeout(SHORT);
+        assert_eq!(late, Err(RecvTimeoutError::Timeout(None)));
+        for number in 0..200 {
+            thread::scope(|scope| {
+                let sent = scope.spawn(|| tx.send(number));
+                if number % 3 == 0 {
+                    offered(&ring, 2 + number);
+                }
+                match number % 4 {
+                    0 => assert_eq!(rx.recv(), Ok(number)),
+                    1 => {
+                        let lease = rx.lease().unwrap();
+                        assert_eq!((lease.read(), lease.redeliveries()), (number, 0));
+                        lease.release();
+                    }
+                    2 => {
+                        let mut many = Vec::new();
+                        assert_eq!(rx.recv_batch(&mut many, 5), Ok(1));
+                        assert_eq!(many, [number]);
+                    }
+                    _ => {
+                        let mut message = 0;
+                        rx.recv_into(&mut message).unwrap();
+                        assert_eq!(message, number);
+                    }
+                }
+                assert_eq!(sent.join().unwrap(), Ok(()));
+            });
+        }
+    });
+}
+
+for_each_kind!(a_send_waits_for_its_receiver);
+
+/// `Ok` comes after the release of a lease, and not before.
+fn a_send_is_ok_when_it_was_acknowledged<K: Kind>() {
+    in_time(|| {
+        let ring = rendezvous::<K>();
+        let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+        thread::scope(|scope| {
+            let sent = scope.spawn(|| tx.send(7));
+            let lease = rx.lease().unwrap();
+            thread::sleep(SHORT);
+            assert!(!sent.is_finished());
+            lease.requeue();
+            let again = rx.lease().unwrap();
+            assert_eq!((again.read(), again.redeliveries()), (7, 1));
+            assert!(!sent.is_finished());
+            again.release();
+            assert_eq!(sent.join().unwrap(), Ok(()));
+        });
+        assert_eq!((ring.stats().redelivered, ring.stats().lost), (1, 0));
+    });
+}
+
+for_each_kind!(a_send_is_ok_when_it_was_acknowledged);
+
+/// A receiver that has the message in hand at the deadline is named, and what it does then is
+/// its own affair.
+fn in_whose_hand_it_is<K: Kind>() {
+    in_time(|| {
+        let ring = rendezvous::<K>();
+        let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+        for gives_back in [false, true] {
+            thread::scope(|scope| {
+                let sent = scope.spawn(|| tx.send_timeout(7, 4 * SHORT));
+                let lease = rx.lease().unwrap();
+                let error = sent.join().unwrap().unwrap_err();
+                assert!(error.is_in_hand() && !error.is_timeout(), "{error}");
+                let holder = error.holder().unwrap();
+                assert_eq!(
+                    (holder.side, holder.pid),
+                    (Side::Receiver, std::process::id())
+                );
+                assert!(error.to_string().contains("receiver"), "{error}");
+                assert_eq!(error.into_message(), 7);
+                match gives_back {
+                    false => lease.release(),
+                    true => drop(lease),
+                }
+            });
+            match gives_back {
+                false => assert_eq!(rx.try_recv(), Err(TryRecvError::Empty)),
+                true => assert_eq!(rx.try_recv(), Ok(7)),
+            }
+        }
+        // And the slot is there for what follows.
+        for _ in 0..200 {
+            let late = tx.send_timeout(1, Duration::ZERO);
+            assert_eq!(late, Err(SendTimeoutError::Timeout(1, None)));
+        }
+    });
+}
+
+for_each_kind!(in_whose_hand_it_is);
+
+/// `try_send` succeeds if a receiver is in a call that waits, and is what that call gets.
+fn try_send_needs_a_receiver_that_waits<K: Kind>() {
+    in_time(|| {
+        let ring = rendezvous::<K>();
+        let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+        for number in 0..200 {
+            assert_eq!(tx.try_send(9), Err(TrySendError::Full(9)));
+            thread::scope(|scope| {
+                let received = scope.spawn(|| match number % 3 {
+                    0 => rx.recv(),
+                    1 => rx.recv_timeout(LONG).map_err(|_| RecvError::Closed),
+                    _ => rx.lease().map(|lease| {
+                        let message = lease.read();
+                        lease.release();
+                        message
+                    }),
+                });
+                let mut tries = 0u64;
+                while let Err(error) = tx.try_send(number) {
+                    assert_eq!(error, TrySendError::Full(number));
+                    tries += 1;
+                    thread::yield_now();
+                }
+                assert_eq!(received.join().unwrap(), Ok(number), "{tries} tries");
+            });
+        }
+        assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+    });
+}
+
+for_each_kind!(try_send_needs_a_receiver_that_waits);
+
+/// A receiver whose time is up, and a sender that binds it at that moment: both or neither.
+fn a_receiver_takes_what_it_was_bound_to<K: Kind>() {
+    in_time(|| {
+        let ring = rendezvous::<K>();
+        let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+        let mut both = 0;
+        for number in 0..600 {
+            let timeout = Duration::from_micros(number % 60);
+            thread::scope(|scope| {
+                let received = scope.spawn(|| rx.recv_timeout(timeout));
+                for _ in 0..number % 50 {
+                    std::hint::spin_loop();
+                }
+                let mut sent = Err(TrySendError::Full(0));
+                for _ in 0..100 {
+                    sent = tx.try_send(number);
+                    if sent.is_ok() || received.is_finished() {
+                        break;
+                    }
+                }
+                match received.join().unwrap() {
+                    Ok(message) => {
+                        assert_eq!((message, sent), (number, Ok(())));
+                        both += 1;
+                    }
+                    Err(late) => {
+                        assert_eq!(late, RecvTimeoutError::Timeout(None));
+                        assert_eq!(sent, Err(TrySendError::Full(number)));
+                    }
+                }
+            });
+        }
+        println!("{both} met");
+    });
+}
+
+for_each_kind!(a_receiver_takes_what_it_was_bound_to);
+
+fn closing_gives_the_message_back<K: Kind>() {
+    in_time(|| {
+        let ring = rendezvous::<K>();
+        let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+        thread::scope(|scope| {
+            let sent = scope.spawn(|| tx.send(7));
+            offered(&ring, 1);
+            ring.close().unwrap();
+            assert_eq!(sent.join().unwrap(), Err(SendError::Closed(7)));
+        });
+        assert_eq!(tx.try_send(8), Err(TrySendError::Closed(8)));
+        assert_eq!(rx.recv(), Err(RecvError::Closed));
+    });
+}
+
+for_each_kind!(closing_gives_the_message_back);
+
+/// What is in hand when the ring is closed is still acknowledged.
+fn what_is_in_hand_outlives_the_closing<K: Kind>() {
+    in_time(|| {
+        for gives_back in [false, true] {
+            let ring = rendezvous::<K>();
+            let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+            thread::scope(|scope| {
+                let sent = scope.spawn(|| tx.send(7));
+                let lease = rx.lease().unwrap();
+                ring.close().unwrap();
+                thread::sleep(SHORT);
+                assert!(!sent.is_finished());
+                if gives_back {
+                    drop(lease);
+                    assert_eq!(sent.join().unwrap(), Err(SendError::Closed(7)));
+                } else {
+                    lease.release();
+                    assert_eq!(sent.join().unwrap(), Ok(()));
+                }
+            });
+            assert_eq!(rx.recv(), Err(RecvError::Closed));
+        }
+    });
+}
+
+for_each_kind!(what_is_in_hand_outlives_the_closing);
+
+fn a_removed_ring_says_so<K: Kind>() {
+    let home = Home::new();
+    in_time(move || {
+        let name = home.named("handed");
+        let ring = Ring::<u64, K>::create(&name, 0).unwrap();
+        let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+        thread::scope(|scope| {
+            let sent = scope.spawn(|| tx.send(7));
+            offered(&ring, 1);
+            memring::remove(&name).unwrap();
+            assert_eq!(sent.join().unwrap(), Err(SendError::Removed(7)));
+        });
+        assert_eq!(rx.recv(), Err(RecvError::Removed));
+    });
+}
+
+for_each_kind!(a_removed_ring_says_so);
+
+/// Nobody ever waits for a peer that has gone, and everybody for one that may come.
+fn peers_that_have_gone<K: Kind>() {
+    in_time(|| {
+        let ring = rendezvous::<K>();
+        let (mut tx, rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+        assert_eq!((tx.peers().len(), rx.peers().len()), (1, 1));
+        thread::scope(|scope| {
+            let sent = scope.spawn(|| tx.send(7));
+            offered(&ring, 1);
+            drop(rx);
+            assert_eq!(sent.join().unwrap(), Err(SendError::Disconnected(7)));
+        });
+        assert_eq!(tx.try_send(8), Err(TrySendError::Disconnected(8)));
+        let mut rx = ring.receiver().unwrap();
+        thread::scope(|scope| {
+            let sent = scope.spawn(|| tx.send(9));
+            assert_eq!(rx.recv(), Ok(9));
+            assert_eq!(sent.join().unwrap(), Ok(()));
+        });
+        drop(tx);
+        assert_eq!(rx.recv(), Err(RecvError::Disconnected));
+    });
+}
+
+for_each_kind!(peers_that_have_gone);
+
+#[test]
+fn many_pairs_meet_once_each() {
+    const EACH: u64 = 500;
+    in_time(|| {
+        for wakeups in [Wakeups::Blocking, Wakeups::SpinOnly] {
+            let ring = Ring::<u64, Mpmc>::builder().rendezvous().wakeups(wakeups);
+            let ring = ring.anonymous().unwrap();
+            let mut all: Vec<u64> = thread::scope(|scope| {
+                let receivers: Vec<_> = (0..3)
+                    .map(|_| {
+                        let mut rx = ring.receiver().unwrap();
+                        scope.spawn(move || {
+                            let mut got = Vec::new();
+                            while let Ok(message) = rx.recv() {
+                                got.push(message);
+                            }
+                            got
+                        })
+                    })
+                    .collect();
+                let senders: Vec<_> = (0..4u64)
+                    .map(|sender| {
+                        let mut tx = ring.sender().unwrap();
+                        scope.spawn(move || {
+                            for number in sender * EACH..(sender + 1) * EACH {
+                                match number % 5 {
+                                    0 => while tx.try_send(number).is_err() {},
+                                    1 => {
+                                        while let Err(error) = tx.send_timeout(number, SHORT / 100)
+                                        {
+                                            assert!(error.is_timeout() || error.is_in_hand());
+                                            if error.is_in_hand() {
+                                                break; // it is acknowledged at once
+                                            }
+                                        }
+                                    }
+                                    _ => tx.send(number).unwrap(),
+                                }
+                            }
+                        })
+                    })
+                    .collect();
+                for sender in senders {
+                    sender.join().unwrap();
+                }
+                ring.close().unwrap();
+                let got = receivers.into_iter().map(|one| one.join().unwrap());
+                got.flatten().collect()
+            });
+            all.sort();
+            assert!(all.into_iter().eq(0..4 * EACH), "{wakeups:?}");
+        }
+    });
+}
+
+/// Any number of leases stands in the way of no other message.
+#[test]
+fn leases_do_not_hold_others_up() {
+    in_time(|| {
+        let ring = rendezvous::<Mpmc>();
+        let (mut slow, mut quick) = (ring.receiver().unwrap(), ring.receiver().unwrap());
+        let (mut held, mut tx) = (ring.sender().unwrap(), ring.sender().unwrap());
+        thread::scope(|scope| {
+            let sent = scope.spawn(|| held.send(1));
+            let lease = slow.lease().unwrap();
+            for number in 0..300 {
+                thread::scope(|scope| {
+                    let sent = scope.spawn(|| tx.send(number));
+                    assert_eq!(quick.recv(), Ok(number));
+                    assert_eq!(sent.join().unwrap(), Ok(()));
+                });
+            }
+            assert!(!sent.is_finished());
+            lease.release();
+            assert_eq!(sent.join().unwrap(), Ok(()));
+        });
+    });
+}
+
+fn messages_of_all_forms<K: Kind>() {
+    in_time(|| {
+        let bytes = Ring::<[u8], K>::builder().rendezvous().message_limit(100);
+        let bytes = bytes.start_position(u64::MAX - 2).anonymous().unwrap();
+        let (mut tx, mut rx) = (bytes.sender().unwrap(), bytes.receiver().unwrap());
+        for length in [0, 1, 8, 57, 100] {
+            let message = vec![7; length];
+            thread::scope(|scope| {
+                let sent = scope.spawn(|| tx.send(&message));
+                assert_eq!(rx.recv().as_deref(), Ok(&message[..]));
+                assert_eq!(sent.join().unwrap(), Ok(()));
+            });
+        }
+        let too_long = Failure::TooLong {
+            length: 101,
+            limit: 100,
+        };
+        assert_eq!(tx.send(&[0; 101]), Err(SendError::Failed((), too_long)));
+        let large = Ring::<[[u64; 1024]; 16], K>::builder().rendezvous();
+        let large = large.anonymous().unwrap();
+        let (mut tx, mut rx) = (large.sender().unwrap(), large.receiver().unwrap());
+        let message = Box::new([[3; 1024]; 16]);
+        thread::scope(|scope| {
+            let sent = scope.spawn(|| tx.send_ref(&message));
+            let mut received = Box::new([[0; 1024]; 16]);
+            rx.recv_into(&mut received).unwrap();
+            assert_eq!(received, message);
+            assert_eq!(sent.join().unwrap(), Ok(()));
+        });
+        // Messages without bytes.
+        let empty = Ring::<[u64; 0], K>::builder().rendezvous();
+        let empty = empty.anonymous().unwrap();
+        let (mut tx, mut rx) = (empty.sender().unwrap(), empty.receiver().unwrap());
+        thread::scope(|scope| {
+            let sent = scope.spawn(|| tx.send_slice(&[[], []]).unwrap());
+            assert_eq!((rx.recv(), rx.recv()), (Ok([]), Ok([])));
+            assert_eq!(sent.join().unwrap(), 2);
+        });
+    });
+}
+
+for_each_kind!(messages_of_all_forms);
+
+/// Batches are sent one by one.
+fn batches<K: Kind>() {
+    in_time(|| {
+        let ring = rendezvous::<K>();
+        let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+        assert_eq!(tx.try_send_slice(&[1]).unwrap_err().sent, 0);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                assert_eq!(tx.send_batch(0..5).unwrap(), 5);
+                assert_eq!(tx.send_slice(&[5, 6, 7]).unwrap(), 3);
+                let late = tx.send_batch_timeout([8, 9], SHORT).unwrap_err();
+                assert_eq!((late.sent, late.cause.into_message()), (0, 8));
+            });
+            for number in 0..8 {
+                assert_eq!(rx.recv(), Ok(number));
+            }
+        });
+    });
+}
+
+for_each_kind!(batches);
+
+fn what_has_no_meaning_is_refused<K: Kind>() {
+    let ring = rendezvous::<K>();
+    let mut tx = ring.sender().unwrap();
+    let refused = Failure::NotForRendezvous;
+    let reserved = tx.try_reserve().map(drop);
+    assert_eq!(reserved, Err(TrySendError::Failed((), refused)));
+    assert_eq!(tx.reserve().map(drop), Err(SendError::Failed((), refused)));
+    let chunk = tx.try_reserve_chunk(2).map(drop);
+    assert_eq!(chunk, Err(TrySendError::Failed((), refused)));
+}
+
+for_each_kind!(what_has_no_meaning_is_refused);
+
+fn looking_is_refused<K: OneReceiver>() {
+    let ring = rendezvous::<K>();
+    let mut rx = ring.receiver().unwrap();
+    let refused = Failure::NotForRendezvous;
+    assert_eq!(rx.try_peek(), Err(TryRecvError::Failed(refused)));
+    assert_eq!(rx.peek(), Err(RecvError::Failed(refused)));
+}
+
+for_each_kind!([spsc mpsc] looking_is_refused);
+
+/// A ring of the one sort is not taken for the other.
+fn opening_tells_them_apart<K: Kind>() {
+    let home = Home::new();
+    let (held, handed) = (home.named("held"), home.named("handed"));
+    let ring = Ring::<u64, K>::create(&held, 4).unwrap();
+    let refused = Ring::<u64, K>::builder().rendezvous().open(&held);
+    let text = refused.unwrap_err().to_string();
+    assert!(text.contains("rendezvous") && text.contains('4'), "{text}");
+    let refused = Ring::<u64, K>::open_or_create(&held, 0);
+    assert!(refused.is_err());
+    drop(ring);
+    let ring = Ring::<u64, K>::create(&handed, 0).unwrap();
+    let refused = Ring::<u64, K>::open_or_create(&handed, 4);
+    assert!(
+        matches!(refused, Err(RingError::Mismatch { .. })),
+        "{refused:?}"
+    );
+    let builder = || Ring::<u64, K>::builder().rendezvous();
+    for again in [
+        Ring::<u64, K>::open(&handed),
+        builder().open(&handed),
+        builder().open_or_create(&handed),
+        builder().layout(Layout::Lines).open_or_create(&handed),
+    ] {
+        let again = again.unwrap();
+        assert!(again.same_channel(&ring));
+        assert_eq!(again.capacity(), 0);
+    }
+    let found = memring::inspect(&handed).unwrap();
+    assert_eq!((found.capacity, found.layout), (0, None));
+    assert!(found.is_rendezvous() && !memring::inspect(&held).unwrap().is_rendezvous());
+    // A closed one is replaced, as any ring is.
+    ring.close().unwrap();
+    let fresh = Ring::<u64, K>::open_or_create(&handed, 0).unwrap();
+    assert!(!fresh.is_closed());
+}
+
+for_each_kind!(opening_tells_them_apart);
+
+/// A message that was given back as often as may be is dropped, which ends its hand-over.
+fn a_message_that_nobody_wants<K: Kind>() {
+    in_time(|| {
+        let builder = Ring::<u64, K>::builder().rendezvous().max_deliveries(2);
+        let ring = builder.on_receiver_death(OnDeath::Discard).anonymous();
+        let ring = ring.unwrap();
+        let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+        thread::scope(|scope| {
+            let sent = scope.spawn(|| tx.send(7));
+            drop(rx.lease().unwrap());
+            drop(rx.lease().unwrap());
+            assert_eq!(sent.join().unwrap(), Ok(()));
+        });
+        assert_eq!((ring.stats().redelivered, ring.stats().lost), (1, 1));
+        assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+    });
+}
+
+for_each_kind!(a_message_that_nobody_wants);
+
+#[test]
+fn clones_meet_as_well() {
+    in_time(|| {
+        let ring = rendezvous::<Mpsc>();
+        let (tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+        let clones: Vec<_> = (0..8).map(|_| tx.clone()).collect();
+        thread::scope(|scope| {
+            for (mut tx, number) in clones.into_iter().zip(0..) {
+                scope.spawn(move || tx.send(number).unwrap());
+            }
+            let mut got: Vec<u64> = (0..8).map(|_| rx.recv().unwrap()).collect();
+            got.sort();
+            assert!(got.into_iter().eq(0..8));
+        });
+        let ring = rendezvous::<Spmc>();
+        let (mut tx, rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+        thread::scope(|scope| {
+            let clones = (0..8).map(|_| rx.clone());
+            let clones: Vec<_> = clones
+                .map(|mut rx| scope.spawn(move || rx.recv().unwrap()))
+                .collect();
+            for number in 0..8 {
+                while tx.try_send(number).is_err() {}
+            }
+            let mut got: Vec<u64> = clones.into_iter().map(|rx| rx.join().unwrap()).collect();
+            got.sort();
+            assert!(got.into_iter().eq(0..8));
+        });
+        let _ = Ring::<u64, Spsc>::anonymous(0).unwrap();
+    });
+}
