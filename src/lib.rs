@@ -143,7 +143,7 @@ pub use admin::{Inspection, ListEntry, directory, inspect, list, remove};
 pub use channel::{
     After, Canceller, Grant, GrantChunk, IntoIter, Iter, Lease, LeaseBatch, LeaseChunk,
     LeaseReader, LeaseSnapshot, LeasedMessage, Never, Receiver, Ring, RingBuilder, Select,
-    Selectable, Sender, Stats, Tick, Token, TryIter, after, at, never, tick,
+    Selectable, Sender, Stats, Ticker, Token, TryIter, after, at, never, tick,
 };
 pub use error::{
     AttachError, Corruption, Failure, Holder, Mismatch, ReadyTimeoutError, RecvError,

@@ -20,7 +20,7 @@ struct ShopSource<'a> {
     registered: bool,
 }
 
-impl Source<()> for ShopSource<'_> {
+impl WaitSource<()> for ShopSource<'_> {
     fn look(&mut self) -> bool {
         unreachable!("parks at once")
     }
