@@ -67,8 +67,6 @@ fn two_shops() -> [Arc<Shop>; 2] {
 }
 
 /// A message in each of two shops, for one that waits for either, twice. Two preemptions.
-///
-/// Seen to fail: no check after the announcement (W2).
 #[test]
 fn models_many_both() {
     explore("a message in each of two shops", Some(2), || {
@@ -90,8 +88,6 @@ fn models_many_both() {
 
 /// One that waits for either and takes nothing, beside one that sleeps at the first shop: the
 /// second gets its message, whichever of them was woken for it. Two preemptions.
-///
-/// Seen to fail: a caller that passes nothing on (W3).
 #[test]
 fn models_many_pass_on() {
     explore("a waiter that takes nothing", Some(2), || {
