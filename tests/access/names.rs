@@ -172,9 +172,9 @@ fn looking_makes_no_directory() {
         }
         // Nor does what cannot be made.
         let wrong = [
-            Ring::<u64, Spsc>::create("x", 0).unwrap_err(),
-            Ring::<u64, Spsc>::open_or_create("x", 0).unwrap_err(),
-            Ring::<u64, Spsc>::recreate("x", 0).unwrap_err(),
+            Ring::<u64, Spsc>::create("x", usize::MAX).unwrap_err(),
+            Ring::<u64, Spsc>::open_or_create("x", usize::MAX).unwrap_err(),
+            Ring::<u64, Spsc>::recreate("x", usize::MAX).unwrap_err(),
         ];
         for error in wrong {
             assert!(matches!(error, RingError::InvalidOption { .. }), "{error}");
