@@ -141,8 +141,8 @@ mod channel;
 pub use admin::{Inspection, ListEntry, directory, inspect, list, remove};
 #[cfg(not(loom))]
 pub use channel::{
-    Grant, GrantChunk, IntoIter, Iter, Lease, LeaseBatch, LeaseChunk, LeaseReader, LeaseSnapshot,
-    LeasedMessage, Receiver, Ring, RingBuilder, Sender, Stats, TryIter, channel,
+    Grant, GrantChunk, IntoIter, Iter, Lease, LeaseBatch, LeaseChunk, LeaseIter, LeaseReader,
+    LeaseSnapshot, LeasedMessage, Receiver, Ring, RingBuilder, Sender, Stats, TryIter, channel,
 };
 pub use error::{
     AttachError, Corruption, Failure, Holder, Mismatch, RecvError, RecvTimeoutError, RingError,

@@ -3,6 +3,7 @@
 
 mod batch;
 mod builder;
+mod byte_stream;
 mod chunk;
 mod endpoint;
 mod grant;
@@ -18,13 +19,14 @@ mod ring;
 mod segment;
 mod sender;
 mod stats;
+mod unwind;
 mod waiting;
 
 pub use builder::RingBuilder;
 pub use chunk::{GrantChunk, LeaseChunk};
 pub use grant::Grant;
 pub use iter::{IntoIter, Iter, TryIter};
-pub use lease::{Lease, LeaseBatch, LeaseReader, LeaseSnapshot, LeasedMessage};
+pub use lease::{Lease, LeaseBatch, LeaseIter, LeaseReader, LeaseSnapshot, LeasedMessage};
 pub use pair::channel;
 pub use receiver::Receiver;
 pub use ring::Ring;

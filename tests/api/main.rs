@@ -8,6 +8,7 @@ mod counts;
 mod ends;
 mod errors;
 mod events;
+mod familiar;
 mod guards;
 mod held;
 mod in_place;
