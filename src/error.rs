@@ -216,6 +216,8 @@ pub enum SendError<M> {
     /// The ring was removed, or replaced by another of its name: nothing sent here
     /// would be received. Open or make it again.
     Removed(M),
+    /// There was no room, and the sender is [cancelled](crate::Canceller).
+    Cancelled(M),
     /// The operation cannot be carried out.
     Failed(M, Failure),
 }
@@ -223,7 +225,8 @@ pub enum SendError<M> {
 messages_hidden!(SendError {
     Closed => "the ring is closed",
     Disconnected => "the ring is full and all receivers have gone",
-    Removed => "the ring was removed; open or make it again"
+    Removed => "the ring was removed; open or make it again",
+    Cancelled => "the ring is full, and the call was cancelled; `Canceller::reset` lets calls wait again"
 });
 
 /// Why [`Sender::send_timeout`](crate::Sender::send_timeout) gave up. A typed
@@ -241,6 +244,8 @@ pub enum SendTimeoutError<M> {
     /// The ring was removed, or replaced by another of its name: nothing sent here
     /// would be received. Open or make it again.
     Removed(M),
+    /// There was no room, and the sender is [cancelled](crate::Canceller).
+    Cancelled(M),
     /// The operation cannot be carried out.
     Failed(M, Failure),
 }
@@ -248,7 +253,8 @@ pub enum SendTimeoutError<M> {
 messages_hidden!(SendTimeoutError {
     Closed => "the ring is closed",
     Disconnected => "the ring is full and all receivers have gone",
-    Removed => "the ring was removed; open or make it again";
+    Removed => "the ring was removed; open or make it again",
+    Cancelled => "the ring is full, and the call was cancelled; `Canceller::reset` lets calls wait again";
     Timeout => "the ring stayed full until the deadline"
 });
 
@@ -266,6 +272,11 @@ pub enum WaitForPeerError {
     /// make it again.
     #[error("the ring was removed, and no peer is attached; open or make it again")]
     Removed,
+    /// No peer is attached, and the endpoint is [cancelled](crate::Canceller).
+    #[error(
+        "no peer is attached, and the call was cancelled; `Canceller::reset` lets calls wait again"
+    )]
+    Cancelled,
     /// The operation cannot be carried out.
     #[error(transparent)]
     Failed(#[from] Failure),
@@ -311,6 +322,11 @@ pub enum RecvError {
     /// or make it again.
     #[error("the ring was removed and is empty; open or make it again")]
     Removed,
+    /// There was no message, and the receiver is [cancelled](crate::Canceller).
+    #[error(
+        "the ring is empty, and the call was cancelled; `Canceller::reset` lets calls wait again"
+    )]
+    Cancelled,
     /// The operation cannot be carried out.
     #[error(transparent)]
     Failed(#[from] Failure),
@@ -334,10 +350,26 @@ pub enum RecvTimeoutError {
     /// or make it again.
     #[error("the ring was removed and is empty; open or make it again")]
     Removed,
+    /// There was no message, and the receiver is [cancelled](crate::Canceller).
+    #[error(
+        "the ring is empty, and the call was cancelled; `Canceller::reset` lets calls wait again"
+    )]
+    Cancelled,
     /// The operation cannot be carried out.
     #[error(transparent)]
     Failed(#[from] Failure),
 }
+
+/// Why [`Select::try_ready`](crate::Select::try_ready) named no endpoint: none was ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no endpoint of the set is ready")]
+pub struct TryReadyError;
+
+/// Why [`Select::ready_timeout`](crate::Select::ready_timeout) named no endpoint: none was
+/// ready in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no endpoint of the set was ready in time")]
+pub struct ReadyTimeoutError;
 
 /// Why an endpoint could not attach.
 #[derive(Debug, thiserror::Error)]

@@ -48,7 +48,9 @@
 //!   [`Sender::send_ref`].
 //! * Receiving: [`Receiver`]; in place, [`Receiver::lease`] and [`Lease`]; what is large,
 //!   by [`Receiver::recv_into`].
-//! * Waiting: [`WaitStrategy`] of an endpoint, [`Wakeups`] and [`FenceMode`] of a ring.
+//! * Waiting: [`WaitStrategy`] of an endpoint, or an [`IdleStrategy`] of one's own;
+//!   [`Wakeups`] and [`FenceMode`] of a ring; [`Canceller`].
+//! * Waiting for any of many: [`select!`](macro@select), [`Select`].
 //!
 //! # Capacity and layout
 //!
@@ -141,13 +143,15 @@ mod channel;
 pub use admin::{Inspection, ListEntry, directory, inspect, list, remove};
 #[cfg(not(loom))]
 pub use channel::{
-    Grant, GrantChunk, IntoIter, Iter, Lease, LeaseBatch, LeaseChunk, LeaseIter, LeaseReader,
-    LeaseSnapshot, LeasedMessage, Receiver, Ring, RingBuilder, Sender, Stats, TryIter, channel,
+    After, Canceller, Grant, GrantChunk, IntoIter, Iter, Lease, LeaseBatch, LeaseChunk, LeaseIter,
+    LeaseReader, LeaseSnapshot, LeasedMessage, Never, Receiver, Ring, RingBuilder, Select,
+    Selectable, Sender, Stats, Tick, Token, TryIter, after, at, channel, never, tick,
 };
 pub use error::{
-    AttachError, Corruption, Failure, Holder, Mismatch, RecvError, RecvTimeoutError, RingError,
-    SendBatchError, SendBatchTimeoutError, SendError, SendTimeoutError, Side, TryRecvError,
-    TrySendBatchError, TrySendError, UnknownName, WaitForPeerError,
+    AttachError, Corruption, Failure, Holder, Mismatch, ReadyTimeoutError, RecvError,
+    RecvTimeoutError, RingError, SendBatchError, SendBatchTimeoutError, SendError,
+    SendTimeoutError, Side, TryReadyError, TryRecvError, TrySendBatchError, TrySendError,
+    UnknownName, WaitForPeerError,
 };
 pub use members::Peer;
 pub use message::Message;
@@ -162,4 +166,17 @@ pub use shm::Warning;
 #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
 #[doc(hidden)]
 pub use sys::failpoints;
-pub use wait::WaitStrategy;
+/// What [`select!`] becomes; not for others to use.
+#[cfg(not(loom))]
+#[doc(hidden)]
+pub mod __select {
+    pub use crate::channel::{
+        Arm, ClaimedArm, Limit, RecvArm, SelectReceiver, SendArm, SourceRef, run,
+    };
+}
+pub use wait::{Idle, IdleStrategy, WaitStrategy};
+
+/// The code of the documents compiles, and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/select.md")]
+mod documents {}

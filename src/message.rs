@@ -23,7 +23,7 @@ mod sealed {
 /// A type may be large. By value it lies on the stack several times on its way;
 /// [`send_ref`](crate::Sender::send_ref) and [`recv_into`](crate::Receiver::recv_into)
 /// put nothing there.
-pub trait Message: sealed::Sealed {
+pub trait Message: sealed::Sealed + 'static {
     /// What a sender hands over: `T` itself, or a borrowed `&[u8]`.
     type Sent<'a>;
     /// What an error of a sender brings back: `T` itself, or nothing of a byte message,

@@ -89,7 +89,9 @@ fn drain<K: Kind>(
         let batch = match receiver.lease_batch(most) {
             Ok(batch) => batch,
             Err(RecvError::Closed | RecvError::Disconnected) => return Ok(()),
-            Err(error @ RecvError::Removed) => return Err(error).context("cannot receive"),
+            Err(error @ (RecvError::Removed | RecvError::Cancelled)) => {
+                return Err(error).context("cannot receive");
+            }
             Err(RecvError::Failed(failure)) => {
                 return Err(failure).context("cannot receive");
             }

@@ -192,6 +192,7 @@ fn send_all<'a, K: Kind>(
             ),
             SendError::Disconnected(_) => anyhow!("the receiver is gone"),
             SendError::Removed(()) => anyhow!("the ring was removed: not all input was sent"),
+            SendError::Cancelled(()) => anyhow!("cancelled: not all input was sent"),
             SendError::Failed(_, failure) => anyhow::Error::new(failure).context("cannot send"),
         }),
     }

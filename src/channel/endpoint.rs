@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cancel::OwnCanceller;
 use super::segment::Segment;
 use super::stats;
 use crate::error::{AttachError, Holder, Side};
@@ -15,10 +16,12 @@ use crate::ring::end::{self, End};
 use crate::ring::memory::Memory;
 use crate::ring::options::Wakeups;
 use crate::ring::{Held, progress, recover};
+use crate::sys::atomic::AtomicU32;
 use crate::sys::clock::MonotonicTime;
 use crate::sys::failpoints::failpoint;
 use crate::wait::parker::Parker;
-use crate::wait::{Park, WaitStrategy, WaitWord};
+use crate::wait::word::Announced;
+use crate::wait::{IdleStrategy, Park, WaitStrategy, WaitWord};
 
 /// The shortest time between two scans: less than the cap of a first sleep by more than
 /// a tick of the coarse clock, so that one is due after every sleep of full length.
@@ -54,6 +57,9 @@ pub(crate) struct EndpointConnection {
     membership: Arc<Membership>,
     side: Side,
     pub strategy: WaitStrategy,
+    /// The user's own way of waiting, if there is one.
+    pub idle: Option<Arc<dyn IdleStrategy>>,
+    pub(super) canceller: OwnCanceller,
     pub wait_through: bool,
     /// Endpoints of this ring may sleep.
     blocking: bool,
@@ -115,6 +121,8 @@ impl EndpointConnection {
             is_alone: !multi,
             registered: false,
             strategy,
+            idle: None,
+            canceller: OwnCanceller::default(),
             wait_through,
             blocking,
             parker: segment.parker(),
@@ -217,6 +225,29 @@ impl EndpointConnection {
             self.wake_all();
         }
         true
+    }
+
+    /// Whether calls of this endpoint do not wait.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.canceller.is_cancelled()
+    }
+
+    /// Whether a notifier wakes this endpoint.
+    pub(crate) fn can_sleep(&self) -> bool {
+        self.blocking
+    }
+
+    /// The word that this side sleeps on.
+    pub(crate) fn own_wait_word(&self) -> &AtomicU32 {
+        self.segment.region.wait_word(self.side.role().index)
+    }
+
+    /// The first half of [`EndpointConnection::register`]; `None`: nothing wakes us.
+    pub(crate) fn announce(&mut self) -> Option<Announced> {
+        let block = self.segment.block();
+        let word = WaitWord(block.wait_word(self.side));
+        self.blocking
+            .then(|| word.announce(self.is_alone, &mut self.registered))
     }
 
     /// Registers a sleep; the caller checks again, then calls [`EndpointConnection::sleep`].

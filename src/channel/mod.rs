@@ -4,9 +4,11 @@
 mod batch;
 mod builder;
 mod byte_stream;
+mod cancel;
 mod chunk;
 mod endpoint;
 mod grant;
+mod idle;
 mod iter;
 mod lease;
 mod leases;
@@ -17,12 +19,14 @@ mod queries;
 mod receiver;
 mod ring;
 mod segment;
+mod select;
 mod sender;
 mod stats;
 mod unwind;
 mod waiting;
 
 pub use builder::RingBuilder;
+pub use cancel::Canceller;
 pub use chunk::{GrantChunk, LeaseChunk};
 pub use grant::Grant;
 pub use iter::{IntoIter, Iter, TryIter};
@@ -31,6 +35,9 @@ pub use pair::channel;
 pub use receiver::Receiver;
 pub use ring::Ring;
 pub(crate) use segment::Segment;
+pub use select::{After, Never, Select, Selectable, Tick, Token, after, at, never, tick};
+#[doc(hidden)]
+pub use select::{Arm, ClaimedArm, Limit, RecvArm, SelectReceiver, SendArm, SourceRef, run};
 pub use sender::Sender;
 pub use stats::Stats;
 pub(crate) use stats::stats;

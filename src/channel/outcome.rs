@@ -9,7 +9,9 @@ use crate::error::{
 #[inline(never)]
 pub(crate) fn try_send<M>(error: WaitError, message: M) -> TrySendError<M> {
     match error {
-        WaitError::NotYet | WaitError::Timeout(_) => TrySendError::Full(message),
+        WaitError::NotYet | WaitError::Timeout(_) | WaitError::Cancelled => {
+            TrySendError::Full(message)
+        }
         WaitError::Held(holder) => TrySendError::Held(message, holder),
         WaitError::Closed => TrySendError::Closed(message),
         WaitError::Disconnected => TrySendError::Disconnected(message),
@@ -28,6 +30,7 @@ pub(crate) fn send_timeout<M>(error: WaitError, message: M) -> SendTimeoutError<
         WaitError::Closed => SendTimeoutError::Closed(message),
         WaitError::Disconnected => SendTimeoutError::Disconnected(message),
         WaitError::Removed => SendTimeoutError::Removed(message),
+        WaitError::Cancelled => SendTimeoutError::Cancelled(message),
         WaitError::Failed(failure) => SendTimeoutError::Failed(message, failure),
     }
 }
@@ -43,13 +46,14 @@ pub(crate) fn send<M>(error: WaitError, message: M) -> SendError<M> {
         | WaitError::Timeout(_)
         | WaitError::Disconnected => SendError::Disconnected(message),
         WaitError::Removed => SendError::Removed(message),
+        WaitError::Cancelled => SendError::Cancelled(message),
         WaitError::Failed(failure) => SendError::Failed(message, failure),
     }
 }
 
 pub(crate) fn try_recv(error: WaitError) -> TryRecvError {
     match error {
-        WaitError::NotYet | WaitError::Timeout(_) => TryRecvError::Empty,
+        WaitError::NotYet | WaitError::Timeout(_) | WaitError::Cancelled => TryRecvError::Empty,
         WaitError::Held(holder) => TryRecvError::Held(holder),
         WaitError::Closed => TryRecvError::Closed,
         WaitError::Disconnected => TryRecvError::Disconnected,
@@ -66,6 +70,7 @@ pub(crate) fn recv_timeout(error: WaitError) -> RecvTimeoutError {
         WaitError::Closed => RecvTimeoutError::Closed,
         WaitError::Disconnected => RecvTimeoutError::Disconnected,
         WaitError::Removed => RecvTimeoutError::Removed,
+        WaitError::Cancelled => RecvTimeoutError::Cancelled,
         WaitError::Failed(failure) => RecvTimeoutError::Failed(failure),
     }
 }
@@ -79,6 +84,7 @@ pub(crate) fn recv(error: WaitError) -> RecvError {
         | WaitError::Timeout(_)
         | WaitError::Disconnected => RecvError::Disconnected,
         WaitError::Removed => RecvError::Removed,
+        WaitError::Cancelled => RecvError::Cancelled,
         WaitError::Failed(failure) => RecvError::Failed(failure),
     }
 }

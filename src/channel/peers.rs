@@ -12,6 +12,7 @@ use crate::message::Message;
 use crate::ring::end;
 use crate::ring::kind::Kind;
 use crate::sys::clock::MonotonicTime;
+use crate::wait::backoff::Looks;
 use crate::wait::parker::Parker;
 use crate::wait::{Operation, Poll, block};
 
@@ -37,7 +38,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     ///
     /// # Errors
     /// [`WaitForPeerError::Timeout`]; [`WaitForPeerError::Closed`] if there is none and
-    /// the ring is closed; [`WaitForPeerError::Removed`]; [`WaitForPeerError::Failed`].
+    /// the ring is closed; [`WaitForPeerError::Removed`]; [`WaitForPeerError::Cancelled`];
+    /// [`WaitForPeerError::Failed`].
     ///
     /// ```
     /// # use memring::{Ring, Spsc, WaitForPeerError};
@@ -101,13 +103,16 @@ fn wait_for_peer<E: WaitingEndpoint>(
 ) -> Result<(), WaitForPeerError> {
     let deadline = match Wait::at_most(timeout) {
         Wait::Until(deadline) => Some(deadline),
-        Wait::Not | Wait::Forever => None,
+        Wait::Not | Wait::Zero => Some(MonotonicTime::now()),
+        Wait::Forever => None,
     };
     let connection = endpoint.connection();
     connection.segment.region.check()?;
     connection.waits = true;
-    let (spins, observed) = (connection.strategy.spins(), connection.observe_from_now());
-    block(&mut PeerWait { endpoint, observed }, spins, deadline)
+    let (spins, idle) = (connection.strategy.spins(), connection.idle.clone());
+    let observed = connection.observe_from_now();
+    let looks = Looks::new(spins).with_idle(idle.as_deref());
+    block(&mut PeerWait { endpoint, observed }, looks, deadline)
 }
 
 /// An endpoint that waits for a member of the other side.
@@ -155,9 +160,15 @@ impl<E: WaitingEndpoint> Operation for PeerWait<'_, E> {
     /// Once more if that found nobody and the dead were looked for: and whether the ring
     /// has its name still.
     fn check(&mut self) -> Poll<(), WaitForPeerError> {
-        match self.check_once() {
+        let poll = match self.check_once() {
             Poll::Pending if self.endpoint.connection().scan_after_vain_check() => {
                 self.check_once()
+            }
+            poll => poll,
+        };
+        match poll {
+            Poll::Pending if self.endpoint.connection().is_cancelled() => {
+                Poll::Ended(WaitForPeerError::Cancelled)
             }
             poll => poll,
         }

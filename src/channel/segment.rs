@@ -84,7 +84,7 @@ impl Segment {
     pub(crate) fn attach(&self, side: Side, admits: Admits) -> Result<Attached, AttachError> {
         self.region.check()?;
         if self.config.fences == Fences::Membarrier {
-            // Again: a registration does not outlive `exec`.
+            // For a ring that was opened without: a registration does not outlive `exec`.
             register_barrier().map_err(|error| AttachError::Os {
                 action: "register for membarrier",
                 source: std::io::Error::other(error),

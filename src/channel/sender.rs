@@ -182,7 +182,12 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// Sends the message at `position`, which is claimed. `false`: see
     /// [`publish`](Sender::publish).
     #[inline(always)]
-    fn write(&mut self, view: &ViewOf<T, K>, position: u64, message: &T::Sent<'_>) -> bool {
+    pub(super) fn write(
+        &mut self,
+        view: &ViewOf<T, K>,
+        position: u64,
+        message: &T::Sent<'_>,
+    ) -> bool {
         view.payload(position).store(T::encode(message));
         failpoint!(Written);
         self.publish(view, position)

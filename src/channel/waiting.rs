@@ -7,6 +7,7 @@ use crate::members::Scan;
 use crate::ring::ClaimError;
 use crate::ring::end::{self, Check, Conclude, Conclusion, End};
 use crate::sys::clock::MonotonicTime;
+use crate::wait::backoff::Looks;
 use crate::wait::backoff::{CHECKS_OF_CONTENDED, Contention, TRIES_WHILE_HELD};
 use crate::wait::parker::Parker;
 use crate::wait::{Operation, Poll, block};
@@ -19,6 +20,8 @@ mod tests;
 pub(crate) enum Wait {
     /// Not at all.
     Not,
+    /// Not at all, by a call that could.
+    Zero,
     /// As long as it takes.
     Forever,
     /// Until then.
@@ -28,6 +31,9 @@ pub(crate) enum Wait {
 impl Wait {
     /// For so long from now; for ever, if that is beyond the clock's range.
     pub(crate) fn at_most(timeout: std::time::Duration) -> Wait {
+        if timeout.is_zero() {
+            return Wait::Zero;
+        }
         MonotonicTime::now()
             .checked_add(timeout)
             .map_or(Wait::Forever, Wait::Until)
@@ -51,6 +57,8 @@ pub(crate) enum WaitError {
     Closed,
     Disconnected,
     Removed,
+    /// Nothing now, and the endpoint is cancelled.
+    Cancelled,
     Failed(Failure),
 }
 
@@ -84,14 +92,27 @@ pub(crate) fn claim<E: WaitingEndpoint>(
 ) -> Result<E::Claimed, WaitError> {
     let deadline = match wait {
         Wait::Not => return claim_now(endpoint),
+        Wait::Zero => {
+            let claimed = claim_now(endpoint);
+            let connection = endpoint.connection();
+            return match claimed {
+                Err(WaitError::NotYet | WaitError::Held(_)) if connection.is_cancelled() => {
+                    Err(WaitError::Cancelled)
+                }
+                // As for those that wait.
+                Err(WaitError::Disconnected) if connection.wait_through => Err(WaitError::NotYet),
+                claimed => claimed,
+            };
+        }
         Wait::Forever => None,
         Wait::Until(deadline) => Some(deadline),
     };
     let connection = endpoint.connection();
     connection.waits = true;
-    let spins = connection.strategy.spins();
+    let (spins, idle) = (connection.strategy.spins(), connection.idle.clone());
     endpoint.let_ahead();
-    block(endpoint, spins, deadline)
+    let looks = Looks::new(spins).with_idle(idle.as_deref());
+    block(endpoint, looks, deadline)
 }
 
 /// Claims without waiting. Takes no lock that another thread of this process can hold,
@@ -277,8 +298,13 @@ impl<E: WaitingEndpoint> Operation for E {
     }
 
     fn check(&mut self) -> Poll<E::Claimed, WaitError> {
-        match check(self) {
+        let poll = match check(self) {
             Poll::Ended(WaitError::Disconnected) if self.connection().wait_through => Poll::Pending,
+            poll => poll,
+        };
+        // Last: what can be done without waiting is done.
+        match poll {
+            Poll::Pending if self.connection().is_cancelled() => Poll::Ended(WaitError::Cancelled),
             poll => poll,
         }
     }

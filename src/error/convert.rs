@@ -10,13 +10,14 @@ use super::{
 
 /// What a call without a time limit says, one with a limit can say, too.
 macro_rules! widen_recv {
-    ($($wide:ident),*) => {
+    ($($wide:ident: $cancelled:expr),*) => {
         $(impl From<RecvError> for $wide {
             fn from(error: RecvError) -> Self {
                 match error {
                     RecvError::Closed => $wide::Closed,
                     RecvError::Disconnected => $wide::Disconnected,
                     RecvError::Removed => $wide::Removed,
+                    RecvError::Cancelled => $cancelled,
                     RecvError::Failed(failure) => $wide::Failed(failure),
                 }
             }
@@ -24,16 +25,18 @@ macro_rules! widen_recv {
     };
 }
 
-widen_recv!(TryRecvError, RecvTimeoutError);
+// One that was cancelled found the ring empty, and `try_` verbs know no more.
+widen_recv!(TryRecvError: TryRecvError::Empty, RecvTimeoutError: RecvTimeoutError::Cancelled);
 
 macro_rules! widen_send {
-    ($($wide:ident),*) => {
+    ($($wide:ident: $cancelled:ident),*) => {
         $(impl<M> From<SendError<M>> for $wide<M> {
             fn from(error: SendError<M>) -> Self {
                 match error {
                     SendError::Closed(message) => $wide::Closed(message),
                     SendError::Disconnected(message) => $wide::Disconnected(message),
                     SendError::Removed(message) => $wide::Removed(message),
+                    SendError::Cancelled(message) => $wide::$cancelled(message),
                     SendError::Failed(message, failure) => $wide::Failed(message, failure),
                 }
             }
@@ -41,7 +44,7 @@ macro_rules! widen_send {
     };
 }
 
-widen_send!(TrySendError, SendTimeoutError);
+widen_send!(TrySendError: Full, SendTimeoutError: Cancelled);
 
 macro_rules! widen_batch {
     ($($wide:ident),*) => {
@@ -118,6 +121,9 @@ batch_into_io!(
     SendBatchTimeoutError: send_timeout,
 );
 
+/// Not `Interrupted`: callers of `std::io` try again at that.
+const CANCELLED: ErrorKind = ErrorKind::Other;
+
 fn failure(failure: &Failure) -> ErrorKind {
     match failure {
         Failure::TooLong { .. } => ErrorKind::InvalidInput,
@@ -137,7 +143,7 @@ fn try_recv(error: &TryRecvError) -> ErrorKind {
 }
 
 fn recv(error: &RecvError) -> ErrorKind {
-    try_recv(&(*error).into())
+    recv_timeout(&(*error).into())
 }
 
 fn recv_timeout(error: &RecvTimeoutError) -> ErrorKind {
@@ -145,6 +151,7 @@ fn recv_timeout(error: &RecvTimeoutError) -> ErrorKind {
         RecvTimeoutError::Timeout(_) => ErrorKind::TimedOut,
         RecvTimeoutError::Closed => ErrorKind::UnexpectedEof,
         RecvTimeoutError::Disconnected | RecvTimeoutError::Removed => ErrorKind::BrokenPipe,
+        RecvTimeoutError::Cancelled => CANCELLED,
         RecvTimeoutError::Failed(cause) => failure(cause),
     }
 }
@@ -160,7 +167,7 @@ fn try_send(error: &TrySendError<()>) -> ErrorKind {
 }
 
 fn send(error: &SendError<()>) -> ErrorKind {
-    try_send(&(*error).into())
+    send_timeout(&(*error).into())
 }
 
 fn send_timeout(error: &SendTimeoutError<()>) -> ErrorKind {
@@ -169,6 +176,7 @@ fn send_timeout(error: &SendTimeoutError<()>) -> ErrorKind {
         SendTimeoutError::Closed(())
         | SendTimeoutError::Disconnected(())
         | SendTimeoutError::Removed(()) => ErrorKind::BrokenPipe,
+        SendTimeoutError::Cancelled(()) => CANCELLED,
         SendTimeoutError::Failed((), cause) => failure(cause),
     }
 }
@@ -176,6 +184,7 @@ fn send_timeout(error: &SendTimeoutError<()>) -> ErrorKind {
 fn wait_for_peer(error: &WaitForPeerError) -> ErrorKind {
     match error {
         WaitForPeerError::Timeout => ErrorKind::TimedOut,
+        WaitForPeerError::Cancelled => CANCELLED,
         WaitForPeerError::Failed(cause) => failure(cause),
         _ => ErrorKind::BrokenPipe,
     }

@@ -39,6 +39,8 @@ questions!(RecvError {
     is_disconnected: Self::Disconnected,
     /// Was the ring removed?
     is_removed: Self::Removed,
+    /// Was the receiver cancelled?
+    is_cancelled: Self::Cancelled,
 });
 
 questions!(RecvTimeoutError {
@@ -52,6 +54,8 @@ questions!(RecvTimeoutError {
     is_disconnected: Self::Disconnected,
     /// Was the ring removed?
     is_removed: Self::Removed,
+    /// Was the receiver cancelled?
+    is_cancelled: Self::Cancelled,
 });
 
 questions!(WaitForPeerError {
@@ -61,6 +65,8 @@ questions!(WaitForPeerError {
     is_closed: Self::Closed,
     /// Was the ring removed, and no peer attached?
     is_removed: Self::Removed,
+    /// Was the endpoint cancelled?
+    is_cancelled: Self::Cancelled,
 });
 
 questions!(TrySendError<M> {
@@ -83,6 +89,8 @@ questions!(SendError<M> {
     is_disconnected: Self::Disconnected(_),
     /// Was the ring removed?
     is_removed: Self::Removed(_),
+    /// Was the sender cancelled?
+    is_cancelled: Self::Cancelled(_),
 });
 
 questions!(SendTimeoutError<M> {
@@ -96,6 +104,8 @@ questions!(SendTimeoutError<M> {
     is_disconnected: Self::Disconnected(_),
     /// Was the ring removed?
     is_removed: Self::Removed(_),
+    /// Was the sender cancelled?
+    is_cancelled: Self::Cancelled(_),
 });
 
 impl TryRecvError {

@@ -70,6 +70,13 @@ pub trait SendSide: Sized + Send + Sync + Unpin {
     fn begin<M: Memory>(&mut self, memory: &M) -> Result<(), ClaimError>;
     /// Slow path: takes the next free position: its payload is then the caller's.
     fn claim<M: Memory>(&mut self, memory: &M) -> Result<u64, ClaimError>;
+    /// What a claim would come to now: it takes nothing, and shows nothing.
+    fn probe<M: Memory>(&mut self, memory: &M) -> Result<(), ClaimError> {
+        // Of a single sender a claim that is abandoned shows nowhere.
+        let position = self.claim(memory)?;
+        self.abandon(memory, position);
+        Ok(())
+    }
     /// Fast path, before or after `begin`: takes the next position if nothing at all
     /// is in the way, on a single side without a loop or a call. `None`: take the slow
     /// path; there is nothing to undo.
@@ -159,6 +166,13 @@ pub trait ReceiveSide: Sized + Send + Sync + Unpin {
     ) -> Result<Self, Corruption>;
     /// Slow path: takes the next message: its payload is then the caller's to read.
     fn claim<M: Memory>(&mut self, memory: &M) -> Result<Claim, ClaimError>;
+    /// What a claim would come to now: it takes nothing, and shows nothing.
+    fn probe<M: Memory>(&mut self, memory: &M) -> Result<(), ClaimError> {
+        // Of a single receiver a claim that is taken back shows nowhere.
+        let claim = self.claim(memory)?;
+        self.unclaim(memory, claim);
+        Ok(())
+    }
     /// Fast path: takes the next message if nothing at all is in the way, on a single
     /// side without a loop or a call. `None`: take the slow path; there is nothing to
     /// undo.

@@ -8,7 +8,7 @@
 //! | `atomic` | the atomics: the standard library's, or loom's in models |
 //! | `failpoints` | named places at which tests kill or stop a process |
 //! | `linux/clock` | the monotonic clock, and absolute deadlines on it |
-//! | `linux/futex` | sleeping on a shared word and waking the sleepers |
+//! | `linux/futex` | sleeping on a shared word, or on many, and waking the sleepers |
 //! | `linux/membarrier` | a memory barrier on every other core, paid by the sleeper |
 //! | `linux/fork` | what a forked child must neither use nor keep open |
 //! | `linux/map` | mapped memory |

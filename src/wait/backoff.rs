@@ -2,6 +2,8 @@
 
 use core::hint::spin_loop;
 
+use super::idle::{Idle, IdleStrategy};
+
 /// A waiting call checks in full once for so many cheap looks: what a cheap look may
 /// miss is found within some microseconds.
 pub(crate) const FULL_CHECK_EVERY: u32 = 32;
@@ -120,22 +122,51 @@ impl Pace {
 }
 
 /// The looks of a waiting call before it sleeps.
-pub(crate) struct Looks {
+pub(crate) struct Looks<'i> {
     made: u32,
     /// `None`: there is no sleep.
     limit: Option<u32>,
+    /// What the user does between two looks, and when to sleep.
+    idle: Option<&'i dyn IdleStrategy>,
 }
 
-impl Looks {
+impl From<Option<u32>> for Looks<'_> {
+    fn from(limit: Option<u32>) -> Self {
+        Looks::new(limit)
+    }
+}
+
+impl<'i> Looks<'i> {
     /// As many looks as `limit` says, then sleep; `None`: never sleep.
     pub(crate) fn new(limit: Option<u32>) -> Self {
-        Looks { made: 0, limit }
+        Looks {
+            made: 0,
+            limit,
+            idle: None,
+        }
+    }
+
+    /// If there is an `idle` strategy, it decides instead of the limit; but where there
+    /// is no sleep it cannot have one.
+    pub(crate) fn with_idle(self, idle: Option<&'i dyn IdleStrategy>) -> Self {
+        let limit = match idle {
+            Some(_) => self.limit.and(Some(u32::MAX)),
+            None => self.limit,
+        };
+        Looks {
+            limit,
+            idle,
+            ..self
+        }
     }
 
     /// Looks until one finds something, it is time for a full check, or the looks are
     /// used up.
     #[inline(always)]
     pub(crate) fn spin<R>(&mut self, mut look: impl FnMut() -> Option<R>) -> Option<R> {
+        if let Some(idle) = self.idle {
+            return self.idle(idle).then(look).flatten();
+        }
         for _ in 0..FULL_CHECK_EVERY {
             if self.are_used_up() {
                 return None;
@@ -151,6 +182,23 @@ impl Looks {
             }
         }
         None
+    }
+
+    /// One step of the user's strategy, after which the caller checks in full: the step
+    /// may have taken long. Says whether to look.
+    #[cold]
+    #[inline(never)]
+    fn idle(&mut self, idle: &dyn IdleStrategy) -> bool {
+        if self.are_used_up() {
+            return false;
+        }
+        match idle.idle(self.made) {
+            // One below the limit, at most: only `Sleep` ends the looks.
+            Idle::Look => self.made = self.made.saturating_add(1).min(u32::MAX - 1),
+            Idle::Sleep if self.limit.is_some() => self.made = u32::MAX,
+            Idle::Sleep => spin_loop(),
+        }
+        !self.are_used_up()
     }
 
     pub(crate) fn are_used_up(&self) -> bool {

@@ -49,18 +49,18 @@ pub(crate) trait Operation {
     fn park(&mut self) -> Self::Park;
 }
 
-/// Waits until `operation` succeeds or ends, or until `deadline`; after so many looks
-/// as `spins` says it sleeps, `None`: never.
+/// Waits until `operation` succeeds or ends, or until `deadline`; when its `looks` are
+/// used up it sleeps. A number of looks will do; `None`: it never sleeps.
 ///
 /// The deadline is looked at after each full check, which may take long.
-pub(crate) fn block<O: Operation>(
+pub(crate) fn block<'i, O: Operation>(
     operation: &mut O,
-    spins: Option<u32>,
+    looks: impl Into<Looks<'i>>,
     deadline: Option<<O::Park as Park>::Time>,
 ) -> Result<O::Output, O::Error> {
+    let mut looks = looks.into();
     let park = operation.park();
     let is_late = || deadline.is_some_and(|deadline| deadline <= park.now());
-    let mut looks = Looks::new(spins);
     let mut cap = SleepCap::new();
     let mut has_slept = false;
     let mut has_reclaimed_late = false;

@@ -1,11 +1,14 @@
 //! Waiting: how long to look, how to sleep and be woken, and the one loop that does it.
 //!
 //! Knows no object and no region: what a caller waits for is an
-//! [`Operation`], the word that it sleeps on a [`WaitWord`].
+//! [`Operation`], the word that it sleeps on a [`WaitWord`]. One that waits for any of
+//! many things waits for [`many::Source`]s.
 
 pub(crate) mod backoff;
 pub(crate) mod block;
 pub(crate) mod cap;
+pub(crate) mod idle;
+pub(crate) mod many;
 #[cfg(all(test, loom))]
 pub(crate) mod models;
 #[cfg(not(loom))]
@@ -16,5 +19,6 @@ mod tests;
 pub(crate) mod word;
 
 pub(crate) use block::{Operation, Poll, block};
+pub use idle::{Idle, IdleStrategy};
 pub use strategy::WaitStrategy;
 pub(crate) use word::{Park, WaitWord};

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::word::Park;
+use super::word::{Park, ParkMany};
 use crate::sys::atomic::{AtomicU32, Fences, Ordering, fence};
 use crate::sys::clock::MonotonicTime;
 use crate::sys::failpoints::failpoint;
@@ -55,5 +55,11 @@ impl Park for Parker {
 
     fn wake(&self, word: &AtomicU32, count: u32) -> usize {
         futex::wake(word, count)
+    }
+}
+
+impl ParkMany for Parker {
+    fn sleep_many(&self, words: &[(&AtomicU32, u32)], deadline: MonotonicTime) -> bool {
+        futex::wait_many(words, deadline) == futex::WaitEnd::TimedOut
     }
 }

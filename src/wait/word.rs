@@ -51,6 +51,23 @@ pub(crate) trait Park {
     fn wake(&self, word: &AtomicU32, count: u32) -> usize;
 }
 
+/// What waiting on many words needs beside that.
+pub(crate) trait ParkMany: Park {
+    /// Sleeps while each of `words` holds the value beside it, until one of them is woken
+    /// or `deadline`; may return early for no reason. Says whether it slept until the
+    /// deadline.
+    fn sleep_many(&self, words: &[(&AtomicU32, u32)], deadline: Self::Time) -> bool;
+}
+
+/// A waiter's announcement at a wait word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Announced {
+    /// What to sleep on.
+    pub word: u32,
+    /// Whether a heavy barrier has to follow, before the next look.
+    pub needs_barrier: bool,
+}
+
 /// A futex word that one side sleeps on and the other notifies.
 #[derive(Clone, Copy)]
 pub(crate) struct WaitWord<'a>(pub &'a AtomicU32);
@@ -62,21 +79,36 @@ impl WaitWord<'_> {
     /// `registered` is this waiter's note that it has set the bit and had a barrier
     /// since; for one that is not `alone` on its side it is worth nothing.
     pub(crate) fn register(self, park: &impl Park, alone: bool, registered: &mut bool) -> u32 {
+        let announced = self.announce(alone, registered);
+        if announced.needs_barrier {
+            park.heavy();
+            failpoint!(SleepFenced);
+        }
+        announced.word
+    }
+
+    /// The first half of [`WaitWord::register`], for a waiter at many words: it announces
+    /// itself at each of them, and then one heavy barrier serves all.
+    pub(crate) fn announce(self, alone: bool, registered: &mut bool) -> Announced {
         if alone && *registered {
             // Acquire: the look comes after. Pairs with the swaps of `wake_one`,
             // which alone take the bit away.
             let word = self.0.load(Ordering::Acquire);
             if word & SLEEPER != 0 {
-                return word;
+                return Announced {
+                    word,
+                    needs_barrier: false,
+                };
             }
         }
         // SeqCst: pairs with the load in `notify_one` through the barriers.
         let word = self.0.fetch_or(SLEEPER, Ordering::SeqCst) | SLEEPER;
         failpoint!(SleepRegistered);
-        park.heavy();
-        failpoint!(SleepFenced);
         *registered = true;
-        word
+        Announced {
+            word,
+            needs_barrier: true,
+        }
     }
 
     /// Wakes one sleeper, if there is any. Call after publishing.

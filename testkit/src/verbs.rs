@@ -84,6 +84,7 @@ fn bare<M>(error: SendError<M>) -> SendError<()> {
         SendError::Closed(_) => SendError::Closed(()),
         SendError::Disconnected(_) => SendError::Disconnected(()),
         SendError::Removed(_) => SendError::Removed(()),
+        SendError::Cancelled(_) => SendError::Cancelled(()),
         SendError::Failed(_, failure) => SendError::Failed((), failure),
     }
 }

@@ -4,9 +4,10 @@ use std::error::Error;
 use std::io::{self, ErrorKind};
 
 use memring::{
-    AttachError, Corruption, Failure, Mismatch, RecvError, RecvTimeoutError, Ring, RingError,
-    SendBatchError, SendBatchTimeoutError, SendError, SendTimeoutError, Spsc, TryRecvError,
-    TrySendBatchError, TrySendError, UnknownName, WaitForPeerError, Warning,
+    AttachError, Corruption, Failure, Mismatch, ReadyTimeoutError, RecvError, RecvTimeoutError,
+    Ring, RingError, SendBatchError, SendBatchTimeoutError, SendError, SendTimeoutError, Spsc,
+    TryReadyError, TryRecvError, TrySendBatchError, TrySendError, UnknownName, WaitForPeerError,
+    Warning,
 };
 
 /// `?` takes each of them into `Box<dyn Error + Send + Sync>`.
@@ -23,6 +24,8 @@ fn all_errors_own_what_they_say() {
     owns::<TryRecvError>();
     owns::<UnknownName>();
     owns::<WaitForPeerError>();
+    owns::<ReadyTimeoutError>();
+    owns::<TryReadyError>();
     owns::<Warning>();
     // Of typed messages, and of bytes.
     owns::<SendError<[u64; 9]>>();

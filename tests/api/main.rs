@@ -3,6 +3,7 @@
 
 mod attach;
 mod batches;
+mod cancel;
 mod chunks;
 mod counts;
 mod ends;
@@ -13,6 +14,7 @@ mod guards;
 mod held;
 mod in_place;
 mod large;
+mod limits;
 mod markers;
 mod options;
 mod pair;
@@ -21,6 +23,7 @@ mod questions;
 mod redelivered;
 mod replay;
 mod schemas;
+mod select;
 mod sequences;
 mod streams;
 mod threads;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -10,7 +11,7 @@ use crate::contestant::Home;
 use crate::contestants;
 use crate::findings::{Cores, Findings, Row, Spread};
 use crate::pictures;
-use crate::targets::{Verdict, is_ours, is_rival, losses, prices, targets};
+use crate::targets::{Comparison, Side, Verdict, comparisons, is_ours, prices, targets};
 use crate::task::{Quantity, Wait, Way};
 
 const TEMPLATE: &str = include_str!("../template.md");
@@ -35,6 +36,14 @@ const PACKAGES: [&str; 15] = [
     "shmem-ipc",
     "thingbuf",
 ];
+
+/// How many times as fast memring is: of a time, the inverse ratio.
+const FASTER: &str = "memring ÷ rival";
+
+/// Where the targets stand.
+const LAB: &str = "docs/lab.md";
+/// What the table of targets stands between.
+const MARKS: [&str; 2] = ["<!-- targets -->", "<!-- end of targets -->"];
 
 /// Three digits, whatever the size.
 fn digits(value: f64) -> String {
@@ -181,7 +190,7 @@ fn tables(findings: &Findings) -> String {
         if lines.is_empty() {
             continue;
         }
-        let head = ["", "", "median", "least", "most", "memring is better by"];
+        let head = ["", "", "median", "least", "most", FASTER];
         let lines = lines.into_iter().map(|line| line[..6].to_vec());
         let (title, table) = (title(quantity), table(&head, lines));
         out.push(format!("### {title}\n\n`--measure {quantity}`\n\n{table}"));
@@ -189,54 +198,93 @@ fn tables(findings: &Findings) -> String {
     out.join("\n\n")
 }
 
-fn losses_table(findings: &Findings, cores: Cores) -> String {
-    let losses = losses(findings, cores);
-    if losses.is_empty() {
-        return "Nowhere in this run.".into();
-    }
-    let lines = losses.iter().map(|loss| {
-        vec![
-            title(loss.quantity),
-            format!("{} {}", loss.theirs.0, figure(loss.quantity, loss.theirs.1)),
-            format!("{} {}", loss.ours.0, figure(loss.quantity, loss.ours.1)),
-            format!("{:.2}", loss.factor),
-        ]
-    });
-    table(
-        &[
-            "",
-            "the best rival",
-            "the best of memring",
-            "the rival is better by",
-        ],
-        lines,
-    )
+/// Name, figure and ratio of a rival.
+fn beside(comparison: &Comparison<'_>, rival: Side<'_>) -> [String; 2] {
+    let Some((name, value)) = rival else {
+        return ["-".into(), "-".into()];
+    };
+    [
+        format!("{name} {}", figure(comparison.quantity, value)),
+        format!("{:.2}", comparison.speed(value)),
+    ]
 }
 
+/// Memring beside the best of both sorts of rivals.
+fn overview(findings: &Findings, cores: Cores) -> String {
+    let lines = comparisons(findings, cores).into_iter().map(|comparison| {
+        let (name, value) = comparison.ours;
+        let ours = format!("{name} {}", figure(comparison.quantity, value));
+        let between = beside(&comparison, comparison.between);
+        let within = beside(&comparison, comparison.within);
+        let mut line = vec![title(comparison.quantity), ours];
+        line.extend(between.into_iter().chain(within));
+        line
+    });
+    let head = [
+        "",
+        "memring",
+        "best rival between processes",
+        FASTER,
+        "best in one process",
+        FASTER,
+    ];
+    table(&head, lines)
+}
+
+/// The other cores that some of the run fell on.
 fn elsewhere(findings: &Findings) -> String {
-    let mut lines = Vec::new();
-    for cores in Cores::ALL {
-        if cores == findings.main_cores() {
-            continue;
-        }
-        for quantity in Quantity::all() {
-            let ranking = findings.ranking(quantity, cores);
-            let ours = ranking.iter().find(|(row, _)| is_ours(row));
-            let theirs = ranking.iter().find(|(row, _)| is_rival(row));
-            if let (Some((ours, mine)), Some((theirs, other))) = (ours, theirs) {
-                lines.push(vec![
-                    title(quantity),
-                    cores.describe().into(),
-                    format!("{} {}", ours.contestant, figure(quantity, mine.median)),
-                    format!("{} {}", theirs.contestant, figure(quantity, other.median)),
-                ]);
-            }
-        }
+    let main = findings.main_cores();
+    let others = Cores::ALL.into_iter().filter(|cores| *cores != main);
+    let others = others.filter(|cores| !comparisons(findings, *cores).is_empty());
+    let parts = others.map(|cores| {
+        let count = findings.count(cores);
+        let table = overview(findings, cores);
+        format!(
+            "{count} measurements were taken {}:\n\n{table}",
+            cores.describe()
+        )
+    });
+    let parts: Vec<_> = parts.collect();
+    match parts.is_empty() {
+        true => "All of this run fell on the cores above.".into(),
+        false => parts.join("\n\n"),
     }
-    match lines.is_empty() {
-        true => "Nothing.".into(),
-        false => table(&["", "where", "memring", "the best rival"], lines),
-    }
+}
+
+/// The targets, on all cores that the run fell on.
+fn verdicts(findings: &Findings) -> String {
+    let measured = Cores::ALL
+        .into_iter()
+        .filter(|cores| !comparisons(findings, *cores).is_empty());
+    let parts = measured.map(|cores| {
+        let lines = targets(findings, cores).into_iter().map(|target| {
+            let verdict = match target.verdict {
+                Verdict::Met => "met",
+                Verdict::Missed => "**missed**",
+                Verdict::Unknown => "not measured",
+            };
+            vec![target.what, target.wanted, target.found, verdict.into()]
+        });
+        let table = table(&["", "wanted", "found", ""], lines);
+        format!(
+            "Of {} measurements {}:\n\n{table}",
+            findings.count(cores),
+            cores.describe()
+        )
+    });
+    parts.collect::<Vec<_>>().join("\n\n")
+}
+
+/// The lab notes with the targets of this run.
+fn lab_notes(text: &str, findings: &Findings) -> Result<String> {
+    let [begin, end] = MARKS;
+    let parts = text.split_once(begin).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(end)?;
+        Some((before, after))
+    });
+    let (before, after) = parts.with_context(|| format!("{LAB} has no {begin} … {end}"))?;
+    let verdicts = verdicts(findings);
+    Ok(format!("{before}{begin}\n{verdicts}\n\n{end}{after}"))
 }
 
 fn contestants() -> String {
@@ -266,22 +314,12 @@ fn version(package: &str) -> &'static str {
 
 /// The whole document.
 fn document(findings: &Findings) -> Result<String> {
-    let verdicts = targets(findings).into_iter().map(|target| {
-        let verdict = match target.verdict {
-            Verdict::Met => "met",
-            Verdict::Missed => "**missed**",
-            Verdict::Unknown => "not measured",
-        };
-        vec![target.what, target.wanted, target.found, verdict.into()]
-    });
-    let verdicts = table(&["", "wanted", "found", ""], verdicts);
     let prices = prices(findings)
         .into_iter()
         .map(|(what, quantity, ratio)| vec![what.into(), title(quantity), format!("{ratio:.2}")]);
     let parts = [
         ("{machine}", machine(findings)),
-        ("{targets}", verdicts),
-        ("{losses}", losses_table(findings, findings.main_cores())),
+        ("{overview}", overview(findings, findings.main_cores())),
         ("{tables}", tables(findings)),
         ("{prices}", table(&["", "where", "ratio"], prices)),
         ("{elsewhere}", elsewhere(findings)),
@@ -297,11 +335,18 @@ fn document(findings: &Findings) -> Result<String> {
     Ok(text)
 }
 
-/// Write BENCHMARKS.md and its pictures below `root`.
+/// Write BENCHMARKS.md and its pictures below `root`, and the targets into the lab notes.
 pub fn write(findings: &Findings, root: &Path) -> Result<()> {
     let pictures = root.join("docs/img");
     fs::create_dir_all(&pictures).context("cannot make a place for the pictures")?;
     pictures::draw(findings, &pictures)?;
+    let lab = root.join(LAB);
+    let notes = match fs::read_to_string(&lab) {
+        Err(error) if error.kind() == ErrorKind::NotFound => MARKS.join("\n"),
+        read => read.with_context(|| format!("cannot read {lab:?}"))?,
+    };
+    let notes = lab_notes(&notes, findings)?;
+    fs::write(&lab, notes).with_context(|| format!("cannot write {lab:?}"))?;
     let path = root.join("BENCHMARKS.md");
     fs::write(&path, document(findings)?).with_context(|| format!("cannot write {path:?}"))
 }

@@ -51,9 +51,9 @@ pub struct Target {
 }
 
 /// A side of a comparison: who, and its median.
-type Side<'a> = Option<(&'a str, f64)>;
+pub type Side<'a> = Option<(&'a str, f64)>;
 
-/// A run, looked at on the cores where most of it was.
+/// A run, looked at on some cores.
 struct View<'a> {
     findings: &'a Findings,
     cores: Cores,
@@ -81,6 +81,10 @@ impl<'a> View<'a> {
         self.best(quantity, is_rival)
     }
 
+    fn between(&self, quantity: Quantity) -> Side<'a> {
+        self.best(quantity, |row| is_rival(row) && row.home == Home::Processes)
+    }
+
     fn in_process(&self, quantity: Quantity) -> Side<'a> {
         self.best(quantity, |row| is_rival(row) && row.home == Home::Threads)
     }
@@ -91,16 +95,12 @@ impl<'a> View<'a> {
 enum Bound {
     Least(f64),
     Most(f64),
-    Below(f64),
-    Above(f64),
 }
 
 fn compare(what: &str, ours: Side<'_>, theirs: Side<'_>, bound: Bound, of: &str) -> Target {
     let wanted = match bound {
         Bound::Least(bound) => format!("at least {bound:.2} of {of}"),
         Bound::Most(bound) => format!("at most {bound:.2} of {of}"),
-        Bound::Below(bound) => format!("below {bound:.2} of {of}"),
-        Bound::Above(bound) => format!("above {bound:.2} of {of}"),
     };
     let what = what.to_owned();
     let (Some((our_name, ours)), Some((their_name, theirs))) = (ours, theirs) else {
@@ -115,8 +115,6 @@ fn compare(what: &str, ours: Side<'_>, theirs: Side<'_>, bound: Bound, of: &str)
     let met = match bound {
         Bound::Least(bound) => ratio >= bound,
         Bound::Most(bound) => ratio <= bound,
-        Bound::Below(bound) => ratio < bound,
-        Bound::Above(bound) => ratio > bound,
     };
     Target {
         what,
@@ -126,117 +124,82 @@ fn compare(what: &str, ours: Side<'_>, theirs: Side<'_>, bound: Bound, of: &str)
     }
 }
 
-/// All targets, as this run found them.
-pub fn targets(findings: &Findings) -> Vec<Target> {
-    use Bound::{Above, Below, Least, Most};
-    let cores = findings.main_cores();
+/// All targets, as this run found them on these cores.
+pub fn targets(findings: &Findings, cores: Cores) -> Vec<Target> {
+    use Bound::{Least, Most};
     let view = View { findings, cores };
     let spsc = |size, way| Quantity::Spsc(size, way);
     let trip = |size| Quantity::Trip(size, Wait::Spin);
-    let floor = view.of("floor", trip(8));
     let mut all = Vec::new();
     let mut add = |what: &str, ours, theirs, bound, of: &str| {
         all.push(compare(what, ours, theirs, bound, of));
     };
-    for size in [8, 56] {
+
+    let floor = view.of("floor", trip(8));
+    for (size, most) in [(8, 1.10), (56, 1.35)] {
         let what = format!("round trip of {size} B by polling");
-        add(&what, view.ours(trip(size)), floor, Most(1.10), "the floor");
+        add(&what, view.ours(trip(size)), floor, Most(most), "the floor");
     }
+    let (ours, best) = (view.ours(trip(64)), view.rival(trip(64)));
     let what = "round trip of 64 B by polling";
-    let ours = view.ours(trip(64));
-    add(what, ours, floor, Most(1.30), "the floor");
-    add(
-        what,
-        ours,
-        view.rival(trip(64)),
-        Below(1.0),
-        "the best peer",
-    );
+    add(what, ours, best, Most(1.0), "the best peer");
 
     let single = spsc(8, Way::Single);
     let (what, ours) = ("SPSC, 8 B, one a call", view.ours(single));
-    add(what, ours, view.of("rtrb", single), Least(3.0), "rtrb");
-    add(
-        what,
-        ours,
-        view.of("ringfire", single),
-        Least(2.0),
-        "ringfire",
-    );
+    let least = if cores == Cores::Far { 0.9 } else { 0.85 };
     let best = view.in_process(single);
-    add(what, ours, best, Least(1.3), "the best in-process peer");
+    add(what, ours, best, Least(least), "the best in one process");
+    let ringfire = view.of("ringfire", single);
+    add(what, ours, ringfire, Least(1.5), "ringfire");
     let batch = spsc(8, Way::Batch);
-    let (ours, best) = (view.ours(batch), view.in_process(batch));
-    add(
-        "SPSC, 8 B, batches of 32",
-        ours,
-        best,
-        Least(0.95),
-        "the best in-process peer",
-    );
-    for (size, called) in [(64, "64 B"), (1024, "1 KiB")] {
-        for (way, how) in [(Way::Single, "one a call"), (Way::Batch, "batches of 32")] {
-            let quantity = spsc(size, way);
-            let what = format!("SPSC, {called}, {how}");
-            add(
-                &what,
-                view.ours(quantity),
-                view.rival(quantity),
-                Least(1.0),
-                "the best peer",
-            );
-        }
+    let (what, ours) = ("SPSC, 8 B, batches of 32", view.ours(batch));
+    for (name, least) in [("gil", 0.65), ("rtrb", 1.3)] {
+        add(what, ours, view.of(name, batch), Least(least), name);
     }
-    let copied = [Way::Single, Way::Batch].map(|way| view.rival(spsc(1024, way)));
+    for (size, way, how, least) in [
+        (56, Way::Single, "one a call", 1.5),
+        (56, Way::Batch, "batches of 32", 1.3),
+        (64, Way::Single, "one a call", 1.0),
+        (64, Way::Batch, "batches of 32", 1.8),
+        (256, Way::Single, "one a call", 1.3),
+        (256, Way::Batch, "batches of 32", 1.3),
+        (1024, Way::InPlace, "in place", 0.95),
+        (4096, Way::InPlace, "in place", 0.95),
+    ] {
+        let (what, quantity) = (format!("SPSC, {size} B, {how}"), spsc(size, way));
+        let (ours, best) = (view.ours(quantity), view.rival(quantity));
+        add(&what, ours, best, Least(least), "the best peer");
+    }
+    let copied = [Way::Single, Way::Batch].map(|way| view.rival(spsc(256, way)));
     let best = copied
         .into_iter()
         .flatten()
         .max_by(|a, b| a.1.total_cmp(&b.1));
-    let ours = view.ours(spsc(1024, Way::InPlace));
-    add(
-        "SPSC, 1 KiB, in place",
-        ours,
-        best,
-        Above(1.0),
-        "the best peer that copies",
-    );
+    let ours = view.ours(spsc(256, Way::InPlace));
+    let of = "the best peer that copies";
+    add("SPSC, 256 B, in place", ours, best, Least(2.0), of);
 
-    for ends in [1, 2, 4] {
-        let quantity = Quantity::Mpmc(ends, ends);
-        let what = format!("MPMC {ends}x{ends}, 8 B");
-        let ours = view.ours(quantity);
-        add(
-            &what,
-            ours,
-            view.rival(quantity),
-            Least(1.2),
-            "the best peer",
-        );
-        let what = format!("crash safety, MPMC {ends}x{ends}, 8 B");
-        let ours = view.of("memring-mpmc-spin", quantity);
-        add(
-            &what,
-            ours,
-            view.of("vyukov", quantity),
-            Least(1.0),
-            "Vyukov's queue",
-        );
+    for (senders, receivers) in [(1, 1), (2, 2), (4, 4), (4, 1), (1, 4)] {
+        let quantity = Quantity::Mpmc(senders, receivers);
+        let what = format!("MPMC {senders}x{receivers}, 8 B");
+        let (ours, best) = (view.ours(quantity), view.rival(quantity));
+        add(&what, ours, best, Least(1.2), "the best peer");
     }
     let what = "`Blocking` with nobody asleep, SPSC, 8 B";
     let (ours, free) = (view.of("memring", single), view.of("memring-spin", single));
-    add(what, ours, free, Least(0.9), "`SpinOnly`");
+    add(what, ours, free, Least(0.95), "`SpinOnly`");
     for (cpus, called) in [(2, "two CPUs"), (1, "one CPU")] {
         let what = format!("round trip through sleep on {called}");
         let quantity = Quantity::Sleep(cpus);
-        let floor = view.of("futex", quantity);
-        add(
-            &what,
-            view.ours(quantity),
-            floor,
-            Most(1.05),
-            "the raw futex",
-        );
+        let (ours, raw) = (view.ours(quantity), view.of("futex", quantity));
+        add(&what, ours, raw, Most(1.05), "the raw futex");
     }
+    let (ours, theirs) = (
+        view.ours(Quantity::Attach),
+        view.of("ipmpsc", Quantity::Attach),
+    );
+    let what = "opening and attaching";
+    add(what, ours, theirs, Most(2.0), "ipmpsc");
     all.push(idle(findings));
     all
 }
@@ -296,40 +259,42 @@ pub fn prices(findings: &Findings) -> Vec<(&'static str, Quantity, f64)> {
     prices
 }
 
-/// Where a rival is better: by what factor, the worst first.
-pub fn losses(findings: &Findings, cores: Cores) -> Vec<Loss<'_>> {
-    let view = View { findings, cores };
-    let mut losses = Vec::new();
-    for quantity in Quantity::all() {
-        if let (Some(ours), Some(theirs)) = (view.ours(quantity), view.rival(quantity)) {
-            let factor = match quantity.is_rate() {
-                true => theirs.1 / ours.1,
-                false => ours.1 / theirs.1,
-            };
-            if factor > 1.0 {
-                losses.push(Loss {
-                    quantity,
-                    ours,
-                    theirs,
-                    factor,
-                });
-            }
-        }
-    }
-    losses.sort_by(|a, b| b.factor.total_cmp(&a.factor));
-    losses
-}
-
-/// A quantity in which a rival is better.
-pub struct Loss<'a> {
+/// One quantity: the best of memring beside the best rivals.
+pub struct Comparison<'a> {
     /// Which.
     pub quantity: Quantity,
     /// The best of ours.
     pub ours: (&'a str, f64),
-    /// The best rival.
-    pub theirs: (&'a str, f64),
-    /// By how much.
-    pub factor: f64,
+    /// The best rival between processes, if any was measured.
+    pub between: Side<'a>,
+    /// The best rival between threads of one process.
+    pub within: Side<'a>,
+}
+
+impl Comparison<'_> {
+    /// How many times as fast as `theirs` memring is.
+    pub fn speed(&self, theirs: f64) -> f64 {
+        match self.quantity.is_rate() {
+            true => self.ours.1 / theirs,
+            false => theirs / self.ours.1,
+        }
+    }
+}
+
+/// Every quantity that was measured on these cores of memring and of a rival.
+pub fn comparisons(findings: &Findings, cores: Cores) -> Vec<Comparison<'_>> {
+    let view = View { findings, cores };
+    let compared = |quantity| {
+        let comparison = Comparison {
+            quantity,
+            ours: view.ours(quantity)?,
+            between: view.between(quantity),
+            within: view.in_process(quantity),
+        };
+        let has_rival = comparison.between.is_some() || comparison.within.is_some();
+        has_rival.then_some(comparison)
+    };
+    Quantity::all().into_iter().filter_map(compared).collect()
 }
 
 #[cfg(test)]

@@ -69,7 +69,12 @@ impl<const N: usize, K: Kind> Rx<N> for Receiver<[u64; N], K> {
     fn recv(&mut self) -> Result<Option<[u64; N]>> {
         match Receiver::recv(self) {
             Ok(message) => Ok(Some(message)),
-            Err(RecvError::Closed | RecvError::Disconnected | RecvError::Removed) => Ok(None),
+            Err(
+                RecvError::Closed
+                | RecvError::Disconnected
+                | RecvError::Removed
+                | RecvError::Cancelled,
+            ) => Ok(None),
             Err(RecvError::Failed(failure)) => Err(failure).context("cannot receive"),
         }
     }
@@ -77,7 +82,13 @@ impl<const N: usize, K: Kind> Rx<N> for Receiver<[u64; N], K> {
     fn recv_batch(&mut self, into: &mut Vec<[u64; N]>, most: usize) -> Result<()> {
         into.clear();
         match Receiver::recv_batch(self, into, most) {
-            Ok(_) | Err(RecvError::Closed | RecvError::Disconnected | RecvError::Removed) => Ok(()),
+            Ok(_)
+            | Err(
+                RecvError::Closed
+                | RecvError::Disconnected
+                | RecvError::Removed
+                | RecvError::Cancelled,
+            ) => Ok(()),
             Err(RecvError::Failed(failure)) => Err(failure).context("cannot receive"),
         }
     }

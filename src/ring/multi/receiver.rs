@@ -45,9 +45,22 @@ impl<S> Clone for MultiReceiver<S> {
 }
 
 impl<S: Multiplicity> MultiReceiver<S> {
-    /// `PUBLISHED` to `READING` by us: exactly one receiver succeeds.
+    /// `PUBLISHED` to `READING` by us: exactly one receiver succeeds. `TAKES`: else it is
+    /// only told what would be taken.
     #[inline]
-    fn take<M: Memory>(&self, memory: &M, position: u64, word: SlotWord) -> Option<Claim> {
+    fn take<M: Memory, const TAKES: bool>(
+        &self,
+        memory: &M,
+        position: u64,
+        word: SlotWord,
+    ) -> Option<Claim> {
+        let claim = Claim {
+            position,
+            redeliveries: word.redeliveries(),
+        };
+        if !TAKES {
+            return Some(claim);
+        }
         // C2. AcqRel: after the payload was written (P1, P2), before we read.
         memory
             .word(position)
@@ -59,10 +72,7 @@ impl<S: Multiplicity> MultiReceiver<S> {
             )
             .ok()?;
         failpoint!(Taken);
-        Some(Claim {
-            position,
-            redeliveries: word.redeliveries(),
-        })
+        Some(claim)
     }
 
     /// What follows every claim of the next message in order; `publish_hint`: others
@@ -122,7 +132,10 @@ impl<S: Multiplicity> MultiReceiver<S> {
 
     /// Takes the next message in order, if there is one.
     #[inline]
-    fn claim_ahead<M: Memory>(&mut self, memory: &M) -> Result<Claim, (u64, ClaimError)> {
+    fn claim_ahead<M: Memory, const TAKES: bool>(
+        &mut self,
+        memory: &M,
+    ) -> Result<Claim, (u64, ClaimError)> {
         let geometry = memory.geometry();
         // Pairs with the Release store in `publish_hint`.
         let mut position = memory.cell(Cell::Head).load(Ordering::Acquire);
@@ -134,8 +147,10 @@ impl<S: Multiplicity> MultiReceiver<S> {
             let next = position.wrapping_add(1);
             match (ahead, word.state()) {
                 (0, SlotState::Published) => {
-                    if let Some(claim) = self.take(memory, position, word) {
-                        self.after_claim(memory, position, true);
+                    if let Some(claim) = self.take::<M, TAKES>(memory, position, word) {
+                        if TAKES {
+                            self.after_claim(memory, position, true);
+                        }
                         return Ok(claim);
                     }
                     contention.pause();
@@ -169,7 +184,11 @@ impl<S: Multiplicity> MultiReceiver<S> {
     /// lap behind `head`: receivers in order never come by there again.
     #[cold]
     #[inline(never)]
-    fn claim_behind<M: Memory>(&mut self, memory: &M, head: u64) -> Option<Claim> {
+    fn claim_behind<M: Memory, const TAKES: bool>(
+        &mut self,
+        memory: &M,
+        head: u64,
+    ) -> Option<Claim> {
         // Pairs with the Release increment in `announce_requeue`: counted means visible.
         let requeues = memory.cell(Cell::Requeues).load(Ordering::Acquire);
         if self.requeues == Some(requeues) {
@@ -182,13 +201,29 @@ impl<S: Multiplicity> MultiReceiver<S> {
             // Wherever it lies: others may have moved the head since we looked.
             if recover::was_given_back(word) {
                 let position = geometry.move_laps(near, geometry.lap_delta(word, near));
-                if let Some(claim) = self.take(memory, position, word) {
+                if let Some(claim) = self.take::<M, TAKES>(memory, position, word) {
                     return Some(claim);
                 }
             }
         }
         self.requeues = Some(requeues);
         None
+    }
+
+    /// The next message in order, or one that was given back.
+    #[inline]
+    fn claim_any<M: Memory, const TAKES: bool>(&mut self, memory: &M) -> Result<Claim, ClaimError> {
+        if self.requeues.is_none() {
+            // R12: a fresh receiver looks behind the head before anything else.
+            let head = memory.cell(Cell::Head).load(Ordering::Acquire);
+            if let Some(claim) = self.claim_behind::<M, TAKES>(memory, head) {
+                return Ok(claim);
+            }
+        }
+        match self.claim_ahead::<M, TAKES>(memory) {
+            Ok(claim) => Ok(claim),
+            Err((head, error)) => self.claim_behind::<M, TAKES>(memory, head).ok_or(error),
+        }
     }
 }
 
@@ -215,17 +250,11 @@ impl<S: Multiplicity> ReceiveSide for MultiReceiver<S> {
 
     #[inline]
     fn claim<M: Memory>(&mut self, memory: &M) -> Result<Claim, ClaimError> {
-        if self.requeues.is_none() {
-            // R12: a fresh receiver looks behind the head before anything else.
-            let head = memory.cell(Cell::Head).load(Ordering::Acquire);
-            if let Some(claim) = self.claim_behind(memory, head) {
-                return Ok(claim);
-            }
-        }
-        match self.claim_ahead(memory) {
-            Ok(claim) => Ok(claim),
-            Err((head, error)) => self.claim_behind(memory, head).ok_or(error),
-        }
+        self.claim_any::<M, true>(memory)
+    }
+
+    fn probe<M: Memory>(&mut self, memory: &M) -> Result<(), ClaimError> {
+        self.claim_any::<M, false>(memory).map(drop)
     }
 
     #[inline(always)]
@@ -237,7 +266,7 @@ impl<S: Multiplicity> ReceiveSide for MultiReceiver<S> {
         // One that was given back is left to the slow path: a receiver that lags must
         // not take it before what others would.
         if word == geometry.published(position) && self.requeues.is_some() {
-            let claim = self.take(memory, position, word)?;
+            let claim = self.take::<M, true>(memory, position, word)?;
             self.after_claim(memory, position, geometry.publishes_hint(position));
             return Some(claim);
         }

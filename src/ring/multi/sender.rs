@@ -73,30 +73,10 @@ impl<R: Multiplicity> MultiSender<R> {
         }
         Ok(position)
     }
-}
 
-impl<R: Multiplicity> SendSide for MultiSender<R> {
-    fn attach<M: Memory>(memory: &M, me: MemberId) -> Result<Self, Corruption> {
-        // Pairs with the Release store in `after_claim`.
-        let next = memory.cell(Cell::Tail).load(Ordering::Acquire);
-        Ok(MultiSender {
-            me,
-            next,
-            missed: next,
-            // Nothing is known yet: a claim from `next` on asks first. Before
-            // it, where a stale hint may lead back, no word is claimable.
-            done: next.wrapping_sub(memory.geometry().capacity()),
-            receivers: PhantomData,
-        })
-    }
-
-    #[inline(always)]
-    fn begin<M: Memory>(&mut self, _memory: &M) -> Result<(), ClaimError> {
-        Ok(())
-    }
-
+    /// Slow path. `TAKES`: else it is only told what would be taken.
     #[inline]
-    fn claim<M: Memory>(&mut self, memory: &M) -> Result<u64, ClaimError> {
+    fn claim_any<M: Memory, const TAKES: bool>(&mut self, memory: &M) -> Result<u64, ClaimError> {
         let geometry = memory.geometry();
         // Pairs with the Release store in `after_claim`: what the word of the hinted
         // position must show by now, it shows.
@@ -133,6 +113,13 @@ impl<R: Multiplicity> SendSide for MultiSender<R> {
                     }));
                 }
             }
+            if !TAKES {
+                // Acquire: pairs with the swap in `close`.
+                return match memory.cell(Cell::Closed).load(Ordering::Acquire) {
+                    0 => Ok(position),
+                    _ => Err(ClaimError::Closed),
+                };
+            }
             // C1. AcqRel: after the previous reader's release, before our
             // payload; the owner is visible with the claim (R2).
             let claim = geometry.claimed(position, self.me);
@@ -148,6 +135,36 @@ impl<R: Multiplicity> SendSide for MultiSender<R> {
             return self.after_claim(memory, position, true);
         }
         Err(ClaimError::Contended)
+    }
+}
+
+impl<R: Multiplicity> SendSide for MultiSender<R> {
+    fn attach<M: Memory>(memory: &M, me: MemberId) -> Result<Self, Corruption> {
+        // Pairs with the Release store in `after_claim`.
+        let next = memory.cell(Cell::Tail).load(Ordering::Acquire);
+        Ok(MultiSender {
+            me,
+            next,
+            missed: next,
+            // Nothing is known yet: a claim from `next` on asks first. Before
+            // it, where a stale hint may lead back, no word is claimable.
+            done: next.wrapping_sub(memory.geometry().capacity()),
+            receivers: PhantomData,
+        })
+    }
+
+    #[inline(always)]
+    fn begin<M: Memory>(&mut self, _memory: &M) -> Result<(), ClaimError> {
+        Ok(())
+    }
+
+    #[inline]
+    fn claim<M: Memory>(&mut self, memory: &M) -> Result<u64, ClaimError> {
+        self.claim_any::<M, true>(memory)
+    }
+
+    fn probe<M: Memory>(&mut self, memory: &M) -> Result<(), ClaimError> {
+        self.claim_any::<M, false>(memory).map(drop)
     }
 
     #[inline(always)]

@@ -171,7 +171,10 @@ impl SpscReceiver {
                 }
                 return Err(ClaimError::NotReady);
             };
-            if self.is_over_limit(memory, next) {
+            // Loaded once: a peer may write anything there, and what is told is below the
+            // limit.
+            let redeliveries = self.redeliveries(memory, next);
+            if redeliveries >= self.max_deliveries {
                 // S19: only with nothing in hand, for `done` passes it.
                 if places.canonical(self.done) != next {
                     return Err(ClaimError::NotReady);
@@ -184,7 +187,7 @@ impl SpscReceiver {
             self.known = if self.is_careful { self.next } else { known };
             return Ok(Claim {
                 position: next,
-                redeliveries: self.redeliveries(memory, next),
+                redeliveries,
             });
         }
         Err(ClaimError::Contended)

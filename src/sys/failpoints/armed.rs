@@ -65,6 +65,18 @@ pub(crate) fn raised_sleep_cap() -> Option<Duration> {
     }
 }
 
+/// 1: this process does without `futex_waitv`.
+static WAIT_MANY_DENIED: AtomicU32 = AtomicU32::new(0);
+
+/// From now on this process sleeps on many words as if the kernel had no call for it.
+pub fn deny_wait_many() {
+    WAIT_MANY_DENIED.store(1, Ordering::Relaxed);
+}
+
+pub(crate) fn is_wait_many_denied() -> bool {
+    WAIT_MANY_DENIED.load(Ordering::Relaxed) != 0
+}
+
 /// From now on passages are counted.
 pub fn watch() {
     WATCHED.store(1, Ordering::Relaxed);

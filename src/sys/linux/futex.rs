@@ -10,6 +10,10 @@ use rustix::thread::futex;
 
 use super::clock::MonotonicTime;
 
+mod many;
+
+pub(crate) use many::wait_many;
+
 /// Why a sleep ended. Whatever it was, the caller looks at its condition again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WaitEnd {

@@ -4,17 +4,25 @@
 //! the threads that publish; they pay nothing.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::thread::{MembarrierCommand, membarrier, membarrier_query};
 
+/// This program has registered.
+static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
+
 /// Makes this process one that [`heavy`] barriers reach, and that may call
-/// [`heavy`]. Registering again does no harm. A forked child inherits it; take
-/// it as lost over `exec`.
+/// [`heavy`]. Once is enough: a forked child inherits it, as it does the note of it, and
+/// `exec` ends both. Enters the kernel the first time only.
 ///
 /// # Errors
 /// [`io::ErrorKind::Unsupported`] when the kernel has no such barrier (it came
 /// with Linux 4.16) or a sandbox forbids it.
 pub(crate) fn register() -> io::Result<()> {
+    // Relaxed: the kernel orders what its calls do; two threads may both register.
+    if IS_REGISTERED.load(Ordering::Relaxed) {
+        return Ok(());
+    }
     let known = membarrier_query();
     let needed = [
         MembarrierCommand::RegisterGlobalExpedited,
@@ -28,6 +36,7 @@ pub(crate) fn register() -> io::Result<()> {
         ));
     }
     membarrier(MembarrierCommand::RegisterGlobalExpedited)?;
+    IS_REGISTERED.store(true, Ordering::Relaxed);
     Ok(())
 }
 
@@ -61,7 +70,7 @@ pub(crate) fn thorough() -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::hint::black_box;
-    use std::sync::atomic::{AtomicU32, Ordering, compiler_fence};
+    use std::sync::atomic::{AtomicU32, compiler_fence};
     use std::thread;
 
     use super::*;

@@ -8,7 +8,7 @@ use memring::{
 /// Why nothing was sent or received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// `Full`, `Empty`, `Held` or `Timeout`.
+    /// `Full`, `Empty`, `Held`, `Timeout` or `Cancelled`.
     NotNow,
     /// The ring is closed, and for receivers drained.
     Closed,
@@ -219,11 +219,11 @@ macro_rules! refusals {
     )*};
 }
 
-refusals!(TrySendError { Full Held } SendTimeoutError { Timeout } SendError {});
+refusals!(TrySendError { Full Held } SendTimeoutError { Timeout Cancelled } SendError { Cancelled });
 refusals!(
     TryRecvError [TryRecvError::Empty, TryRecvError::Held(_)]
-    RecvTimeoutError [RecvTimeoutError::Timeout(_)]
-    RecvError []
+    RecvTimeoutError [RecvTimeoutError::Timeout(_), RecvTimeoutError::Cancelled]
+    RecvError [RecvError::Cancelled]
 );
 
 /// What a ring says of itself.

@@ -19,20 +19,25 @@ fn row(contestant: &str, quantity: Quantity, value: f64) -> Row {
     }
 }
 
-fn verdict(rows: &[(&str, Quantity, f64)], what: &str, wanted: &str) -> Verdict {
-    let findings = Findings {
+fn findings(rows: Vec<Row>) -> Findings {
+    Findings {
         machine: Machine::of(&[0, 1]),
         command: String::new(),
         millis: 100,
         idle_millis: 10_000,
         rounds: 1,
         seconds: 1.0,
-        rows: rows
-            .iter()
-            .map(|(who, what, value)| row(who, *what, *value))
+        rows,
+    }
+}
+
+fn verdict(rows: &[(&str, Quantity, f64)], what: &str, wanted: &str) -> Verdict {
+    let rows = rows.iter();
+    let findings = findings(
+        rows.map(|(who, what, value)| row(who, *what, *value))
             .collect(),
-    };
-    let targets = targets(&findings);
+    );
+    let targets = targets(&findings, Cores::Far);
     let mut found = targets
         .iter()
         .filter(|target| target.what == what && target.wanted.contains(wanted));
@@ -45,10 +50,13 @@ fn verdict(rows: &[(&str, Quantity, f64)], what: &str, wanted: &str) -> Verdict 
 fn a_missed_target_is_marked_as_missed() {
     let single = Quantity::Spsc(8, Way::Single);
     let what = "SPSC, 8 B, one a call";
-    let rates = |ours| [("memring", single, ours), ("rtrb", single, 50.0)];
-    assert_eq!(verdict(&rates(149.0), what, "rtrb"), Verdict::Missed);
-    assert_eq!(verdict(&rates(151.0), what, "rtrb"), Verdict::Met);
-    assert_eq!(verdict(&rates(151.0), what, "ringfire"), Verdict::Unknown);
+    let rates = |ours| [("memring", single, ours), ("ringfire", single, 100.0)];
+    assert_eq!(verdict(&rates(149.0), what, "ringfire"), Verdict::Missed);
+    assert_eq!(verdict(&rates(151.0), what, "ringfire"), Verdict::Met);
+    assert_eq!(
+        verdict(&rates(151.0), what, "one process"),
+        Verdict::Unknown
+    );
 }
 
 #[test]
@@ -69,20 +77,25 @@ fn processor_time_asleep_is_that_of_ten_seconds() {
 }
 
 #[test]
-fn a_rival_that_is_better_is_among_the_losses() {
+fn speed_is_above_one_where_memring_is_faster() {
     let batch = Quantity::Spsc(8, Way::Batch);
-    let mut findings = Findings {
-        machine: Machine::of(&[0, 1]),
-        command: String::new(),
-        millis: 100,
-        idle_millis: 10_000,
-        rounds: 1,
-        seconds: 1.0,
-        rows: vec![row("memring", batch, 100.0), row("gil", batch, 150.0)],
-    };
-    let found = losses(&findings, Cores::Far);
-    assert_eq!(found.len(), 1);
-    assert_eq!((found[0].theirs.0, found[0].factor), ("gil", 1.5));
-    findings.rows[0].samples[0].value = 151.0;
-    assert!(losses(&findings, Cores::Far).is_empty());
+    let trip = Quantity::Trip(8, Wait::Spin);
+    let mut rows = vec![
+        row("memring", batch, 150.0),
+        row("ringfire", batch, 100.0),
+        row("memring", trip, 150.0),
+        row("ringfire", trip, 300.0),
+        row("gil", trip, 75.0),
+    ];
+    rows[4].home = Home::Threads;
+    let findings = findings(rows);
+    let found = comparisons(&findings, Cores::Far);
+    let speeds = found.iter().map(|found| {
+        let speed = |theirs: Side<'_>| theirs.map(|(_, figure)| found.speed(figure));
+        (found.quantity, speed(found.between), speed(found.within))
+    });
+    let speeds: Vec<_> = speeds.collect();
+    let wanted = [(batch, Some(1.5), None), (trip, Some(2.0), Some(0.5))];
+    assert_eq!(speeds, wanted);
+    assert!(comparisons(&findings, Cores::Near).is_empty());
 }

@@ -1,0 +1,292 @@
+//! Waiting for any of many endpoints, in one thread.
+
+mod arms;
+mod macros;
+mod source;
+mod timers;
+mod wait;
+
+use std::any::Any;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Index, IndexMut};
+use std::time::{Duration, Instant};
+
+pub use arms::{Arm, ClaimedArm, RecvArm, SelectReceiver, SendArm, run};
+pub use source::{Selectable, SourceRef};
+pub use timers::{After, Never, Tick, after, at, never, tick};
+pub use wait::Limit;
+
+use super::receiver::Receiver;
+use super::sender::Sender;
+use super::waiting::Wait;
+use crate::error::{ReadyTimeoutError, TryReadyError};
+use crate::message::Message;
+use crate::ring::kind::Kind;
+use crate::wait::WaitStrategy;
+use source::SelectSource;
+use wait::wait_for_any;
+
+/// A set of endpoints, of any kinds of ring and of any messages, of which one thread waits
+/// for any.
+///
+/// An endpoint that is added gives a [`Token`], by which it is told apart, and by which it
+/// is used while the set has it:
+///
+/// ```
+/// use memring::{Mpmc, Ring, RecvTimeoutError, Select, Spsc};
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (ticks, jobs) = (Ring::<u64, Spsc>::anonymous(4)?, Ring::<[u8], Mpmc>::anonymous(4)?);
+/// # let mut tx = ticks.sender()?;
+/// # tx.send(7)?;
+/// let (mut ticks, mut jobs) = (ticks.receiver()?, jobs.receiver()?);
+/// let mut select = Select::new();
+/// let ticks = select.recv(&mut ticks);
+/// let jobs = select.recv(&mut jobs);
+/// # let mut received = 0;
+/// loop {
+///     match select.ready() {
+///         ready if ready == ticks => match select[ticks].recv_timeout(Duration::ZERO) {
+///             Ok(tick) => println!("tick {tick}"),
+///             Err(RecvTimeoutError::Timeout(_)) => {} // not ready after all
+///             Err(error) => return Err(error.into()),
+///         },
+///         ready if ready == jobs => { /* the same for a job */ }
+///         _ => {}
+///     }
+/// #   received += 1;
+/// #   if received == 1 { break }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// **Ready** means that a call would not have to wait: a [`Receiver`] has a message, a
+/// [`Sender`] has room, a timer is due; or the call would fail, because the ring is closed,
+/// removed, or left by all peers, or because the endpoint is
+/// [cancelled](crate::Canceller). The call then says why. Such an endpoint stays ready:
+/// [`remove`](Select::remove) it. Readiness claims nothing, so nothing is lost when the call
+/// is not made. Where a ring has several receivers, or senders, another may be quicker: so
+/// call what does not wait ([`Receiver::recv_timeout`] with a time of zero, which also says
+/// `Cancelled`), and wait again. [`select!`](macro@crate::select) does all that by itself.
+///
+/// **Fair**: the looks begin behind the endpoint that was ready last, so that one that is
+/// always ready keeps no other from its turn.
+///
+/// **Asleep**: a set that waits spins for a while (its [`WaitStrategy`]) and then sleeps on
+/// all its endpoints in one system call, `futex_waitv`, which needs Linux 5.16 and takes 128
+/// of them. With more, or on an older kernel, it sleeps in slices of up to 4 ms, between
+/// which it looks at every endpoint's word: some hundred wake-ups a second, and a message is
+/// seen up to 4 ms late. A set with an endpoint of a ring of spinners
+/// ([`Wakeups::SpinOnly`](crate::Wakeups::SpinOnly)) spins. As in any call that waits, peers
+/// that die are found within a second.
+///
+/// A set is no faster than a call for one endpoint: each time it looks at all of them.
+#[derive(Default)]
+pub struct Select<'a> {
+    /// By index; removed ones leave a gap.
+    entries: Vec<Option<&'a mut dyn Selectable>>,
+    /// Where the next look begins.
+    first: usize,
+    strategy: WaitStrategy,
+}
+
+/// An endpoint of a [`Select`]. It compares with the index of what is ready.
+pub struct Token<E> {
+    index: usize,
+    endpoint: PhantomData<fn() -> E>,
+}
+
+impl<'a> Select<'a> {
+    /// A set with nothing in it, that waits in the default way.
+    pub fn new() -> Self {
+        Select::default()
+    }
+
+    /// The same, with a strategy of waiting. Those of the endpoints do not count.
+    pub fn with_strategy(strategy: WaitStrategy) -> Self {
+        Select {
+            strategy,
+            ..Select::default()
+        }
+    }
+
+    /// Adds a receiver: ready when there is a message, or the end.
+    pub fn recv<T: Message + ?Sized, K: Kind>(
+        &mut self,
+        receiver: &'a mut Receiver<T, K>,
+    ) -> Token<Receiver<T, K>> {
+        self.add(receiver)
+    }
+
+    /// Adds a sender: ready when there is room, or the end.
+    pub fn send<T: Message + ?Sized, K: Kind>(
+        &mut self,
+        sender: &'a mut Sender<T, K>,
+    ) -> Token<Sender<T, K>> {
+        self.add(sender)
+    }
+
+    /// Adds an endpoint, or a timer. Its index is the number of those added before.
+    pub fn add<E: Selectable>(&mut self, endpoint: &'a mut E) -> Token<E> {
+        self.entries.push(Some(endpoint));
+        Token {
+            index: self.entries.len() - 1,
+            endpoint: PhantomData,
+        }
+    }
+
+    /// Takes an endpoint out of the set and gives it back; `None` if it is not there. The
+    /// indices of the others stay.
+    pub fn remove<E: Selectable>(&mut self, token: Token<E>) -> Option<&'a mut E> {
+        let entry = self.entries.get_mut(token.index)?;
+        let is_it = entry
+            .as_deref()
+            .is_some_and(|entry| (entry as &dyn Any).is::<E>());
+        let endpoint: &mut dyn Any = entry.take_if(|_| is_it)?;
+        endpoint.downcast_mut()
+    }
+
+    /// The endpoint of this token; `None` if it was removed, or is of another set.
+    pub fn get<E: Selectable>(&self, token: Token<E>) -> Option<&E> {
+        let entry: &dyn Any = self.entries.get(token.index)?.as_deref()?;
+        entry.downcast_ref()
+    }
+
+    /// As [`Select::get`], to call its verbs.
+    pub fn get_mut<E: Selectable>(&mut self, token: Token<E>) -> Option<&mut E> {
+        let entry: &mut dyn Any = self.entries.get_mut(token.index)?.as_deref_mut()?;
+        entry.downcast_mut()
+    }
+
+    /// How many endpoints are in the set.
+    pub fn len(&self) -> usize {
+        self.entries.iter().flatten().count()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Waits until one is ready, and says which. An empty set waits for ever, as Go's
+    /// `select {}` does.
+    pub fn ready(&mut self) -> usize {
+        loop {
+            if let Some(ready) = self.wait(Wait::Forever) {
+                return ready;
+            }
+        }
+    }
+
+    /// Which one is ready now. Does not wait.
+    ///
+    /// # Errors
+    /// [`TryReadyError`] if none is.
+    pub fn try_ready(&mut self) -> Result<usize, TryReadyError> {
+        self.wait(Wait::Not).ok_or(TryReadyError)
+    }
+
+    /// As [`Select::ready`], for at most `timeout`.
+    ///
+    /// # Errors
+    /// [`ReadyTimeoutError`] if none was ready in time.
+    pub fn ready_timeout(&mut self, timeout: Duration) -> Result<usize, ReadyTimeoutError> {
+        self.wait(Wait::at_most(timeout)).ok_or(ReadyTimeoutError)
+    }
+
+    /// As [`Select::ready`], until `deadline` at the latest.
+    ///
+    /// # Errors
+    /// As [`Select::ready_timeout`].
+    pub fn ready_deadline(&mut self, deadline: Instant) -> Result<usize, ReadyTimeoutError> {
+        self.wait(Wait::until(deadline)).ok_or(ReadyTimeoutError)
+    }
+
+    fn wait(&mut self, wait: Wait) -> Option<usize> {
+        let ready = self.look().or_else(|| self.wait_in_full(wait))?;
+        self.first = ready + 1;
+        Some(ready)
+    }
+
+    /// A cheap look at each.
+    fn look(&mut self) -> Option<usize> {
+        let count = self.entries.len();
+        let first = if self.first < count { self.first } else { 0 };
+        let mut order = (first..count).chain(0..first);
+        order.find(|at| match &mut self.entries[*at] {
+            Some(entry) => entry.source().0.look(),
+            None => false,
+        })
+    }
+
+    fn wait_in_full(&mut self, wait: Wait) -> Option<usize> {
+        // Of each source, the index of its entry.
+        let mut indices = Vec::with_capacity(self.entries.len());
+        let entries = self.entries.iter_mut().enumerate();
+        let sources = entries.filter_map(|(index, entry)| {
+            let entry = entry.as_mut()?;
+            indices.push(index);
+            Some(entry.source().0)
+        });
+        let sources: Vec<&mut dyn SelectSource> = sources.collect();
+        let first = indices.iter().position(|index| *index >= self.first);
+        let ready = wait_for_any(sources.into_iter(), first.unwrap_or(0), self.strategy, wait)?;
+        indices.get(ready).copied()
+    }
+}
+
+/// # Panics
+/// If the endpoint was removed: [`Select::get`] does not.
+impl<E: Selectable> Index<Token<E>> for Select<'_> {
+    type Output = E;
+
+    fn index(&self, token: Token<E>) -> &E {
+        self.get(token).expect("the endpoint is in this set")
+    }
+}
+
+/// # Panics
+/// If the endpoint was removed: [`Select::get_mut`] does not.
+impl<E: Selectable> IndexMut<Token<E>> for Select<'_> {
+    fn index_mut(&mut self, token: Token<E>) -> &mut E {
+        self.get_mut(token).expect("the endpoint is in this set")
+    }
+}
+
+impl fmt::Debug for Select<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Select");
+        shown.field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl<E> Token<E> {
+    /// The index that [`Select::ready`] gives for it.
+    pub fn index(self) -> usize {
+        self.index
+    }
+}
+
+// By hand: derived, they would ask for the same of `E`.
+impl<E> Clone for Token<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for Token<E> {}
+
+impl<E> fmt::Debug for Token<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Token").field(&self.index).finish()
+    }
+}
+
+impl<E> PartialEq<Token<E>> for usize {
+    fn eq(&self, token: &Token<E>) -> bool {
+        *self == token.index
+    }
+}

@@ -1,0 +1,225 @@
+//! Times that a set can wait for, beside endpoints.
+
+use std::marker::PhantomData;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::arms::{RecvArm, SelectReceiver};
+use super::source::{SelectSource, Selectable, SourceRef};
+use crate::error::{RecvError, TryRecvError};
+use crate::sys::clock::MonotonicTime;
+use crate::wait::many::Source;
+
+/// Ready once, `delay` from now. One beyond the clock's range is never ready.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use memring::{Ring, Spsc, after, select};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let ring = Ring::<u64, Spsc>::anonymous(4)?;
+/// let mut rx = ring.receiver()?;
+/// let mut late = after(Duration::from_millis(5));
+/// let message = select! {
+///     recv(rx) -> message => message.ok(),
+///     recv(late) -> _ => None,
+/// };
+/// assert_eq!(message, None);
+/// # Ok(())
+/// # }
+/// ```
+pub fn after(delay: Duration) -> After {
+    After {
+        when: Instant::now().checked_add(delay),
+    }
+}
+
+/// Ready once, from `when` on.
+///
+/// ```
+/// use std::time::Instant;
+///
+/// let now = Instant::now();
+/// assert_eq!(memring::at(now).recv(), now);
+/// ```
+pub fn at(when: Instant) -> After {
+    After { when: Some(when) }
+}
+
+/// Ready every `period`, at first one period from now. Moments that nobody received in time
+/// are skipped: it is never ready for more than one.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let mut ticks = memring::tick(Duration::from_millis(1));
+/// let (first, second) = (ticks.recv(), ticks.recv());
+/// assert!(second - first >= Duration::from_millis(1));
+/// ```
+pub fn tick(period: Duration) -> Tick {
+    Tick {
+        period,
+        next: Instant::now().checked_add(period),
+    }
+}
+
+/// Never ready: stands for what there is not, in a [`select!`](macro@crate::select) or a
+/// [`Select`](crate::Select).
+///
+/// ```
+/// assert!(memring::never::<u64>().try_recv().is_err());
+/// ```
+pub fn never<T>() -> Never<T> {
+    Never(PhantomData)
+}
+
+/// A moment to wait for, once: see [`after`] and [`at`].
+#[derive(Debug)]
+pub struct After {
+    /// `None`: it has been received, or will never be.
+    when: Option<Instant>,
+}
+
+/// Moments that come again and again: see [`tick`].
+#[derive(Debug)]
+pub struct Tick {
+    period: Duration,
+    next: Option<Instant>,
+}
+
+/// What never comes: see [`never`].
+#[derive(Debug)]
+pub struct Never<T>(PhantomData<fn() -> T>);
+
+impl After {
+    /// The moment that this was made for, if it has come and was not received before.
+    ///
+    /// # Errors
+    /// [`TryRecvError::Empty`].
+    pub fn try_recv(&mut self) -> Result<Instant, TryRecvError> {
+        let when = self.when.filter(|when| *when <= Instant::now());
+        let when = when.ok_or(TryRecvError::Empty)?;
+        self.when = None;
+        Ok(when)
+    }
+
+    /// Waits for the moment that this was made for. Waits for ever, if it was received
+    /// before, as crossbeam-channel's does.
+    pub fn recv(&mut self) -> Instant {
+        recv(self, |timer| timer.when, After::try_recv)
+    }
+}
+
+impl Tick {
+    /// The moment that was due, if it has come.
+    ///
+    /// # Errors
+    /// [`TryRecvError::Empty`].
+    pub fn try_recv(&mut self) -> Result<Instant, TryRecvError> {
+        let now = Instant::now();
+        let due = self.next.filter(|next| *next <= now);
+        let due = due.ok_or(TryRecvError::Empty)?;
+        // In step with the first, as long as none was missed.
+        let next = due.checked_add(self.period).filter(|next| *next > now);
+        self.next = next.or_else(|| now.checked_add(self.period));
+        Ok(due)
+    }
+
+    /// Waits for the next moment.
+    pub fn recv(&mut self) -> Instant {
+        recv(self, |timer| timer.next, Tick::try_recv)
+    }
+}
+
+impl<T> Never<T> {
+    /// Nothing.
+    ///
+    /// # Errors
+    /// [`TryRecvError::Empty`], always.
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        Err(TryRecvError::Empty)
+    }
+}
+
+/// Waits for a timer.
+fn recv<T>(
+    timer: &mut T,
+    next: impl Fn(&T) -> Option<Instant>,
+    try_recv: impl Fn(&mut T) -> Result<Instant, TryRecvError>,
+) -> Instant {
+    loop {
+        if let Ok(moment) = try_recv(timer) {
+            return moment;
+        }
+        match next(timer) {
+            Some(moment) => thread::sleep(moment.saturating_duration_since(Instant::now())),
+            None => thread::park(),
+        }
+    }
+}
+
+/// A timer as a source.
+macro_rules! source {
+    ($timer:ty, $($bound:ident)?, $next:expr) => {
+        impl<$($bound: 'static)?> Source<MonotonicTime> for $timer {
+            fn look(&mut self) -> bool {
+                false // the clock is not cheap: full checks ask it
+            }
+
+            fn check(&mut self) -> bool {
+                let next: Option<Instant> = $next(self);
+                next.is_some_and(|next| next <= Instant::now())
+            }
+
+            fn due(&self) -> Option<MonotonicTime> {
+                let next: Option<Instant> = $next(self);
+                next.map(MonotonicTime::from_instant)
+            }
+        }
+
+        impl<$($bound: 'static)?> SelectSource for $timer {}
+
+        impl<$($bound: 'static)?> $timer {
+            /// The arm of a [`select!`](macro@crate::select).
+            #[doc(hidden)]
+            pub fn __recv_arm(&mut self) -> RecvArm<'_, Self> {
+                RecvArm::new(self)
+            }
+        }
+
+        impl<$($bound: 'static)?> Selectable for $timer {
+            fn source(&mut self) -> SourceRef<'_> {
+                SourceRef(self)
+            }
+        }
+    };
+}
+
+source!(After, , |timer: &After| timer.when);
+source!(Tick, , |timer: &Tick| timer.next);
+source!(Never<T>, T, |_: &Never<T>| None);
+
+impl SelectReceiver for After {
+    type Received = Instant;
+
+    fn complete(&mut self) -> Option<Result<Instant, RecvError>> {
+        self.try_recv().ok().map(Ok)
+    }
+}
+
+impl SelectReceiver for Tick {
+    type Received = Instant;
+
+    fn complete(&mut self) -> Option<Result<Instant, RecvError>> {
+        self.try_recv().ok().map(Ok)
+    }
+}
+
+impl<T: 'static> SelectReceiver for Never<T> {
+    type Received = T;
+
+    fn complete(&mut self) -> Option<Result<T, RecvError>> {
+        None
+    }
+}

@@ -1,0 +1,59 @@
+//! Ways of waiting that users write themselves.
+
+/// What a waiting call does after a look in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Idle {
+    /// Look again: the strategy has paused itself, by a spin loop, a yield or a nap.
+    Look,
+    /// Sleep until woken. The call does not ask again. On a ring of spinners
+    /// ([`Wakeups::SpinOnly`](crate::Wakeups::SpinOnly)), where nothing wakes, it looks
+    /// again instead.
+    Sleep,
+}
+
+/// What an endpoint does with its processor between two looks, where no
+/// [`WaitStrategy`](crate::WaitStrategy) will do.
+///
+/// Given to an endpoint by
+/// [`Receiver::set_idle_strategy`](crate::Receiver::set_idle_strategy) and
+/// [`Sender::set_idle_strategy`](crate::Sender::set_idle_strategy). Calls that wait ask it
+/// after each look in vain; a message or room at hand costs nothing. Clones of the endpoint
+/// share the strategy, so it is `Sync`, and what it keeps is atomic.
+///
+/// A strategy that pauses for long delays what the call finds then: messages, deadlines,
+/// a cancellation.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use memring::{Idle, IdleStrategy, Ring, Spsc};
+///
+/// /// Spins, then yields, then naps: for machines where nobody pays for a wake-up.
+/// struct Backoff;
+///
+/// impl IdleStrategy for Backoff {
+///     fn idle(&self, looks: u32) -> Idle {
+///         match looks {
+///             0..100 => std::hint::spin_loop(),
+///             100..200 => std::thread::yield_now(),
+///             _ => std::thread::sleep(Duration::from_micros(50)),
+///         }
+///         Idle::Look
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let ring = Ring::<u64, Spsc>::anonymous(4)?;
+/// let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+/// rx.set_idle_strategy(Backoff);
+/// let sending = std::thread::spawn(move || tx.send(7));
+/// assert_eq!(rx.recv()?, 7);
+/// # sending.join().unwrap()?;
+/// # Ok(())
+/// # }
+/// ```
+pub trait IdleStrategy: Send + Sync {
+    /// Called after a look that found nothing. `looks`: how many this call has made in
+    /// vain before this one; it stays below `u32::MAX`.
+    fn idle(&self, looks: u32) -> Idle;
+}
