@@ -5,7 +5,9 @@ mod batch;
 mod builder;
 mod cancel;
 mod chunk;
+mod descriptor;
 mod endpoint;
+mod future;
 mod grant;
 mod idle;
 mod iter;
@@ -20,11 +22,18 @@ mod segment;
 mod select;
 mod sender;
 mod stats;
+#[cfg(feature = "futures")]
+mod stream;
 mod waiting;
+mod watch;
 
 pub use builder::RingBuilder;
 pub use cancel::Canceller;
 pub use chunk::{GrantChunk, LeaseChunk};
+pub use descriptor::ReadyFd;
+pub use future::{
+    LeaseFuture, RecvFuture, RecvReadyFuture, ReserveFuture, SendFuture, SendReadyFuture,
+};
 pub use grant::Grant;
 pub use iter::{IntoIter, Iter, TryIter};
 pub use lease::{Lease, LeaseBatch, LeaseReader, LeaseSnapshot, LeasedMessage};
@@ -36,6 +45,8 @@ pub use select::{After, Never, Select, Selectable, Tick, Token, after, at, never
 pub use select::{Arm, ClaimedArm, Limit, RecvArm, SelectReceiver, SendArm, SourceRef, run};
 pub use sender::Sender;
 pub use stats::Stats;
+#[cfg(feature = "futures")]
+pub use stream::{RecvStream, SendSink};
 pub(crate) use stats::stats;
 
 use crate::ring::Arity;
