@@ -2,9 +2,12 @@
 
 use std::error::Error;
 use std::thread;
+use std::time::Duration;
+
+const TOO_LONG: Duration = Duration::from_secs(60);
 
 fn before() -> Result<u64, Box<dyn Error + Send + Sync>> {
-    use crossbeam_channel::bounded;
+    use crossbeam_channel::{bounded, select};
 
     let (jobs_tx, jobs_rx) = bounded::<u64>(16);
     let (results_tx, results_rx) = bounded::<u64>(16);
@@ -23,12 +26,20 @@ fn before() -> Result<u64, Box<dyn Error + Send + Sync>> {
             jobs_tx.send(job).expect("workers are there");
         }
     });
-    // Until the last worker is gone.
-    Ok(results_rx.iter().sum())
+    let mut sum = 0;
+    loop {
+        select! {
+            recv(results_rx) -> result => match result {
+                Ok(result) => sum += result,
+                Err(_) => return Ok(sum), // the last worker is gone
+            },
+            default(TOO_LONG) => return Err("no result for a minute".into()),
+        }
+    }
 }
 
 fn after() -> Result<u64, Box<dyn Error + Send + Sync>> {
-    use memring::{Mpsc, RecvError, Spmc, channel};
+    use memring::{Mpsc, RecvError, Spmc, channel, select};
 
     let (mut jobs_tx, jobs_rx) = channel::<u64, Spmc>(16)?;
     let (results_tx, mut results_rx) = channel::<u64, Mpsc>(16)?;
@@ -51,10 +62,13 @@ fn after() -> Result<u64, Box<dyn Error + Send + Sync>> {
     });
     let mut sum = 0;
     loop {
-        match results_rx.recv() {
-            Ok(result) => sum += result,
-            Err(RecvError::Disconnected) => return Ok(sum), // the last worker is gone
-            Err(error) => return Err(error.into()),
+        select! {
+            recv(results_rx) -> result => match result {
+                Ok(result) => sum += result,
+                Err(RecvError::Disconnected) => return Ok(sum), // the last worker is gone
+                Err(error) => return Err(error.into()),
+            },
+            default(TOO_LONG) => return Err("no result for a minute".into()),
         }
     }
 }

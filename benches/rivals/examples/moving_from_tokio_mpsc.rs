@@ -34,31 +34,27 @@ async fn before() -> Answer {
 
 async fn after() -> Answer {
     use memring::{Mpsc, RecvError, channel};
-    use tokio::task::spawn_blocking;
 
     let (tx, mut rx) = channel::<u64, Mpsc>(16)?;
     let mut tasks = JoinSet::new();
     for task in 0..4 {
         let mut tx = tx.clone();
-        tasks.spawn_blocking(move || {
+        tasks.spawn(async move {
             for number in 0..100 {
-                tx.send(task * 100 + number)?;
+                tx.send_async(task * 100 + number).await?;
             }
             Ok::<_, Box<dyn Error + Send + Sync>>(())
         });
     }
     drop(tx); // the tasks have the others
-    let sum = spawn_blocking(move || {
-        let mut sum = 0;
-        loop {
-            match rx.recv() {
-                Ok(number) => sum += number,
-                Err(RecvError::Disconnected) => return Ok(sum), // the last sender is gone
-                Err(error) => return Err(error),
-            }
+    let mut sum = 0;
+    loop {
+        match rx.recv_async().await {
+            Ok(number) => sum += number,
+            Err(RecvError::Disconnected) => break, // the last sender is gone
+            Err(error) => return Err(error.into()),
         }
-    });
-    let sum = sum.await??;
+    }
     while let Some(task) = tasks.join_next().await {
         task??;
     }

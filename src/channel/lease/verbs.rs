@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Lease, LeaseBatch};
-use crate::channel::receiver::{Receiver, open};
+use crate::channel::receiver::{Opened, Receiver, open};
 use crate::channel::waiting::{Wait, WaitError};
 use crate::channel::{ReceiveSideOf, outcome};
 use crate::error::{RecvError, RecvTimeoutError, Side, TryRecvError};
@@ -124,12 +124,22 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         max: usize,
     ) -> Result<LeaseBatch<'_, T, K>, WaitError> {
         let first = self.claim(wait)?;
+        Ok(self.hand_out_from(first, max))
+    }
+
+    /// Leases a message that was claimed, and more.
+    #[inline(always)]
+    pub(in crate::channel) fn hand_out_from(
+        &mut self,
+        first: Opened,
+        max: usize,
+    ) -> LeaseBatch<'_, T, K> {
         self.leased.push(first.claim, first.length);
         if max > 1 {
             self.lease_more(max);
         }
         self.side.hand_out(&self.view);
-        Ok(LeaseBatch::new(self))
+        LeaseBatch::new(self)
     }
 
     /// Claims more messages, `max` in all at most.
