@@ -165,6 +165,11 @@ macro_rules! messages_hidden {
                 }
             }
 
+            /// As `into_message`, by the name that crossbeam-channel and tokio give it.
+            pub fn into_inner(self) -> M {
+                self.into_message()
+            }
+
             /// The same, without the message.
             fn without_message(self) -> $name<()> {
                 match self {

@@ -147,9 +147,12 @@ pub use admin::{Inspection, ListEntry, directory, inspect, list, remove};
 #[cfg(not(loom))]
 pub use channel::{
     After, Canceller, Grant, GrantChunk, IntoIter, Iter, Lease, LeaseBatch, LeaseChunk,
-    LeaseReader, LeaseSnapshot, LeasedMessage, Never, Receiver, Ring, RingBuilder, Select,
-    Selectable, Sender, Stats, Tick, Token, TryIter, after, at, channel, never, tick,
+    LeaseFuture, LeaseIter, LeaseReader, LeaseSnapshot, LeasedMessage, Never, ReadyFd, Receiver,
+    RecvFuture, RecvReadyFuture, ReserveFuture, Ring, RingBuilder, Select, Selectable, SendFuture,
+    SendReadyFuture, Sender, Stats, Tick, Token, TryIter, after, at, channel, never, tick,
 };
+#[cfg(all(feature = "futures", not(loom)))]
+pub use channel::{RecvStream, SendSink};
 pub use error::{
     AttachError, Corruption, Failure, Holder, Mismatch, ReadyTimeoutError, RecvError,
     RecvTimeoutError, RingError, SendBatchError, SendBatchTimeoutError, SendError,

@@ -44,6 +44,10 @@ pub trait Message: sealed::Sealed + 'static {
     #[doc(hidden)]
     fn unsent(message: Self::Sent<'_>) -> Self::Unsent;
 
+    /// What was received, to be sent on.
+    #[doc(hidden)]
+    fn as_sent(received: &Self::Received) -> Self::Sent<'_>;
+
     /// Copies a message of `length` bytes out.
     #[doc(hidden)]
     fn decode(source: &impl Source, length: usize) -> Self::Received;
@@ -103,6 +107,11 @@ impl<T: NoUninit + AnyBitPattern + Send + 'static> Message for T {
     }
 
     #[inline(always)]
+    fn as_sent(received: &T) -> T {
+        *received
+    }
+
+    #[inline(always)]
     fn decode(source: &impl Source, _length: usize) -> T {
         source.value()
     }
@@ -133,6 +142,11 @@ impl Message for [u8] {
 
     #[inline(always)]
     fn unsent(_message: &[u8]) {}
+
+    #[inline(always)]
+    fn as_sent(received: &Vec<u8>) -> &[u8] {
+        received
+    }
 
     #[inline]
     fn decode(source: &impl Source, length: usize) -> Vec<u8> {

@@ -1,12 +1,16 @@
 //! What both kinds of endpoint share: the segment, the id, and what is known of the
 //! other side.
 
+use std::io;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 use super::cancel::{Canceller, OwnCanceller};
+use super::descriptor::OwnDescriptor;
 use super::segment::Segment;
 use super::stats;
+use super::watch::OwnWaiter;
 use crate::error::{AttachError, Holder, Side};
 use crate::events;
 use crate::members::{
@@ -34,10 +38,6 @@ const CLOSER_GRACE: Duration = SCAN_INTERVAL;
 /// And one that only polls makes do with the barrier that takes microseconds.
 const CLOSER_GRACE_OF_POLLS: Duration = Duration::from_secs(1);
 
-/// Probes of a scan: each is a system call. Scans begin at the endpoint's own id, so
-/// that the many endpoints of a ring probe different ones first.
-const PROBES_PER_SCAN: usize = 64;
-
 /// An id in use by this process; the last clone of an endpoint detaches.
 struct Membership {
     segment: Arc<Segment>,
@@ -60,6 +60,8 @@ pub(crate) struct EndpointConnection {
     /// The user's own way of waiting, if there is one.
     pub idle: Option<Arc<dyn IdleStrategy>>,
     canceller: OwnCanceller,
+    waiter: OwnWaiter,
+    pub(super) descriptor: OwnDescriptor,
     pub wait_through: bool,
     /// Endpoints of this ring may sleep.
     blocking: bool,
@@ -123,6 +125,8 @@ impl EndpointConnection {
             strategy,
             idle: None,
             canceller: OwnCanceller::default(),
+            waiter: OwnWaiter::default(),
+            descriptor: OwnDescriptor::default(),
             wait_through,
             blocking,
             parker: segment.parker(),
@@ -279,6 +283,26 @@ impl EndpointConnection {
         in_full
     }
 
+    /// Has `waker` woken when the wait word does not hold `registered` any more, or for
+    /// another reason to check again.
+    ///
+    /// # Errors
+    /// No thread can be had for that.
+    pub(crate) fn wait_for_wake(&mut self, registered: u32, waker: &Waker) -> io::Result<()> {
+        let is_held_up = self.is_held_up();
+        let word = (&self.segment, self.side);
+        self.waiter.wait(word, registered, is_held_up, waker)
+    }
+
+    /// Has no waker woken any more.
+    pub(crate) fn stop_waiting(&mut self) {
+        self.waiter.stop();
+    }
+
+    pub(crate) fn side(&self) -> Side {
+        self.side
+    }
+
     /// Takes the slot that is in the way from its holder, if that is dead.
     pub(crate) fn reclaim(&self) -> bool {
         let is_dead = self.blocker.is_some_and(|held| self.segment.reclaim(held));
@@ -309,16 +333,7 @@ impl EndpointConnection {
         let is_due = self.scanned.until(now) >= SCAN_INTERVAL;
         if is_due {
             self.scanned = now;
-            let members = self.segment.members();
-            let _ = members.scan(&mut self.cursor, PROBES_PER_SCAN);
-            // Unlinked by other means than `remove`.
-            let segment = &self.segment;
-            if !end::is_closed(&segment.block()) && segment.region.has_lost_its_name() {
-                match self.waits {
-                    true => segment.end_by_removal(),
-                    false => segment.end_by_lost_name(),
-                }
-            }
+            self.segment.scan(&mut self.cursor, self.waits);
         }
         is_due
     }

@@ -3,12 +3,14 @@
 #![allow(unsafe_code)]
 
 mod copies;
+mod iter;
 mod reader;
 mod verbs;
 
 use std::marker::PhantomData;
 
 pub use copies::LeaseSnapshot;
+pub use iter::LeaseIter;
 pub use reader::LeaseReader;
 
 use super::ViewOf;
@@ -83,14 +85,7 @@ impl<'r, T: Message + ?Sized, K: Kind> LeaseBatch<'r, T, K> {
     /// The message at `index`, in the order of receipt, of those that are held.
     #[inline]
     pub fn get(&self, index: usize) -> Option<LeasedMessage<'_, T>> {
-        let (claim, length) = self.receiver.leased.get(index)?;
-        Some(LeasedMessage {
-            payload: self.receiver.view.payload(claim.position),
-            region: &self.receiver.connection.segment.region,
-            length,
-            redeliveries: claim.redeliveries,
-            message: PhantomData,
-        })
+        LeasedMessage::of(self.receiver, index)
     }
 
     /// The ring's memory, and the positions of the first and the last message; none if all
@@ -100,12 +95,6 @@ impl<'r, T: Message + ?Sized, K: Kind> LeaseBatch<'r, T, K> {
         let ((first, _), (last, _)) = (leased.get(0)?, leased.get(leased.len() - 1)?);
         let is_mapped = self.receiver.connection.is_mapped();
         is_mapped.then_some((&self.receiver.view, (first.position, last.position)))
-    }
-
-    /// The messages that are held, in the order of receipt.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = LeasedMessage<'_, T>> {
-        let all = 0..self.len();
-        all.map(|index| self.get(index).expect("the index is below the length"))
     }
 
     /// Acknowledges all messages that are held.
@@ -159,7 +148,20 @@ pub struct LeasedMessage<'b, T: Message + ?Sized> {
     message: PhantomData<&'b T>,
 }
 
-impl<T: Message + ?Sized> LeasedMessage<'_, T> {
+impl<'b, T: Message + ?Sized> LeasedMessage<'b, T> {
+    /// The message at `index` of those that `receiver` has leased.
+    #[inline(always)]
+    fn of<K: Kind>(receiver: &'b Receiver<T, K>, index: usize) -> Option<Self> {
+        let (claim, length) = receiver.leased.get(index)?;
+        Some(LeasedMessage {
+            payload: receiver.view.payload(claim.position),
+            region: &receiver.connection.segment.region,
+            length,
+            redeliveries: claim.redeliveries,
+            message: PhantomData,
+        })
+    }
+
     /// A copy of the message. (In a forked child, which does not have the
     /// ring's memory: zeroes, or no bytes.)
     #[inline]

@@ -3,9 +3,12 @@
 
 mod batch;
 mod builder;
+mod byte_stream;
 mod cancel;
 mod chunk;
+mod descriptor;
 mod endpoint;
+mod future;
 mod grant;
 mod idle;
 mod iter;
@@ -22,14 +25,22 @@ mod segment;
 mod select;
 mod sender;
 mod stats;
+#[cfg(feature = "futures")]
+mod stream;
+mod unwind;
 mod waiting;
+mod watch;
 
 pub use builder::RingBuilder;
 pub use cancel::Canceller;
 pub use chunk::{GrantChunk, LeaseChunk};
+pub use descriptor::ReadyFd;
+pub use future::{
+    LeaseFuture, RecvFuture, RecvReadyFuture, ReserveFuture, SendFuture, SendReadyFuture,
+};
 pub use grant::Grant;
 pub use iter::{IntoIter, Iter, TryIter};
-pub use lease::{Lease, LeaseBatch, LeaseReader, LeaseSnapshot, LeasedMessage};
+pub use lease::{Lease, LeaseBatch, LeaseIter, LeaseReader, LeaseSnapshot, LeasedMessage};
 pub use pair::channel;
 pub use receiver::Receiver;
 pub use ring::Ring;
@@ -40,6 +51,8 @@ pub use select::{Arm, ClaimedArm, Limit, RecvArm, SelectReceiver, SendArm, Sourc
 pub use sender::Sender;
 pub use stats::Stats;
 pub(crate) use stats::stats;
+#[cfg(feature = "futures")]
+pub use stream::{RecvStream, SendSink};
 
 use crate::ring::Arity;
 use crate::ring::kind::Sides;

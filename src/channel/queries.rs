@@ -58,6 +58,12 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         self.free() == 0
     }
 
+    /// Its id in the ring's table, which [`Holder`](crate::Holder), [`Stats`](crate::Stats)
+    /// and the [`peers`](Receiver::peers) of the other side name it by. Clones have the same.
+    pub fn id(&self) -> u16 {
+        self.connection.id().0
+    }
+
     /// Whether both send to the same ring; see [`Ring::same_channel`].
     pub fn same_channel(&self, other: &Sender<T, K>) -> bool {
         self.ring().same_channel(other.ring())
@@ -94,6 +100,12 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// Whether the ring is full, roughly; see [`Ring::is_full`].
     pub fn is_full(&self) -> bool {
         self.ring().is_full()
+    }
+
+    /// Its id in the ring's table, which [`Holder`](crate::Holder), [`Stats`](crate::Stats)
+    /// and the [`peers`](Sender::peers) of the other side name it by. Clones have the same.
+    pub fn id(&self) -> u16 {
+        self.connection.id().0
     }
 
     /// Whether both receive from the same ring; see [`Ring::same_channel`].

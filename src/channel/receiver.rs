@@ -228,7 +228,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
     /// Reads a message and releases it.
     #[inline(always)]
-    fn acknowledge<R>(
+    pub(super) fn acknowledge<R>(
         &mut self,
         view: &ViewOf<T, K>,
         opened: Opened,

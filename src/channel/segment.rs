@@ -22,6 +22,10 @@ use crate::sys::failpoints::failpoint;
 use crate::wait::WaitWord;
 use crate::wait::parker::Parker;
 
+/// Probes of a scan: each is a system call. Scans begin at the endpoint's own id, so
+/// that the many endpoints of a ring probe different ones first.
+const PROBES_PER_SCAN: usize = 64;
+
 /// A region with a ring in it.
 ///
 /// V7: the region is as long as `config` says; it was checked against its header.
@@ -157,6 +161,18 @@ impl Segment {
     pub(crate) fn end_by_lost_name(&self) {
         self.mark_removed();
         end::close_unfenced(&self.block(), || self.wake_all());
+    }
+
+    /// Looks for the dead from `cursor` on, and whether the ring was unlinked by other
+    /// means than `remove`. `may_take_long`: milliseconds, if so.
+    pub(crate) fn scan(&self, cursor: &mut u16, may_take_long: bool) {
+        let _ = self.members().scan(cursor, PROBES_PER_SCAN);
+        if !end::is_closed(&self.block()) && self.region.has_lost_its_name() {
+            match may_take_long {
+                true => self.end_by_removal(),
+                false => self.end_by_lost_name(),
+            }
+        }
     }
 
     fn mark_removed(&self) {

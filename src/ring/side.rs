@@ -63,7 +63,7 @@ pub struct RedeliveryPolicy {
 ///
 /// An operation: `begin`, then any number of `claim`, write, and `publish` or
 /// `abandon`, then `end`. A claim that fails leaves nothing to undo.
-pub trait SendSide: Sized + Send {
+pub trait SendSide: Sized + Send + Sync + Unpin {
     /// Starts as `me`, after the last holder of that id.
     fn attach<M: Memory>(memory: &M, me: MemberId) -> Result<Self, Corruption>;
     /// Enters an operation; `Closed` if the ring is, and nothing is entered.
@@ -155,7 +155,7 @@ pub trait SendSide: Sized + Send {
 }
 
 /// The receiving half of a ring's algorithm.
-pub trait ReceiveSide: Sized + Send {
+pub trait ReceiveSide: Sized + Send + Sync + Unpin {
     /// Whether a release acknowledges everything that was claimed.
     const IN_ORDER: bool;
     /// Starts as `me`, after the last holder of that id.

@@ -10,6 +10,7 @@
 //! | `linux/clock` | the monotonic clock, and absolute deadlines on it |
 //! | `linux/futex` | sleeping on a shared word, or on many, and waking the sleepers |
 //! | `linux/membarrier` | a memory barrier on every other core, paid by the sleeper |
+//! | `linux/event` | a descriptor that can be polled |
 //! | `linux/fork` | what a forked child must neither use nor keep open |
 //! | `linux/map` | mapped memory |
 //! | `linux/lock` | byte locks, which tell whether a process lives |
@@ -24,4 +25,4 @@ mod linux;
 #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
 pub(crate) use linux::signal;
 #[cfg(not(loom))]
-pub(crate) use linux::{clock, file, fork, futex, lock, map, membarrier};
+pub(crate) use linux::{clock, event, file, fork, futex, lock, map, membarrier};

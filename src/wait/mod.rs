@@ -16,6 +16,8 @@ pub(crate) mod parker;
 pub(crate) mod strategy;
 #[cfg(all(test, not(loom)))]
 mod tests;
+#[cfg(not(loom))]
+pub(crate) mod waker;
 pub(crate) mod word;
 
 pub(crate) use block::{Operation, Poll, block};

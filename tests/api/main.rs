@@ -9,6 +9,7 @@ mod counts;
 mod ends;
 mod errors;
 mod events;
+mod familiar;
 mod guards;
 mod held;
 mod in_place;

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use memring::{
-    Grant, Iter, Kind, Lease, LeaseBatch, LeaseSnapshot, LeasedMessage, Message, Receiver, Ring,
-    RingBuilder, SendBatchError, SendBatchTimeoutError, SendError, SendTimeoutError, Sender,
-    TryIter, TrySendBatchError, TrySendError,
+    Grant, IntoIter, Iter, Kind, Lease, LeaseBatch, LeaseIter, LeaseSnapshot, LeasedMessage,
+    Message, Receiver, Ring, RingBuilder, SendBatchError, SendBatchTimeoutError, SendError,
+    SendTimeoutError, Sender, TryIter, TrySendBatchError, TrySendError,
 };
 use memring_testkit::for_each_kind;
 
@@ -31,6 +32,7 @@ fn all_show_themselves<'r, T: Message + ?Sized + 'r, K: Kind, M>() {
     shows::<Grant<'r, T, K>>();
     shows::<Lease<'r, T, K>>();
     shows::<LeaseBatch<'r, T, K>>();
+    shows::<LeaseIter<'r, T, K>>();
     shows::<LeasedMessage<'r, T>>();
     shows::<LeaseSnapshot<'r, T, K>>();
     shows::<SendError<M>>();
@@ -55,3 +57,22 @@ fn derives<K: Kind>() {
 }
 
 for_each_kind!(derives);
+
+/// `Send`, `Sync` and `Unpin` as far as they are sound, and no call leaves an object in a state
+/// that must not be seen after a panic: as of crossbeam-channel, whatever the kind.
+#[allow(dead_code)]
+fn all_go_to_other_threads<'r, K: Kind>() {
+    fn goes<G: Send + Sync + Unpin>() {}
+    fn survives<S: UnwindSafe + RefUnwindSafe>() {}
+    macro_rules! both {
+        ($($one:ty),* $(,)?) => { $(goes::<$one>(); survives::<$one>();)* };
+    }
+    both!(Ring<u64, K>, RingBuilder<u64, K>, Sender<u64, K>, Receiver<u64, K>, IntoIter<u64, K>);
+    both!(Ring<[u8], K>, Sender<[u8], K>, Receiver<[u8], K>);
+    goes::<Iter<'r, u64, K>>();
+    goes::<TryIter<'r, u64, K>>();
+    goes::<Grant<'r, u64, K>>();
+    goes::<Lease<'r, u64, K>>();
+    goes::<LeaseBatch<'r, u64, K>>();
+    goes::<LeaseSnapshot<'r, u64, K>>();
+}

@@ -5,6 +5,7 @@ mod circles;
 mod examples;
 mod floors;
 mod links;
+mod moving;
 mod source;
 mod structure;
 mod types;

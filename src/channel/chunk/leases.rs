@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::parts_of;
-use crate::channel::lease::{LeaseBatch, LeasedMessage};
+use crate::channel::lease::{LeaseBatch, LeaseIter, LeasedMessage};
 use crate::channel::outcome;
 use crate::channel::receiver::Receiver;
 use crate::channel::waiting::Wait;
@@ -120,7 +120,7 @@ where
     }
 
     /// The messages that are held, in the order of receipt.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = LeasedMessage<'_, T>> {
+    pub fn iter(&self) -> LeaseIter<'_, T, K> {
         self.batch.iter()
     }
 
@@ -165,6 +165,18 @@ where
 
     /// Gives the messages that are held back; see [`LeaseBatch::requeue`].
     pub fn requeue(self) {}
+}
+
+impl<'c, T, K: Kind> IntoIterator for &'c LeaseChunk<'_, T, K>
+where
+    T: for<'m> Message<Sent<'m> = T, Received = T> + Copy,
+{
+    type Item = LeasedMessage<'c, T>;
+    type IntoIter = LeaseIter<'c, T, K>;
+
+    fn into_iter(self) -> LeaseIter<'c, T, K> {
+        self.iter()
+    }
 }
 
 impl<T, K: Kind> std::fmt::Debug for LeaseChunk<'_, T, K>

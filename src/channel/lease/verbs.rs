@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Lease, LeaseBatch};
-use crate::channel::receiver::{Receiver, open};
+use crate::channel::receiver::{Opened, Receiver, open};
 use crate::channel::waiting::{self, Wait, WaitError};
 use crate::channel::{ReceiveSideOf, outcome};
 use crate::error::{RecvError, RecvTimeoutError, Side, TryRecvError};
@@ -128,12 +128,22 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             None if self.taking.is_some() => return self.lease_handover(wait),
             None => waiting::claim(self, wait)?,
         };
+        Ok(self.hand_out_from(first, max))
+    }
+
+    /// Leases a message that was claimed, and more.
+    #[inline(always)]
+    pub(in crate::channel) fn hand_out_from(
+        &mut self,
+        first: Opened,
+        max: usize,
+    ) -> LeaseBatch<'_, T, K> {
         self.leased.push(first.claim, first.length);
         if max > 1 {
             self.lease_more(max);
         }
         self.side.hand_out(&self.view);
-        Ok(LeaseBatch::new(self))
+        LeaseBatch::new(self)
     }
 
     /// Of a rendezvous ring one at a time, whatever `max` was: each is a hand-over of its

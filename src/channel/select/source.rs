@@ -159,7 +159,7 @@ impl<T: Message + ?Sized, K: Kind> ReadyEndpoint for Sender<T, K> {
 }
 
 /// An endpoint as one that waits to be ready, and claims nothing.
-struct Readiness<'e, E>(&'e mut E);
+pub(in crate::channel) struct Readiness<'e, E>(pub(in crate::channel) &'e mut E);
 
 impl<E: ReadyEndpoint> WaitingEndpoint for Readiness<'_, E> {
     type Claimed = ();

@@ -43,6 +43,14 @@ impl MonotonicTime {
         later.0.saturating_sub(self.0)
     }
 
+    /// The first multiple of `grid` that is not earlier; `grid` is at least a nanosecond.
+    pub(crate) fn round_up(self, grid: Duration) -> Self {
+        let (time, grid) = (self.0.as_nanos(), grid.as_nanos().max(1));
+        let rest = (grid - time % grid) % grid;
+        let rest = Duration::from_nanos(u64::try_from(rest).unwrap_or(0));
+        Self(self.0.checked_add(rest).unwrap_or(self.0))
+    }
+
     /// The form in which the kernel takes it. A moment beyond the kernel's
     /// range becomes the last one that it knows.
     pub(crate) fn to_timespec(self) -> Timespec {

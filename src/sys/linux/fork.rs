@@ -24,6 +24,10 @@ use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 use super::file::{self, FileId};
 
+mod per_process;
+
+pub(crate) use per_process::PerProcess;
+
 /// A status word that reads 0 in every forked child.
 pub(crate) struct Sentinel {
     word: NonNull<AtomicU32>,

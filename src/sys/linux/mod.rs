@@ -1,6 +1,7 @@
 //! Linux: one file for each need.
 
 pub(crate) mod clock;
+pub(crate) mod event;
 pub(crate) mod file;
 pub(crate) mod fork;
 pub(crate) mod futex;

@@ -1,0 +1,206 @@
+//! A descriptor that is readable when an endpoint may have something to do.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::endpoint::EndpointConnection;
+use super::future::check_patiently;
+use super::receiver::Receiver;
+use super::select::{Readiness, ReadyEndpoint};
+use super::sender::Sender;
+use super::waiting::WaitingEndpoint;
+use super::watch::waiter;
+use crate::error::AttachError;
+use crate::message::Message;
+use crate::ring::kind::Kind;
+use crate::sys::event::EventFd;
+use crate::wait::Operation;
+use crate::wait::waker::Waiter;
+
+/// A descriptor for event loops (epoll, kqueue's kin, mio, libuv, asyncio), from
+/// [`Receiver::ready_fd`] or [`Sender::ready_fd`]: readable when there may be something to
+/// do. It is an eventfd, non-blocking and close-on-exec. Clones are the same descriptor,
+/// which stays open as long as any of them, or the endpoint.
+///
+/// Wait until it is readable, in whatever way, level- or edge-triggered; do not read from
+/// it. What it says is a hint; [`Receiver::rearm`] shows the loop.
+#[derive(Clone, Debug)]
+pub struct ReadyFd(Arc<EventFd>);
+
+impl AsFd for ReadyFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for ReadyFd {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
+/// An endpoint's descriptor, made when it is first asked for.
+#[derive(Default)]
+pub(super) struct OwnDescriptor(Option<Box<Descriptor>>);
+
+struct Descriptor {
+    event: Arc<EventFd>,
+    waker: Waker,
+    waiter: Waiter,
+}
+
+/// A clone of an endpoint has its own.
+impl Clone for OwnDescriptor {
+    fn clone(&self) -> Self {
+        OwnDescriptor::default()
+    }
+}
+
+impl OwnDescriptor {
+    fn get(&mut self, connection: &EndpointConnection) -> io::Result<&mut Descriptor> {
+        let descriptor = match self.0.take() {
+            Some(descriptor) => descriptor,
+            None => {
+                let event = Arc::new(EventFd::new()?);
+                Box::new(Descriptor {
+                    waker: Waker::from(Arc::clone(&event)),
+                    event,
+                    waiter: waiter(&connection.segment, connection.side(), true)?,
+                })
+            }
+        };
+        Ok(self.0.insert(descriptor))
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
+    /// A descriptor that is readable when there may be a message, or the end; armed. Each
+    /// call gives the same one.
+    ///
+    /// # Errors
+    /// [`AttachError::CannotPark`] on a ring of spinners, where nothing wakes;
+    /// [`AttachError::Os`] if there is no descriptor, or no thread, to be had;
+    /// [`AttachError::Failed`] in a forked child.
+    pub fn ready_fd(&mut self) -> Result<ReadyFd, AttachError> {
+        ready_fd(self)
+    }
+
+    /// Clears the descriptor of [`Receiver::ready_fd`], and arms it again: it is readable
+    /// once more when there may be something to do, which may be at once. Says whether it
+    /// is; then there is no need to ask the event loop. (Makes the descriptor if there is
+    /// none.)
+    ///
+    /// The loop: wait until it is readable; call what does not wait, until that says
+    /// `Empty` or `Held`; arm again. No wake-up is lost: what comes before the arming is
+    /// seen by it, and what comes after makes the descriptor readable.
+    ///
+    /// It costs a look at the ring and two or three system calls, and a wake-up some
+    /// microseconds in the waiting thread (see `docs/async.md`). A message that is there
+    /// when the loop looks costs none of that. The descriptor is readable now and then
+    /// although nothing has come: it is how dead peers are found.
+    ///
+    /// # Errors
+    /// As [`Receiver::ready_fd`].
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc, TryRecvError};
+    /// # use std::os::fd::AsFd;
+    /// # fn wait_until_readable(fd: impl AsFd) {}
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// # tx.send(1)?;
+    /// # ring.close()?;
+    /// # let mut sum = 0;
+    /// let fd = rx.ready_fd()?;
+    /// loop {
+    ///     wait_until_readable(&fd); // epoll_wait, among other descriptors
+    ///     match rx.try_recv() {
+    ///         Ok(message) => sum += message,
+    ///         Err(TryRecvError::Empty | TryRecvError::Held(_)) => {
+    ///             rx.rearm()?;
+    ///         }
+    ///         Err(TryRecvError::Closed) => break,
+    ///         Err(error) => return Err(error.into()),
+    ///     }
+    /// }
+    /// # assert_eq!(sum, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rearm(&mut self) -> Result<bool, AttachError> {
+        rearm(self)
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
+    /// A descriptor that is readable when there may be room, or the end; as
+    /// [`Receiver::ready_fd`] otherwise.
+    ///
+    /// # Errors
+    /// As [`Receiver::ready_fd`].
+    pub fn ready_fd(&mut self) -> Result<ReadyFd, AttachError> {
+        ready_fd(self)
+    }
+
+    /// As [`Receiver::rearm`]: after a call that found the ring `Full`, or the place `Held`.
+    ///
+    /// # Errors
+    /// As [`Receiver::ready_fd`].
+    pub fn rearm(&mut self) -> Result<bool, AttachError> {
+        rearm(self)
+    }
+}
+
+fn ready_fd<E: ReadyEndpoint>(endpoint: &mut E) -> Result<ReadyFd, AttachError> {
+    rearm(endpoint)?;
+    let connection = endpoint.connection();
+    let descriptor = connection.descriptor.0.as_deref();
+    let event = descriptor.map(|descriptor| Arc::clone(&descriptor.event));
+    event.map(ReadyFd).ok_or(AttachError::CannotPark)
+}
+
+fn rearm<E: ReadyEndpoint>(endpoint: &mut E) -> Result<bool, AttachError> {
+    let connection = endpoint.connection();
+    if !connection.is_mapped() {
+        connection.segment.region.check()?;
+    }
+    if !connection.can_sleep() {
+        return Err(AttachError::CannotPark);
+    }
+    // Out of the endpoint, which is looked at meanwhile.
+    let mut own = std::mem::take(&mut connection.descriptor);
+    let armed = own.get(connection).and_then(|descriptor| {
+        descriptor.event.clear();
+        arm(endpoint, descriptor)
+    });
+    endpoint.connection().descriptor = own;
+    armed.map_err(|source| AttachError::Os {
+        action: "make a descriptor to poll",
+        source,
+    })
+}
+
+/// As a future's poll does. Says whether the descriptor is readable.
+fn arm<E: ReadyEndpoint>(endpoint: &mut E, descriptor: &mut Descriptor) -> io::Result<bool> {
+    let mut readiness = Readiness(endpoint);
+    // What takes milliseconds is not for a call that does not wait.
+    readiness.connection().waits = false;
+    let mut is_ready = check_patiently(&mut readiness).is_ready();
+    if !is_ready {
+        // W2: announce, check again, and then the thread sleeps for us.
+        let word = readiness.register();
+        is_ready = check_patiently(&mut readiness).is_ready() || readiness.reclaim();
+        if !is_ready {
+            let is_held_up = readiness.connection().is_held_up();
+            descriptor.waiter.wait(word, is_held_up, &descriptor.waker)?;
+        }
+    }
+    if is_ready {
+        descriptor.waiter.stop();
+        descriptor.event.signal();
+    }
+    Ok(is_ready)
+}

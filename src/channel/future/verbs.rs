@@ -1,0 +1,260 @@
+//! The futures, and the verbs that make them.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use super::claim::AsyncClaim;
+use crate::channel::grant::Grant;
+use crate::channel::lease::Lease;
+use crate::channel::outcome;
+use crate::channel::receiver::Receiver;
+use crate::channel::sender::Sender;
+use crate::channel::waiting::WaitError;
+use crate::error::{RecvError, SendError};
+use crate::message::Message;
+use crate::ring::kind::Kind;
+
+impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
+    /// As [`Receiver::recv`], as a future. Needs no runtime, and works in each.
+    ///
+    /// A message at hand costs what it costs in `try_recv`. Else the task is woken by the
+    /// process's waiting thread: see `docs/async.md`.
+    ///
+    /// **Cancel-safe**: the future takes a message only in the poll that returns it.
+    /// Dropped before, it has taken none.
+    ///
+    /// It does not spin, whatever the receiver's [`WaitStrategy`](crate::WaitStrategy). On a
+    /// ring of spinners ([`Wakeups::SpinOnly`](crate::Wakeups::SpinOnly)), where nothing
+    /// wakes, it has its task polled again and again. A ring that is never empty never
+    /// makes it wait: a loop over it has to yield by itself to the tasks beside it.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv`].
+    ///
+    /// ```
+    /// # use std::{future::Future, pin::pin, sync::Arc, task::{Context, Poll, Wake, Waker}};
+    /// # struct Unpark(std::thread::Thread);
+    /// # impl Wake for Unpark {
+    /// #     fn wake(self: Arc<Self>) { self.0.unpark() }
+    /// # }
+    /// # fn block_on<F: Future>(future: F) -> F::Output {
+    /// #     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    /// #     let (mut future, mut context) = (pin!(future), Context::from_waker(&waker));
+    /// #     loop {
+    /// #         match future.as_mut().poll(&mut context) {
+    /// #             Poll::Ready(output) => return output,
+    /// #             Poll::Pending => std::thread::park(),
+    /// #         }
+    /// #     }
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # block_on(async {
+    /// let ring = memring::Ring::<u64, memring::Spsc>::anonymous(4)?;
+    /// let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send_async(7).await?;
+    /// assert_eq!(rx.recv_async().await?, 7);
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
+    pub fn recv_async(&mut self) -> RecvFuture<'_, T, K> {
+        RecvFuture(AsyncClaim::new(self))
+    }
+
+    /// As [`Receiver::lease`], as a future; as [`Receiver::recv_async`] otherwise. A
+    /// message that was leased is given back if the lease is dropped, as ever.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv`].
+    pub fn lease_async(&mut self) -> LeaseFuture<'_, T, K> {
+        LeaseFuture(AsyncClaim::new(self))
+    }
+
+    /// Waits until a message is there to be taken, and takes none: `Ok`, and a call that
+    /// does not wait would find it, unless another receiver is quicker. As
+    /// [`Receiver::recv_async`] otherwise.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv`].
+    pub fn ready_async(&mut self) -> RecvReadyFuture<'_, T, K> {
+        RecvReadyFuture(AsyncClaim::new(self))
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
+    /// As [`Sender::send`], as a future; as [`Receiver::recv_async`] otherwise.
+    ///
+    /// **Cancel-safe**: dropped before it is ready, it has sent nothing, and the message is
+    /// dropped with it. (A typed message is `Copy`, and of bytes the caller has them.)
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    pub fn send_async<'a>(&'a mut self, message: T::Sent<'a>) -> SendFuture<'a, T, K> {
+        SendFuture {
+            claim: AsyncClaim::new(self),
+            message: Some(message),
+        }
+    }
+
+    /// As [`Sender::reserve`], as a future; as [`Receiver::recv_async`] otherwise. With many
+    /// senders, receivers wait at the place for as long as the grant lives: do not hold it
+    /// over an `await`.
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    pub fn reserve_async(&mut self) -> ReserveFuture<'_, T, K> {
+        ReserveFuture(AsyncClaim::new(self))
+    }
+
+    /// Waits until there is room for a message, and takes none: `Ok`, and a call that does
+    /// not wait would find it, unless another sender is quicker.
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    pub fn ready_async(&mut self) -> SendReadyFuture<'_, T, K> {
+        SendReadyFuture(AsyncClaim::new(self))
+    }
+}
+
+/// A message that is waited for: see [`Receiver::recv_async`].
+#[must_use = "a future does nothing unless it is polled"]
+pub struct RecvFuture<'a, T: Message + ?Sized, K: Kind>(AsyncClaim<'a, Receiver<T, K>>);
+
+/// A leased message that is waited for: see [`Receiver::lease_async`].
+#[must_use = "a future does nothing unless it is polled"]
+pub struct LeaseFuture<'a, T: Message + ?Sized, K: Kind>(AsyncClaim<'a, Receiver<T, K>>);
+
+/// A message that is waited for and not taken: see [`Receiver::ready_async`].
+#[must_use = "a future does nothing unless it is polled"]
+pub struct RecvReadyFuture<'a, T: Message + ?Sized, K: Kind>(AsyncClaim<'a, Receiver<T, K>>);
+
+/// A message that waits for room: see [`Sender::send_async`].
+#[must_use = "a future does nothing unless it is polled"]
+pub struct SendFuture<'a, T: Message + ?Sized, K: Kind> {
+    claim: AsyncClaim<'a, Sender<T, K>>,
+    message: Option<T::Sent<'a>>,
+}
+
+/// A place that is waited for: see [`Sender::reserve_async`].
+#[must_use = "a future does nothing unless it is polled"]
+pub struct ReserveFuture<'a, T: Message + ?Sized, K: Kind>(AsyncClaim<'a, Sender<T, K>>);
+
+/// Room that is waited for and not taken: see [`Sender::ready_async`].
+#[must_use = "a future does nothing unless it is polled"]
+pub struct SendReadyFuture<'a, T: Message + ?Sized, K: Kind>(AsyncClaim<'a, Sender<T, K>>);
+
+/// Nothing in them is pinned, whatever the message.
+macro_rules! plain {
+    ($($future:ident),*) => {
+        $(
+            impl<T: Message + ?Sized, K: Kind> Unpin for $future<'_, T, K> {}
+
+            impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for $future<'_, T, K> {
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.debug_struct(stringify!($future)).finish_non_exhaustive()
+                }
+            }
+        )*
+    };
+}
+
+plain!(
+    RecvFuture,
+    LeaseFuture,
+    RecvReadyFuture,
+    SendFuture,
+    ReserveFuture,
+    SendReadyFuture
+);
+
+impl<T: Message + ?Sized, K: Kind> Future for RecvFuture<'_, T, K> {
+    type Output = Result<T::Received, RecvError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let claimed = ready!(self.get_mut().0.poll(context));
+        Poll::Ready(match claimed {
+            Ok((receiver, opened)) => {
+                let view = receiver.view;
+                Ok(receiver.acknowledge(&view, opened, T::decode))
+            }
+            Err(error) => Err(outcome::recv(error)),
+        })
+    }
+}
+
+impl<'a, T: Message + ?Sized, K: Kind> Future for LeaseFuture<'a, T, K> {
+    type Output = Result<Lease<'a, T, K>, RecvError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let claimed = ready!(self.get_mut().0.poll(context));
+        Poll::Ready(match claimed {
+            Ok((receiver, opened)) => Ok(Lease::new(receiver.hand_out_from(opened, 1))),
+            Err(error) => Err(outcome::recv(error)),
+        })
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Future for RecvReadyFuture<'_, T, K> {
+    type Output = Result<(), RecvError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let ready = ready!(self.get_mut().0.poll_ready(context));
+        Poll::Ready(ready.map(drop).map_err(outcome::recv))
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Future for SendFuture<'_, T, K> {
+    type Output = Result<(), SendError<T::Unsent>>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let Some(message) = &this.message else {
+            return Poll::Pending;
+        };
+        let checked = this.claim.endpoint().map(|sender| sender.check_length(message));
+        let sent = match checked {
+            Some(Err(failure)) => Err(WaitError::Failed(failure)),
+            _ => match ready!(this.claim.poll(context)) {
+                Ok((sender, position)) => {
+                    let view = sender.view;
+                    match sender.write(&view, position, message) {
+                        true => Ok(()),
+                        false => Err(sender.closed()),
+                    }
+                }
+                Err(error) => Err(error),
+            },
+        };
+        match (sent, this.message.take()) {
+            (Err(error), Some(message)) => {
+                Poll::Ready(Err(outcome::send(error, T::unsent(message))))
+            }
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl<'a, T: Message + ?Sized, K: Kind> Future for ReserveFuture<'a, T, K> {
+    type Output = Result<Grant<'a, T, K>, SendError<()>>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let claimed = ready!(self.get_mut().0.poll(context));
+        Poll::Ready(match claimed {
+            Ok((sender, position)) => {
+                sender.granted.push(position);
+                Ok(Grant::new(sender, position))
+            }
+            Err(error) => Err(outcome::send(error, ())),
+        })
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Future for SendReadyFuture<'_, T, K> {
+    type Output = Result<(), SendError<()>>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let ready = ready!(self.get_mut().0.poll_ready(context));
+        Poll::Ready(ready.map(drop).map_err(|error| outcome::send(error, ())))
+    }
+}

@@ -1,0 +1,251 @@
+//! Endpoints as a `Stream` and a `Sink`.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::{FusedStream, Stream};
+use futures_sink::Sink;
+
+use super::future::{finish, poll_claim};
+use super::outcome;
+use super::receiver::Receiver;
+use super::select::Readiness;
+use super::sender::Sender;
+use super::waiting::WaitError;
+use crate::error::{RecvError, SendError, TrySendError};
+use crate::members::Observed;
+use crate::message::Message;
+use crate::ring::kind::Kind;
+
+impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
+    /// The receiver as a [`Stream`] (feature `futures`): the items, and the end, are those
+    /// of [`Receiver::iter`]; the waiting is that of [`Receiver::recv_async`].
+    ///
+    /// ```
+    /// # use futures_core::Stream;
+    /// # use std::{pin::pin, task::{Context, Poll, Waker}};
+    /// # let ring = memring::Ring::<u64, memring::Spsc>::anonymous(4)?;
+    /// # let (mut tx, rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send(7)?;
+    /// let mut stream = pin!(rx.into_stream());
+    /// let mut context = Context::from_waker(Waker::noop());
+    /// assert_eq!(stream.as_mut().poll_next(&mut context), Poll::Ready(Some(Ok(7))));
+    /// assert_eq!(stream.as_mut().poll_next(&mut context), Poll::Pending);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn into_stream(self) -> RecvStream<T, K> {
+        RecvStream {
+            receiver: Some(self),
+            has_waited: false,
+            is_over: false,
+            since_disconnected: None,
+        }
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
+    /// The sender as a [`Sink`] of messages (of `Vec<u8>` in byte rings; feature
+    /// `futures`).
+    ///
+    /// A message that `start_send` takes is in the ring at once if there is room, which
+    /// `poll_ready` has waited for. If another sender was quicker it waits in the sink, for
+    /// `poll_flush`. `poll_close` flushes, and does not close the ring.
+    pub fn into_sink(self) -> SendSink<T, K> {
+        SendSink {
+            sender: Some(self),
+            has_waited: false,
+            unsent: None,
+        }
+    }
+}
+
+/// Messages as they come: see [`Receiver::into_stream`].
+pub struct RecvStream<T: Message + ?Sized, K: Kind> {
+    /// Always there, but for `into_inner`.
+    receiver: Option<Receiver<T, K>>,
+    has_waited: bool,
+    is_over: bool,
+    /// `Disconnected` was the last item. The other side as observed from then on.
+    since_disconnected: Option<Observed>,
+}
+
+impl<T: Message + ?Sized, K: Kind> Unpin for RecvStream<T, K> {}
+
+impl<T: Message + ?Sized, K: Kind> RecvStream<T, K> {
+    /// The receiver again. No message is lost by it.
+    pub fn into_inner(mut self) -> Receiver<T, K> {
+        self.finish();
+        self.receiver.take().expect("only this takes it")
+    }
+
+    fn finish(&mut self) {
+        if let Some(receiver) = &mut self.receiver {
+            finish(receiver, &mut self.has_waited);
+        }
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Stream for RecvStream<T, K> {
+    type Item = Result<T::Received, RecvError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        let Some(receiver) = this.receiver.as_mut().filter(|_| !this.is_over) else {
+            return Poll::Ready(None);
+        };
+        let observed = this.since_disconnected.take();
+        let before = observed.map(|observed| receiver.connection.judge_by(observed));
+        let claimed = poll_claim(receiver, &mut this.has_waited, context);
+        if let Some(before) = before
+            && (claimed.is_pending() || !receiver.connection.has_seen_any_peer())
+        {
+            // Other calls find what they found before.
+            let observed = receiver.connection.judge_by(before);
+            this.since_disconnected = claimed.is_pending().then_some(observed);
+        }
+        Poll::Ready(match ready!(claimed) {
+            Ok(opened) => {
+                let view = receiver.view;
+                Some(Ok(receiver.acknowledge(&view, opened, T::decode)))
+            }
+            Err(WaitError::Disconnected) => {
+                this.since_disconnected = Some(receiver.connection.observe_from_now());
+                Some(Err(RecvError::Disconnected))
+            }
+            Err(error) => {
+                this.is_over = true;
+                match outcome::recv(error) {
+                    RecvError::Closed => None,
+                    error => Some(Err(error)),
+                }
+            }
+        })
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> FusedStream for RecvStream<T, K> {
+    fn is_terminated(&self) -> bool {
+        self.is_over
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Drop for RecvStream<T, K> {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+/// Sends what it is fed: see [`Sender::into_sink`].
+pub struct SendSink<T: Message + ?Sized, K: Kind> {
+    /// Always there, but for `into_inner`.
+    sender: Option<Sender<T, K>>,
+    has_waited: bool,
+    /// A message for which there was no room after all.
+    unsent: Option<T::Received>,
+}
+
+impl<T: Message + ?Sized, K: Kind> Unpin for SendSink<T, K> {}
+
+impl<T: Message + ?Sized, K: Kind> SendSink<T, K> {
+    /// The sender again, and a message that was not flushed.
+    pub fn into_inner(mut self) -> (Sender<T, K>, Option<T::Received>) {
+        self.finish();
+        let sender = self.sender.take().expect("only this takes it");
+        (sender, self.unsent.take())
+    }
+
+    fn finish(&mut self) {
+        if let Some(sender) = &mut self.sender {
+            finish(sender, &mut self.has_waited);
+        }
+    }
+
+    /// Sends what waits in the sink.
+    fn poll_unsent(&mut self, context: &mut Context<'_>) -> Poll<Result<(), SendError<()>>> {
+        let (Some(sender), Some(message)) = (&mut self.sender, &self.unsent) else {
+            return Poll::Ready(Ok(()));
+        };
+        let sent = match ready!(poll_claim(sender, &mut self.has_waited, context)) {
+            Ok(position) => {
+                let view = sender.view;
+                match sender.write(&view, position, &T::as_sent(message)) {
+                    true => Ok(()),
+                    false => Err(sender.closed()),
+                }
+            }
+            Err(error) => Err(error),
+        };
+        self.unsent = None;
+        Poll::Ready(sent.map_err(|error| outcome::send(error, ())))
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Sink<T::Received> for SendSink<T, K> {
+    type Error = SendError<()>;
+
+    fn poll_ready(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Self::Error>> {
+        let this = self.get_mut();
+        ready!(this.poll_unsent(context))?;
+        let Some(sender) = &mut this.sender else {
+            return Poll::Ready(Ok(()));
+        };
+        let ready = poll_claim(&mut Readiness(sender), &mut this.has_waited, context);
+        ready.map_err(|error| outcome::send(error, ()))
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: T::Received) -> Result<(), Self::Error> {
+        let this = self.get_mut();
+        let Some(sender) = &mut this.sender else {
+            return Ok(());
+        };
+        match sender.try_send(T::as_sent(&message)) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Closed(_)) => Err(SendError::Closed(())),
+            // `Disconnected`: it may wait for a peer, as the ring's maker chose.
+            Err(
+                TrySendError::Full(_) | TrySendError::Held(..) | TrySendError::Disconnected(_),
+            ) => {
+                this.unsent = Some(message);
+                Ok(())
+            }
+            Err(TrySendError::Removed(_)) => Err(SendError::Removed(())),
+            Err(TrySendError::Failed(_, failure)) => Err(SendError::Failed((), failure)),
+        }
+    }
+
+    fn poll_flush(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Self::Error>> {
+        self.get_mut().poll_unsent(context)
+    }
+
+    fn poll_close(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Self::Error>> {
+        self.get_mut().poll_unsent(context)
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> Drop for SendSink<T, K> {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+// By hand: derived, they would ask for `K: Debug` and `T: Debug`.
+impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for RecvStream<T, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("RecvStream").field(&self.receiver).finish()
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for SendSink<T, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("SendSink").field(&self.sender).finish()
+    }
+}

@@ -1,0 +1,58 @@
+//! The thread that sleeps for wakers.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Waker;
+use std::{io, thread};
+
+use super::registry::{Registry, Words};
+use crate::sys::atomic::Fences;
+use crate::sys::clock::MonotonicTime;
+use crate::wait::parker::Parker;
+use crate::wait::WaitWord;
+use crate::wait::word::ParkMany;
+
+/// Starts the thread of a bank.
+///
+/// # Errors
+/// The system has no thread left.
+pub(super) fn start(registry: &'static Registry, bank: usize) -> io::Result<()> {
+    let builder = thread::Builder::new().name("memring-wait".into());
+    builder.spawn(move || run(registry, bank)).map(drop)
+}
+
+fn run(registry: &'static Registry, bank: usize) {
+    // No barrier is asked of it.
+    let parker = Parker(Fences::Full);
+    let mut slept = Words::new();
+    let mut is_idle = false;
+    loop {
+        let Some(round) = registry.lock().round(bank, &slept, is_idle) else {
+            return;
+        };
+        let mut wakers = round.wakers;
+        wake(&mut wakers);
+        for watched in &round.passes {
+            WaitWord(watched.word()).notify_one_fenced(&parker);
+        }
+        for (place, watched) in round.scans {
+            if watched.scan() {
+                registry.lock().wake_all(place, &mut wakers);
+                wake(&mut wakers);
+            }
+        }
+        slept = round.words;
+        let until = round.until.unwrap_or_else(MonotonicTime::now);
+        let (control, value) = &round.control;
+        let words = slept.iter().map(|(watched, value)| (watched.word(), *value));
+        let words: Vec<_> = std::iter::once((&**control, *value)).chain(words).collect();
+        let is_alone = slept.is_empty();
+        is_idle = parker.sleep_many(&words, until) && is_alone;
+    }
+}
+
+/// Wakes them. One that panics is its user's affair; the others get their wake-up.
+fn wake(wakers: &mut Vec<Waker>) {
+    for waker in wakers.drain(..) {
+        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+    }
+}
