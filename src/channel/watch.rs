@@ -1,12 +1,12 @@
 //! An endpoint's wait word, for wakers.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
 use super::segment::Segment;
 use crate::error::Side;
+use crate::members::Roster;
 use crate::sys::atomic::AtomicU32;
 use crate::wait::waker::{Waiter, Watched};
 
@@ -14,8 +14,15 @@ use crate::wait::waker::{Waiter, Watched};
 struct RingWatch {
     segment: Arc<Segment>,
     side: Side,
-    /// Where the next scan begins.
-    cursor: AtomicU16,
+    scans: Mutex<Scans>,
+}
+
+/// What scans remember.
+#[derive(Default)]
+struct Scans {
+    roster: Roster,
+    /// Where the next begins.
+    cursor: u16,
 }
 
 impl Watched for RingWatch {
@@ -28,10 +35,10 @@ impl Watched for RingWatch {
         if region.check().is_err() {
             return true; // waiters find out why
         }
-        // Relaxed: only the thread that scans comes here.
-        let mut cursor = self.cursor.load(Ordering::Relaxed);
-        self.segment.scan(&mut cursor, false);
-        self.cursor.store(cursor, Ordering::Relaxed);
+        // Only the thread that scans comes here.
+        let mut scans = self.scans.lock().unwrap_or_else(PoisonError::into_inner);
+        let Scans { roster, cursor } = &mut *scans;
+        self.segment.scan_again(roster, cursor);
         region.check_descriptor().is_err()
     }
 }
@@ -78,7 +85,7 @@ pub(super) fn waiter(segment: &Arc<Segment>, side: Side, passes_on: bool) -> io:
     let watch: Arc<dyn Watched> = Arc::new(RingWatch {
         segment: Arc::clone(segment),
         side,
-        cursor: AtomicU16::new(0),
+        scans: Mutex::default(),
     });
     Waiter::new(&watch, passes_on)
 }

@@ -31,14 +31,18 @@ const WARM: Duration = Duration::from_millis(100);
 
 /// Sleeps end together, at multiples of these, so that a thread with many words wakes
 /// seldom. The second is for waiters that have reached the longest cap.
-const GRIDS: (u64, u64) = (100, 500);
+const GRIDS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 
-/// So many waiters of a process are woken a second for no other reason than the longest
-/// cap. Where there are more they take turns.
+/// Words of a process that are scanned a second when their waiters have reached the
+/// longest cap: where there are more, that cap is a multiple of itself.
+const SCANS_PER_SECOND: usize = 256;
+
+/// And so many waiters are woken a second for no other reason. Where there are more they
+/// take turns.
 const WAKES_PER_SECOND: usize = 32;
 
 /// A round scans so many words at most, and then looks at all words again.
-const SCANS_PER_ROUND: usize = 16;
+const SCANS_PER_ROUND: usize = 32;
 
 /// What a waiter knows of its registration: not registered.
 pub(super) const IDLE: u8 = 0;
@@ -154,17 +158,26 @@ fn address(watched: &dyn Watched) -> usize {
     std::ptr::from_ref(watched.word()).addr()
 }
 
-/// The first point of the grid that is a cap away.
-fn due(now: MonotonicTime, cap: Duration) -> MonotonicTime {
-    let grid = match cap >= cap::LONGEST {
-        true => GRIDS.1,
-        false => GRIDS.0,
+/// The point of the grid that is next to a cap away; `stretch`: how many times a longest
+/// cap is itself.
+fn due(now: MonotonicTime, cap: Duration, stretch: u32) -> MonotonicTime {
+    let (cap, grid) = match cap >= cap::LONGEST {
+        true => (cap * stretch, GRIDS.1 * stretch),
+        false => (cap, GRIDS.0),
     };
     let due = now.checked_add(cap).unwrap_or(now);
-    due.round_up(Duration::from_millis(grid))
+    due.round_to(grid)
 }
 
 impl State {
+    /// How many times a longest cap is itself, and at how many of these another waiter is
+    /// woken.
+    fn stretch_and_turns(&self) -> (u32, usize) {
+        let stretch = 1 + self.places.len() / SCANS_PER_SECOND;
+        let turns = self.waiting / (WAKES_PER_SECOND * stretch);
+        (u32::try_from(stretch).unwrap_or(1), turns)
+    }
+
     /// A waiter at this word: its place, and its id.
     pub(super) fn enter(&mut self, watched: &Arc<dyn Watched>) -> (Place, u64) {
         self.last_id += 1;
@@ -234,9 +247,12 @@ impl State {
         mut registration: Registration,
     ) -> Option<Arc<AtomicU32>> {
         let now = MonotonicTime::now();
+        let (stretch, turns) = self.stretch_and_turns();
         let bank = &mut self.banks[place.bank];
         let slot = bank.slots[place.slot].as_mut()?;
-        registration.due = due(now, registration.cap);
+        registration.due = due(now, registration.cap, stretch);
+        // So that not all have their turn together.
+        registration.skipped = registration.id as usize % (1 + turns);
         let by_cap = now.checked_add(registration.cap);
         let is_in_time = bank.until.zip(by_cap).is_some_and(|(until, cap)| until <= cap);
         let needs_kick = !(slot.is_slept_on && is_in_time);
@@ -294,7 +310,7 @@ impl State {
     /// to end.
     pub(super) fn round(&mut self, bank: usize, slept: &Words, is_idle: bool) -> Option<Round> {
         let now = MonotonicTime::now();
-        let turns = self.waiting / WAKES_PER_SECOND;
+        let (stretch, turns) = self.stretch_and_turns();
         let passes = self.passes_of(bank, slept);
         let this = &mut self.banks[bank];
         let mut round = Round {
@@ -330,7 +346,7 @@ impl State {
                 } else {
                     let place = Place { bank, slot: at };
                     round.scans.push((place, Arc::clone(&slot.watched)));
-                    let is_turn = |one: &mut Registration| one.is_turn(now, turns);
+                    let is_turn = |one: &mut Registration| one.is_turn(now, turns, stretch);
                     let capped = slot.registered.extract_if(.., is_turn);
                     round.wakers.extend(capped.map(|one| one.wake(CAPPED)));
                 }
@@ -398,14 +414,14 @@ impl Registration {
     }
 
     /// At its cap: whether it is woken. If not, it waits for as long again.
-    fn is_turn(&mut self, now: MonotonicTime, turns: usize) -> bool {
+    fn is_turn(&mut self, now: MonotonicTime, turns: usize, stretch: u32) -> bool {
         if self.due > now {
             return false;
         }
         let is_turn = self.is_held_up || self.cap < cap::LONGEST || self.skipped >= turns;
         if !is_turn {
             self.skipped += 1;
-            self.due = due(now, self.cap);
+            self.due = due(now, self.cap, stretch);
         }
         is_turn
     }

@@ -6,7 +6,6 @@ use std::{io, thread};
 
 use super::registry::{Registry, Words};
 use crate::sys::atomic::Fences;
-use crate::sys::clock::MonotonicTime;
 use crate::wait::parker::Parker;
 use crate::wait::WaitWord;
 use crate::wait::word::ParkMany;
@@ -41,7 +40,7 @@ fn run(registry: &'static Registry, bank: usize) {
             }
         }
         slept = round.words;
-        let until = round.until.unwrap_or_else(MonotonicTime::now);
+        let Some(until) = round.until else { continue };
         let (control, value) = &round.control;
         let words = slept.iter().map(|(watched, value)| (watched.word(), *value));
         let words: Vec<_> = std::iter::once((&**control, *value)).chain(words).collect();
