@@ -48,7 +48,9 @@
 //!   [`Sender::send_ref`].
 //! * Receiving: [`Receiver`]; in place, [`Receiver::lease`] and [`Lease`]; what is large,
 //!   by [`Receiver::recv_into`].
-//! * Waiting: [`WaitStrategy`] of an endpoint, [`Wakeups`] and [`FenceMode`] of a ring.
+//! * Waiting: [`WaitStrategy`] of an endpoint, or an [`IdleStrategy`] of one's own;
+//!   [`Wakeups`] and [`FenceMode`] of a ring; [`Canceller`].
+//! * Waiting for any of many: [`select!`](macro@select), [`Select`].
 //!
 //! # Capacity and layout
 //!
@@ -142,7 +144,7 @@ pub use channel::{
     After, Canceller, Grant, GrantChunk, IntoIter, Iter, Lease, LeaseBatch, LeaseChunk,
     LeaseFuture, LeaseReader, LeaseSnapshot, LeasedMessage, Never, ReadyFd, Receiver, RecvFuture,
     RecvReadyFuture, ReserveFuture, Ring, RingBuilder, Select, Selectable, SendFuture,
-    SendReadyFuture, Sender, Stats, Tick, Token, TryIter, after, at, never, tick,
+    SendReadyFuture, Sender, Stats, Ticker, Token, TryIter, after, at, never, tick,
 };
 #[cfg(all(feature = "futures", not(loom)))]
 pub use channel::{RecvStream, SendSink};
@@ -174,3 +176,8 @@ pub mod __select {
     };
 }
 pub use wait::{Idle, IdleStrategy, WaitStrategy};
+
+/// The code of the documents compiles, and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/select.md")]
+mod documents {}

@@ -2,13 +2,8 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use super::endpoint::EndpointConnection;
-use super::receiver::Receiver;
 use super::segment::Segment;
-use super::sender::Sender;
 use crate::error::Side;
-use crate::message::Message;
-use crate::ring::kind::Kind;
 use crate::ring::memory::Memory;
 use crate::sys::atomic::{AtomicU32, Ordering};
 use crate::wait::WaitWord;
@@ -110,7 +105,8 @@ impl OwnCanceller {
         self.0.get().is_some_and(Canceller::is_cancelled)
     }
 
-    fn get(&self, segment: &Arc<Segment>, side: Side) -> Canceller {
+    /// A canceller of the endpoint, which sleeps on `side`.
+    pub(super) fn get(&self, segment: &Arc<Segment>, side: Side) -> Canceller {
         let make = || {
             Canceller(Arc::new(Cancellation {
                 is_cancelled: AtomicU32::new(0),
@@ -119,23 +115,5 @@ impl OwnCanceller {
             }))
         };
         self.0.get_or_init(make).clone()
-    }
-}
-
-fn canceller(connection: &EndpointConnection, side: Side) -> Canceller {
-    connection.canceller.get(&connection.segment, side)
-}
-
-impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
-    /// Wakes this receiver from other threads: see [`Canceller`].
-    pub fn canceller(&self) -> Canceller {
-        canceller(&self.connection, Side::Receiver)
-    }
-}
-
-impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
-    /// Wakes this sender from other threads: see [`Canceller`].
-    pub fn canceller(&self) -> Canceller {
-        canceller(&self.connection, Side::Sender)
     }
 }

@@ -5,11 +5,11 @@ mod batch;
 mod builder;
 mod cancel;
 mod chunk;
+mod control;
 mod descriptor;
 mod endpoint;
 mod future;
 mod grant;
-mod idle;
 mod iter;
 mod lease;
 mod leases;
@@ -40,14 +40,14 @@ pub use lease::{Lease, LeaseBatch, LeaseReader, LeaseSnapshot, LeasedMessage};
 pub use receiver::Receiver;
 pub use ring::Ring;
 pub(crate) use segment::Segment;
-pub use select::{After, Never, Select, Selectable, Tick, Token, after, at, never, tick};
+pub use select::{After, Never, Select, Selectable, Ticker, Token, after, at, never, tick};
 #[doc(hidden)]
 pub use select::{Arm, ClaimedArm, Limit, RecvArm, SelectReceiver, SendArm, SourceRef, run};
 pub use sender::Sender;
 pub use stats::Stats;
+pub(crate) use stats::stats;
 #[cfg(feature = "futures")]
 pub use stream::{RecvStream, SendSink};
-pub(crate) use stats::stats;
 
 use crate::ring::Arity;
 use crate::ring::kind::Sides;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 pub use arms::{Arm, ClaimedArm, RecvArm, SelectReceiver, SendArm, run};
 pub(super) use source::{Readiness, ReadyEndpoint};
 pub use source::{Selectable, SourceRef};
-pub use timers::{After, Never, Tick, after, at, never, tick};
+pub use timers::{After, Never, Ticker, after, at, never, tick};
 pub use wait::Limit;
 
 use super::receiver::Receiver;

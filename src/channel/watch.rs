@@ -1,4 +1,4 @@
-//! An endpoint's wait word, for wakers.
+//! An endpoint's wait word, for wakers: those of futures, and of descriptors.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,6 +8,7 @@ use super::segment::Segment;
 use crate::error::Side;
 use crate::members::Roster;
 use crate::sys::atomic::AtomicU32;
+use crate::sys::event::EventFd;
 use crate::wait::waker::{Waiter, Watched};
 
 /// The wait word of one side of a ring, which stays mapped with it.
@@ -80,8 +81,53 @@ impl OwnWaiter {
     }
 }
 
+/// An endpoint's descriptor, made when it is first asked for.
+#[derive(Default)]
+pub(super) struct OwnDescriptor(Option<Box<Descriptor>>);
+
+/// A descriptor to poll, and the waiter that makes it readable.
+pub(super) struct Descriptor {
+    pub(super) event: Arc<EventFd>,
+    pub(super) waker: Waker,
+    pub(super) waiter: Waiter,
+}
+
+/// A clone of an endpoint has its own.
+impl Clone for OwnDescriptor {
+    fn clone(&self) -> Self {
+        OwnDescriptor::default()
+    }
+}
+
+impl OwnDescriptor {
+    pub(super) fn get(
+        &mut self,
+        segment: &Arc<Segment>,
+        side: Side,
+    ) -> io::Result<&mut Descriptor> {
+        let descriptor = match self.0.take() {
+            Some(descriptor) => descriptor,
+            None => {
+                let event = Arc::new(EventFd::new()?);
+                Box::new(Descriptor {
+                    waker: Waker::from(Arc::clone(&event)),
+                    event,
+                    waiter: waiter(segment, side, true)?,
+                })
+            }
+        };
+        Ok(self.0.insert(descriptor))
+    }
+
+    /// The descriptor alone, if it was made.
+    pub(super) fn event(&self) -> Option<Arc<EventFd>> {
+        let descriptor = self.0.as_deref()?;
+        Some(Arc::clone(&descriptor.event))
+    }
+}
+
 /// A waiter at the word of this side; as [`Waiter::new`].
-pub(super) fn waiter(segment: &Arc<Segment>, side: Side, passes_on: bool) -> io::Result<Waiter> {
+fn waiter(segment: &Arc<Segment>, side: Side, passes_on: bool) -> io::Result<Waiter> {
     let watch: Arc<dyn Watched> = Arc::new(RingWatch {
         segment: Arc::clone(segment),
         side,

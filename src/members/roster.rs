@@ -21,12 +21,7 @@ const WALK_EVERY: u32 = 16;
 impl<T: Table, L: Liveness, R: Recover> Members<'_, T, L, R> {
     /// As [`Members::scan`], for the members in `roster` alone as long as none has come or
     /// gone and all are alive.
-    pub(crate) fn scan_again(
-        &self,
-        roster: &mut Roster,
-        cursor: &mut u16,
-        probes: usize,
-    ) -> Scan {
+    pub(crate) fn scan_again(&self, roster: &mut Roster, cursor: &mut u16, probes: usize) -> Scan {
         let roles = self.table.roles();
         // Acquire: pairs with the additions of `count_change`.
         let epoch = |role| self.table.epoch(role).load(Ordering::Acquire);

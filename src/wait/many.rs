@@ -13,7 +13,7 @@ use crate::sys::atomic::AtomicU32;
 use crate::sys::failpoints::failpoint;
 
 /// One of many things that a caller waits for.
-pub(crate) trait Source<Time> {
+pub(crate) trait WaitSource<Time> {
     /// A cheap look, which may miss that it is ready. Made many times in a row.
     fn look(&mut self) -> bool;
 
@@ -55,14 +55,14 @@ pub(crate) trait Source<Time> {
 
 /// The sources of one call. Looks begin at `first` and go round.
 pub(crate) struct Sources<'s, 'd, Time> {
-    pub all: &'s mut [&'d mut dyn Source<Time>],
+    pub all: &'s mut [&'d mut dyn WaitSource<Time>],
     pub first: usize,
 }
 
 impl<Time: Copy + Ord> Sources<'_, '_, Time> {
     /// The first source that `is_ready` says is so.
     #[inline]
-    fn find(&mut self, is_ready: impl Fn(&mut dyn Source<Time>) -> bool) -> Option<usize> {
+    fn find(&mut self, is_ready: impl Fn(&mut dyn WaitSource<Time>) -> bool) -> Option<usize> {
         let count = self.all.len();
         let first = self.first % count.max(1);
         let mut order = (first..count).chain(0..first);
@@ -79,9 +79,11 @@ impl<Time: Copy + Ord> Sources<'_, '_, Time> {
 
     /// Takes what is in the way from dead members, wherever something is.
     fn reclaim(&mut self) -> bool {
-        self.all
-            .iter_mut()
-            .fold(false, |any, source| source.reclaim() || any)
+        let mut any = false;
+        for source in &mut *self.all {
+            any |= source.reclaim();
+        }
+        any
     }
 
     fn is_any_blocked(&mut self) -> bool {
@@ -193,5 +195,7 @@ pub(crate) fn block_many<P: ParkMany>(
     ready
 }
 
+#[cfg(all(test, loom))]
+mod models;
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -2,7 +2,7 @@
 //!
 //! Knows no object and no region: what a caller waits for is an
 //! [`Operation`], the word that it sleeps on a [`WaitWord`]. One that waits for any of
-//! many things waits for [`many::Source`]s.
+//! many things waits for [`many::WaitSource`]s.
 
 pub(crate) mod backoff;
 pub(crate) mod block;

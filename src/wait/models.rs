@@ -23,6 +23,7 @@ use std::time::Duration;
 use loom::sync::atomic::{AtomicBool, AtomicU64};
 use loom::thread;
 
+use super::word::ParkMany;
 use super::{Operation, Park, Poll, WaitStrategy, WaitWord, block};
 use crate::models::{explore, spawn};
 use crate::sys::atomic::{AtomicU32, Fences, Ordering, fence};
@@ -97,30 +98,61 @@ impl Park for Futex {
     }
 }
 
+/// As the kernel does it: word by word it compares and enqueues, and it leaves the other
+/// queues only when it runs again. Until then wakers of other words count it as woken, too.
+impl ParkMany for Futex {
+    fn sleep_many(&self, words: &[(&AtomicU32, u32)], (): ()) -> bool {
+        let awake = Arc::new(Flag::new(false));
+        let mut is_queued = true;
+        for (word, expected) in words {
+            if word.fetch_add(0, Ordering::AcqRel) != *expected {
+                is_queued = false;
+                break;
+            }
+            self.queue.lock().unwrap().push_back(Sleeper {
+                word: *word,
+                thread: thread::current(),
+                awake: Arc::clone(&awake),
+            });
+        }
+        while is_queued && !awake.load(Relaxed) {
+            thread::park();
+        }
+        let mut queue = self.queue.lock().unwrap();
+        queue.retain(|sleeper| !Arc::ptr_eq(&sleeper.awake, &awake));
+        false
+    }
+}
+
 /// What sleepers wait for: a number of messages, of which each takes one at a
 /// time. Stands for a ring without being one.
-struct Shop {
-    word: AtomicU32,
-    messages: AtomicU64,
+pub(super) struct Shop {
+    pub word: AtomicU32,
+    pub messages: AtomicU64,
     closed: AtomicBool,
-    futex: Futex,
+    pub futex: Futex,
 }
 
 impl Shop {
     fn new() -> Arc<Self> {
+        Shop::with(Futex::default())
+    }
+
+    /// One that shares its sleepers' system with others.
+    pub(super) fn with(futex: Futex) -> Arc<Self> {
         Arc::new(Shop {
             word: AtomicU32::new(0),
             messages: AtomicU64::new(0),
             closed: AtomicBool::new(false),
-            futex: Futex::default(),
+            futex,
         })
     }
 
-    fn notify_one(&self) {
+    pub(super) fn notify_one(&self) {
         WaitWord(&self.word).notify_one(Fences::Full, &self.futex);
     }
 
-    fn publish(&self) {
+    pub(super) fn publish(&self) {
         self.messages.fetch_add(1, Ordering::Release);
         self.notify_one();
     }
@@ -131,7 +163,7 @@ impl Shop {
         WaitWord(&self.word).notify_all(&self.futex);
     }
 
-    fn take(&self) -> bool {
+    pub(super) fn take(&self) -> bool {
         let mut seen = self.messages.load(Ordering::Acquire);
         while seen > 0 {
             let less = seen - 1;
@@ -147,19 +179,19 @@ impl Shop {
 
 /// The shop is closed.
 #[derive(Debug, PartialEq, Eq)]
-struct Closed;
+pub(super) struct Closed;
 
 /// One of those that wait at a shop.
-struct Customer<'a> {
+pub(super) struct Customer<'a> {
     shop: &'a Shop,
     is_alone: bool,
     registered: bool,
     /// Wakes the next after a sleep, if it leaves messages.
-    passes_on: bool,
+    pub passes_on: bool,
 }
 
 impl<'a> Customer<'a> {
-    fn at(shop: &'a Shop) -> Self {
+    pub(super) fn at(shop: &'a Shop) -> Self {
         Customer {
             shop,
             is_alone: false,
@@ -169,7 +201,7 @@ impl<'a> Customer<'a> {
     }
 
     /// Takes a message, asleep as long as there is none.
-    fn wait(&mut self) -> Result<(), Closed> {
+    pub(super) fn wait(&mut self) -> Result<(), Closed> {
         block(self, WaitStrategy::Park.spins(), None)
     }
 }

@@ -66,9 +66,12 @@ fn zero_does_not_wait<K: Kind>() {
     assert!(!asked.is_zero());
 }
 
+type Receive<K> = fn(&mut Receiver<u64, K>) -> u64;
+type Send<K> = fn(&mut Sender<u64, K>);
+
 /// Each verb of one side waits until the other comes, without a limit.
 fn the_longest_is_for_ever<K: Kind>() {
-    let receive: [fn(&mut Receiver<u64, K>) -> u64; 5] = [
+    let receive: [Receive<K>; 5] = [
         |rx| rx.recv_timeout(MAX).unwrap(),
         |rx| {
             let mut message = 0;
@@ -93,10 +96,10 @@ fn the_longest_is_for_ever<K: Kind>() {
             select[token].recv_timeout(ZERO).unwrap()
         },
     ];
-    let send: [fn(&mut Sender<u64, K>); 5] = [
+    let send: [Send<K>; 5] = [
         |tx| tx.send_timeout(7, MAX).unwrap(),
         |tx| tx.send_ref_timeout(&7, MAX).unwrap(),
-        |tx| drop(tx.send_batch_timeout([7], MAX).unwrap()),
+        |tx| assert_eq!(tx.send_batch_timeout([7], MAX).unwrap(), 1),
         |tx| {
             let mut grant = tx.reserve_timeout(MAX).unwrap();
             grant.write(7).unwrap();

@@ -13,6 +13,7 @@ mod killed_receiver;
 mod killed_sender;
 mod redelivery;
 mod running;
+mod selecting;
 mod stopped;
 mod traffic;
 
@@ -37,6 +38,7 @@ fn child() {
         ),
     ];
     roles.extend(edge_cases::ROLES);
+    roles.extend(selecting::ROLES);
     roles.extend(hostile::ROLES);
     #[cfg(debug_assertions)]
     roles.extend(failpoints::ROLES);

@@ -79,6 +79,13 @@ fn restart() {
     assert_eq!(orders.count(), 9, "{printed}");
 }
 
+#[test]
+fn select() {
+    let mut printed: Vec<_> = run("select").lines().map(String::from).collect();
+    printed.sort_unstable();
+    assert_eq!(printed, ["nothing for a while", "sent: Ok(())", "tick 1"]);
+}
+
 /// What `docs/restart.md` shows is in the program that runs the orders.
 #[test]
 fn the_document_on_restarts_shows_code_that_runs() {
@@ -95,13 +102,19 @@ fn the_document_on_restarts_shows_code_that_runs() {
 }
 
 #[test]
-fn the_readme_shows_an_example_word_for_word() {
+fn the_readme_shows_examples_word_for_word() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(root.join("README.md")).expect("README.md");
-    let code = fs::read_to_string(root.join("examples/two_processes.rs")).expect("example");
-    let shown = format!("```rust\n{code}```\n");
-    assert!(
-        readme.contains(&shown),
-        "README.md and examples/two_processes.rs differ"
-    );
+    for name in ["two_processes", "select"] {
+        let code = root.join(format!("examples/{name}.rs"));
+        let code = fs::read_to_string(code).expect("example");
+        // Of the second, without the line that says what it is.
+        let code = match name {
+            "select" => code.split_once("\n\n").expect("a line above").1,
+            _ => &code,
+        };
+        let shown = format!("```rust\n{code}```\n");
+        let same = readme.contains(&shown);
+        assert!(same, "README.md and examples/{name}.rs differ");
+    }
 }

@@ -15,6 +15,7 @@ mod late;
 mod lockstep;
 mod race;
 mod removed;
+mod selecting;
 mod wakeups;
 
 use memring_testkit::children::{self, Role};
@@ -41,6 +42,7 @@ fn child() {
     ];
     roles.extend(lockstep::ROLES);
     roles.extend(removed::ROLES);
+    roles.extend(selecting::ROLES);
     roles.extend(wakeups::ROLES);
     children::enter(&roles);
 }

@@ -26,7 +26,7 @@
 /// ```
 ///
 /// * `recv(rx) -> result => ...`: `result` is a `Result<T, RecvError>`; `rx` a
-///   [`Receiver`](crate::Receiver), [`After`](crate::After), [`Tick`](crate::Tick) or
+///   [`Receiver`](crate::Receiver), [`After`](crate::After), [`Ticker`](crate::Ticker) or
 ///   [`Never`](crate::Never).
 /// * `send(tx, message) -> result => ...`: `result` is a `Result<(), SendError<T>>`. The
 ///   message is evaluated only if this arm is selected, when its place is sure.

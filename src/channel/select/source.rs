@@ -14,13 +14,13 @@ use crate::ring::{ClaimError, ReceiveSide, SendSide};
 use crate::sys::atomic::{AtomicU32, Fences};
 use crate::sys::clock::MonotonicTime;
 use crate::wait::backoff::{CHECKS_OF_CONTENDED, Contention};
-use crate::wait::many::Source;
+use crate::wait::many::WaitSource;
 use crate::wait::word::Announced;
 use crate::wait::{Operation, Poll};
 
 /// What a [`Select`](crate::Select) can wait for: a [`Receiver`], which is ready when there
 /// is a message; a [`Sender`], which is ready when there is room; [`After`](crate::After),
-/// [`Tick`](crate::Tick) and [`Never`](crate::Never). An endpoint whose call would fail is
+/// [`Ticker`](crate::Ticker) and [`Never`](crate::Never). An endpoint whose call would fail is
 /// ready, too. Not for others to implement.
 pub trait Selectable: Any {
     /// The source behind it.
@@ -45,7 +45,7 @@ impl<T: Message + ?Sized, K: Kind> Selectable for Sender<T, K> {
 }
 
 /// A source of a set.
-pub(super) trait SelectSource: Source<MonotonicTime> {
+pub(super) trait SelectSource: WaitSource<MonotonicTime> {
     /// At the begin of a call, which waits or does not.
     fn begin(&mut self, _waits: bool) {}
 
@@ -146,7 +146,7 @@ impl<E: ReadyEndpoint> WaitingEndpoint for Readiness<'_, E> {
     }
 }
 
-impl<E: ReadyEndpoint> Source<MonotonicTime> for E {
+impl<E: ReadyEndpoint> WaitSource<MonotonicTime> for E {
     fn look(&mut self) -> bool {
         self.may_be_ready()
     }

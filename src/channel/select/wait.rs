@@ -9,7 +9,7 @@ use crate::sys::atomic::Fences;
 use crate::sys::clock::MonotonicTime;
 use crate::wait::WaitStrategy;
 use crate::wait::backoff::Looks;
-use crate::wait::many::{Source, Sources, block_many};
+use crate::wait::many::{Sources, WaitSource, block_many};
 use crate::wait::parker::Parker;
 
 /// How long a `select!` waits.
@@ -48,7 +48,7 @@ pub(super) fn wait_for_any<'s>(
             fences = Fences::Membarrier;
         }
         can_sleep &= source.can_sleep();
-        source as &mut dyn Source<MonotonicTime>
+        source as &mut dyn WaitSource<MonotonicTime>
     });
     let mut all: Vec<_> = prepared.collect();
     let count = all.len();

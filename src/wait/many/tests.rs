@@ -92,7 +92,7 @@ impl Thing {
     }
 }
 
-impl Source<u64> for Thing {
+impl WaitSource<u64> for Thing {
     fn look(&mut self) -> bool {
         self.looks += 1;
         self.shows && self.is_ready()
@@ -149,7 +149,9 @@ fn wait(
     looks: Looks<'_>,
     deadline: Option<u64>,
 ) -> Option<usize> {
-    let all = things.iter_mut().map(|thing| thing as &mut dyn Source<u64>);
+    let all = things
+        .iter_mut()
+        .map(|thing| thing as &mut dyn WaitSource<u64>);
     let mut all: Vec<_> = all.collect();
     let mut sources = Sources {
         all: &mut all,

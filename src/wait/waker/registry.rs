@@ -221,7 +221,11 @@ impl State {
     }
 
     fn slot(&mut self, place: Place) -> Option<&mut Slot> {
-        self.banks.get_mut(place.bank)?.slots.get_mut(place.slot)?.as_mut()
+        self.banks
+            .get_mut(place.bank)?
+            .slots
+            .get_mut(place.slot)?
+            .as_mut()
     }
 
     /// The waiter is no more, and not registered. Says whom to kick, so that the word is
@@ -254,7 +258,10 @@ impl State {
         // So that not all have their turn together.
         registration.skipped = registration.id as usize % (1 + turns);
         let by_cap = now.checked_add(registration.cap);
-        let is_in_time = bank.until.zip(by_cap).is_some_and(|(until, cap)| until <= cap);
+        let is_in_time = bank
+            .until
+            .zip(by_cap)
+            .is_some_and(|(until, cap)| until <= cap);
         let needs_kick = !(slot.is_slept_on && is_in_time);
         if !needs_kick {
             registration.due = registration.due.max(bank.until.unwrap_or(now));
@@ -320,7 +327,10 @@ impl State {
             words: Vec::with_capacity(this.slots.len()),
             // SeqCst: pairs with the addition in `kick`. Whatever was registered before
             // that is seen by this round, or its sleep finds the word changed.
-            control: (Arc::clone(&this.control), this.control.load(Ordering::SeqCst)),
+            control: (
+                Arc::clone(&this.control),
+                this.control.load(Ordering::SeqCst),
+            ),
             until: None,
         };
         let mut until: Option<MonotonicTime> = None;

@@ -6,8 +6,8 @@ use std::{io, thread};
 
 use super::registry::{Registry, Words};
 use crate::sys::atomic::Fences;
-use crate::wait::parker::Parker;
 use crate::wait::WaitWord;
+use crate::wait::parker::Parker;
 use crate::wait::word::ParkMany;
 
 /// Starts the thread of a bank.
@@ -42,7 +42,9 @@ fn run(registry: &'static Registry, bank: usize) {
         slept = round.words;
         let Some(until) = round.until else { continue };
         let (control, value) = &round.control;
-        let words = slept.iter().map(|(watched, value)| (watched.word(), *value));
+        let words = slept
+            .iter()
+            .map(|(watched, value)| (watched.word(), *value));
         let words: Vec<_> = std::iter::once((&**control, *value)).chain(words).collect();
         let is_alone = slept.is_empty();
         is_idle = parker.sleep_many(&words, until) && is_alone;

@@ -152,7 +152,7 @@ fn timed(
 ) -> bool {
     let (outcome, count) = match received {
         Ok(received) => received,
-        Err(RecvTimeoutError::Timeout(_)) => (Outcome::TimedOut, 1),
+        Err(RecvTimeoutError::Timeout(_) | RecvTimeoutError::Cancelled) => (Outcome::TimedOut, 1),
         Err(RecvTimeoutError::Closed) => (Outcome::Closed, 1),
         Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Removed) => {
             (Outcome::Disconnected, 1)

@@ -142,7 +142,9 @@ fn timed<M>(
 ) -> bool {
     let (outcome, count) = match sent {
         Ok(()) => (Outcome::Sent, count),
-        Err(SendTimeoutError::Timeout(_, _)) => (Outcome::TimedOut, 1),
+        Err(SendTimeoutError::Timeout(_, _) | SendTimeoutError::Cancelled(_)) => {
+            (Outcome::TimedOut, 1)
+        }
         Err(SendTimeoutError::Closed(_)) => (Outcome::Closed, 1),
         Err(SendTimeoutError::Disconnected(_) | SendTimeoutError::Removed(_)) => {
             (Outcome::Disconnected, 1)

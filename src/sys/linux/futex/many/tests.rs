@@ -90,6 +90,21 @@ fn a_wake_up_on_any_word_ends_it() {
     }
 }
 
+/// Before each slice the sleeper looks at all words: else it came to this one after 16 s.
+#[test]
+fn a_word_of_another_group_is_seen_soon() {
+    let words = &words(4000);
+    let start = MonotonicTime::now();
+    let end = thread::scope(|scope| {
+        let sleeper = scope.spawn(move || by_groups(&expected(words), 1, after(LONG)));
+        thread::sleep(Duration::from_millis(50));
+        words[0].store(1, Ordering::SeqCst);
+        sleeper.join().unwrap()
+    });
+    assert_eq!(end, WaitEnd::Changed);
+    assert!(start.until(MonotonicTime::now()) < Duration::from_secs(5));
+}
+
 /// Not by a look at the words: none changes.
 #[test]
 fn a_wake_up_reaches_a_sleeper_in_another_process() {
