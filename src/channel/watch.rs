@@ -9,7 +9,7 @@ use crate::error::Side;
 use crate::members::Roster;
 use crate::sys::atomic::AtomicU32;
 use crate::sys::event::EventFd;
-use crate::wait::waker::{Waiter, Watched};
+use crate::wait::waker::{TaskWaiter, Watched};
 
 /// The wait word of one side of a ring, which stays mapped with it.
 struct RingWatch {
@@ -46,7 +46,7 @@ impl Watched for RingWatch {
 
 /// An endpoint's waiter, made when it first waits for a waker.
 #[derive(Default)]
-pub(super) struct OwnWaiter(Option<Waiter>);
+pub(super) struct OwnWaiter(Option<TaskWaiter>);
 
 /// A clone of an endpoint has its own.
 impl Clone for OwnWaiter {
@@ -56,7 +56,7 @@ impl Clone for OwnWaiter {
 }
 
 impl OwnWaiter {
-    /// As [`Waiter::wait`], at the word of this side.
+    /// As [`TaskWaiter::wait`], at the word of this side.
     pub(super) fn wait(
         &mut self,
         (segment, side): (&Arc<Segment>, Side),
@@ -73,7 +73,7 @@ impl OwnWaiter {
         }
     }
 
-    /// As [`Waiter::stop`].
+    /// As [`TaskWaiter::stop`].
     pub(super) fn stop(&mut self) {
         if let Some(waiter) = &mut self.0 {
             waiter.stop();
@@ -89,7 +89,7 @@ pub(super) struct OwnDescriptor(Option<Box<Descriptor>>);
 pub(super) struct Descriptor {
     pub(super) event: Arc<EventFd>,
     pub(super) waker: Waker,
-    pub(super) waiter: Waiter,
+    pub(super) waiter: TaskWaiter,
 }
 
 /// A clone of an endpoint has its own.
@@ -126,12 +126,12 @@ impl OwnDescriptor {
     }
 }
 
-/// A waiter at the word of this side; as [`Waiter::new`].
-fn waiter(segment: &Arc<Segment>, side: Side, passes_on: bool) -> io::Result<Waiter> {
+/// A waiter at the word of this side; as [`TaskWaiter::new`].
+fn waiter(segment: &Arc<Segment>, side: Side, passes_on: bool) -> io::Result<TaskWaiter> {
     let watch: Arc<dyn Watched> = Arc::new(RingWatch {
         segment: Arc::clone(segment),
         side,
         scans: Mutex::default(),
     });
-    Waiter::new(&watch, passes_on)
+    TaskWaiter::new(&watch, passes_on)
 }

@@ -54,18 +54,18 @@ pub(super) const CHANGED: u8 = 2;
 pub(super) const CAPPED: u8 = 3;
 
 /// The waiters of this process.
-pub(super) struct Registry {
+pub(super) struct WakerRegistry {
     token: ProcessToken,
-    state: Mutex<State>,
+    state: Mutex<RegistryState>,
 }
 
-static REGISTRY: PerProcess<Registry> = PerProcess::new();
+static REGISTRY: PerProcess<WakerRegistry> = PerProcess::new();
 
-impl Registry {
+impl WakerRegistry {
     /// # Errors
     /// Out of memory, at the first use.
-    pub(super) fn here() -> std::io::Result<&'static Registry> {
-        REGISTRY.get(|token| Registry {
+    pub(super) fn here() -> std::io::Result<&'static WakerRegistry> {
+        REGISTRY.get(|token| WakerRegistry {
             token,
             state: Mutex::default(),
         })
@@ -77,18 +77,18 @@ impl Registry {
         self.token.is_here()
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, RegistryState> {
         // Nothing panics between two steps that belong together.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct RegistryState {
     /// One for each thread, running or not.
     banks: Vec<Bank>,
     /// Where the slot of each word is, by the word's address.
-    places: HashMap<usize, Place>,
+    places: HashMap<usize, WordPlace>,
     /// Registrations in all.
     waiting: usize,
     last_id: u64,
@@ -96,7 +96,7 @@ pub(super) struct State {
 
 /// Where a slot is.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct WordPlace {
     pub(super) bank: usize,
     slot: usize,
 }
@@ -106,14 +106,14 @@ pub(super) struct Place {
 struct Bank {
     /// Counts what the thread has to see. It sleeps on this, too.
     control: Arc<AtomicU32>,
-    slots: Vec<Option<Slot>>,
+    slots: Vec<Option<WordSlot>>,
     is_running: bool,
     /// Until when the thread sleeps, at most.
     until: Option<MonotonicTime>,
 }
 
 /// One word.
-struct Slot {
+struct WordSlot {
     watched: Arc<dyn Watched>,
     /// Waiters that exist, registered or not.
     waiters: usize,
@@ -147,7 +147,7 @@ pub(super) struct Round {
     pub(super) wakers: Vec<Waker>,
     /// Words at which another sleeper is to be woken (W3).
     pub(super) passes: Vec<Arc<dyn Watched>>,
-    pub(super) scans: Vec<(Place, Arc<dyn Watched>)>,
+    pub(super) scans: Vec<(WordPlace, Arc<dyn Watched>)>,
     pub(super) words: Words,
     pub(super) control: (Arc<AtomicU32>, u32),
     /// `None`: there is more to scan.
@@ -169,7 +169,7 @@ fn due(now: MonotonicTime, cap: Duration, stretch: u32) -> MonotonicTime {
     due.round_to(grid)
 }
 
-impl State {
+impl RegistryState {
     /// How many times a longest cap is itself, and at how many of these another waiter is
     /// woken.
     fn stretch_and_turns(&self) -> (u32, usize) {
@@ -179,14 +179,14 @@ impl State {
     }
 
     /// A waiter at this word: its place, and its id.
-    pub(super) fn enter(&mut self, watched: &Arc<dyn Watched>) -> (Place, u64) {
+    pub(super) fn enter(&mut self, watched: &Arc<dyn Watched>) -> (WordPlace, u64) {
         self.last_id += 1;
         let key = address(&**watched);
         let place = match self.places.get(&key) {
             Some(place) => *place,
             None => {
                 let place = self.free_place();
-                self.banks[place.bank].slots[place.slot] = Some(Slot {
+                self.banks[place.bank].slots[place.slot] = Some(WordSlot {
                     watched: Arc::clone(watched),
                     waiters: 0,
                     registered: Vec::new(),
@@ -202,7 +202,7 @@ impl State {
         (place, self.last_id)
     }
 
-    fn free_place(&mut self) -> Place {
+    fn free_place(&mut self) -> WordPlace {
         for (at, bank) in self.banks.iter_mut().enumerate() {
             let free = bank.slots.iter().position(Option::is_none);
             let slot = free.unwrap_or(bank.slots.len());
@@ -210,17 +210,17 @@ impl State {
                 if free.is_none() {
                     bank.slots.push(None);
                 }
-                return Place { bank: at, slot };
+                return WordPlace { bank: at, slot };
             }
         }
         let mut bank = Bank::default();
         bank.slots.push(None);
         self.banks.push(bank);
         let bank = self.banks.len() - 1;
-        Place { bank, slot: 0 }
+        WordPlace { bank, slot: 0 }
     }
 
-    fn slot(&mut self, place: Place) -> Option<&mut Slot> {
+    fn slot(&mut self, place: WordPlace) -> Option<&mut WordSlot> {
         self.banks
             .get_mut(place.bank)?
             .slots
@@ -230,7 +230,7 @@ impl State {
 
     /// The waiter is no more, and not registered. Says whom to kick, so that the word is
     /// forgotten soon.
-    pub(super) fn leave(&mut self, place: Place) -> Option<Arc<AtomicU32>> {
+    pub(super) fn leave(&mut self, place: WordPlace) -> Option<Arc<AtomicU32>> {
         let slot = self.slot(place)?;
         slot.waiters -= 1;
         if slot.waiters > 0 {
@@ -247,7 +247,7 @@ impl State {
     /// or too long.
     pub(super) fn register(
         &mut self,
-        place: Place,
+        place: WordPlace,
         mut registration: Registration,
     ) -> Option<Arc<AtomicU32>> {
         let now = MonotonicTime::now();
@@ -282,7 +282,7 @@ impl State {
     }
 
     /// Takes a registration back. `false`: there is none, it was woken.
-    pub(super) fn unregister(&mut self, place: Place, id: u64) -> bool {
+    pub(super) fn unregister(&mut self, place: WordPlace, id: u64) -> bool {
         let Some(slot) = self.slot(place) else {
             return false;
         };
@@ -305,7 +305,7 @@ impl State {
     }
 
     /// Wakes all that are registered there.
-    pub(super) fn wake_all(&mut self, place: Place, wakers: &mut Vec<Waker>) {
+    pub(super) fn wake_all(&mut self, place: WordPlace, wakers: &mut Vec<Waker>) {
         let Some(slot) = self.slot(place) else { return };
         let woken = slot.registered.drain(..).map(|one| one.wake(CAPPED));
         let before = wakers.len();
@@ -354,7 +354,7 @@ impl State {
                 if round.scans.len() == SCANS_PER_ROUND {
                     has_more = true;
                 } else {
-                    let place = Place { bank, slot: at };
+                    let place = WordPlace { bank, slot: at };
                     round.scans.push((place, Arc::clone(&slot.watched)));
                     let is_turn = |one: &mut Registration| one.is_turn(now, turns, stretch);
                     let capped = slot.registered.extract_if(.., is_turn);
@@ -418,7 +418,7 @@ impl State {
 
 impl Registration {
     fn wake(self, end: u8) -> Waker {
-        // Release: pairs with the Acquire load in `Waiter`; the waker orders all the rest.
+        // Release: pairs with the Acquire load in `TaskWaiter`; the waker orders all the rest.
         self.end.store(end, Ordering::Release);
         self.waker
     }

@@ -37,9 +37,9 @@ impl Watched for Word {
 }
 
 impl Word {
-    fn waiter(self: &Arc<Self>) -> Waiter {
+    fn waiter(self: &Arc<Self>) -> TaskWaiter {
         let watched: Arc<dyn Watched> = self.clone();
-        Waiter::new(&watched, false).unwrap()
+        TaskWaiter::new(&watched, false).unwrap()
     }
 
     fn announce(&self) -> u32 {
@@ -92,7 +92,7 @@ fn one_thread_for_127_words_and_none_for_nothing() {
         return;
     }
     raise_sleep_cap(LONG);
-    let registry = Registry::here().unwrap();
+    let registry = WakerRegistry::here().unwrap();
     let words: Vec<Arc<Word>> = (0..300).map(|_| Arc::default()).collect();
     let counts: Vec<Arc<Count>> = words.iter().map(|_| Arc::default()).collect();
     let mut waiters: Vec<_> = words.iter().map(Word::waiter).collect();
@@ -139,7 +139,7 @@ fn a_word_that_has_changed_before_is_seen() {
     }
 }
 
-/// Each wake-up to one, whoever polled last; the waker that was there before is dropped.
+/// A wake-up goes to the waker of the last poll; the one that was there before is dropped.
 #[test]
 fn a_registration_is_renewed_by_the_next() {
     if ran_in_own_process() {
@@ -213,8 +213,8 @@ fn a_waker_that_panics_harms_no_other() {
     }
 }
 
-/// Waiters that register, stop, and are dropped, while others notify: whoever waits in the
-/// end is woken by what comes then.
+/// Waiters that register, stop, and are dropped, while others notify: a waiter that waits
+/// in the end is woken by what comes then.
 #[test]
 fn a_storm_loses_no_wake_up() {
     if ran_in_own_process() {

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 use std::{io, thread};
 
-use super::registry::{Registry, Words};
+use super::registry::{WakerRegistry, Words};
 use crate::sys::atomic::Fences;
 use crate::wait::WaitWord;
 use crate::wait::parker::Parker;
@@ -14,12 +14,12 @@ use crate::wait::word::ParkMany;
 ///
 /// # Errors
 /// The system has no thread left.
-pub(super) fn start(registry: &'static Registry, bank: usize) -> io::Result<()> {
+pub(super) fn start(registry: &'static WakerRegistry, bank: usize) -> io::Result<()> {
     let builder = thread::Builder::new().name("memring-wait".into());
     builder.spawn(move || run(registry, bank)).map(drop)
 }
 
-fn run(registry: &'static Registry, bank: usize) {
+fn run(registry: &'static WakerRegistry, bank: usize) {
     // No barrier is asked of it.
     let parker = Parker(Fences::Full);
     let mut slept = Words::new();
