@@ -51,6 +51,8 @@
 //! * Waiting: [`WaitStrategy`] of an endpoint, or an [`IdleStrategy`] of one's own;
 //!   [`Wakeups`] and [`FenceMode`] of a ring; [`Canceller`].
 //! * Waiting for any of many: [`select!`](macro@select), [`Select`].
+//! * Async, by futures for any runtime: [`Receiver::recv_async`], [`Sender::send_async`] and
+//!   their kin; for event loops, [`Receiver::ready_fd`].
 //!
 //! # Capacity and layout
 //!

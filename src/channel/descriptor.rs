@@ -3,21 +3,18 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
-use std::task::Waker;
 
-use super::endpoint::EndpointConnection;
 use super::future::check_patiently;
 use super::receiver::Receiver;
 use super::select::{Readiness, ReadyEndpoint};
 use super::sender::Sender;
 use super::waiting::WaitingEndpoint;
-use super::watch::waiter;
+use super::watch::Descriptor;
 use crate::error::AttachError;
 use crate::message::Message;
 use crate::ring::kind::Kind;
 use crate::sys::event::EventFd;
 use crate::wait::Operation;
-use crate::wait::waker::Waiter;
 
 /// A descriptor for event loops (epoll, kqueue's kin, mio, libuv, asyncio), from
 /// [`Receiver::ready_fd`] or [`Sender::ready_fd`]: readable when there may be something to
@@ -38,40 +35,6 @@ impl AsFd for ReadyFd {
 impl AsRawFd for ReadyFd {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_fd().as_raw_fd()
-    }
-}
-
-/// An endpoint's descriptor, made when it is first asked for.
-#[derive(Default)]
-pub(super) struct OwnDescriptor(Option<Box<Descriptor>>);
-
-struct Descriptor {
-    event: Arc<EventFd>,
-    waker: Waker,
-    waiter: Waiter,
-}
-
-/// A clone of an endpoint has its own.
-impl Clone for OwnDescriptor {
-    fn clone(&self) -> Self {
-        OwnDescriptor::default()
-    }
-}
-
-impl OwnDescriptor {
-    fn get(&mut self, connection: &EndpointConnection) -> io::Result<&mut Descriptor> {
-        let descriptor = match self.0.take() {
-            Some(descriptor) => descriptor,
-            None => {
-                let event = Arc::new(EventFd::new()?);
-                Box::new(Descriptor {
-                    waker: Waker::from(Arc::clone(&event)),
-                    event,
-                    waiter: waiter(&connection.segment, connection.side(), true)?,
-                })
-            }
-        };
-        Ok(self.0.insert(descriptor))
     }
 }
 
@@ -157,9 +120,11 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 fn ready_fd<E: ReadyEndpoint>(endpoint: &mut E) -> Result<ReadyFd, AttachError> {
     rearm(endpoint)?;
     let connection = endpoint.connection();
-    let descriptor = connection.descriptor.0.as_deref();
-    let event = descriptor.map(|descriptor| Arc::clone(&descriptor.event));
-    event.map(ReadyFd).ok_or(AttachError::CannotPark)
+    connection
+        .descriptor
+        .event()
+        .map(ReadyFd)
+        .ok_or(AttachError::CannotPark)
 }
 
 fn rearm<E: ReadyEndpoint>(endpoint: &mut E) -> Result<bool, AttachError> {
@@ -172,7 +137,8 @@ fn rearm<E: ReadyEndpoint>(endpoint: &mut E) -> Result<bool, AttachError> {
     }
     // Out of the endpoint, which is looked at meanwhile.
     let mut own = std::mem::take(&mut connection.descriptor);
-    let armed = own.get(connection).and_then(|descriptor| {
+    let descriptor = own.get(&connection.segment, connection.side());
+    let armed = descriptor.and_then(|descriptor| {
         descriptor.event.clear();
         arm(endpoint, descriptor)
     });
@@ -195,7 +161,9 @@ fn arm<E: ReadyEndpoint>(endpoint: &mut E, descriptor: &mut Descriptor) -> io::R
         is_ready = check_patiently(&mut readiness).is_ready() || readiness.reclaim();
         if !is_ready {
             let is_held_up = readiness.connection().is_held_up();
-            descriptor.waiter.wait(word, is_held_up, &descriptor.waker)?;
+            descriptor
+                .waiter
+                .wait(word, is_held_up, &descriptor.waker)?;
         }
     }
     if is_ready {

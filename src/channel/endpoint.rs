@@ -7,10 +7,9 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::cancel::{Canceller, OwnCanceller};
-use super::descriptor::OwnDescriptor;
 use super::segment::Segment;
 use super::stats;
-use super::watch::OwnWaiter;
+use super::watch::{OwnDescriptor, OwnWaiter};
 use crate::error::{AttachError, Holder, Side};
 use crate::events;
 use crate::members::{

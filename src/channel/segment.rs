@@ -8,7 +8,7 @@ use std::os::fd::BorrowedFd;
 use crate::error::{AttachError, Failure, Side};
 use crate::events;
 use crate::members::{
-    Admits, Attached, MemberId, MemberSet, Members, Recover, Refusal, Role, Table,
+    Admits, Attached, MemberId, MemberSet, Members, Recover, Refusal, Role, Roster, Table,
 };
 use crate::message::Message;
 use crate::ring::config::Config;
@@ -167,6 +167,16 @@ impl Segment {
     /// means than `remove`. `may_take_long`: milliseconds, if so.
     pub(crate) fn scan(&self, cursor: &mut u16, may_take_long: bool) {
         let _ = self.members().scan(cursor, PROBES_PER_SCAN);
+        self.look_for_name(may_take_long);
+    }
+
+    /// As `scan`, by one who does so again and again, and must not take long.
+    pub(crate) fn scan_again(&self, roster: &mut Roster, cursor: &mut u16) {
+        let _ = self.members().scan_again(roster, cursor, PROBES_PER_SCAN);
+        self.look_for_name(false);
+    }
+
+    fn look_for_name(&self, may_take_long: bool) {
         if !end::is_closed(&self.block()) && self.region.has_lost_its_name() {
             match may_take_long {
                 true => self.end_by_removal(),

@@ -205,9 +205,7 @@ impl<T: Message + ?Sized, K: Kind> Sink<T::Received> for SendSink<T, K> {
             Ok(()) => Ok(()),
             Err(TrySendError::Closed(_)) => Err(SendError::Closed(())),
             // `Disconnected`: it may wait for a peer, as the ring's maker chose.
-            Err(
-                TrySendError::Full(_) | TrySendError::Held(..) | TrySendError::Disconnected(_),
-            ) => {
+            Err(TrySendError::Full(_) | TrySendError::Held(..) | TrySendError::Disconnected(_)) => {
                 this.unsent = Some(message);
                 Ok(())
             }

@@ -1,21 +1,29 @@
-//! An endpoint's wait word, for wakers.
+//! An endpoint's wait word, for wakers: those of futures, and of descriptors.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
 use super::segment::Segment;
 use crate::error::Side;
+use crate::members::Roster;
 use crate::sys::atomic::AtomicU32;
-use crate::wait::waker::{Waiter, Watched};
+use crate::sys::event::EventFd;
+use crate::wait::waker::{TaskWaiter, Watched};
 
 /// The wait word of one side of a ring, which stays mapped with it.
 struct RingWatch {
     segment: Arc<Segment>,
     side: Side,
-    /// Where the next scan begins.
-    cursor: AtomicU16,
+    scans: Mutex<Scans>,
+}
+
+/// What scans remember.
+#[derive(Default)]
+struct Scans {
+    roster: Roster,
+    /// Where the next begins.
+    cursor: u16,
 }
 
 impl Watched for RingWatch {
@@ -28,17 +36,17 @@ impl Watched for RingWatch {
         if region.check().is_err() {
             return true; // waiters find out why
         }
-        // Relaxed: only the thread that scans comes here.
-        let mut cursor = self.cursor.load(Ordering::Relaxed);
-        self.segment.scan(&mut cursor, false);
-        self.cursor.store(cursor, Ordering::Relaxed);
+        // Only the thread that scans comes here.
+        let mut scans = self.scans.lock().unwrap_or_else(PoisonError::into_inner);
+        let Scans { roster, cursor } = &mut *scans;
+        self.segment.scan_again(roster, cursor);
         region.check_descriptor().is_err()
     }
 }
 
 /// An endpoint's waiter, made when it first waits for a waker.
 #[derive(Default)]
-pub(super) struct OwnWaiter(Option<Waiter>);
+pub(super) struct OwnWaiter(Option<TaskWaiter>);
 
 /// A clone of an endpoint has its own.
 impl Clone for OwnWaiter {
@@ -48,7 +56,7 @@ impl Clone for OwnWaiter {
 }
 
 impl OwnWaiter {
-    /// As [`Waiter::wait`], at the word of this side.
+    /// As [`TaskWaiter::wait`], at the word of this side.
     pub(super) fn wait(
         &mut self,
         (segment, side): (&Arc<Segment>, Side),
@@ -65,7 +73,7 @@ impl OwnWaiter {
         }
     }
 
-    /// As [`Waiter::stop`].
+    /// As [`TaskWaiter::stop`].
     pub(super) fn stop(&mut self) {
         if let Some(waiter) = &mut self.0 {
             waiter.stop();
@@ -73,12 +81,57 @@ impl OwnWaiter {
     }
 }
 
-/// A waiter at the word of this side; as [`Waiter::new`].
-pub(super) fn waiter(segment: &Arc<Segment>, side: Side, passes_on: bool) -> io::Result<Waiter> {
+/// An endpoint's descriptor, made when it is first asked for.
+#[derive(Default)]
+pub(super) struct OwnDescriptor(Option<Box<Descriptor>>);
+
+/// A descriptor to poll, and the waiter that makes it readable.
+pub(super) struct Descriptor {
+    pub(super) event: Arc<EventFd>,
+    pub(super) waker: Waker,
+    pub(super) waiter: TaskWaiter,
+}
+
+/// A clone of an endpoint has its own.
+impl Clone for OwnDescriptor {
+    fn clone(&self) -> Self {
+        OwnDescriptor::default()
+    }
+}
+
+impl OwnDescriptor {
+    pub(super) fn get(
+        &mut self,
+        segment: &Arc<Segment>,
+        side: Side,
+    ) -> io::Result<&mut Descriptor> {
+        let descriptor = match self.0.take() {
+            Some(descriptor) => descriptor,
+            None => {
+                let event = Arc::new(EventFd::new()?);
+                Box::new(Descriptor {
+                    waker: Waker::from(Arc::clone(&event)),
+                    event,
+                    waiter: waiter(segment, side, true)?,
+                })
+            }
+        };
+        Ok(self.0.insert(descriptor))
+    }
+
+    /// The descriptor alone, if it was made.
+    pub(super) fn event(&self) -> Option<Arc<EventFd>> {
+        let descriptor = self.0.as_deref()?;
+        Some(Arc::clone(&descriptor.event))
+    }
+}
+
+/// A waiter at the word of this side; as [`TaskWaiter::new`].
+fn waiter(segment: &Arc<Segment>, side: Side, passes_on: bool) -> io::Result<TaskWaiter> {
     let watch: Arc<dyn Watched> = Arc::new(RingWatch {
         segment: Arc::clone(segment),
         side,
-        cursor: AtomicU16::new(0),
+        scans: Mutex::default(),
     });
-    Waiter::new(&watch, passes_on)
+    TaskWaiter::new(&watch, passes_on)
 }

@@ -19,6 +19,8 @@ mod id;
 #[cfg(all(test, loom))]
 pub(crate) mod models;
 mod reap;
+#[cfg(not(loom))]
+mod roster;
 mod table;
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -27,6 +29,8 @@ pub(crate) use attach::{Admits, Attached, Refusal};
 pub use id::MemberId;
 pub(crate) use id::{IDS, MemberSet};
 pub(crate) use reap::Scan;
+#[cfg(not(loom))]
+pub(crate) use roster::Roster;
 pub use table::Peer;
 pub(crate) use table::{Observed, Presence, Role, Table};
 

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Waker;
 
 pub(crate) use registry::Watched;
-use registry::{CAPPED, CHANGED, IDLE, Place, Registration, Registry, WAITING};
+use registry::{CAPPED, CHANGED, IDLE, Registration, WAITING, WakerRegistry, WordPlace};
 
 use super::cap::SleepCap;
 use super::parker::Parker;
@@ -32,25 +32,25 @@ use crate::sys::atomic::{AtomicU32, Fences};
 use crate::sys::clock::MonotonicTime;
 
 /// One that can wait at a word, again and again.
-pub(crate) struct Waiter {
-    registry: &'static Registry,
-    place: Place,
+pub(crate) struct TaskWaiter {
+    registry: &'static WakerRegistry,
+    place: WordPlace,
     id: u64,
     end: Arc<AtomicU8>,
     cap: SleepCap,
     passes_on: bool,
 }
 
-impl Waiter {
+impl TaskWaiter {
     /// One at the word of `watched`. `passes_on`: it may not do what it is woken for, so
     /// another sleeper is woken beside it.
     ///
     /// # Errors
     /// Out of memory, at the first use.
-    pub(crate) fn new(watched: &Arc<dyn Watched>, passes_on: bool) -> io::Result<Waiter> {
-        let registry = Registry::here()?;
+    pub(crate) fn new(watched: &Arc<dyn Watched>, passes_on: bool) -> io::Result<TaskWaiter> {
+        let registry = WakerRegistry::here()?;
         let (place, id) = registry.lock().enter(watched);
-        Ok(Waiter {
+        Ok(TaskWaiter {
             registry,
             place,
             id,
@@ -120,7 +120,7 @@ impl Waiter {
     }
 }
 
-impl Drop for Waiter {
+impl Drop for TaskWaiter {
     fn drop(&mut self) {
         self.stop();
         if !self.registry.is_here() {
@@ -135,7 +135,7 @@ impl Drop for Waiter {
 
 /// Has the thread look at its registrations again.
 fn kick(control: &AtomicU32) {
-    // SeqCst: pairs with the load in `State::round`.
+    // SeqCst: pairs with the load in `RegistryState::round`.
     control.fetch_add(1, Ordering::SeqCst);
     Parker(Fences::Full).wake(control, 1);
 }

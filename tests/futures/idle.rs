@@ -1,49 +1,65 @@
 //! Futures that wait do not use the processor.
 
+use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
-use std::thread;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use memring::{Kind, Mpmc, Receiver, Ring, Spsc};
 use memring_testkit::forks::ran_in_own_process;
 use memring_testkit::processes::processor_time;
 
-use super::executors::Wakes;
-
 const RECEIVERS: usize = 1000;
 /// How long they are watched, after the time in which their caps grow.
-const WATCH: Duration = Duration::from_secs(4);
-/// What they may use of it: 1 ms a second; and as much again for a machine that is slow,
-/// or busy.
-const USE: Duration = Duration::from_millis(20);
+const WATCH: Duration = Duration::from_secs(8);
+/// What they may use of it: 1 ms a second on a machine that is idle; three times that on
+/// one that is busy.
+const USE: Duration = Duration::from_millis(24);
+
+/// Those that were woken, and the thread that polls them.
+struct Run {
+    woken: Mutex<Vec<usize>>,
+    thread: Thread,
+}
+
+struct Wakeup(Arc<Run>, usize);
+
+impl Wake for Wakeup {
+    fn wake(self: Arc<Self>) {
+        self.0.woken.lock().unwrap().push(self.1);
+        self.0.thread.unpark();
+    }
+}
 
 /// All of them wait; those that are woken at their caps are polled again, as by a runtime.
 fn wait_idle<K: Kind>(mut receivers: Vec<Receiver<u64, K>>) -> Duration {
-    let wakes: Vec<_> = receivers.iter().map(|_| Wakes::new()).collect();
+    let run = Arc::new(Run {
+        woken: Mutex::new((0..RECEIVERS).collect()),
+        thread: thread::current(),
+    });
+    let wakers = (0..RECEIVERS).map(|at| Waker::from(Arc::new(Wakeup(run.clone(), at))));
+    let wakers: Vec<_> = wakers.collect();
     let futures = receivers.iter_mut().map(Receiver::recv_async);
     let mut futures: Vec<_> = futures.collect();
-    let mut poll = |at: usize| {
-        let waker = Waker::from(std::sync::Arc::clone(&wakes[at]));
-        let polled = Pin::new(&mut futures[at]);
-        let polled = std::future::Future::poll(polled, &mut Context::from_waker(&waker));
-        assert_eq!(polled, Poll::Pending);
-    };
-    (0..RECEIVERS).for_each(&mut poll);
-    let mut look = |time: Duration| {
-        let (step, mut polls) = (Duration::from_millis(50), 0);
-        for _ in 0..time.as_millis() / step.as_millis() {
-            thread::sleep(step);
-            for at in (0..RECEIVERS).filter(|at| wakes[*at].take() > 0) {
-                poll(at);
+    let mut polls = 0;
+    let mut run_for = |time: Duration| {
+        let end = Instant::now() + time;
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            let woken = std::mem::take(&mut *run.woken.lock().unwrap());
+            for at in woken {
+                let mut context = Context::from_waker(&wakers[at]);
+                assert!(Pin::new(&mut futures[at]).poll(&mut context).is_pending());
                 polls += 1;
             }
+            thread::park_timeout(left);
         }
         polls
     };
-    look(Duration::from_millis(3500));
+    let before_polls = run_for(Duration::from_secs(6));
     let before = processor_time(std::process::id());
-    let polls = look(WATCH);
+    let polls = run_for(WATCH) - before_polls;
     let used = processor_time(std::process::id()) - before;
     println!("{RECEIVERS} idle futures: {used:?} in {WATCH:?}, {polls} polls");
     used

@@ -11,7 +11,12 @@ use super::executors::{block_on, raise_cap};
 const MESSAGES: u64 = 5000;
 
 /// There and back, by a task that runs beside.
-fn answers(ring: &str) -> (impl Future<Output = ()> + Send + 'static, impl Future<Output = ()>) {
+fn answers(
+    ring: &str,
+) -> (
+    impl Future<Output = ()> + Send + 'static,
+    impl Future<Output = ()>,
+) {
     println!("{ring}");
     let requests = Ring::<u64, Spsc>::anonymous(4).unwrap();
     let replies = Ring::<u64, Mpmc>::anonymous(4).unwrap();

@@ -161,3 +161,17 @@ fn futures_move_between_threads() {
     let bytes = Ring::<[u8], memring::Spsc>::anonymous(2).unwrap();
     is_send(&bytes.sender().unwrap().send_async(b"some"));
 }
+
+/// A rendezvous ring has no place to claim: it says so, and `ready_async` works.
+#[test]
+fn a_rendezvous_ring_is_waited_for_and_not_claimed() {
+    let ring = Ring::<u64, Mpmc>::anonymous(0).unwrap();
+    let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+    let refused = block_on(rx.recv_async());
+    assert_eq!(refused, Err(RecvError::Failed(Failure::NotForRendezvous)));
+    thread::scope(|scope| {
+        scope.spawn(|| tx.send(7).unwrap());
+        block_on(rx.ready_async());
+        assert_eq!(rx.recv(), Ok(7));
+    });
+}

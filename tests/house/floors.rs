@@ -27,8 +27,8 @@ const ERRORS_WITH_RING: [&str; 1] = ["RingError"];
 const WITHOUT_SYSTEM: [&str; 3] = ["members", "wait", "ring"];
 const BELOW_THE_SYSTEM: [&str; 2] = ["atomic", "failpoints"];
 
-/// The one file there that sleeps.
-const SLEEPS: &str = "wait/parker.rs";
+/// The files there that sleep, and that have a thread sleep.
+const SLEEPS: [&str; 3] = ["wait/parker.rs", "wait/waker.rs", "wait/waker/registry.rs"];
 
 fn floor(module: &str) -> Option<u32> {
     let found = FLOORS.iter().find(|(name, _)| *name == module);
@@ -54,7 +54,7 @@ fn upward_imports(file: &str, text: &str) -> Vec<String> {
         let name = path.names.first().map_or("lib", String::as_str);
         let system = name == "sys"
             && WITHOUT_SYSTEM.contains(&module.as_str())
-            && file != SLEEPS
+            && !SLEEPS.contains(&file)
             && path
                 .names
                 .get(1)

@@ -4,6 +4,7 @@ use std::task::{self, Context};
 
 use crate::channel::select::{Readiness, ReadyEndpoint};
 use crate::channel::waiting::{WaitError, WaitingEndpoint};
+use crate::error::Failure;
 use crate::wait::backoff::{CHECKS_OF_CONTENDED, Contention};
 use crate::wait::{Operation, Poll};
 
@@ -36,6 +37,13 @@ impl<'a, E: WaitingEndpoint> AsyncClaim<'a, E> {
         let Some(endpoint) = &mut self.endpoint else {
             return task::Poll::Pending;
         };
+        let segment = &endpoint.connection().segment;
+        if segment.config.is_rendezvous() {
+            // A message is not claimed there before it is taken.
+            let good = segment.region.check();
+            let failure = good.err().unwrap_or(Failure::NotForRendezvous);
+            return self.end(Err(WaitError::Failed(failure)));
+        }
         let claimed = task::ready!(poll_claim(*endpoint, &mut self.has_waited, context));
         self.end(claimed)
     }

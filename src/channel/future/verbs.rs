@@ -212,7 +212,10 @@ impl<T: Message + ?Sized, K: Kind> Future for SendFuture<'_, T, K> {
         let Some(message) = &this.message else {
             return Poll::Pending;
         };
-        let checked = this.claim.endpoint().map(|sender| sender.check_length(message));
+        let checked = this
+            .claim
+            .endpoint()
+            .map(|sender| sender.check_length(message));
         let sent = match checked {
             Some(Err(failure)) => Err(WaitError::Failed(failure)),
             _ => match ready!(this.claim.poll(context)) {

@@ -43,12 +43,12 @@ impl MonotonicTime {
         later.0.saturating_sub(self.0)
     }
 
-    /// The first multiple of `grid` that is not earlier; `grid` is at least a nanosecond.
-    pub(crate) fn round_up(self, grid: Duration) -> Self {
-        let (time, grid) = (self.0.as_nanos(), grid.as_nanos().max(1));
-        let rest = (grid - time % grid) % grid;
-        let rest = Duration::from_nanos(u64::try_from(rest).unwrap_or(0));
-        Self(self.0.checked_add(rest).unwrap_or(self.0))
+    /// The multiple of `grid` that is next to it; `grid` is at least a nanosecond.
+    pub(crate) fn round_to(self, grid: Duration) -> Self {
+        let middle = self.0.saturating_add(grid / 2);
+        let beyond = middle.as_nanos() % grid.as_nanos().max(1);
+        let beyond = Duration::from_nanos(u64::try_from(beyond).unwrap_or(0));
+        Self(middle.saturating_sub(beyond))
     }
 
     /// The form in which the kernel takes it. A moment beyond the kernel's

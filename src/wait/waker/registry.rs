@@ -31,14 +31,18 @@ const WARM: Duration = Duration::from_millis(100);
 
 /// Sleeps end together, at multiples of these, so that a thread with many words wakes
 /// seldom. The second is for waiters that have reached the longest cap.
-const GRIDS: (u64, u64) = (100, 500);
+const GRIDS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 
-/// So many waiters of a process are woken a second for no other reason than the longest
-/// cap. Where there are more they take turns.
+/// Words of a process that are scanned a second when their waiters have reached the
+/// longest cap: where there are more, that cap is a multiple of itself.
+const SCANS_PER_SECOND: usize = 256;
+
+/// And so many waiters are woken a second for no other reason. Where there are more they
+/// take turns.
 const WAKES_PER_SECOND: usize = 32;
 
 /// A round scans so many words at most, and then looks at all words again.
-const SCANS_PER_ROUND: usize = 16;
+const SCANS_PER_ROUND: usize = 32;
 
 /// What a waiter knows of its registration: not registered.
 pub(super) const IDLE: u8 = 0;
@@ -50,18 +54,18 @@ pub(super) const CHANGED: u8 = 2;
 pub(super) const CAPPED: u8 = 3;
 
 /// The waiters of this process.
-pub(super) struct Registry {
+pub(super) struct WakerRegistry {
     token: ProcessToken,
-    state: Mutex<State>,
+    state: Mutex<RegistryState>,
 }
 
-static REGISTRY: PerProcess<Registry> = PerProcess::new();
+static REGISTRY: PerProcess<WakerRegistry> = PerProcess::new();
 
-impl Registry {
+impl WakerRegistry {
     /// # Errors
     /// Out of memory, at the first use.
-    pub(super) fn here() -> std::io::Result<&'static Registry> {
-        REGISTRY.get(|token| Registry {
+    pub(super) fn here() -> std::io::Result<&'static WakerRegistry> {
+        REGISTRY.get(|token| WakerRegistry {
             token,
             state: Mutex::default(),
         })
@@ -73,18 +77,18 @@ impl Registry {
         self.token.is_here()
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, RegistryState> {
         // Nothing panics between two steps that belong together.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct RegistryState {
     /// One for each thread, running or not.
     banks: Vec<Bank>,
     /// Where the slot of each word is, by the word's address.
-    places: HashMap<usize, Place>,
+    places: HashMap<usize, WordPlace>,
     /// Registrations in all.
     waiting: usize,
     last_id: u64,
@@ -92,7 +96,7 @@ pub(super) struct State {
 
 /// Where a slot is.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct WordPlace {
     pub(super) bank: usize,
     slot: usize,
 }
@@ -102,14 +106,14 @@ pub(super) struct Place {
 struct Bank {
     /// Counts what the thread has to see. It sleeps on this, too.
     control: Arc<AtomicU32>,
-    slots: Vec<Option<Slot>>,
+    slots: Vec<Option<WordSlot>>,
     is_running: bool,
     /// Until when the thread sleeps, at most.
     until: Option<MonotonicTime>,
 }
 
 /// One word.
-struct Slot {
+struct WordSlot {
     watched: Arc<dyn Watched>,
     /// Waiters that exist, registered or not.
     waiters: usize,
@@ -143,7 +147,7 @@ pub(super) struct Round {
     pub(super) wakers: Vec<Waker>,
     /// Words at which another sleeper is to be woken (W3).
     pub(super) passes: Vec<Arc<dyn Watched>>,
-    pub(super) scans: Vec<(Place, Arc<dyn Watched>)>,
+    pub(super) scans: Vec<(WordPlace, Arc<dyn Watched>)>,
     pub(super) words: Words,
     pub(super) control: (Arc<AtomicU32>, u32),
     /// `None`: there is more to scan.
@@ -154,26 +158,35 @@ fn address(watched: &dyn Watched) -> usize {
     std::ptr::from_ref(watched.word()).addr()
 }
 
-/// The first point of the grid that is a cap away.
-fn due(now: MonotonicTime, cap: Duration) -> MonotonicTime {
-    let grid = match cap >= cap::LONGEST {
-        true => GRIDS.1,
-        false => GRIDS.0,
+/// The point of the grid that is next to a cap away; `stretch`: how many times a longest
+/// cap is itself.
+fn due(now: MonotonicTime, cap: Duration, stretch: u32) -> MonotonicTime {
+    let (cap, grid) = match cap >= cap::LONGEST {
+        true => (cap * stretch, GRIDS.1 * stretch),
+        false => (cap, GRIDS.0),
     };
     let due = now.checked_add(cap).unwrap_or(now);
-    due.round_up(Duration::from_millis(grid))
+    due.round_to(grid)
 }
 
-impl State {
+impl RegistryState {
+    /// How many times a longest cap is itself, and at how many of these another waiter is
+    /// woken.
+    fn stretch_and_turns(&self) -> (u32, usize) {
+        let stretch = 1 + self.places.len() / SCANS_PER_SECOND;
+        let turns = self.waiting / (WAKES_PER_SECOND * stretch);
+        (u32::try_from(stretch).unwrap_or(1), turns)
+    }
+
     /// A waiter at this word: its place, and its id.
-    pub(super) fn enter(&mut self, watched: &Arc<dyn Watched>) -> (Place, u64) {
+    pub(super) fn enter(&mut self, watched: &Arc<dyn Watched>) -> (WordPlace, u64) {
         self.last_id += 1;
         let key = address(&**watched);
         let place = match self.places.get(&key) {
             Some(place) => *place,
             None => {
                 let place = self.free_place();
-                self.banks[place.bank].slots[place.slot] = Some(Slot {
+                self.banks[place.bank].slots[place.slot] = Some(WordSlot {
                     watched: Arc::clone(watched),
                     waiters: 0,
                     registered: Vec::new(),
@@ -189,7 +202,7 @@ impl State {
         (place, self.last_id)
     }
 
-    fn free_place(&mut self) -> Place {
+    fn free_place(&mut self) -> WordPlace {
         for (at, bank) in self.banks.iter_mut().enumerate() {
             let free = bank.slots.iter().position(Option::is_none);
             let slot = free.unwrap_or(bank.slots.len());
@@ -197,23 +210,27 @@ impl State {
                 if free.is_none() {
                     bank.slots.push(None);
                 }
-                return Place { bank: at, slot };
+                return WordPlace { bank: at, slot };
             }
         }
         let mut bank = Bank::default();
         bank.slots.push(None);
         self.banks.push(bank);
         let bank = self.banks.len() - 1;
-        Place { bank, slot: 0 }
+        WordPlace { bank, slot: 0 }
     }
 
-    fn slot(&mut self, place: Place) -> Option<&mut Slot> {
-        self.banks.get_mut(place.bank)?.slots.get_mut(place.slot)?.as_mut()
+    fn slot(&mut self, place: WordPlace) -> Option<&mut WordSlot> {
+        self.banks
+            .get_mut(place.bank)?
+            .slots
+            .get_mut(place.slot)?
+            .as_mut()
     }
 
     /// The waiter is no more, and not registered. Says whom to kick, so that the word is
     /// forgotten soon.
-    pub(super) fn leave(&mut self, place: Place) -> Option<Arc<AtomicU32>> {
+    pub(super) fn leave(&mut self, place: WordPlace) -> Option<Arc<AtomicU32>> {
         let slot = self.slot(place)?;
         slot.waiters -= 1;
         if slot.waiters > 0 {
@@ -230,15 +247,21 @@ impl State {
     /// or too long.
     pub(super) fn register(
         &mut self,
-        place: Place,
+        place: WordPlace,
         mut registration: Registration,
     ) -> Option<Arc<AtomicU32>> {
         let now = MonotonicTime::now();
+        let (stretch, turns) = self.stretch_and_turns();
         let bank = &mut self.banks[place.bank];
         let slot = bank.slots[place.slot].as_mut()?;
-        registration.due = due(now, registration.cap);
+        registration.due = due(now, registration.cap, stretch);
+        // So that not all have their turn together.
+        registration.skipped = registration.id as usize % (1 + turns);
         let by_cap = now.checked_add(registration.cap);
-        let is_in_time = bank.until.zip(by_cap).is_some_and(|(until, cap)| until <= cap);
+        let is_in_time = bank
+            .until
+            .zip(by_cap)
+            .is_some_and(|(until, cap)| until <= cap);
         let needs_kick = !(slot.is_slept_on && is_in_time);
         if !needs_kick {
             registration.due = registration.due.max(bank.until.unwrap_or(now));
@@ -259,7 +282,7 @@ impl State {
     }
 
     /// Takes a registration back. `false`: there is none, it was woken.
-    pub(super) fn unregister(&mut self, place: Place, id: u64) -> bool {
+    pub(super) fn unregister(&mut self, place: WordPlace, id: u64) -> bool {
         let Some(slot) = self.slot(place) else {
             return false;
         };
@@ -282,7 +305,7 @@ impl State {
     }
 
     /// Wakes all that are registered there.
-    pub(super) fn wake_all(&mut self, place: Place, wakers: &mut Vec<Waker>) {
+    pub(super) fn wake_all(&mut self, place: WordPlace, wakers: &mut Vec<Waker>) {
         let Some(slot) = self.slot(place) else { return };
         let woken = slot.registered.drain(..).map(|one| one.wake(CAPPED));
         let before = wakers.len();
@@ -294,7 +317,7 @@ impl State {
     /// to end.
     pub(super) fn round(&mut self, bank: usize, slept: &Words, is_idle: bool) -> Option<Round> {
         let now = MonotonicTime::now();
-        let turns = self.waiting / WAKES_PER_SECOND;
+        let (stretch, turns) = self.stretch_and_turns();
         let passes = self.passes_of(bank, slept);
         let this = &mut self.banks[bank];
         let mut round = Round {
@@ -304,7 +327,10 @@ impl State {
             words: Vec::with_capacity(this.slots.len()),
             // SeqCst: pairs with the addition in `kick`. Whatever was registered before
             // that is seen by this round, or its sleep finds the word changed.
-            control: (Arc::clone(&this.control), this.control.load(Ordering::SeqCst)),
+            control: (
+                Arc::clone(&this.control),
+                this.control.load(Ordering::SeqCst),
+            ),
             until: None,
         };
         let mut until: Option<MonotonicTime> = None;
@@ -328,9 +354,9 @@ impl State {
                 if round.scans.len() == SCANS_PER_ROUND {
                     has_more = true;
                 } else {
-                    let place = Place { bank, slot: at };
+                    let place = WordPlace { bank, slot: at };
                     round.scans.push((place, Arc::clone(&slot.watched)));
-                    let is_turn = |one: &mut Registration| one.is_turn(now, turns);
+                    let is_turn = |one: &mut Registration| one.is_turn(now, turns, stretch);
                     let capped = slot.registered.extract_if(.., is_turn);
                     round.wakers.extend(capped.map(|one| one.wake(CAPPED)));
                 }
@@ -392,20 +418,20 @@ impl State {
 
 impl Registration {
     fn wake(self, end: u8) -> Waker {
-        // Release: pairs with the Acquire load in `Waiter`; the waker orders all the rest.
+        // Release: pairs with the Acquire load in `TaskWaiter`; the waker orders all the rest.
         self.end.store(end, Ordering::Release);
         self.waker
     }
 
     /// At its cap: whether it is woken. If not, it waits for as long again.
-    fn is_turn(&mut self, now: MonotonicTime, turns: usize) -> bool {
+    fn is_turn(&mut self, now: MonotonicTime, turns: usize, stretch: u32) -> bool {
         if self.due > now {
             return false;
         }
         let is_turn = self.is_held_up || self.cap < cap::LONGEST || self.skipped >= turns;
         if !is_turn {
             self.skipped += 1;
-            self.due = due(now, self.cap);
+            self.due = due(now, self.cap, stretch);
         }
         is_turn
     }

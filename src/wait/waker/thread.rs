@@ -4,23 +4,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 use std::{io, thread};
 
-use super::registry::{Registry, Words};
+use super::registry::{WakerRegistry, Words};
 use crate::sys::atomic::Fences;
-use crate::sys::clock::MonotonicTime;
-use crate::wait::parker::Parker;
 use crate::wait::WaitWord;
+use crate::wait::parker::Parker;
 use crate::wait::word::ParkMany;
 
 /// Starts the thread of a bank.
 ///
 /// # Errors
 /// The system has no thread left.
-pub(super) fn start(registry: &'static Registry, bank: usize) -> io::Result<()> {
+pub(super) fn start(registry: &'static WakerRegistry, bank: usize) -> io::Result<()> {
     let builder = thread::Builder::new().name("memring-wait".into());
     builder.spawn(move || run(registry, bank)).map(drop)
 }
 
-fn run(registry: &'static Registry, bank: usize) {
+fn run(registry: &'static WakerRegistry, bank: usize) {
     // No barrier is asked of it.
     let parker = Parker(Fences::Full);
     let mut slept = Words::new();
@@ -41,9 +40,11 @@ fn run(registry: &'static Registry, bank: usize) {
             }
         }
         slept = round.words;
-        let until = round.until.unwrap_or_else(MonotonicTime::now);
+        let Some(until) = round.until else { continue };
         let (control, value) = &round.control;
-        let words = slept.iter().map(|(watched, value)| (watched.word(), *value));
+        let words = slept
+            .iter()
+            .map(|(watched, value)| (watched.word(), *value));
         let words: Vec<_> = std::iter::once((&**control, *value)).chain(words).collect();
         let is_alone = slept.is_empty();
         is_idle = parker.sleep_many(&words, until) && is_alone;

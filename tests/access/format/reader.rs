@@ -339,7 +339,12 @@ fn arbitrary_bytes_end_in_one_line() {
         ("sevens", ARRANGEMENT, &[0], &["arrangement", "found 0"]),
         ("ones", ARRANGEMENT, &[2], &["total_size"]),
         ("dense", ARRANGEMENT, &[1], &["message size", "up to 56"]),
-        ("sevens", CAPACITY, &[0], &["capacity", "a ring that holds messages"]),
+        (
+            "sevens",
+            CAPACITY,
+            &[0],
+            &["capacity", "a ring that holds messages"],
+        ),
         ("sevens", CAPACITY, &long, &["capacity", "1 to 2^31"]),
         ("sevens", CAPACITY, &[15], &["total_size"]),
         ("sevens", MESSAGE_SIZE, &[16], &["stride"]),
