@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use memring::{Failure, Kind, Ring, SendError, Wakeups};
+use memring::{Failure, Kind, Mpmc, RecvError, Ring, SendError, Wakeups};
 use memring_testkit::for_each_kind;
 
 use super::executors::{Wakes, block_on, raise_cap};
@@ -169,9 +169,9 @@ fn a_rendezvous_ring_is_waited_for_and_not_claimed() {
     let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
     let refused = block_on(rx.recv_async());
     assert_eq!(refused, Err(RecvError::Failed(Failure::NotForRendezvous)));
-    thread::scope(|scope| {
+    std::thread::scope(|scope| {
         scope.spawn(|| tx.send(7).unwrap());
-        block_on(rx.ready_async());
+        block_on(rx.ready_async()).unwrap();
         assert_eq!(rx.recv(), Ok(7));
     });
 }
