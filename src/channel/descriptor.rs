@@ -127,7 +127,7 @@ fn ready_fd<E: ReadyEndpoint>(endpoint: &mut E) -> Result<ReadyFd, AttachError> 
         .ok_or(AttachError::CannotPark)
 }
 
-fn rearm<E: ReadyEndpoint>(endpoint: &mut E) -> Result<bool, AttachError> {
+pub(super) fn rearm<E: ReadyEndpoint>(endpoint: &mut E) -> Result<bool, AttachError> {
     let connection = endpoint.connection();
     if !connection.is_mapped() {
         connection.segment.region.check()?;

@@ -1,6 +1,8 @@
 //! The verbs as futures.
 
 mod claim;
+#[cfg(test)]
+mod tests;
 mod verbs;
 
 pub(super) use claim::check_patiently;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use memring::failpoints;
 
 /// Every sleep may last for so long,
-const CAP: Duration = Duration::from_secs(30);
+const CAP: Duration = Duration::from_secs(120);
 /// and a wake-up may take so long.
 const SOON: Duration = Duration::from_secs(5);
 

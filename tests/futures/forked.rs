@@ -15,6 +15,7 @@ fn wait_and_be_woken() {
         let mut future = rx.recv_async();
         assert!(wakes.poll(&mut future).is_pending());
         tx.try_send(number).unwrap();
+        wakes.wait();
         assert_eq!(wakes.finish(&mut future), Ok(number));
     }
 }

@@ -57,7 +57,7 @@ fn wait_idle<K: Kind>(mut receivers: Vec<Receiver<u64, K>>) -> Duration {
         }
         polls
     };
-    let before_polls = run_for(Duration::from_secs(6));
+    let before_polls = run_for(Duration::from_secs(4));
     let before = processor_time(std::process::id());
     let polls = run_for(WATCH) - before_polls;
     let used = processor_time(std::process::id()) - before;

@@ -4,6 +4,7 @@ use std::task::Poll;
 
 use memring::{Failure, Kind, Mpmc, RecvError, Ring, SendError, Wakeups};
 use memring_testkit::for_each_kind;
+use memring_testkit::time::in_time;
 
 use super::executors::{Wakes, block_on, raise_cap};
 
@@ -101,6 +102,10 @@ fn senders_wait<K: Kind>() {
 
 fn threads_wait_for_each_other<K: Kind>() {
     raise_cap();
+    in_time(threads_wait_in_time::<K>);
+}
+
+fn threads_wait_in_time<K: Kind>() {
     let ring = Ring::<[u8], K>::builder().message_limit(8);
     let ring = ring.capacity(2).anonymous().unwrap();
     let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());

@@ -35,7 +35,7 @@ const GRIDS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 
 /// Words of a process that are scanned a second when their waiters have reached the
 /// longest cap: where there are more, that cap is a multiple of itself.
-const SCANS_PER_SECOND: usize = 256;
+const SCANS_PER_SECOND: usize = 128;
 
 /// And so many waiters are woken a second for no other reason. Where there are more they
 /// take turns.
