@@ -2,9 +2,10 @@
 //! others wrote.
 
 use super::kind::RingKind;
-use super::layout::{self, Arrangement, Frame, MAX_CAPACITY, RING, RING_VERSION, RingHeader};
+use super::layout::{
+    self, Arrangement, Frame, MAX_CAPACITY, MAX_HANDOVERS, RING, RING_VERSION, RingHeader,
+};
 use super::options::{Layout, OnDeath, Wakeups};
-use super::rendezvous::{self, MAX_HANDOVERS};
 use super::side::RedeliveryPolicy;
 use super::slot::MAX_DELIVERIES;
 use super::spsc::LINE_ROOM;
@@ -169,7 +170,7 @@ impl Config {
     pub(crate) fn as_rendezvous(self) -> Config {
         Config {
             capacity: 0,
-            handovers: rendezvous::slots_for(self.message.size()),
+            handovers: layout::slots_for(self.message.size()),
             arrangement: Arrangement::of_rendezvous(self.kind),
             ..self
         }

@@ -43,7 +43,6 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::rendezvous::{MAX_HANDOVERS, WAITERS};
 use super::slot::Geometry;
 use super::spsc::Places;
 use crate::error::Side;
@@ -118,6 +117,26 @@ pub enum Cell {
     Lost = 0x780,
     /// Messages given back to be received again.
     Redelivered = 0x788,
+}
+
+/// The most slots of a rendezvous ring: so many messages are under way at once.
+pub(crate) const MAX_HANDOVERS: u64 = 64;
+
+/// The words in which receivers announce themselves.
+pub(crate) const WAITERS: usize = 64;
+
+/// Bytes that the messages of a rendezvous ring may take, if there are to be as many slots
+/// as there can be.
+const ROOM: usize = 1 << 20;
+
+/// The fewest slots.
+const MIN_HANDOVERS: u64 = 4;
+
+/// How many slots a rendezvous ring has for messages of `size` bytes.
+pub(crate) fn slots_for(size: usize) -> u64 {
+    let fitting = (ROOM / size.max(1)) as u64;
+    let fitting = fitting.clamp(MIN_HANDOVERS, MAX_HANDOVERS);
+    1 << fitting.ilog2()
 }
 
 /// The slot words of a rendezvous ring.

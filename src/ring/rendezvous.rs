@@ -28,35 +28,16 @@ pub(crate) use take::TakingSide;
 pub(super) use waiter::WaiterWord;
 pub(crate) use waiter::any_waiting;
 
+use super::layout::WAITERS;
 use super::memory::Memory;
 use super::slot::MAX_DELIVERIES;
 use crate::sys::atomic::AtomicU64;
-
-/// The most slots of a rendezvous ring: so many messages are under way at once.
-pub(crate) const MAX_HANDOVERS: u64 = 64;
-
-/// The words in which receivers announce themselves.
-pub(crate) const WAITERS: usize = 64;
-
-/// Bytes that the messages of a rendezvous ring may take, if there are to be as many slots
-/// as there can be.
-const ROOM: usize = 1 << 20;
-
-/// The fewest slots.
-const MIN_HANDOVERS: u64 = 4;
 
 /// Tries at one word whose change fails. Each failure means that others have changed it: of
 /// one message they do so fewer times, for it is taken and given back as often as it may be
 /// delivered.
 const TRIES: usize = 64;
 const _: () = assert!(TRIES > 2 * MAX_DELIVERIES as usize + 2);
-
-/// How many slots a rendezvous ring has for messages of `size` bytes.
-pub(crate) fn slots_for(size: usize) -> u64 {
-    let fitting = (ROOM / size.max(1)) as u64;
-    let fitting = fitting.clamp(MIN_HANDOVERS, MAX_HANDOVERS);
-    1 << fitting.ilog2()
-}
 
 /// The memory of a rendezvous ring: slot words, and the words of waiting receivers.
 pub(crate) trait Handover: Memory {

@@ -5,7 +5,8 @@
 use super::{Block, Memory};
 use crate::error::Side;
 use crate::ring::layout::{Cell, HANDOVER_WORDS, WAITER_WORDS};
-use crate::ring::rendezvous::{Handover, WAITERS};
+use crate::ring::layout::{MAX_HANDOVERS, WAITERS};
+use crate::ring::rendezvous::Handover;
 use crate::ring::slot::Geometry;
 use crate::ring::spsc::Places;
 use crate::sys::atomic::{AtomicU8, AtomicU32, AtomicU64, Fences};
@@ -18,7 +19,7 @@ pub(crate) struct HandoverMemory(Block);
 
 impl HandoverMemory {
     pub(crate) fn new(block: Block) -> Self {
-        debug_assert!(block.geometry().capacity() <= crate::ring::rendezvous::MAX_HANDOVERS);
+        debug_assert!(block.geometry().capacity() <= MAX_HANDOVERS);
         HandoverMemory(block)
     }
 

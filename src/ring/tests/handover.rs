@@ -17,15 +17,15 @@ mod rules;
 mod script;
 mod world;
 
-use engine::Engine;
-use script::{Plan, Verb};
-use world::Scenario;
+use engine::HandoverEngine;
+use script::{HandoverPlan, HandoverVerb};
+use world::HandoverScenario;
 
 /// So many states at most.
 const LIMIT: usize = 3_000_000;
 
-fn explore(name: &str, scenario: Scenario) {
-    let report = Engine::new(scenario).run(LIMIT);
+fn explore(name: &str, scenario: HandoverScenario) {
+    let report = HandoverEngine::new(scenario).run(LIMIT);
     let (states, finals) = (report.states, report.finals);
     println!("{name}: {states} states, {finals} final");
     if let Some(failure) = report.failure {
@@ -34,12 +34,12 @@ fn explore(name: &str, scenario: Scenario) {
     assert!(finals > 0, "{name} comes to no end");
 }
 
-use Verb::{Lease, Recv, RecvTimed, Send, SendTimed, TryRecv, TrySend};
+use HandoverVerb::{Lease, Recv, RecvTimed, Send, SendTimed, TryRecv, TrySend};
 
 #[test]
 fn a_message_is_taken_or_taken_back() {
     for slots in [1, 2] {
-        let ring = || Scenario::new(slots, 1);
+        let ring = || HandoverScenario::new(slots, 1);
         explore("send, recv, 2 kills", {
             ring().sender(&[Send]).receiver(&[Recv]).kills(2)
         });
@@ -66,7 +66,7 @@ fn a_message_is_taken_or_taken_back() {
 #[test]
 fn a_receiver_that_waits_is_bound() {
     for slots in [1, 2] {
-        let ring = || Scenario::new(slots, 1);
+        let ring = || HandoverScenario::new(slots, 1);
         explore("try_send, timed recv, 1 kill", {
             ring().sender(&[TrySend]).receiver(&[RecvTimed]).kills(1)
         });
@@ -88,7 +88,7 @@ fn a_receiver_that_waits_is_bound() {
         });
     }
     explore("try_send, two timed receivers, two waiter words, 1 kill", {
-        let ring = Scenario::new(1, 2).sender(&[TrySend]);
+        let ring = HandoverScenario::new(1, 2).sender(&[TrySend]);
         ring.receiver(&[RecvTimed]).receiver(&[RecvTimed]).kills(1)
     });
 }
@@ -96,7 +96,7 @@ fn a_receiver_that_waits_is_bound() {
 #[test]
 fn the_end_of_the_ring_gives_messages_back() {
     for slots in [1, 2] {
-        let ring = || Scenario::new(slots, 1).closer();
+        let ring = || HandoverScenario::new(slots, 1).closer();
         explore("send, recv, closed, 1 kill", {
             ring().sender(&[Send]).receiver(&[Recv]).kills(1)
         });
@@ -111,7 +111,7 @@ fn the_end_of_the_ring_gives_messages_back() {
 
 #[test]
 fn successors_find_nothing_of_the_dead() {
-    let ring = || Scenario::new(1, 1).successors();
+    let ring = || HandoverScenario::new(1, 1).successors();
     explore("send, recv, 1 kill, successors", {
         ring().sender(&[Send]).receiver(&[Recv]).kills(1)
     });
@@ -125,7 +125,7 @@ fn successors_find_nothing_of_the_dead() {
 
 #[test]
 fn what_is_discarded_is_counted() {
-    let ring = || Scenario::new(1, 1).discards();
+    let ring = || HandoverScenario::new(1, 1).discards();
     explore("send, recv, 1 kill, discarded", {
         ring()
             .sender(&[Send])
@@ -139,8 +139,8 @@ fn what_is_discarded_is_counted() {
 }
 
 /// Of a sender or a receiver that does these, one after the other.
-fn plan(sends: bool, verbs: &[Verb]) -> Plan {
-    Plan {
+fn plan(sends: bool, verbs: &[HandoverVerb]) -> HandoverPlan {
+    HandoverPlan {
         sends,
         verbs: verbs.to_vec(),
     }

@@ -7,15 +7,15 @@ use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::rules;
-use super::script::{Event, Local, Pending, Stage, Verb};
-use super::world::{Scenario, SendEnd, State, WatchedHandover, id_of};
+use super::script::{Event, HandoverStage, HandoverVerb, Local, Pending};
+use super::world::{HandoverScenario, SendEnd, WatchedHandover, WorldState, id_of};
 use crate::ring::layout::{CLOSED_AND_FENCED, Cell};
 use crate::ring::rendezvous::WaiterWord;
 use crate::ring::slot::{SlotState, SlotWord};
 use crate::sys::atomic::watched::{Access, watched_by};
 
 /// What an exploration came to.
-pub(super) struct Report {
+pub(super) struct HandoverReport {
     pub states: usize,
     pub finals: usize,
     /// What was found broken, and how it came to that.
@@ -24,7 +24,7 @@ pub(super) struct Report {
 
 /// What may happen next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Transition {
+enum HandoverTransition {
     Step(usize),
     TimeOut(usize),
     Kill(usize),
@@ -35,8 +35,8 @@ enum Transition {
 }
 
 /// The code under test, while it runs.
-struct Runner {
-    scenario: Scenario,
+struct HandoverRunner {
+    scenario: HandoverScenario,
     local: Local,
     made: usize,
     pending: Option<Pending>,
@@ -44,10 +44,10 @@ struct Runner {
 }
 
 thread_local! {
-    static RUNNER: RefCell<Option<Runner>> = const { RefCell::new(None) };
+    static RUNNER: RefCell<Option<HandoverRunner>> = const { RefCell::new(None) };
 }
 
-fn with<T>(body: impl FnOnce(&mut Runner) -> T) -> T {
+fn with<T>(body: impl FnOnce(&mut HandoverRunner) -> T) -> T {
     RUNNER.with_borrow_mut(|runner| body(runner.as_mut().expect("it runs")))
 }
 
@@ -72,16 +72,16 @@ fn watch(place: u64, access: Access) -> Option<u64> {
     })
 }
 
-pub(super) struct Engine {
-    scenario: Scenario,
+pub(super) struct HandoverEngine {
+    scenario: HandoverScenario,
     memory: WatchedHandover,
     known: HashMap<(u64, u64), u32>,
     /// How each state was first come to.
-    origins: Vec<(u32, Transition)>,
+    origins: Vec<(u32, HandoverTransition)>,
     edges: Vec<(u32, u32)>,
 }
 
-fn fingerprint(state: &State) -> (u64, u64) {
+fn fingerprint(state: &WorldState) -> (u64, u64) {
     let hash = |salt: u64| {
         let mut hasher = DefaultHasher::new();
         salt.hash(&mut hasher);
@@ -91,9 +91,9 @@ fn fingerprint(state: &State) -> (u64, u64) {
     (hash(1), hash(2))
 }
 
-impl Engine {
-    pub(super) fn new(scenario: Scenario) -> Engine {
-        Engine {
+impl HandoverEngine {
+    pub(super) fn new(scenario: HandoverScenario) -> HandoverEngine {
+        HandoverEngine {
             memory: WatchedHandover::new(&scenario),
             scenario,
             known: HashMap::new(),
@@ -110,9 +110,9 @@ impl Engine {
     fn advance(&self, local: &mut Local) -> Vec<Event> {
         let mut events = Vec::new();
         local.pending = None;
-        while !matches!(local.stage, Stage::Done | Stage::Dead) {
+        while !matches!(local.stage, HandoverStage::Done | HandoverStage::Dead) {
             let mut next = local.clone();
-            RUNNER.set(Some(Runner {
+            RUNNER.set(Some(HandoverRunner {
                 scenario: self.scenario.clone(),
                 local: local.clone(),
                 made: 0,
@@ -131,76 +131,80 @@ impl Engine {
         events
     }
 
-    fn transitions(&self, state: &State) -> Vec<Transition> {
+    fn transitions(&self, state: &WorldState) -> Vec<HandoverTransition> {
         let mut all = Vec::new();
         for (process, local) in state.locals.iter().enumerate() {
-            if local.stage == Stage::Dead {
+            if local.stage == HandoverStage::Dead {
                 if self.scenario.successors {
-                    all.push(Transition::Succeed(process));
+                    all.push(HandoverTransition::Succeed(process));
                 }
                 continue;
             }
-            if local.stage != Stage::Done {
-                all.push(Transition::Step(process));
+            if local.stage != HandoverStage::Done {
+                all.push(HandoverTransition::Step(process));
             }
             if local.may_time_out(&self.scenario) {
-                all.push(Transition::TimeOut(process));
+                all.push(HandoverTransition::TimeOut(process));
             }
             if state.kills < self.scenario.kills {
-                all.push(Transition::Kill(process));
+                all.push(HandoverTransition::Kill(process));
             }
             if local.resumes().is_some() {
                 let dead = (0..state.locals.len()).filter(|dead| state.unreaped & 1 << dead != 0);
-                all.extend(dead.map(|dead| Transition::Reap(process, dead)));
+                all.extend(dead.map(|dead| HandoverTransition::Reap(process, dead)));
             }
         }
         if self.scenario.closes && state.words[self.scenario.cell(Cell::Closed)] == 0 {
-            all.push(Transition::Close);
+            all.push(HandoverTransition::Close);
         }
         all
     }
 
-    fn after(&self, state: &State, transition: Transition) -> Result<State, String> {
+    fn after(
+        &self,
+        state: &WorldState,
+        transition: HandoverTransition,
+    ) -> Result<WorldState, String> {
         let mut next = state.clone();
         let process = match transition {
-            Transition::Close => {
+            HandoverTransition::Close => {
                 next.words[self.scenario.cell(Cell::Closed)] = CLOSED_AND_FENCED;
                 return Ok(next);
             }
-            Transition::Step(process) => {
+            HandoverTransition::Step(process) => {
                 let pending = next.locals[process].pending.expect("it has a next access");
                 let found = next.carry_out(pending.place, pending.access);
                 let result = pending.answer.unwrap_or(found);
                 next.locals[process].history.push(result);
                 process
             }
-            Transition::TimeOut(process) => {
+            HandoverTransition::TimeOut(process) => {
                 next.locals[process].time_out();
                 process
             }
-            Transition::Kill(process) => {
+            HandoverTransition::Kill(process) => {
                 next.kills += 1;
                 next.died |= 1 << process;
                 next.unreaped |= 1 << process;
                 next.words[self.scenario.lock(process)] = 0;
                 let call = next.locals[process].call;
                 let mut dead = Local::new(&self.scenario, process);
-                (dead.stage, dead.call) = (Stage::Dead, call);
+                (dead.stage, dead.call) = (HandoverStage::Dead, call);
                 next.locals[process] = dead;
                 return Ok(next);
             }
-            Transition::Succeed(process) => {
+            HandoverTransition::Succeed(process) => {
                 next.words[self.scenario.lock(process)] = 1;
                 let local = &mut next.locals[process];
                 // What it was at is not sent once more.
                 local.call += usize::from(self.scenario.plans[process].sends);
-                local.stage = Stage::Succeed;
+                local.stage = HandoverStage::Succeed;
                 process
             }
-            Transition::Reap(process, dead) => {
+            HandoverTransition::Reap(process, dead) => {
                 let local = &mut next.locals[process];
                 let resume = local.resumes().expect("it is between two calls");
-                local.stage = Stage::Reaping(dead as u8, resume);
+                local.stage = HandoverStage::Reaping(dead as u8, resume);
                 process
             }
         };
@@ -212,7 +216,7 @@ impl Engine {
     }
 
     /// What must hold, at any time.
-    fn enter(&self, state: &mut State, event: Event) -> Result<(), String> {
+    fn enter(&self, state: &mut WorldState, event: Event) -> Result<(), String> {
         let has_lost = state.words[self.scenario.cell(Cell::Lost)] > 0;
         let died = state.died;
         let is_back = |end| end == Some(SendEnd::Back);
@@ -263,20 +267,21 @@ impl Engine {
 
     /// Is every process at its end, or at rest where nothing comes any more, and nothing of the
     /// dead is left?
-    fn is_final(&self, state: &State) -> bool {
+    fn is_final(&self, state: &WorldState) -> bool {
         let rests = |local: &Local| {
             local.is_waiting()
                 && matches!(
                     local.verb(&self.scenario),
-                    Some(Verb::Send | Verb::Recv | Verb::Lease)
+                    Some(HandoverVerb::Send | HandoverVerb::Recv | HandoverVerb::Lease)
                 )
         };
         let is_at_end = |local: &Local| match local.stage {
-            Stage::Done => true,
-            Stage::Dead => !self.scenario.successors,
+            HandoverStage::Done => true,
+            HandoverStage::Dead => !self.scenario.successors,
             _ => rests(local) && !self.scenario.closes,
         };
-        let is_gone = |local: &Local| local.stage == Stage::Dead && !self.scenario.successors;
+        let is_gone =
+            |local: &Local| local.stage == HandoverStage::Dead && !self.scenario.successors;
         if state.locals.iter().all(is_gone) {
             return true; // nobody is left to recover anything
         }
@@ -308,7 +313,7 @@ impl Engine {
     }
 
     /// What must hold at the end.
-    fn judge(&self, state: &State) -> Result<(), String> {
+    fn judge(&self, state: &WorldState) -> Result<(), String> {
         let any_dead_receiver =
             (0..state.locals.len()).any(|one| !self.is_sender(one) && state.died & 1 << one != 0);
         for entry in &state.ledger {
@@ -316,7 +321,7 @@ impl Engine {
                 .scenario
                 .plans
                 .iter()
-                .any(|plan| plan.verbs.contains(&Verb::Lease));
+                .any(|plan| plan.verbs.contains(&HandoverVerb::Lease));
             let is_excused = any_dead_receiver || was_given_back;
             if entry.tried
                 && entry.end == Some(SendEnd::Ok)
@@ -329,7 +334,7 @@ impl Engine {
         Ok(())
     }
 
-    fn index(&mut self, state: &State, from: u32, by: Transition) -> (u32, bool) {
+    fn index(&mut self, state: &WorldState, from: u32, by: HandoverTransition) -> (u32, bool) {
         let key = fingerprint(state);
         let new = self.origins.len() as u32;
         let index = *self.known.entry(key).or_insert(new);
@@ -339,8 +344,8 @@ impl Engine {
         (index, index == new)
     }
 
-    fn first(&self) -> State {
-        let mut first = State::first(&self.scenario);
+    fn first(&self) -> WorldState {
+        let mut first = WorldState::first(&self.scenario);
         for local in &mut first.locals {
             let events = self.advance(local);
             assert!(events.is_empty());
@@ -349,9 +354,9 @@ impl Engine {
     }
 
     /// Explores everything, at most so many states.
-    pub(super) fn run(mut self, limit: usize) -> Report {
+    pub(super) fn run(mut self, limit: usize) -> HandoverReport {
         let first = self.first();
-        self.index(&first, 0, Transition::Close);
+        self.index(&first, 0, HandoverTransition::Close);
         let mut queue = VecDeque::from([first]);
         let (mut at, mut finals) = (0u32, Vec::new());
         let mut failure = None;
@@ -369,7 +374,7 @@ impl Engine {
                     }
                 };
                 let (index, is_new) = self.index(&next, at, transition);
-                if !matches!(transition, Transition::Kill(_)) {
+                if !matches!(transition, HandoverTransition::Kill(_)) {
                     self.edges.push((index, at));
                 }
                 if is_new {
@@ -391,7 +396,7 @@ impl Engine {
             let what = "no final state is reached from here";
             failure = Some(format!("{what}\n{}", self.trace(stuck, None)));
         }
-        Report {
+        HandoverReport {
             states: self.origins.len(),
             finals: finals.len(),
             failure,
@@ -417,8 +422,8 @@ impl Engine {
     }
 
     /// What led there, step by step.
-    fn trace(&self, mut at: u32, last: Option<Transition>) -> String {
-        let mut steps: Vec<Transition> = last.into_iter().collect();
+    fn trace(&self, mut at: u32, last: Option<HandoverTransition>) -> String {
+        let mut steps: Vec<HandoverTransition> = last.into_iter().collect();
         while at != 0 {
             let (from, by) = self.origins[at as usize];
             steps.push(by);
@@ -427,7 +432,7 @@ impl Engine {
         let (mut state, mut text) = (self.first(), String::new());
         for step in steps.into_iter().rev() {
             let doer = match step {
-                Transition::Step(process) => {
+                HandoverTransition::Step(process) => {
                     let local = &state.locals[process];
                     format!(" {:?} {:x?}", local.stage, local.pending)
                 }

@@ -1,9 +1,9 @@
 //! The rules taken out, one at a time: each must then be found broken, in a small world in
 //! which nothing goes wrong as long as it is kept.
 
-use super::engine::Engine;
-use super::script::{Local, Pending, Stage};
-use super::world::Scenario;
+use super::engine::HandoverEngine;
+use super::script::{HandoverStage, Local, Pending};
+use super::world::HandoverScenario;
 use super::{LIMIT, Lease, Recv, RecvTimed, Send, SendTimed, TrySend};
 use crate::ring::rendezvous::WaiterWord;
 use crate::ring::slot::{SlotState, SlotWord};
@@ -43,7 +43,12 @@ pub(super) enum Rule {
 }
 
 /// What becomes of an access, if a rule is left out.
-pub(super) fn filter(scenario: &Scenario, local: &Local, place: usize, access: Access) -> Pending {
+pub(super) fn filter(
+    scenario: &HandoverScenario,
+    local: &Local,
+    place: usize,
+    access: Access,
+) -> Pending {
     let made = Pending {
         place,
         access,
@@ -73,26 +78,27 @@ pub(super) fn filter(scenario: &Scenario, local: &Local, place: usize, access: A
     let is_waiter = !is_slot && place < scenario.payload(0);
     let state = SlotWord(from).state();
     match (rule, local.stage) {
-        (Rule::ClaimBySwap, Stage::Claiming) if is_slot => stores,
-        (Rule::TakeBackBySwap, Stage::GivingUp(_)) if state == SlotState::Published => stores,
-        (Rule::TakeBySwap, Stage::Taking) if is_slot => stores,
+        (Rule::ClaimBySwap, HandoverStage::Claiming) if is_slot => stores,
+        (Rule::TakeBackBySwap, HandoverStage::GivingUp(_)) if state == SlotState::Published => {
+            stores
+        }
+        (Rule::TakeBySwap, HandoverStage::Taking) if is_slot => stores,
         (Rule::GiveBack, _) if is_slot && state == SlotState::Reading => fails,
-        (Rule::RecoverOffers, Stage::Reaping(..) | Stage::Succeed)
+        (Rule::RecoverOffers, HandoverStage::Reaping(..) | HandoverStage::Succeed)
             if is_slot && state == SlotState::Published =>
         {
             fails
         }
-        (Rule::WithdrawBySwap, Stage::Taking | Stage::Withdrawing(_) | Stage::AtTheEnd)
-            if is_waiter =>
-        {
-            stores
-        }
-        (Rule::RecoverTheBound, Stage::Reaping(..) | Stage::Succeed)
+        (
+            Rule::WithdrawBySwap,
+            HandoverStage::Taking | HandoverStage::Withdrawing(_) | HandoverStage::AtTheEnd,
+        ) if is_waiter => stores,
+        (Rule::RecoverTheBound, HandoverStage::Reaping(..) | HandoverStage::Succeed)
             if is_waiter && !WaiterWord(from).is_waiting() =>
         {
             skips
         }
-        (Rule::Disown, Stage::Leaving(_))
+        (Rule::Disown, HandoverStage::Leaving(_))
             if is_slot && SlotWord(to).state() == SlotState::Published =>
         {
             skips
@@ -101,8 +107,8 @@ pub(super) fn filter(scenario: &Scenario, local: &Local, place: usize, access: A
     }
 }
 
-fn table() -> Vec<(Rule, Scenario)> {
-    let ring = || Scenario::new(1, 1);
+fn table() -> Vec<(Rule, HandoverScenario)> {
+    let ring = || HandoverScenario::new(1, 1);
     vec![
         (Rule::ClaimBySwap, {
             let ring = ring().sender(&[SendTimed]).sender(&[SendTimed]);
@@ -165,9 +171,9 @@ fn table() -> Vec<(Rule, Scenario)> {
 fn each_rule_is_needed() {
     let mut unnoticed = Vec::new();
     for (rule, scenario) in table() {
-        let kept = Engine::new(scenario.clone()).run(LIMIT);
+        let kept = HandoverEngine::new(scenario.clone()).run(LIMIT);
         assert_eq!(kept.failure, None, "{rule:?} is kept");
-        let broken = Engine::new(scenario.without(rule)).run(LIMIT);
+        let broken = HandoverEngine::new(scenario.without(rule)).run(LIMIT);
         match broken.failure {
             Some(what) => println!("{rule:?}: {}", what.lines().next().unwrap_or_default()),
             None => unnoticed.push(rule),

@@ -2,7 +2,7 @@
 
 use super::engine::note;
 use super::rules::Rule;
-use super::world::{Scenario, SendEnd, WatchedHandover, id_of};
+use super::world::{HandoverScenario, SendEnd, WatchedHandover, id_of};
 use crate::members::{Liveness, MemberId, MemberSet};
 use crate::ring::rendezvous::{
     GivingSide, HandoverState, Left, TakingSide, any_waiting, recover_all,
@@ -13,7 +13,7 @@ use crate::sys::atomic::watched::Access;
 
 /// One call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Verb {
+pub(super) enum HandoverVerb {
     Send,
     /// May give up at any time.
     SendTimed,
@@ -27,12 +27,12 @@ pub(super) enum Verb {
 
 /// The calls of one process.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub(super) struct HandoverPlan {
     pub sends: bool,
-    pub verbs: Vec<Verb>,
+    pub verbs: Vec<HandoverVerb>,
 }
 
-impl Scenario {
+impl HandoverScenario {
     pub(super) fn messages(&self) -> usize {
         let senders = self.plans.iter().filter(|plan| plan.sends);
         senders.map(|plan| plan.verbs.len()).sum()
@@ -47,7 +47,7 @@ impl Scenario {
 
 /// Where a process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Stage {
+pub(super) enum HandoverStage {
     /// Recovers what a predecessor held.
     Succeed,
     Next,
@@ -108,7 +108,7 @@ pub(super) enum Event {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Local {
     pub process: usize,
-    pub stage: Stage,
+    pub stage: HandoverStage,
     pub call: usize,
     giving: GivingSide,
     pub taking: TakingSide,
@@ -121,10 +121,10 @@ pub(super) struct Local {
 }
 
 impl Local {
-    pub(super) fn new(_scenario: &Scenario, process: usize) -> Local {
+    pub(super) fn new(_scenario: &HandoverScenario, process: usize) -> Local {
         Local {
             process,
-            stage: Stage::Next,
+            stage: HandoverStage::Next,
             call: 0,
             giving: GivingSide::new(id_of(process)),
             taking: TakingSide::new(id_of(process)),
@@ -134,13 +134,16 @@ impl Local {
         }
     }
 
-    pub(super) fn verb(&self, scenario: &Scenario) -> Option<Verb> {
+    pub(super) fn verb(&self, scenario: &HandoverScenario) -> Option<HandoverVerb> {
         scenario.plans[self.process].verbs.get(self.call).copied()
     }
 
     /// Whether its time may be up here.
-    pub(super) fn may_time_out(&self, scenario: &Scenario) -> bool {
-        let timed = matches!(self.verb(scenario), Some(Verb::SendTimed | Verb::RecvTimed));
+    pub(super) fn may_time_out(&self, scenario: &HandoverScenario) -> bool {
+        let timed = matches!(
+            self.verb(scenario),
+            Some(HandoverVerb::SendTimed | HandoverVerb::RecvTimed)
+        );
         timed && self.is_waiting()
     }
 
@@ -148,7 +151,7 @@ impl Local {
     pub(super) fn is_waiting(&self) -> bool {
         let waits = matches!(
             self.stage,
-            Stage::Claiming | Stage::Looking(_) | Stage::Taking
+            HandoverStage::Claiming | HandoverStage::Looking(_) | HandoverStage::Taking
         );
         waits && self.history.is_empty()
     }
@@ -156,9 +159,9 @@ impl Local {
     /// Its time is up.
     pub(super) fn time_out(&mut self) {
         self.stage = match self.stage {
-            Stage::Looking(position) => Stage::GivingUp(position),
-            Stage::Taking => Stage::Withdrawing(false),
-            Stage::Claiming => Stage::Ending(u64::MAX),
+            HandoverStage::Looking(position) => HandoverStage::GivingUp(position),
+            HandoverStage::Taking => HandoverStage::Withdrawing(false),
+            HandoverStage::Claiming => HandoverStage::Ending(u64::MAX),
             stage => unreachable!("{stage:?} waits"),
         };
     }
@@ -167,87 +170,89 @@ impl Local {
     pub(super) fn resumes(&self) -> Option<Resume> {
         match self.stage {
             _ if !self.history.is_empty() => None,
-            Stage::Looking(position) => Some(Resume::Looking(position)),
-            Stage::Taking => Some(Resume::Taking),
-            Stage::Done => Some(Resume::Done),
+            HandoverStage::Looking(position) => Some(Resume::Looking(position)),
+            HandoverStage::Taking => Some(Resume::Taking),
+            HandoverStage::Done => Some(Resume::Done),
             _ => None,
         }
     }
 
     /// The message that the sender is at.
-    pub(super) fn sent(&self, scenario: &Scenario) -> usize {
+    pub(super) fn sent(&self, scenario: &HandoverScenario) -> usize {
         scenario.message(self.process, self.call)
     }
 
     /// Runs the stage, from its beginning to its end.
-    pub(super) fn run(&mut self, scenario: &Scenario, memory: &WatchedHandover) {
+    pub(super) fn run(&mut self, scenario: &HandoverScenario, memory: &WatchedHandover) {
         self.stage = self.step(scenario, memory);
         self.history.clear();
     }
 
-    fn step(&mut self, scenario: &Scenario, memory: &WatchedHandover) -> Stage {
+    fn step(&mut self, scenario: &HandoverScenario, memory: &WatchedHandover) -> HandoverStage {
         let without = |rule| scenario.without == Some(rule);
         let verb = self.verb(scenario);
         let policy = scenario.policy;
         match self.stage {
-            Stage::Succeed => {
+            HandoverStage::Succeed => {
                 reap(memory, self.process, scenario, true);
                 note(Event::Reaped(self.process as u8));
-                Stage::Next
+                HandoverStage::Next
             }
-            Stage::Reaping(dead, resume) => {
+            HandoverStage::Reaping(dead, resume) => {
                 reap(memory, dead.into(), scenario, false);
                 note(Event::Reaped(dead));
                 match resume {
-                    Resume::Looking(position) => Stage::Looking(position),
-                    Resume::Taking => Stage::Taking,
-                    Resume::Done => Stage::Done,
+                    Resume::Looking(position) => HandoverStage::Looking(position),
+                    Resume::Taking => HandoverStage::Taking,
+                    Resume::Done => HandoverStage::Done,
                 }
             }
-            Stage::Next => match verb {
-                None => Stage::Done,
-                Some(Verb::TrySend) => Stage::Offering,
-                Some(Verb::Send | Verb::SendTimed) => Stage::Claiming,
-                Some(_) => Stage::Taking,
+            HandoverStage::Next => match verb {
+                None => HandoverStage::Done,
+                Some(HandoverVerb::TrySend) => HandoverStage::Offering,
+                Some(HandoverVerb::Send | HandoverVerb::SendTimed) => HandoverStage::Claiming,
+                Some(_) => HandoverStage::Taking,
             },
-            Stage::Offering => {
+            HandoverStage::Offering => {
                 let any_waiting = any_waiting(memory);
                 note(Event::Began(self.sent(scenario)));
                 match any_waiting {
-                    true => Stage::Claiming,
+                    true => HandoverStage::Claiming,
                     false => self.ended(scenario, SendEnd::Back),
                 }
             }
-            Stage::Claiming => match self.giving.claim(memory) {
-                Ok(position) => Stage::Writing(position),
+            HandoverStage::Claiming => match self.giving.claim(memory) {
+                Ok(position) => HandoverStage::Writing(position),
                 Err(ClaimError::Closed) => self.ended(scenario, SendEnd::Back),
-                Err(_) if verb == Some(Verb::TrySend) => self.ended(scenario, SendEnd::Back),
-                Err(_) => Stage::Claiming,
+                Err(_) if verb == Some(HandoverVerb::TrySend) => {
+                    self.ended(scenario, SendEnd::Back)
+                }
+                Err(_) => HandoverStage::Claiming,
             },
-            Stage::Writing(position) => {
+            HandoverStage::Writing(position) => {
                 let message = self.sent(scenario) as u64 + 1;
                 memory.payload(position).store(message, Ordering::Relaxed);
                 self.giving.offer(memory, position);
                 match verb {
-                    Some(Verb::TrySend) => Stage::Leaving(position),
-                    _ => Stage::Looking(position),
+                    Some(HandoverVerb::TrySend) => HandoverStage::Leaving(position),
+                    _ => HandoverStage::Looking(position),
                 }
             }
-            Stage::Looking(position) => match self.giving.look(memory, position) {
+            HandoverStage::Looking(position) => match self.giving.look(memory, position) {
                 Ok(HandoverState::Over) => self.ended(scenario, SendEnd::Ok),
                 Ok(HandoverState::InHand(_)) if without(Rule::WaitForTheRelease) => {
                     self.ended(scenario, SendEnd::Ok)
                 }
-                Ok(HandoverState::InHand(held)) => Stage::Reclaiming(position, held),
-                Ok(_) if end::is_closed(memory) => Stage::Ending(position),
-                Ok(_) => Stage::Looking(position),
+                Ok(HandoverState::InHand(held)) => HandoverStage::Reclaiming(position, held),
+                Ok(_) if end::is_closed(memory) => HandoverStage::Ending(position),
+                Ok(_) => HandoverStage::Looking(position),
                 Err(found) => wrong(found.what),
             },
-            Stage::Reclaiming(position, held) => {
+            HandoverStage::Reclaiming(position, held) => {
                 recover::reclaim(memory, memory, held, policy);
-                Stage::Looking(position)
+                HandoverStage::Looking(position)
             }
-            Stage::GivingUp(position) => {
+            HandoverStage::GivingUp(position) => {
                 match self.giving.give_up(memory, memory, policy, position) {
                     Ok(HandoverState::TakenBack) => self.ended(scenario, SendEnd::Back),
                     Ok(HandoverState::Over) => self.ended(scenario, SendEnd::Ok),
@@ -256,16 +261,16 @@ impl Local {
                 }
             }
             // No slot in time.
-            Stage::Ending(u64::MAX) => self.ended(scenario, SendEnd::Back),
-            Stage::Ending(position) => match self.giving.take_back(memory, position) {
+            HandoverStage::Ending(u64::MAX) => self.ended(scenario, SendEnd::Back),
+            HandoverStage::Ending(position) => match self.giving.take_back(memory, position) {
                 _ if without(Rule::TakeBackAtTheEnd) => self.ended(scenario, SendEnd::Back),
                 Ok(HandoverState::TakenBack) => self.ended(scenario, SendEnd::Back),
                 Ok(HandoverState::Over) => self.ended(scenario, SendEnd::Ok),
-                Ok(HandoverState::InHand(held)) => Stage::Reclaiming(position, held),
-                Ok(HandoverState::Offered) => Stage::Looking(position),
+                Ok(HandoverState::InHand(held)) => HandoverStage::Reclaiming(position, held),
+                Ok(HandoverState::Offered) => HandoverStage::Looking(position),
                 Err(found) => wrong(found.what),
             },
-            Stage::Leaving(position) => {
+            HandoverStage::Leaving(position) => {
                 let left = match without(Rule::ProbeTheBound) {
                     true => self.giving.leave_or_take_back(memory, &Immortals, position),
                     false => self.giving.leave_or_take_back(memory, memory, position),
@@ -281,39 +286,39 @@ impl Local {
                     Err(found) => wrong(found.what),
                 }
             }
-            Stage::Taking => match self.claim(memory, without(Rule::WithdrawFirst)) {
-                Ok(claim) => Stage::Reading(claim),
-                Err(ClaimError::NotReady) if verb == Some(Verb::TryRecv) => {
+            HandoverStage::Taking => match self.claim(memory, without(Rule::WithdrawFirst)) {
+                Ok(claim) => HandoverStage::Reading(claim),
+                Err(ClaimError::NotReady) if verb == Some(HandoverVerb::TryRecv) => {
                     self.next_call();
-                    Stage::Next
+                    HandoverStage::Next
                 }
-                Err(ClaimError::NotReady) => Stage::Announcing,
-                Err(_) => Stage::Taking,
+                Err(ClaimError::NotReady) => HandoverStage::Announcing,
+                Err(_) => HandoverStage::Taking,
             },
-            Stage::Announcing => {
+            HandoverStage::Announcing => {
                 self.taking.announce(memory);
                 match end::is_closed(memory) {
-                    true => Stage::AtTheEnd,
-                    false => Stage::Taking,
+                    true => HandoverStage::AtTheEnd,
+                    false => HandoverStage::Taking,
                 }
             }
-            Stage::AtTheEnd => match self.taking.claim(memory) {
-                Ok(claim) => Stage::Reading(claim),
-                Err(ClaimError::NotReady) => Stage::Withdrawing(true),
-                Err(_) => Stage::AtTheEnd,
+            HandoverStage::AtTheEnd => match self.taking.claim(memory) {
+                Ok(claim) => HandoverStage::Reading(claim),
+                Err(ClaimError::NotReady) => HandoverStage::Withdrawing(true),
+                Err(_) => HandoverStage::AtTheEnd,
             },
-            Stage::Withdrawing(closed) => match self.taking.withdraw(memory) {
-                Some(claim) => Stage::Reading(claim),
+            HandoverStage::Withdrawing(closed) => match self.taking.withdraw(memory) {
+                Some(claim) => HandoverStage::Reading(claim),
                 None if closed => {
                     self.call = scenario.plans[self.process].verbs.len();
-                    Stage::Done
+                    HandoverStage::Done
                 }
                 None => {
                     self.next_call();
-                    Stage::Next
+                    HandoverStage::Next
                 }
             },
-            Stage::Reading(claim) => {
+            HandoverStage::Reading(claim) => {
                 let found = memory.payload(claim.position).load(Ordering::Relaxed);
                 if found == 0 {
                     return wrong("no message was written");
@@ -321,26 +326,26 @@ impl Local {
                 self.message = found as usize - 1;
                 note(Event::Read(self.message));
                 match verb {
-                    Some(Verb::Lease) => Stage::Requeuing(claim),
-                    _ => Stage::Releasing(claim),
+                    Some(HandoverVerb::Lease) => HandoverStage::Requeuing(claim),
+                    _ => HandoverStage::Releasing(claim),
                 }
             }
-            Stage::Releasing(claim) => {
+            HandoverStage::Releasing(claim) => {
                 self.taking.release(memory, claim);
                 note(Event::Acknowledged(self.message));
                 self.next_call();
-                Stage::Next
+                HandoverStage::Next
             }
-            Stage::Requeuing(claim) => {
+            HandoverStage::Requeuing(claim) => {
                 let policy = RedeliveryPolicy {
                     redeliver: true,
                     ..policy
                 };
                 self.taking.requeue(memory, [claim].into_iter(), policy);
                 self.next_call();
-                Stage::Next
+                HandoverStage::Next
             }
-            Stage::Done | Stage::Dead => unreachable!("it does nothing"),
+            HandoverStage::Done | HandoverStage::Dead => unreachable!("it does nothing"),
         }
     }
 
@@ -355,21 +360,21 @@ impl Local {
         self.call += 1;
     }
 
-    fn ended(&mut self, scenario: &Scenario, end: SendEnd) -> Stage {
+    fn ended(&mut self, scenario: &HandoverScenario, end: SendEnd) -> HandoverStage {
         note(Event::Ended(self.sent(scenario), end));
         self.next_call();
-        Stage::Next
+        HandoverStage::Next
     }
 }
 
-fn wrong(what: &'static str) -> Stage {
+fn wrong(what: &'static str) -> HandoverStage {
     note(Event::Wrong(what));
-    Stage::Done
+    HandoverStage::Done
 }
 
 /// Recovers what a dead process held, as a scan does. A successor holds the lock of its id,
 /// and asks nothing.
-fn reap(memory: &WatchedHandover, dead: usize, scenario: &Scenario, is_own: bool) {
+fn reap(memory: &WatchedHandover, dead: usize, scenario: &HandoverScenario, is_own: bool) {
     let mut set = MemberSet::only(id_of(dead));
     let without = |rule| scenario.without == Some(rule);
     let believes = is_own || without(Rule::ProbeAgain);

@@ -1,6 +1,6 @@
 //! The memory, the locks and the ledger of one state of the world.
 
-use super::script::{Local, Plan, Verb};
+use super::script::{HandoverPlan, HandoverVerb, Local};
 use crate::error::Side;
 use crate::members::{Liveness, MemberId};
 use crate::ring::RedeliveryPolicy;
@@ -14,10 +14,10 @@ use crate::sys::atomic::{AtomicU8, AtomicU32, AtomicU64, Fences, Ordering};
 
 /// What is explored.
 #[derive(Clone, Debug)]
-pub(super) struct Scenario {
+pub(super) struct HandoverScenario {
     pub slots: usize,
     pub waiters: usize,
-    pub plans: Vec<Plan>,
+    pub plans: Vec<HandoverPlan>,
     /// So many deaths at most.
     pub kills: u8,
     /// Each of the dead has a successor on its id, which begins with the next message.
@@ -29,9 +29,9 @@ pub(super) struct Scenario {
     pub without: Option<super::rules::Rule>,
 }
 
-impl Scenario {
-    pub(super) fn new(slots: usize, waiters: usize) -> Scenario {
-        Scenario {
+impl HandoverScenario {
+    pub(super) fn new(slots: usize, waiters: usize) -> HandoverScenario {
+        HandoverScenario {
             slots,
             waiters,
             plans: Vec::new(),
@@ -46,37 +46,37 @@ impl Scenario {
         }
     }
 
-    pub(super) fn sender(mut self, verbs: &[Verb]) -> Scenario {
+    pub(super) fn sender(mut self, verbs: &[HandoverVerb]) -> HandoverScenario {
         self.plans.push(super::plan(true, verbs));
         self
     }
 
-    pub(super) fn receiver(mut self, verbs: &[Verb]) -> Scenario {
+    pub(super) fn receiver(mut self, verbs: &[HandoverVerb]) -> HandoverScenario {
         self.plans.push(super::plan(false, verbs));
         self
     }
 
-    pub(super) fn kills(mut self, kills: u8) -> Scenario {
+    pub(super) fn kills(mut self, kills: u8) -> HandoverScenario {
         self.kills = kills;
         self
     }
 
-    pub(super) fn successors(mut self) -> Scenario {
+    pub(super) fn successors(mut self) -> HandoverScenario {
         self.successors = true;
         self
     }
 
-    pub(super) fn closer(mut self) -> Scenario {
+    pub(super) fn closer(mut self) -> HandoverScenario {
         self.closes = true;
         self
     }
 
-    pub(super) fn discards(mut self) -> Scenario {
+    pub(super) fn discards(mut self) -> HandoverScenario {
         self.policy.redeliver = false;
         self
     }
 
-    pub(super) fn without(mut self, rule: super::rules::Rule) -> Scenario {
+    pub(super) fn without(mut self, rule: super::rules::Rule) -> HandoverScenario {
         self.without = Some(rule);
         self
     }
@@ -122,7 +122,7 @@ pub(super) enum SendEnd {
 
 /// What is known of one message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Entry {
+pub(super) struct HandoverEntry {
     pub acknowledged: u8,
     pub read: u8,
     pub end: Option<SendEnd>,
@@ -134,10 +134,10 @@ pub(super) struct Entry {
 
 /// One state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct State {
+pub(super) struct WorldState {
     pub words: Vec<u64>,
     pub locals: Vec<Local>,
-    pub ledger: Vec<Entry>,
+    pub ledger: Vec<HandoverEntry>,
     pub kills: u8,
     /// Bit by process: it has died, ever.
     pub died: u8,
@@ -145,8 +145,8 @@ pub(super) struct State {
     pub unreaped: u8,
 }
 
-impl State {
-    pub(super) fn first(scenario: &Scenario) -> State {
+impl WorldState {
+    pub(super) fn first(scenario: &HandoverScenario) -> WorldState {
         let mut words = vec![0; scenario.places()];
         let geometry = Geometry::new(scenario.slots as u64);
         for slot in 0..scenario.slots {
@@ -156,10 +156,10 @@ impl State {
             words[scenario.lock(process)] = 1;
         }
         let locals = (0..scenario.plans.len()).map(|process| Local::new(scenario, process));
-        State {
+        WorldState {
             words,
             locals: locals.collect(),
-            ledger: vec![Entry::default(); scenario.messages()],
+            ledger: vec![HandoverEntry::default(); scenario.messages()],
             kills: 0,
             died: 0,
             unreaped: 0,
@@ -183,14 +183,14 @@ impl State {
 
 /// The memory as the code sees it: words that know only their places.
 pub(super) struct WatchedHandover {
-    scenario: Scenario,
+    scenario: HandoverScenario,
     words: Vec<AtomicU64>,
     byte: AtomicU8,
     wait_word: AtomicU32,
 }
 
 impl WatchedHandover {
-    pub(super) fn new(scenario: &Scenario) -> Self {
+    pub(super) fn new(scenario: &HandoverScenario) -> Self {
         let places = scenario.places() as u64;
         WatchedHandover {
             scenario: scenario.clone(),
