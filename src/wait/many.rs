@@ -1,7 +1,7 @@
 //! Waiting for any of many things: each is announced at its own wait word, and one sleep
 //! is for all.
 //!
-//! As in [`block`](super::block): look, check, announce (W1, W2), check all again, sleep
+//! As in [`block`](super::block()): look, check, announce (W1, W2), check all again, sleep
 //! no longer than the cap (W4). Nothing is taken here: that a source is ready is all that
 //! the caller learns. So after a sleep every source that is ready passes the wake-up on to
 //! another waiter (W3): perhaps it was meant for what this caller does not take.

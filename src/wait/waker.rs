@@ -63,7 +63,7 @@ impl TaskWaiter {
     /// Has `waker` woken when the word does not hold `value` any more, or at the cap of a
     /// sleep; once. If it waits already, with this from now on.
     ///
-    /// `is_held_up`: the next cap is a short one, as in [`block`](super::block).
+    /// `is_held_up`: the next cap is a short one, as in [`block`](super::block()).
     ///
     /// # Errors
     /// The thread cannot be started. It is not registered then.

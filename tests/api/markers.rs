@@ -61,7 +61,7 @@ for_each_kind!(derives);
 /// `Send`, `Sync` and `Unpin` as far as they are sound, and no call leaves an object in a state
 /// that must not be seen after a panic: as of crossbeam-channel, whatever the kind.
 #[allow(dead_code)]
-fn all_go_to_other_threads<'r, K: Kind>() {
+fn all_go_to_other_threads<K: Kind>() {
     fn goes<G: Send + Sync + Unpin>() {}
     fn survives<S: UnwindSafe + RefUnwindSafe>() {}
     macro_rules! both {
@@ -69,10 +69,10 @@ fn all_go_to_other_threads<'r, K: Kind>() {
     }
     both!(Ring<u64, K>, RingBuilder<u64, K>, Sender<u64, K>, Receiver<u64, K>, IntoIter<u64, K>);
     both!(Ring<[u8], K>, Sender<[u8], K>, Receiver<[u8], K>);
-    goes::<Iter<'r, u64, K>>();
-    goes::<TryIter<'r, u64, K>>();
-    goes::<Grant<'r, u64, K>>();
-    goes::<Lease<'r, u64, K>>();
-    goes::<LeaseBatch<'r, u64, K>>();
-    goes::<LeaseSnapshot<'r, u64, K>>();
+    goes::<Iter<'static, u64, K>>();
+    goes::<TryIter<'static, u64, K>>();
+    goes::<Grant<'static, u64, K>>();
+    goes::<Lease<'static, u64, K>>();
+    goes::<LeaseBatch<'static, u64, K>>();
+    goes::<LeaseSnapshot<'static, u64, K>>();
 }

@@ -88,7 +88,7 @@ pub struct Tick {
     next: Option<Instant>,
 }
 
-/// What never comes: see [`never`].
+/// What never comes: see [`never()`].
 #[derive(Debug)]
 pub struct Never<T>(PhantomData<fn() -> T>);
 

@@ -149,8 +149,8 @@ impl WorldState {
     pub(super) fn first(scenario: &HandoverScenario) -> WorldState {
         let mut words = vec![0; scenario.places()];
         let geometry = Geometry::new(scenario.slots as u64);
-        for slot in 0..scenario.slots {
-            words[slot] = geometry.free(slot as u64).0;
+        for (slot, word) in words[..scenario.slots].iter_mut().enumerate() {
+            *word = geometry.free(slot as u64).0;
         }
         for process in 0..scenario.plans.len() {
             words[scenario.lock(process)] = 1;
