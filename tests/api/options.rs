@@ -25,7 +25,7 @@ fn capacities() {
             Ring::<u64, Spsc>::anonymous(capacity).unwrap_err(),
             Ring::<u64, Mpmc>::anonymous(capacity).unwrap_err(),
         ] {
-            invalid(error, &["capacity", "1 to 2147483648"]);
+            invalid(error, &["capacity", "0 to 2147483648"]);
         }
     }
     // Rounded up, where one side has many.

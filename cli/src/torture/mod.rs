@@ -122,7 +122,7 @@ pub struct Args {
 
     /// Make the ring hold so many messages: exactly with one sender and one receiver, else rounded
     /// up to a power of two
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = parse_capacity)]
+    #[arg(long, value_name = "N", default_value_t = 64)]
     capacity: usize,
 
     /// Lay the messages of spsc out so, in lines or dense [default: half of the kills for each].
@@ -302,6 +302,10 @@ impl Args {
                 storms.push(self.storm(terms, *layout));
             }
         }
+        if self.capacity == 0 {
+            let expected = "--capacity 0: a storm needs a ring that holds messages, 1 or more";
+            return Err(Usage(expected.into()).into());
+        }
         if self.kills < least {
             return Err(Usage(format!(
                 "--kills {}: expected {least} at least, for each kind ends with the death of all \
@@ -356,12 +360,4 @@ fn keep(home: &mut Home, storm: &Weather, breach: &str) -> Result<String> {
 /// Short enough to be typed.
 fn any_seed() -> u64 {
     RandomState::new().hash_one(0) >> 32
-}
-
-/// A storm is for rings that hold messages.
-fn parse_capacity(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("expected a number of messages, 1 or more".to_owned()),
-        Ok(capacity) => Ok(capacity),
-    }
 }
