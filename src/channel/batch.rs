@@ -95,7 +95,7 @@ where
     /// ```
     pub fn try_send_slice(&mut self, messages: &[T]) -> Result<usize, TrySendBatchError<()>> {
         self.send_runs(messages, |sender, message| {
-            sender.send_one_of(message, Wait::Not, outcome::try_send)
+            sender.send_ref_within(message, Wait::Not, outcome::try_send)
         })
         .map_err(|(sent, cause)| TrySendBatchError { sent, cause })
     }
@@ -112,7 +112,7 @@ where
     /// within a lap of it.
     pub fn send_slice(&mut self, messages: &[T]) -> Result<usize, SendBatchError<()>> {
         self.send_runs(messages, |sender, message| {
-            sender.send_one_of(message, Wait::Forever, outcome::send)
+            sender.send_ref_within(message, Wait::Forever, outcome::send)
         })
         .map_err(|(sent, cause)| SendBatchError { sent, cause })
     }
@@ -137,18 +137,6 @@ where
             }
         }
         Ok(sent)
-    }
-
-    /// Sends the first message of a slice that there was no room for.
-    #[cold]
-    #[inline(never)]
-    fn send_one_of<E>(
-        &mut self,
-        message: &T,
-        wait: Wait,
-        error: impl FnOnce(WaitError, ()) -> E,
-    ) -> Result<(), E> {
-        self.send_ref_within(message, wait, error)
     }
 
     /// Sends while there is room, in one operation, and says how many. To send the next

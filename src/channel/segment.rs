@@ -264,7 +264,7 @@ impl Recover for Segment {
     fn recover(&self, dead: &mut MemberSet, is_dead: impl FnMut(MemberId) -> bool) {
         if self.config.is_rendezvous() {
             let (memory, policy) = (self.handover(), self.config.policy());
-            rendezvous::recover_all(&memory, dead, policy, is_dead);
+            self.tell_recovery(|_| rendezvous::recover_all(&memory, dead, policy, is_dead));
             return;
         }
         if self.config.kind.is_one_to_one() {

@@ -7,7 +7,7 @@
 
 use super::layout::Cell;
 use super::memory::Memory;
-use super::side::{Held, RedeliveryPolicy};
+use super::side::{Claim, Held, RedeliveryPolicy};
 use super::slot::{SlotState, SlotWord};
 use crate::members::{Liveness, MemberId, MemberSet};
 use crate::sys::atomic::Ordering;
@@ -119,6 +119,23 @@ pub(crate) fn give_back<M: Memory>(
         count(memory, cell, 1u64.wrapping_neg());
         failpoint!(CountTakenBack);
         Recovered::Nothing
+    }
+}
+
+/// Gives back what `me`, a receiver that is alive, has in hand.
+pub(crate) fn give_back_claims<M: Memory>(
+    memory: &M,
+    me: MemberId,
+    claims: impl Iterator<Item = Claim>,
+    policy: RedeliveryPolicy,
+) {
+    for claim in claims {
+        // Acquire: as for every other look at the word.
+        let word = SlotWord(memory.word(claim.position).load(Ordering::Acquire));
+        // Ours, so no other endpoint changes it; a hostile peer may have.
+        if word.state() == SlotState::Reading && word.owner() == me {
+            give_back(memory, claim.position, word, policy);
+        }
     }
 }
 

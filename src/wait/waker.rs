@@ -92,13 +92,16 @@ impl TaskWaiter {
         let mut state = self.registry.lock();
         // Under the lock, before the thread can see it. Relaxed: pairs with loads of ours.
         self.end.store(WAITING, Ordering::Relaxed);
-        let thread = state.register(self.place, registration);
+        let (thread, before) = state.register(self.place, registration);
         let starts = state.begin_running(self.place.bank);
         drop(state);
+        drop(before);
         if starts && let Err(error) = thread::start(self.registry, self.place.bank) {
             let mut state = self.registry.lock();
             state.failed_to_run(self.place.bank);
-            state.unregister(self.place, self.id);
+            let registration = state.unregister(self.place, self.id);
+            drop(state);
+            drop(registration);
             self.end.store(IDLE, Ordering::Relaxed);
             return Err(error);
         }
@@ -113,7 +116,9 @@ impl TaskWaiter {
         // Acquire: pairs with the Release store in `Registration::wake`.
         let is_waiting = self.end.load(Ordering::Acquire) == WAITING;
         if is_waiting && self.registry.is_here() {
-            self.registry.lock().unregister(self.place, self.id);
+            // (The lock is held to the end of this statement, and no longer.)
+            let registration = self.registry.lock().unregister(self.place, self.id);
+            drop(registration);
         }
         self.end.store(IDLE, Ordering::Relaxed);
         self.cap = SleepCap::new();

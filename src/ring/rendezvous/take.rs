@@ -158,14 +158,7 @@ impl TakingSide {
         claims: impl Iterator<Item = Claim>,
         policy: RedeliveryPolicy,
     ) {
-        for claim in claims {
-            // Acquire: as for every other look at the word.
-            let word = SlotWord(memory.word(claim.position).load(Ordering::Acquire));
-            // Ours, so no other endpoint changes it; a hostile peer may have.
-            if word.state() == SlotState::Reading && word.owner() == self.me {
-                recover::give_back(memory, claim.position, word, policy);
-            }
-        }
+        recover::give_back_claims(memory, self.me, claims, policy);
     }
 
     /// Whether a message is offered.

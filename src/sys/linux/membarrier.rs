@@ -72,6 +72,7 @@ mod tests {
     use std::hint::black_box;
     use std::sync::atomic::{AtomicU32, compiler_fence};
     use std::thread;
+    use std::time::{Duration, Instant};
 
     use super::*;
 
@@ -94,17 +95,24 @@ mod tests {
         if std::env::var_os(ALONE).is_some() {
             return order_a_thread_that_has_no_fence();
         }
-        let name = "os::barrier::tests::orders_a_thread_that_has_no_fence";
-        let status = std::process::Command::new(std::env::current_exe().unwrap())
-            .args([name, "--exact", "--test-threads=1", "--quiet"])
-            .env(ALONE, "1")
-            .stdout(std::process::Stdio::null())
-            .status();
-        assert!(status.unwrap().success());
+        // The harness names the thread of a test after it.
+        let thread = thread::current();
+        let name = thread.name().expect("the thread of a test");
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args([name, "--exact", "--test-threads=1"]);
+        let ended = command.env(ALONE, "1").output().expect("run it");
+        let said = String::from_utf8_lossy(&ended.stdout);
+        assert!(ended.status.success(), "{said}");
+        // A wrong name would run nothing, and succeed.
+        assert!(said.contains("1 passed"), "{said}");
     }
 
     fn order_a_thread_that_has_no_fence() {
         const ROUNDS: u32 = 50_000;
+        // On a machine that is busy the threads have to wait for each other's turn.
+        const ENOUGH: Duration = Duration::from_secs(2);
+        /// No round: the end.
+        const END: u32 = u32::MAX;
         #[repr(align(256))]
         struct Line(AtomicU32);
         let line = || Line(AtomicU32::new(0));
@@ -114,7 +122,9 @@ mod tests {
         thread::scope(|scope| {
             scope.spawn(|| {
                 for round in 1..=ROUNDS {
-                    await_round(&start.0, round);
+                    if await_round(&start.0, round) == END {
+                        return;
+                    }
                     light.0.store(round, Ordering::Relaxed);
                     compiler_fence(Ordering::SeqCst);
                     let there = weighty.0.load(Ordering::Relaxed);
@@ -123,7 +133,8 @@ mod tests {
                     end.0.store(round, Ordering::Release);
                 }
             });
-            for round in 1..=ROUNDS {
+            let begun = Instant::now();
+            for round in (1..=ROUNDS).take_while(|_| begun.elapsed() < ENOUGH) {
                 // Release pairs with the Acquire in `await_round`.
                 start.0.store(round, Ordering::Release);
                 // The other thread needs a while to see it: meet it there.
@@ -137,14 +148,20 @@ mod tests {
                 let missed = here != round && seen.0.load(Ordering::Relaxed) != round;
                 failures += u32::from(missed || !fenced);
             }
+            start.0.store(END, Ordering::Release);
         });
         assert_eq!(failures, 0);
     }
 
-    fn await_round(word: &AtomicU32, round: u32) {
+    /// What the word holds then: `round`, or more.
+    fn await_round(word: &AtomicU32, round: u32) -> u32 {
         let mut spins = 0;
-        // Acquire pairs with the Release stores of the other thread.
-        while word.load(Ordering::Acquire) < round {
+        loop {
+            // Acquire pairs with the Release stores of the other thread.
+            let found = word.load(Ordering::Acquire);
+            if found >= round {
+                return found;
+            }
             spins += 1;
             if spins % 4096 == 0 {
                 thread::yield_now();

@@ -77,6 +77,8 @@ impl WakerRegistry {
         self.token.is_here()
     }
 
+    /// Nothing of the user's may be dropped or called under it: the last waker of a task
+    /// drops the task, and with it perhaps futures that come here.
     pub(super) fn lock(&self) -> MutexGuard<'_, RegistryState> {
         // Nothing panics between two steps that belong together.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -158,11 +160,11 @@ fn address(watched: &dyn Watched) -> usize {
     std::ptr::from_ref(watched.word()).addr()
 }
 
-/// The point of the grid that is next to a cap away; `stretch`: how many times a longest
+/// The point of the grid that is next to a cap away; `cap_factor`: how many times a longest
 /// cap is itself.
-fn due(now: MonotonicTime, cap: Duration, stretch: u32) -> MonotonicTime {
+fn due(now: MonotonicTime, cap: Duration, cap_factor: u32) -> MonotonicTime {
     let (cap, grid) = match cap >= cap::LONGEST {
-        true => (cap * stretch, GRIDS.1 * stretch),
+        true => (cap * cap_factor, GRIDS.1 * cap_factor),
         false => (cap, GRIDS.0),
     };
     let due = now.checked_add(cap).unwrap_or(now);
@@ -172,10 +174,10 @@ fn due(now: MonotonicTime, cap: Duration, stretch: u32) -> MonotonicTime {
 impl RegistryState {
     /// How many times a longest cap is itself, and at how many of these another waiter is
     /// woken.
-    fn stretch_and_turns(&self) -> (u32, usize) {
-        let stretch = 1 + self.places.len() / SCANS_PER_SECOND;
-        let turns = self.waiting / (WAKES_PER_SECOND * stretch);
-        (u32::try_from(stretch).unwrap_or(1), turns)
+    fn cap_factor_and_turns(&self) -> (u32, usize) {
+        let cap_factor = 1 + self.places.len() / SCANS_PER_SECOND;
+        let turns = self.waiting / (WAKES_PER_SECOND * cap_factor);
+        (u32::try_from(cap_factor).unwrap_or(1), turns)
     }
 
     /// A waiter at this word: its place, and its id.
@@ -244,17 +246,19 @@ impl RegistryState {
     }
 
     /// Registers, or registers again. Says whom to kick: the thread sleeps on other words,
-    /// or too long.
+    /// or too long. And what was registered before, to be dropped without the lock.
     pub(super) fn register(
         &mut self,
         place: WordPlace,
         mut registration: Registration,
-    ) -> Option<Arc<AtomicU32>> {
+    ) -> (Option<Arc<AtomicU32>>, Option<Registration>) {
         let now = MonotonicTime::now();
-        let (stretch, turns) = self.stretch_and_turns();
+        let (cap_factor, turns) = self.cap_factor_and_turns();
         let bank = &mut self.banks[place.bank];
-        let slot = bank.slots[place.slot].as_mut()?;
-        registration.due = due(now, registration.cap, stretch);
+        let Some(slot) = bank.slots[place.slot].as_mut() else {
+            return (None, Some(registration));
+        };
+        registration.due = due(now, registration.cap, cap_factor);
         // So that not all have their turn together.
         registration.skipped = registration.id as usize % (1 + turns);
         let by_cap = now.checked_add(registration.cap);
@@ -267,31 +271,29 @@ impl RegistryState {
             registration.due = registration.due.max(bank.until.unwrap_or(now));
         }
         let mut known = slot.registered.iter_mut();
-        match known.find(|known| known.id == registration.id) {
+        let before = match known.find(|known| known.id == registration.id) {
             Some(known) => {
                 // The time of a poll in between counts.
                 registration.due = registration.due.min(known.due);
-                *known = registration;
+                Some(std::mem::replace(known, registration))
             }
             None => {
                 slot.registered.push(registration);
                 self.waiting += 1;
+                None
             }
-        }
-        needs_kick.then(|| Arc::clone(&bank.control))
+        };
+        (needs_kick.then(|| Arc::clone(&bank.control)), before)
     }
 
-    /// Takes a registration back. `false`: there is none, it was woken.
-    pub(super) fn unregister(&mut self, place: WordPlace, id: u64) -> bool {
-        let Some(slot) = self.slot(place) else {
-            return false;
-        };
-        let at = slot.registered.iter().position(|known| known.id == id);
-        if let Some(at) = at {
-            slot.registered.swap_remove(at);
-            self.waiting -= 1;
-        }
-        at.is_some()
+    /// Takes a registration back, to be dropped without the lock. `None`: there is none, it
+    /// was woken.
+    pub(super) fn unregister(&mut self, place: WordPlace, id: u64) -> Option<Registration> {
+        let slot = self.slot(place)?;
+        let at = slot.registered.iter().position(|known| known.id == id)?;
+        let registration = slot.registered.swap_remove(at);
+        self.waiting -= 1;
+        Some(registration)
     }
 
     /// Whether a thread has to be started for this bank. If so, the caller does.
@@ -317,7 +319,7 @@ impl RegistryState {
     /// to end.
     pub(super) fn round(&mut self, bank: usize, slept: &Words, is_idle: bool) -> Option<Round> {
         let now = MonotonicTime::now();
-        let (stretch, turns) = self.stretch_and_turns();
+        let (cap_factor, turns) = self.cap_factor_and_turns();
         let passes = self.passes_of(bank, slept);
         let this = &mut self.banks[bank];
         let mut round = Round {
@@ -356,7 +358,7 @@ impl RegistryState {
                 } else {
                     let place = WordPlace { bank, slot: at };
                     round.scans.push((place, Arc::clone(&slot.watched)));
-                    let is_turn = |one: &mut Registration| one.is_turn(now, turns, stretch);
+                    let is_turn = |one: &mut Registration| one.is_turn(now, turns, cap_factor);
                     let capped = slot.registered.extract_if(.., is_turn);
                     round.wakers.extend(capped.map(|one| one.wake(CAPPED)));
                 }
@@ -424,14 +426,14 @@ impl Registration {
     }
 
     /// At its cap: whether it is woken. If not, it waits for as long again.
-    fn is_turn(&mut self, now: MonotonicTime, turns: usize, stretch: u32) -> bool {
+    fn is_turn(&mut self, now: MonotonicTime, turns: usize, cap_factor: u32) -> bool {
         if self.due > now {
             return false;
         }
         let is_turn = self.is_held_up || self.cap < cap::LONGEST || self.skipped >= turns;
         if !is_turn {
             self.skipped += 1;
-            self.due = due(now, self.cap, stretch);
+            self.due = due(now, self.cap, cap_factor);
         }
         is_turn
     }
