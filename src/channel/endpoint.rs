@@ -147,8 +147,8 @@ impl EndpointConnection {
     }
 
     #[inline(always)]
-    pub(crate) fn is_usable(&self) -> bool {
-        self.segment.region.is_usable()
+    pub(crate) fn has_fast_paths(&self) -> bool {
+        self.segment.region.has_fast_paths()
     }
 
     /// Whether guards and drops may touch the memory: in a forked child it is not

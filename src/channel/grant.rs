@@ -131,7 +131,7 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
             let length = bytes.len();
             return Err(Failure::TooLong { length, limit });
         }
-        if !self.sender.connection.is_usable() {
+        if !self.sender.connection.has_fast_paths() {
             self.sender.connection.segment.region.check()?;
         }
         self.payload().store(bytes);
@@ -160,7 +160,7 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
     /// meanwhile. Nothing was sent then.
     #[inline]
     pub fn commit(self) -> Result<(), SendError<()>> {
-        if !self.sender.connection.is_usable() {
+        if !self.sender.connection.has_fast_paths() {
             let checked = self.sender.connection.segment.region.check();
             return checked.map_err(|failure| SendError::Failed((), failure));
         }
@@ -217,7 +217,7 @@ impl<K: Kind> Grant<'_, [u8], K> {
         if length > limit {
             return Err(Failure::TooLong { length, limit });
         }
-        if !self.sender.connection.is_usable() {
+        if !self.sender.connection.has_fast_paths() {
             self.sender.connection.segment.region.check()?;
         }
         self.payload().set_length(length);

@@ -47,7 +47,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn free(&self) -> usize {
-        if !self.connection.is_usable() {
+        if !self.connection.has_fast_paths() {
             return 0;
         }
         self.side.count_room(&self.view)
@@ -91,7 +91,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn slots(&self) -> usize {
-        if !self.connection.is_usable() {
+        if !self.connection.has_fast_paths() {
             return self.count_offers();
         }
         self.side.count_messages(&self.view)

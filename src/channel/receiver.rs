@@ -17,7 +17,7 @@ use crate::error::{
     AttachError, Corruption, Failure, RecvError, RecvTimeoutError, Side, TryRecvError,
 };
 use crate::message::Message;
-use crate::ring::end::{self, End};
+use crate::ring::end::End;
 use crate::ring::kind::{Kind, Sides};
 use crate::ring::memory::{View, arranged};
 use crate::ring::payload::Payload;
@@ -175,7 +175,11 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// messages lie behind a claim of another sender that is not finished: there
     /// [`Receiver::try_recv`] says `Held`.
     pub fn is_empty(&self) -> bool {
-        !self.connection.is_usable() || !self.side.has_message(&self.view)
+        match self.taking.is_some() {
+            true => self.count_offers() == 0,
+            // In a forked child the memory is not there.
+            false => !self.connection.has_fast_paths() || !self.side.has_message(&self.view),
+        }
     }
 
     /// The most messages that the ring holds; see [`Ring::capacity`].
@@ -263,7 +267,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// there is nothing to undo.
     #[inline(always)]
     fn claim_fast(&mut self, view: &ViewOf<T, K>) -> Option<Opened> {
-        if !self.connection.is_usable() || !self.leased.is_empty() {
+        if !self.connection.has_fast_paths() || !self.leased.is_empty() {
             return None;
         }
         let claim = self.side.try_claim_fast(view)?;
@@ -336,7 +340,7 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Receiver<T, K> {
         let view = self.view; // a copy, as in `receive`
         let opened = self.claim_fast(&view);
         // In a forked child the memory is not there.
-        if opened.is_none() && self.connection.is_usable() {
+        if opened.is_none() && self.connection.has_fast_paths() {
             self.side.catch_up(&self.view);
         }
         opened
@@ -348,7 +352,7 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Receiver<T, K> {
     }
 
     fn try_slow(&mut self) -> Result<Opened, ClaimError> {
-        if !self.connection.is_usable() {
+        if !self.connection.has_fast_paths() {
             return Err(ClaimError::NotReady); // the full check finds out why
         }
         if !self.leased.is_empty() {
@@ -373,9 +377,7 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Receiver<T, K> {
 
     /// Another receiver has the end to report, if this one took the last message.
     fn leaves_work(&self) -> bool {
-        <K::Receivers as Multiplicity>::MULTI
-            && self.connection.is_usable()
-            && (self.side.has_message(&self.view) || end::is_closed(&self.view))
+        <K::Receivers as Multiplicity>::MULTI && (!self.is_empty() || self.is_closed())
     }
 }
 

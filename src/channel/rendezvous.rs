@@ -50,11 +50,17 @@ pub(super) fn claim_on_ring<E: WaitingEndpoint>(
     endpoint: &mut E,
     wait: Wait,
 ) -> Result<E::Claimed, WaitError> {
-    let segment = &endpoint.connection().segment;
-    if segment.config.is_rendezvous() {
-        let good = segment.region.check();
-        let failure = good.err().unwrap_or(Failure::NotForRendezvous);
-        return Err(WaitError::Failed(failure));
-    }
+    refuse_rendezvous(endpoint)?;
     waiting::claim(endpoint, wait)
+}
+
+/// What a call that has no meaning on a rendezvous ring says there.
+pub(super) fn refuse_rendezvous<E: WaitingEndpoint>(endpoint: &mut E) -> Result<(), WaitError> {
+    let segment = &endpoint.connection().segment;
+    if !segment.config.is_rendezvous() {
+        return Ok(());
+    }
+    let good = segment.region.check();
+    let failure = good.err().unwrap_or(Failure::NotForRendezvous);
+    Err(WaitError::Failed(failure))
 }

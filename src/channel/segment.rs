@@ -67,10 +67,10 @@ impl Segment {
     /// Takes a slot from its holder, if that is dead. Says whether it is.
     pub(crate) fn reclaim(&self, held: Held) -> bool {
         let policy = self.config.policy();
-        match self.config.is_rendezvous() {
+        self.tell_recovery(|block| match self.config.is_rendezvous() {
             true => recover::reclaim(&self.handover(), &self.region, held, policy),
-            false => recover::reclaim(&self.block(), &self.region, held, policy),
-        }
+            false => recover::reclaim(block, &self.region, held, policy),
+        })
     }
 
     /// The memory of the ring in `region`, whose header `config` was made of.

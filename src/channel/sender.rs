@@ -274,7 +274,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// there is nothing to undo.
     #[inline(always)]
     pub(super) fn claim_fast(&mut self, view: &ViewOf<T, K>) -> Option<u64> {
-        if !self.connection.is_usable() || !self.granted.is_empty() {
+        if !self.connection.has_fast_paths() || !self.granted.is_empty() {
             return None;
         }
         let position = self.side.try_claim_fast(view)?;
@@ -285,7 +285,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// Enters an operation.
     #[inline(always)]
     pub(super) fn enter(&mut self) -> Result<(), ClaimError> {
-        if !self.connection.is_usable() {
+        if !self.connection.has_fast_paths() {
             return Err(ClaimError::NotReady); // the full check finds out why
         }
         if !self.granted.is_empty() {
@@ -372,7 +372,7 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Sender<T, K> {
     #[inline(always)]
     fn try_fast(&mut self) -> Option<u64> {
         // In a forked child the memory is not there.
-        if !self.connection.is_usable() || !self.side.may_have_room(&self.view) {
+        if !self.connection.has_fast_paths() || !self.side.may_have_room(&self.view) {
             return None;
         }
         self.try_slow().ok()
@@ -392,9 +392,12 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Sender<T, K> {
     }
 
     fn leaves_work(&self) -> bool {
-        <K::Senders as Multiplicity>::MULTI
-            && self.connection.is_usable()
-            && self.side.has_room(&self.view)
+        let is_something = match self.giving.is_some() {
+            true => self.is_awaited(),
+            // In a forked child the memory is not there.
+            false => self.connection.has_fast_paths() && self.side.has_room(&self.view),
+        };
+        <K::Senders as Multiplicity>::MULTI && is_something
     }
 }
 

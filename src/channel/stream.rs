@@ -6,9 +6,10 @@ use std::task::{Context, Poll, ready};
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 
-use super::future::{finish, poll_claim};
+use super::future::{finish, poll_claim, poll_claim_on_ring};
 use super::outcome;
 use super::receiver::Receiver;
+use super::rendezvous::refuse_rendezvous;
 use super::select::Readiness;
 use super::sender::Sender;
 use super::waiting::WaitError;
@@ -95,7 +96,7 @@ impl<T: Message + ?Sized, K: Kind> Stream for RecvStream<T, K> {
         };
         let observed = this.since_disconnected.take();
         let before = observed.map(|observed| receiver.connection.judge_by(observed));
-        let claimed = poll_claim(receiver, &mut this.has_waited, context);
+        let claimed = poll_claim_on_ring(receiver, &mut this.has_waited, context);
         if let Some(before) = before
             && (claimed.is_pending() || !receiver.connection.has_seen_any_peer())
         {
@@ -165,7 +166,7 @@ impl<T: Message + ?Sized, K: Kind> SendSink<T, K> {
         let (Some(sender), Some(message)) = (&mut self.sender, &self.unsent) else {
             return Poll::Ready(Ok(()));
         };
-        let sent = match ready!(poll_claim(sender, &mut self.has_waited, context)) {
+        let sent = match ready!(poll_claim_on_ring(sender, &mut self.has_waited, context)) {
             Ok(position) => {
                 let view = sender.view;
                 match sender.write(&view, position, &T::as_sent(message)) {
@@ -192,6 +193,9 @@ impl<T: Message + ?Sized, K: Kind> Sink<T::Received> for SendSink<T, K> {
         let Some(sender) = &mut this.sender else {
             return Poll::Ready(Ok(()));
         };
+        if let Err(error) = refuse_rendezvous(sender) {
+            return Poll::Ready(Err(outcome::send(error, ())));
+        }
         let ready = poll_claim(&mut Readiness(sender), &mut this.has_waited, context);
         ready.map_err(|error| outcome::send(error, ()))
     }

@@ -61,18 +61,12 @@ pub(crate) fn recover_slot<M: Memory>(
 
 fn recover_silently<M: Memory>(memory: &M, held: Held, policy: RedeliveryPolicy) -> Recovered {
     match held.word.state() {
-        SlotState::Claimed => {
-            let free = memory.geometry().freed(held.word);
-            if swap(memory, held.position, held.word, free) {
-                failpoint!(Repaired);
-                Recovered::Aborted
-            } else {
-                Recovered::Nothing
-            }
-        }
         SlotState::Reading => give_back(memory, held.position, held.word, policy),
-        // RV8: the offer of a sender that died, which no receiver has taken.
-        SlotState::Published if held.word.owner().0 != 0 => {
+        SlotState::Free => Recovered::Nothing,
+        // A message that nobody holds.
+        SlotState::Published if held.word.owner().0 == 0 => Recovered::Nothing,
+        // A claim; or, RV8, the offer of a sender that died, which no receiver has taken.
+        SlotState::Claimed | SlotState::Published => {
             let free = memory.geometry().freed(held.word);
             match swap(memory, held.position, held.word, free) {
                 true => {
@@ -82,7 +76,6 @@ fn recover_silently<M: Memory>(memory: &M, held: Held, policy: RedeliveryPolicy)
                 false => Recovered::Nothing,
             }
         }
-        SlotState::Free | SlotState::Published => Recovered::Nothing,
     }
 }
 
@@ -162,6 +155,7 @@ pub(crate) fn recover_held<M: Memory>(
 ) -> usize {
     let mut recovered = 0;
     for position in 0..memory.geometry().capacity() {
+        // Acquire: pairs with every change of the word.
         let word = SlotWord(memory.word(position).load(Ordering::Acquire));
         let owner = word.owner();
         if !holders.contains(owner) || word.state() == SlotState::Free {

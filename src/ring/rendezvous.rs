@@ -26,7 +26,7 @@ pub(crate) use recover::recover_all;
 pub(crate) use take::TakingSide;
 #[cfg(all(test, not(loom)))]
 pub(super) use waiter::WaiterWord;
-pub(crate) use waiter::any_waiting;
+pub(crate) use waiter::{any_living_waiting, any_waiting};
 
 use super::layout::WAITERS;
 use super::memory::Memory;

@@ -204,18 +204,18 @@ impl Region {
 
     /// Is this handle good, and may fast paths be taken? One relaxed load.
     #[inline(always)]
-    pub(crate) fn is_usable(&self) -> bool {
+    pub(crate) fn has_fast_paths(&self) -> bool {
         self.sentinel.get() == Sentinel::USABLE
     }
 
-    /// Is this handle good? Asked where [`is_usable`](Region::is_usable) said no, or where
+    /// Is this handle good? Asked where [`has_fast_paths`](Region::has_fast_paths) said no, or where
     /// it does not matter which path is taken.
     #[cold]
     pub(crate) fn is_good(&self) -> bool {
         matches!(self.sentinel.get(), Sentinel::USABLE | SLOW)
     }
 
-    /// Has all calls take the slow path: [`is_usable`](Region::is_usable) is `false` from
+    /// Has all calls take the slow path, and none that is meant for an object with fast ones: [`has_fast_paths`](Region::has_fast_paths) is `false` from
     /// now on. For an object that has no fast paths, before it is used.
     pub(crate) fn forgo_fast_paths(&self) {
         self.sentinel.set(SLOW);

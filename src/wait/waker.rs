@@ -98,10 +98,12 @@ impl TaskWaiter {
         drop(before);
         if starts && let Err(error) = thread::start(self.registry, self.place.bank) {
             let mut state = self.registry.lock();
-            state.failed_to_run(self.place.bank);
             let registration = state.unregister(self.place, self.id);
+            let mut others = state.failed_to_run(self.place.bank);
             drop(state);
             drop(registration);
+            thread::wake(&mut others);
+            // Relaxed: pairs with loads of ours.
             self.end.store(IDLE, Ordering::Relaxed);
             return Err(error);
         }
@@ -120,6 +122,7 @@ impl TaskWaiter {
             let registration = self.registry.lock().unregister(self.place, self.id);
             drop(registration);
         }
+        // Relaxed: pairs with loads of ours.
         self.end.store(IDLE, Ordering::Relaxed);
         self.cap = SleepCap::new();
     }

@@ -1,6 +1,7 @@
 //! Rendezvous rings: a message passes from hand to hand.
 
 mod forms;
+mod found;
 
 use std::thread;
 use std::time::{Duration, Instant};

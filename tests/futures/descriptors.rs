@@ -211,3 +211,36 @@ for_each_kind! {
     readable_when_there_is_a_message,
     readable_when_there_is_room,
 }
+
+/// A message makes the descriptor readable once, however near its sender is: what is passed
+/// on to others does not come back.
+#[test]
+fn a_message_is_told_once() {
+    raise_cap();
+    in_time(|| {
+        const MESSAGES: u64 = 100;
+        let ring = Ring::<u64, Spsc>::anonymous(8).unwrap();
+        let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+        let sending = thread::spawn(move || {
+            for number in 0..MESSAGES {
+                tx.send(number).unwrap();
+                thread::sleep(Duration::from_millis(3));
+            }
+            tx
+        });
+        let fd = rx.ready_fd().unwrap();
+        let (mut received, mut wakes) = (0, 0);
+        while received < MESSAGES {
+            let mut polled = [PollFd::new(&fd, PollFlags::IN)];
+            poll(&mut polled, None).unwrap();
+            wakes += 1;
+            while let Ok(number) = rx.try_recv() {
+                assert_eq!(number, received);
+                received += 1;
+            }
+            rx.rearm().unwrap();
+        }
+        drop(sending.join().unwrap());
+        assert!(wakes <= MESSAGES + MESSAGES / 4, "{wakes} wake-ups");
+    });
+}

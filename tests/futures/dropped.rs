@@ -203,3 +203,28 @@ for_each_kind! {
     receivers_lose_nothing,
     senders_lose_nothing,
 }
+
+/// The same on a rendezvous ring, where a future waits to be ready.
+#[test]
+fn the_wake_up_of_a_future_at_a_rendezvous() {
+    raise_cap();
+    in_time(|| {
+        for _ in 0..5 {
+            let ring = Ring::<u64, Mpmc>::anonymous(0).unwrap();
+            let mut tx = ring.sender().unwrap();
+            let mut first = ring.receiver().unwrap();
+            let mut other = ring.receiver_with(WaitStrategy::Park).unwrap();
+            let wakes = Wakes::new();
+            let mut future = first.ready_async();
+            assert!(wakes.poll(&mut future).is_pending());
+            thread::sleep(A_WHILE / 10); // the thread sleeps for it
+            let blocked = thread::spawn(move || other.recv());
+            thread::sleep(A_WHILE);
+            let sent = thread::spawn(move || tx.send(4));
+            thread::sleep(A_WHILE / 10);
+            drop(future);
+            assert_eq!(blocked.join().unwrap(), Ok(4));
+            sent.join().unwrap().unwrap();
+        }
+    });
+}

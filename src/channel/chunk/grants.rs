@@ -195,7 +195,7 @@ where
     fn fill(&mut self, mut message: impl FnMut() -> Option<T>) {
         while let Some(position) = self.sender.granted.get(self.written) {
             let Some(message) = message() else { return };
-            if !self.sender.connection.is_usable() {
+            if !self.sender.connection.has_fast_paths() {
                 return;
             }
             let payload = self.sender.view.payload(*position);
@@ -224,7 +224,7 @@ where
     /// As [`commit`](GrantChunk::commit).
     pub fn commit_first(self, count: usize) -> Result<usize, SendBatchError<()>> {
         let connection = &self.sender.connection;
-        if !connection.is_usable() {
+        if !connection.has_fast_paths() {
             let checked = connection.segment.region.check();
             let failed = |failure| SendBatchError {
                 sent: 0,

@@ -2,9 +2,9 @@
 
 use std::task::{self, Context};
 
+use crate::channel::rendezvous::refuse_rendezvous;
 use crate::channel::select::{Readiness, ReadyEndpoint};
 use crate::channel::waiting::{WaitError, WaitingEndpoint};
-use crate::error::Failure;
 use crate::wait::backoff::{CHECKS_OF_CONTENDED, Contention};
 use crate::wait::{Operation, Poll};
 
@@ -37,14 +37,7 @@ impl<'a, E: WaitingEndpoint> AsyncClaim<'a, E> {
         let Some(endpoint) = &mut self.endpoint else {
             return task::Poll::Pending;
         };
-        let segment = &endpoint.connection().segment;
-        if segment.config.is_rendezvous() {
-            // A message is not claimed there before it is taken.
-            let good = segment.region.check();
-            let failure = good.err().unwrap_or(Failure::NotForRendezvous);
-            return self.end(Err(WaitError::Failed(failure)));
-        }
-        let claimed = task::ready!(poll_claim(*endpoint, &mut self.has_waited, context));
+        let claimed = task::ready!(poll_claim_on_ring(*endpoint, &mut self.has_waited, context));
         self.end(claimed)
     }
 
@@ -75,6 +68,18 @@ impl<E: WaitingEndpoint> Drop for AsyncClaim<'_, E> {
         if let Some(endpoint) = &mut self.endpoint {
             finish(*endpoint, &mut self.has_waited);
         }
+    }
+}
+
+/// As [`poll_claim`], by an endpoint itself: a rendezvous ring has nothing to be claimed.
+pub(crate) fn poll_claim_on_ring<E: WaitingEndpoint>(
+    endpoint: &mut E,
+    has_waited: &mut bool,
+    context: &mut Context<'_>,
+) -> task::Poll<Result<E::Claimed, WaitError>> {
+    match refuse_rendezvous(endpoint) {
+        Ok(()) => poll_claim(endpoint, has_waited, context),
+        Err(error) => task::Poll::Ready(Err(error)),
     }
 }
 
@@ -152,7 +157,7 @@ pub(crate) fn finish<E: WaitingEndpoint>(endpoint: &mut E, has_waited: &mut bool
     let connection = endpoint.connection();
     connection.stop_waiting();
     // In a forked child the memory is not there.
-    if connection.is_usable() {
+    if connection.is_mapped() {
         endpoint.pass_on();
     }
 }

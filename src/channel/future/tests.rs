@@ -80,10 +80,6 @@ impl ReadyEndpoint for Late {
     fn connection_ref(&self) -> &EndpointConnection {
         self.receiver.connection_ref()
     }
-
-    fn leaves_any(&self) -> bool {
-        self.leaves_work()
-    }
 }
 
 #[test]

@@ -184,7 +184,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// Acknowledges everything that is leased.
     #[inline]
     pub(super) fn release_leases(&mut self) {
-        if self.leased.is_empty() || !self.connection.is_usable() {
+        if self.leased.is_empty() || !self.connection.has_fast_paths() {
             return self.release_leases_slow();
         }
         self.release_all();

@@ -1,5 +1,6 @@
 //! A sender that passes its message from hand to hand.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use crate::channel::endpoint::EndpointConnection;
@@ -10,7 +11,7 @@ use crate::message::Message;
 use crate::ring::end::End;
 use crate::ring::kind::Kind;
 use crate::ring::memory::handover::HandoverMemory;
-use crate::ring::rendezvous::{GivingSide, HandoverState, Left, any_waiting};
+use crate::ring::rendezvous::{GivingSide, HandoverState, Left, any_living_waiting, any_waiting};
 use crate::ring::{ClaimError, Held};
 use crate::sys::clock::MonotonicTime;
 use crate::sys::failpoints::failpoint;
@@ -55,6 +56,12 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         self.connection.segment.region.is_good() && any_waiting(&self.handover())
     }
 
+    /// Whether a receiver that is alive has. System calls.
+    pub(in crate::channel) fn is_awaited_by_living(&self) -> bool {
+        let region = &self.connection.segment.region;
+        region.is_good() && any_living_waiting(&self.handover(), region)
+    }
+
     fn giving(&mut self) -> &mut GivingSide {
         let giving = self.giving.as_deref_mut();
         giving.expect("a sender of a rendezvous ring has it")
@@ -67,7 +74,9 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         let giving = self.giving();
         match giving.leave_or_take_back(&memory, &segment.region, position) {
             Ok(Left::ToWaiting(_)) => {
-                self.connection.notify(&memory, Side::Receiver);
+                // Whichever sleeps: the one that is bound must not sleep on if another takes the
+                // message.
+                self.connection.notify_each(Side::Receiver);
                 failpoint!(MessageAnnounced);
                 Ok(())
             }
@@ -101,7 +110,15 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             memory,
             position,
         };
-        match block(&mut offer, looks, deadline) {
+        let wait = || block(&mut offer, looks, deadline);
+        // The user's way of waiting may panic.
+        let ended = catch_unwind(AssertUnwindSafe(wait)).unwrap_or_else(|panic| {
+            if self.connection.segment.region.is_good() {
+                let _ = self.take_back(position);
+            }
+            resume_unwind(panic)
+        });
+        match ended {
             Ok(()) => {
                 failpoint!(HandoverSeen);
                 Ok(())

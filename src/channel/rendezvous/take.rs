@@ -1,23 +1,30 @@
 //! A receiver that takes messages from hand to hand.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use crate::channel::endpoint::EndpointConnection;
 use crate::channel::receiver::{Opened, Receiver};
 use crate::channel::waiting::{self, Wait, WaitError, WaitingEndpoint};
 use crate::error::{Corruption, Side};
 use crate::message::Message;
-use crate::ring::end::{self, End};
+use crate::ring::end::End;
 use crate::ring::kind::Kind;
 use crate::ring::memory::handover::HandoverMemory;
 use crate::ring::payload::Payload;
 use crate::ring::rendezvous::TakingSide;
-use crate::ring::{Claim, ClaimError, Multiplicity, RedeliveryPolicy};
+use crate::ring::{Claim, ClaimError, RedeliveryPolicy};
 use crate::sys::failpoints::failpoint;
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// Takes a message that a sender offers, within `wait`. While the call waits this
     /// receiver is announced (RV9), and never after it.
     pub(in crate::channel) fn take(&mut self, wait: Wait) -> Result<Opened, WaitError> {
-        let taken = waiting::claim(&mut Taking { receiver: self }, wait);
+        let claim = || waiting::claim(&mut Taking { receiver: self }, wait);
+        // The user's way of waiting may panic.
+        let taken = catch_unwind(AssertUnwindSafe(claim)).unwrap_or_else(|panic| {
+            self.withdraw_unclaimed();
+            resume_unwind(panic)
+        });
         let Err(error) = taken else {
             return taken;
         };
@@ -32,6 +39,24 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
                 WaitError::Failed(region.poison(found))
             }),
             None => Err(error),
+        }
+    }
+
+    /// Withdraws the announcement, in a call that ends with nothing: what it was bound to is
+    /// given back.
+    fn withdraw_unclaimed(&mut self) {
+        if !self.connection.segment.region.is_good() {
+            return;
+        }
+        let memory = self.handover();
+        let policy = RedeliveryPolicy {
+            redeliver: true,
+            ..self.connection.segment.config.policy()
+        };
+        if let Some(claim) = self.taking().withdraw(&memory) {
+            let claims = [claim].into_iter();
+            self.taking().requeue(&memory, claims, policy);
+            self.connection.wake_all();
         }
     }
 
@@ -153,7 +178,10 @@ impl<T: Message + ?Sized, K: Kind> Taking<'_, T, K> {
         match receiver.taking().claim(&memory) {
             Ok(claim) => receiver.open(claim).map_err(ClaimError::Corrupted),
             Err(ClaimError::NotReady) if announces => {
-                receiver.taking().announce(&memory);
+                if receiver.taking().announce(&memory) {
+                    // Those that wait for a receiver, in a set or by a waker.
+                    receiver.connection.notify_each(Side::Sender);
+                }
                 Err(ClaimError::NotReady)
             }
             Err(error) => Err(error),
@@ -188,10 +216,7 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Taking<'_, T, K> {
         true // a send that was not taken fails (RV7)
     }
 
-    /// Another receiver has the end to report, if this one took the last message.
     fn leaves_work(&self) -> bool {
-        let memory = self.receiver.handover();
-        <K::Receivers as Multiplicity>::MULTI
-            && (self.receiver.count_offers() > 0 || end::is_closed(&memory))
+        self.receiver.leaves_work()
     }
 }

@@ -1,7 +1,7 @@
 //! What the arms of a `select!` become: an operation that is carried out when its endpoint
 //! is ready, before the arm's own code runs.
 
-use super::source::{Selectable, SourceRef};
+use super::source::{Readiness, Selectable, SourceRef};
 use super::wait::{Limit, random, wait_for_any};
 use crate::channel::outcome;
 use crate::channel::receiver::Receiver;
@@ -10,7 +10,8 @@ use crate::channel::waiting::{self, Wait, WaitError};
 use crate::error::{RecvError, SendError};
 use crate::message::Message;
 use crate::ring::kind::Kind;
-use crate::wait::WaitStrategy;
+use crate::sys::clock::MonotonicTime;
+use crate::wait::{Operation, Poll, WaitStrategy};
 
 /// Rounds of a `select!` with a `default` in which others were quicker each time.
 const MAX_ROUNDS: usize = 64;
@@ -147,8 +148,12 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// next call, or its drop, if no message comes.
     fn claim_to_send(&mut self) -> Result<u64, WaitError> {
         if self.giving.is_some() {
-            // There is no place to claim: a receiver waits, or the hand-over says why not.
-            return Ok(0);
+            // There is no place to claim: it is enough that a receiver waits.
+            return match Operation::check(&mut Readiness(self)) {
+                Poll::Ready(()) => Ok(0),
+                Poll::Ended(error) => Err(error),
+                Poll::Pending => Err(WaitError::NotYet),
+            };
         }
         let view = self.view;
         let position = match self.claim_fast(&view) {
@@ -167,7 +172,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             // Another sender may have been quicker: then to the next receiver.
             return self.hand_over(T::encode(message), Wait::Forever);
         }
-        let usable = length.and_then(|()| match self.connection.is_usable() {
+        let usable = length.and_then(|()| match self.connection.has_fast_paths() {
             true => Ok(()),
             false => self.connection.segment.region.check(),
         });
@@ -211,7 +216,13 @@ pub fn run(arms: &mut [&mut dyn Arm], limit: Limit) {
         if arms[ready].try_complete() {
             return;
         }
-        // Another endpoint was quicker, or what had been there was a dead member's.
+        // Another endpoint was quicker, or what had been there was a dead member's. A peer
+        // that has it so each time does not keep the call beyond its limit.
+        if let Wait::Until(deadline) = limit.0
+            && deadline <= MonotonicTime::now()
+        {
+            return;
+        }
         rounds += 1;
         if rounds == MAX_ROUNDS && matches!(limit.0, Wait::Not | Wait::Zero) {
             return;

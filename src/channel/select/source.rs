@@ -76,28 +76,30 @@ pub(crate) trait ReadyEndpoint: WaitingEndpoint {
     fn is_rendezvous(&self) -> bool {
         self.connection_ref().segment.config.is_rendezvous()
     }
-
-    /// Whether this side leaves something for another endpoint of it.
-    fn leaves_any(&self) -> bool;
 }
 
 impl<T: Message + ?Sized, K: Kind> ReadyEndpoint for Receiver<T, K> {
     fn may_be_ready(&mut self) -> bool {
         if self.taking.is_some() {
-            return self.count_offers() > 0;
+            return !self.is_empty();
         }
         // In a forked child the memory is not there.
-        self.connection.is_usable() && self.leased.is_empty() && self.side.has_message(&self.view)
+        self.connection.has_fast_paths()
+            && self.leased.is_empty()
+            && self.side.has_message(&self.view)
     }
 
     fn probe(&mut self) -> Result<(), ClaimError> {
         if self.taking.is_some() {
-            return match self.count_offers() {
-                0 => Err(ClaimError::NotReady),
-                _ => Ok(()),
+            if !self.leased.is_empty() && self.connection.segment.region.is_good() {
+                self.give_back_leases(); // of a lease that was leaked
+            }
+            return match self.is_empty() {
+                true => Err(ClaimError::NotReady),
+                false => Ok(()),
             };
         }
-        if !self.connection.is_usable() {
+        if !self.connection.has_fast_paths() {
             return Err(ClaimError::NotReady); // the full check finds out why
         }
         if !self.leased.is_empty() {
@@ -113,29 +115,22 @@ impl<T: Message + ?Sized, K: Kind> ReadyEndpoint for Receiver<T, K> {
     fn connection_ref(&self) -> &EndpointConnection {
         &self.connection
     }
-
-    fn leaves_any(&self) -> bool {
-        match self.is_rendezvous() {
-            true => self.count_offers() > 0 || self.is_closed(),
-            false => self.leaves_work(),
-        }
-    }
 }
 
 impl<T: Message + ?Sized, K: Kind> ReadyEndpoint for Sender<T, K> {
     /// By a hint first, as in calls that wait.
     fn may_be_ready(&mut self) -> bool {
         if self.giving.is_some() {
-            return self.probe().is_ok();
+            return self.is_awaited();
         }
         // In a forked child the memory is not there.
-        let usable = self.connection.is_usable() && self.granted.is_empty();
+        let usable = self.connection.has_fast_paths() && self.granted.is_empty();
         usable && self.side.may_have_room(&self.view) && self.probe().is_ok()
     }
 
     fn probe(&mut self) -> Result<(), ClaimError> {
         if self.giving.is_some() {
-            return match self.is_awaited() {
+            return match self.is_awaited_by_living() {
                 true => Ok(()),
                 false => Err(ClaimError::NotReady),
             };
@@ -148,13 +143,6 @@ impl<T: Message + ?Sized, K: Kind> ReadyEndpoint for Sender<T, K> {
 
     fn connection_ref(&self) -> &EndpointConnection {
         &self.connection
-    }
-
-    fn leaves_any(&self) -> bool {
-        match self.is_rendezvous() {
-            true => self.is_awaited(),
-            false => self.leaves_work(),
-        }
     }
 }
 
@@ -183,7 +171,7 @@ impl<E: ReadyEndpoint> WaitingEndpoint for Readiness<'_, E> {
     }
 
     fn leaves_work(&self) -> bool {
-        self.0.leaves_any()
+        self.0.leaves_work()
     }
 }
 
@@ -227,7 +215,7 @@ impl<E: ReadyEndpoint> Awaited<MonotonicTime> for E {
 
     fn pass_on(&mut self) {
         // In a forked child the memory is not there.
-        if self.connection().segment.region.is_good() && self.leaves_any() {
+        if self.connection().segment.region.is_good() && self.leaves_work() {
             self.connection().pass_on();
         }
     }

@@ -89,10 +89,11 @@ impl TakingSide {
     }
 
     /// Announces that this receiver waits, unless it has (RV9). If no word is free it waits
-    /// all the same, and `try_send` does not see it.
-    pub(crate) fn announce<M: Handover>(&mut self, memory: &M) {
+    /// all the same, and `try_send` does not see it. Says whether it has announced itself now:
+    /// senders may wait for that.
+    pub(crate) fn announce<M: Handover>(&mut self, memory: &M) -> bool {
         if self.announced.is_some() {
-            return;
+            return false;
         }
         for step in 0..memory.waiters() {
             let index = (usize::from(self.me.0) + step) % memory.waiters();
@@ -109,9 +110,10 @@ impl TakingSide {
             if swapped.is_ok() {
                 failpoint!(WaiterAnnounced);
                 self.announced = Some((index, waiting));
-                return;
+                return true;
             }
         }
+        false
     }
 
     /// Withdraws the announcement, if there is one. What it was bound to is taken, if it is

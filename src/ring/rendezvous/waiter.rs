@@ -6,7 +6,7 @@
 //! ```
 
 use super::Handover;
-use crate::members::MemberId;
+use crate::members::{Liveness, MemberId};
 use crate::sys::atomic::Ordering;
 use crate::sys::failpoints::failpoint;
 
@@ -87,6 +87,15 @@ pub(crate) fn any_waiting<M: Handover>(memory: &M) -> bool {
     // Acquire: pairs with the announcement (RV9).
     let load = |index| WaiterWord(memory.waiter(index).load(Ordering::Acquire));
     (0..memory.waiters()).any(|index| load(index).is_waiting())
+}
+
+/// Whether a receiver that is alive has announced itself. A system call for each.
+pub(crate) fn any_living_waiting<M: Handover>(memory: &M, liveness: &impl Liveness) -> bool {
+    // Acquire: as in `any_waiting`.
+    let load = |index| WaiterWord(memory.waiter(index).load(Ordering::Acquire));
+    let words = (0..memory.waiters()).map(load);
+    let mut waiting = words.filter(|word| word.is_waiting());
+    waiting.any(|word| liveness.is_alive(word.owner()))
 }
 
 /// A receiver that is bound to a message.

@@ -301,9 +301,16 @@ impl RegistryState {
         !std::mem::replace(&mut self.banks[bank].is_running, true)
     }
 
-    /// It could not be started.
-    pub(super) fn failed_to_run(&mut self, bank: usize) {
-        self.banks[bank].is_running = false;
+    /// It could not be started. Those that have registered meanwhile, for it was said to run,
+    /// are to be woken: they find out for themselves.
+    pub(super) fn failed_to_run(&mut self, bank: usize) -> Vec<Waker> {
+        let bank = &mut self.banks[bank];
+        bank.is_running = false;
+        let slots = bank.slots.iter_mut().flatten();
+        let registered = slots.flat_map(|slot| slot.registered.drain(..));
+        let wakers: Vec<_> = registered.map(|one| one.wake(CAPPED)).collect();
+        self.waiting -= wakers.len();
+        wakers
     }
 
     /// Wakes all that are registered there.

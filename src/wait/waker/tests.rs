@@ -23,6 +23,8 @@ struct Word {
     scans: AtomicUsize,
     /// What a scan says.
     has_to_look: AtomicBool,
+    /// Or whether it panics.
+    panics: AtomicBool,
 }
 
 impl Watched for Word {
@@ -32,6 +34,10 @@ impl Watched for Word {
 
     fn scan(&self) -> bool {
         self.scans.fetch_add(1, Ordering::SeqCst);
+        assert!(
+            !self.panics.load(Ordering::SeqCst),
+            "a scan that panics (expected)"
+        );
         self.has_to_look.load(Ordering::SeqCst)
     }
 }
@@ -293,4 +299,38 @@ fn a_waker_may_own_a_waiter() {
     waiter.wait(0, false, &owner()).unwrap();
     drop(waiter);
     assert_eq!(WakerRegistry::here().unwrap().lock().counts(), (0, 0));
+}
+
+/// What a scan tells goes to the user's code, which may panic: the thread goes on.
+#[test]
+fn a_scan_that_panics_ends_no_thread() {
+    if ran_in_own_process() {
+        return;
+    }
+    let (word, count) = (Arc::<Word>::default(), Arc::<Count>::default());
+    word.panics.store(true, Ordering::SeqCst);
+    let (mut waiter, waker) = (word.waiter(), Waker::from(Arc::clone(&count)));
+    for lap in 1..4 {
+        waiter.wait(word.announce(), false, &waker).unwrap();
+        count.wait(lap); // at its cap, after a scan
+    }
+}
+
+/// A thread that could not be started was said to run: who has relied on it is woken.
+#[test]
+fn those_that_relied_on_no_thread_are_woken() {
+    if ran_in_own_process() {
+        return;
+    }
+    let registry = WakerRegistry::here().unwrap();
+    let (word, count) = (Arc::<Word>::default(), Arc::<Count>::default());
+    let mut waiter = word.waiter();
+    // Another is about to start it.
+    assert!(registry.lock().begin_running(0));
+    waiter
+        .wait(0, false, &Waker::from(Arc::clone(&count)))
+        .unwrap();
+    let woken = registry.lock().failed_to_run(0);
+    woken.into_iter().for_each(Waker::wake);
+    assert_eq!((count.get(), registry.lock().counts().0), (1, 0));
 }

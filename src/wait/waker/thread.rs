@@ -6,9 +6,8 @@ use std::{io, thread};
 
 use super::registry::{WakerRegistry, Words};
 use crate::sys::atomic::Fences;
-use crate::wait::WaitWord;
 use crate::wait::parker::Parker;
-use crate::wait::word::ParkMany;
+use crate::wait::word::{Park, ParkMany};
 
 /// Starts the thread of a bank.
 ///
@@ -31,10 +30,15 @@ fn run(registry: &'static WakerRegistry, bank: usize) {
         let mut wakers = round.wakers;
         wake(&mut wakers);
         for watched in &round.passes {
-            WaitWord(watched.word()).notify_one_fenced(&parker);
+            // The word stays as it is: who has announced itself since the message came has
+            // seen that, and one that is counted up would wake our own waiters again.
+            parker.wake(watched.word(), 1);
         }
         for (place, watched) in round.scans {
-            if watched.scan() {
+            // What it tells an operator goes to the user's code: if that panics, the waiters look
+            // for themselves.
+            let scan = AssertUnwindSafe(|| watched.scan());
+            if catch_unwind(scan).unwrap_or(true) {
                 registry.lock().wake_all(place, &mut wakers);
                 wake(&mut wakers);
             }
@@ -52,7 +56,7 @@ fn run(registry: &'static WakerRegistry, bank: usize) {
 }
 
 /// Wakes them. One that panics is its user's affair; the others get their wake-up.
-fn wake(wakers: &mut Vec<Waker>) {
+pub(super) fn wake(wakers: &mut Vec<Waker>) {
     for waker in wakers.drain(..) {
         let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
     }
