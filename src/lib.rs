@@ -92,7 +92,9 @@
 //!   [`Failure::Forked`]. A child opens the ring itself.
 //! * The `try_` verbs take no lock, and of a typed ring `try_send`, `try_recv` and
 //!   `try_reserve` allocate nothing: these may be called in a signal handler, on endpoints of
-//!   its own. Leases, batches, attaching, detaching and opening may not. The repository's `docs/signals-and-forks.md` says more.
+//!   its own, unless the feature `tracing` is on: its subscriber may lock. Leases, batches,
+//!   attaching, detaching and opening may not. The repository's `docs/signals-and-forks.md`
+//!   says more.
 //!
 //! # Errors
 //!
@@ -151,7 +153,7 @@ pub use channel::{
     After, Canceller, Grant, GrantChunk, IntoIter, Iter, Lease, LeaseBatch, LeaseChunk,
     LeaseFuture, LeaseIter, LeaseReader, LeaseSnapshot, LeasedMessage, Never, ReadyFd, Receiver,
     RecvFuture, RecvReadyFuture, ReserveFuture, Ring, RingBuilder, Select, Selectable, SendFuture,
-    SendReadyFuture, Sender, Stats, Tick, Token, TryIter, after, at, channel, never, tick,
+    SendReadyFuture, Sender, Stats, Ticker, Token, TryIter, after, at, channel, never, tick,
 };
 #[cfg(all(feature = "futures", not(loom)))]
 pub use channel::{RecvStream, SendSink};

@@ -19,7 +19,8 @@ use crate::wait::WaitWord;
 /// A cancelled endpoint does not wait: a call that would have to returns `Cancelled`, until
 /// [`reset`](Canceller::reset). What can be done without waiting is done all the same: a
 /// message at hand is received, a message that has room is sent. The `try_` verbs do not
-/// wait, so nothing changes for them. In a [`Select`](crate::Select) a cancelled endpoint
+/// wait, so nothing changes for them. A send on a rendezvous ring whose message a receiver has
+/// in hand goes on until that is decided. In a [`Select`](crate::Select) a cancelled endpoint
 /// is ready, and its waiting verbs say why.
 ///
 /// Each clone of an endpoint is an endpoint of its own here, and begins uncancelled.

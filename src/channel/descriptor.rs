@@ -56,7 +56,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// none.)
     ///
     /// The loop: wait until it is readable; call what does not wait, until that says
-    /// `Empty` or `Held`; arm again. No wake-up is lost: what comes before the arming is
+    /// `Empty` or `Held`; arm again. A loop that waits sooner may wait beside messages: at
+    /// most so many in a row, say, is for a loop that comes back by itself. No wake-up is lost: what comes before the arming is
     /// seen by it, and what comes after makes the descriptor readable.
     ///
     /// It costs a look at the ring and two or three system calls, and a wake-up some
@@ -78,15 +79,18 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// # ring.close()?;
     /// # let mut sum = 0;
     /// let fd = rx.ready_fd()?;
-    /// loop {
+    /// 'events: loop {
     ///     wait_until_readable(&fd); // epoll_wait, among other descriptors
-    ///     match rx.try_recv() {
-    ///         Ok(message) => sum += message,
-    ///         Err(TryRecvError::Empty | TryRecvError::Held(_)) => {
-    ///             rx.rearm()?;
+    ///     loop {
+    ///         match rx.try_recv() {
+    ///             Ok(message) => sum += message,
+    ///             Err(TryRecvError::Empty | TryRecvError::Held(_)) => match rx.rearm()? {
+    ///                 true => {} // something has come meanwhile
+    ///                 false => break, // wait
+    ///             },
+    ///             Err(TryRecvError::Closed) => break 'events,
+    ///             Err(error) => return Err(error.into()),
     ///         }
-    ///         Err(TryRecvError::Closed) => break,
-    ///         Err(error) => return Err(error.into()),
     ///     }
     /// }
     /// # assert_eq!(sum, 1);

@@ -45,7 +45,7 @@ pub use pair::channel;
 pub use receiver::Receiver;
 pub use ring::Ring;
 pub(crate) use segment::Segment;
-pub use select::{After, Never, Select, Selectable, Tick, Token, after, at, never, tick};
+pub use select::{After, Never, Select, Selectable, Ticker, Token, after, at, never, tick};
 #[doc(hidden)]
 pub use select::{Arm, ClaimedArm, Limit, RecvArm, SelectReceiver, SendArm, SourceRef, run};
 pub use sender::Sender;

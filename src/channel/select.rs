@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 pub use arms::{Arm, ClaimedArm, RecvArm, SelectReceiver, SendArm, run};
 pub(super) use source::{Readiness, ReadyEndpoint};
 pub use source::{Selectable, SourceRef};
-pub use timers::{After, Never, Tick, after, at, never, tick};
+pub use timers::{After, Never, Ticker, after, at, never, tick};
 pub use wait::Limit;
 
 use super::receiver::Receiver;
@@ -155,7 +155,8 @@ impl<'a> Select<'a> {
         endpoint.downcast_mut()
     }
 
-    /// The endpoint of this token; `None` if it was removed, or is of another set.
+    /// The endpoint of this token; `None` if it was removed, or is of another type: a token of
+    /// another set stands for whatever is at its index here.
     pub fn get<E: Selectable>(&self, token: Token<E>) -> Option<&E> {
         let entry: &dyn Any = self.entries.get(token.index)?.as_deref()?;
         entry.downcast_ref()
@@ -288,6 +289,12 @@ impl<E> Copy for Token<E> {}
 impl<E> fmt::Debug for Token<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Token").field(&self.index).finish()
+    }
+}
+
+impl<E> PartialEq<usize> for Token<E> {
+    fn eq(&self, index: &usize) -> bool {
+        self.index == *index
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rings and endpoints may be seen after a panic: no panic leaves one half changed. Callers'
 //! code runs within calls only as the iterator or the closure of a batch or a chunk, outside
-//! of all operations, and guards that are dropped roll back.
+//! of all operations; and as an idle strategy, while nothing is claimed, or a rendezvous is
+//! under way, which is taken back. Guards that are dropped roll back.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 

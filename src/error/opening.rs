@@ -28,7 +28,7 @@ pub enum RingError {
         found: String,
     },
     /// There is no ring of that name.
-    #[error("no ring at {}: create it first, or wait for its creator", path.display())]
+    #[error("no ring at {}: there is nothing to open or remove; create it, or wait for its creator", path.display())]
     NotFound {
         /// Where it was looked for.
         path: PathBuf,

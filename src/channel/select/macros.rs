@@ -26,13 +26,13 @@
 /// ```
 ///
 /// * `recv(rx) -> result => ...`: `result` is a `Result<T, RecvError>`; `rx` a
-///   [`Receiver`](crate::Receiver), [`After`](crate::After), [`Tick`](crate::Tick) or
+///   [`Receiver`](crate::Receiver), [`After`](crate::After), [`Ticker`](crate::Ticker) or
 ///   [`Never`](crate::Never).
 /// * `send(tx, message) -> result => ...`: `result` is a `Result<(), SendError<T>>`. The
 ///   message is evaluated only if this arm is selected, when its place is sure.
 ///   On a [rendezvous](crate::RingBuilder::rendezvous) ring it is selected when a receiver
 ///   waits, and waits until one has acknowledged the message: the next one, if another sender
-///   was quicker.
+///   was quicker. Two `select!`, one at each end, do not meet.
 /// * `default => ...`: if no operation can be carried out now.
 /// * `default(timeout) => ...`: if none can be within `timeout`.
 ///

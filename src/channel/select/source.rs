@@ -20,7 +20,7 @@ use crate::wait::{Operation, Poll};
 
 /// What a [`Select`](crate::Select) can wait for: a [`Receiver`], which is ready when there
 /// is a message; a [`Sender`], which is ready when there is room; [`After`](crate::After),
-/// [`Tick`](crate::Tick) and [`Never`](crate::Never). An endpoint whose call would fail is
+/// [`Ticker`](crate::Ticker) and [`Never`](crate::Never). An endpoint whose call would fail is
 /// ready, too. Not for others to implement.
 pub trait Selectable: Any {
     /// The source behind it.

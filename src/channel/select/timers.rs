@@ -57,8 +57,8 @@ pub fn at(when: Instant) -> After {
 /// let (first, second) = (ticks.recv(), ticks.recv());
 /// assert!(second - first >= Duration::from_millis(1));
 /// ```
-pub fn tick(period: Duration) -> Tick {
-    Tick {
+pub fn tick(period: Duration) -> Ticker {
+    Ticker {
         period,
         next: Instant::now().checked_add(period),
     }
@@ -83,7 +83,7 @@ pub struct After {
 
 /// Moments that come again and again: see [`tick`].
 #[derive(Debug)]
-pub struct Tick {
+pub struct Ticker {
     period: Duration,
     next: Option<Instant>,
 }
@@ -111,7 +111,7 @@ impl After {
     }
 }
 
-impl Tick {
+impl Ticker {
     /// The moment that was due, if it has come.
     ///
     /// # Errors
@@ -128,7 +128,7 @@ impl Tick {
 
     /// Waits for the next moment.
     pub fn recv(&mut self) -> Instant {
-        recv(self, |timer| timer.next, Tick::try_recv)
+        recv(self, |timer| timer.next, Ticker::try_recv)
     }
 }
 
@@ -197,7 +197,7 @@ macro_rules! source {
 }
 
 source!(After, , |timer: &After| timer.when);
-source!(Tick, , |timer: &Tick| timer.next);
+source!(Ticker, , |timer: &Ticker| timer.next);
 source!(Never<T>, T, |_: &Never<T>| None);
 
 impl SelectReceiver for After {
@@ -208,7 +208,7 @@ impl SelectReceiver for After {
     }
 }
 
-impl SelectReceiver for Tick {
+impl SelectReceiver for Ticker {
     type Received = Instant;
 
     fn complete(&mut self) -> Option<Result<Instant, RecvError>> {

@@ -45,14 +45,15 @@ fn each_that_waits_is_seen() {
         for _ in 0..10 {
             let ring = rendezvous::<Mpmc>();
             let mut tx = ring.sender().unwrap();
-            let receivers: Vec<_> = (0..2)
-                .map(|_| {
-                    let mut rx = ring.receiver_with(WaitStrategy::Park).unwrap();
-                    let received = thread::spawn(move || rx.recv().unwrap());
-                    thread::sleep(SHORT);
-                    received
-                })
-                .collect();
+            let attach = |_| ring.receiver_with(WaitStrategy::Park).unwrap();
+            let receivers: Vec<_> = (0..2).map(attach).collect();
+            // The one that is woken first is not the one that is found first.
+            let receivers = receivers.into_iter().rev().map(|mut rx| {
+                let received = thread::spawn(move || rx.recv().unwrap());
+                thread::sleep(SHORT);
+                received
+            });
+            let receivers: Vec<_> = receivers.collect();
             for message in 0..2 {
                 wait_until(
                     || tx.try_send(message).is_ok(),
