@@ -7,7 +7,8 @@
 //!
 //! (Items are `pub` where [`Kind`](crate::Kind) names them; the module is not.)
 //!
-//! The numbered rules (R1 to R21, S1 to S20) are those of `docs/protocol.md`.
+//! The numbered rules are those of `docs/protocol.md` (R1 to R21) and of
+//! `docs/protocol-one-to-one.md` (S1 to S20).
 
 mod arity;
 #[cfg(not(loom))]
