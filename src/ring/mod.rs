@@ -7,8 +7,8 @@
 //!
 //! (Items are `pub` where [`Kind`](crate::Kind) names them; the module is not.)
 //!
-//! The numbered rules (R1 to R21, S1 to S20) are those of `docs/protocol.md`, and RV1 to
-//! RV12 those of `docs/rendezvous.md`.
+//! The numbered rules are those of `docs/protocol.md` (R1 to R21), of
+//! `docs/protocol-one-to-one.md` (S1 to S20), and of `docs/rendezvous.md` (RV1 to RV12).
 
 mod arity;
 #[cfg(not(loom))]

@@ -5,7 +5,7 @@
 //! Messages lie in **lines** of 64 bytes that hold several of them and one word, or
 //! **dense**, with one word for all (see [`places`]).
 //!
-//! The rules (S1 to S20) are in `docs/protocol.md`. Where they are kept:
+//! The rules (S1 to S20) are in `docs/protocol-one-to-one.md`. Where they are kept:
 //!
 //! | rules | what | where |
 //! |---|---|---|

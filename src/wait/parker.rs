@@ -15,7 +15,7 @@ pub(crate) struct Parker(pub Fences);
 impl Parker {
     /// As [`Park::heavy`], for what must not be missed: waits until every
     /// processor has been through the scheduler (milliseconds). The expedited form
-    /// was seen to pass over a running thread; see `docs/protocol.md`.
+    /// was seen to pass over a running thread; see `docs/verification.md`.
     pub(crate) fn thorough(&self) {
         fence(Ordering::SeqCst);
         if self.0 == Fences::Membarrier {

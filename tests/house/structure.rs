@@ -44,7 +44,11 @@ const UNSAFE_FILES: [&str; 30] = [
 ];
 
 /// Where the invariants are that arguments for `unsafe` cite.
-const INVARIANTS: [&str; 2] = ["docs/protocol.md", "docs/trust.md"];
+const INVARIANTS: [&str; 3] = [
+    "docs/protocol.md",
+    "docs/protocol-one-to-one.md",
+    "docs/trust.md",
+];
 
 /// Where the sources are.
 const DIRECTORIES: [&str; 7] = [

@@ -4,10 +4,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use memring::{Kind, Message, Mpmc, Mpsc, RingKind, Spmc, Spsc};
+use anyhow::{Result, ensure};
+use memring::{Kind, Message, Mpmc, Mpsc, Receiver, RingKind, Sender, Spmc, Spsc};
 use serde::{Deserialize, Serialize};
 
 use super::account::Stamp;
+use super::held::{self, MaybeHeld};
 
 /// The most bytes of a mixed message.
 const MIXED: usize = 256;
@@ -81,6 +83,24 @@ pub trait Load: Message {
     fn bytes_mut(message: &mut Self::Received) -> &mut [u8];
     /// How long the message with this stamp is.
     fn length(stamp: Stamp) -> usize;
+    /// Reserve a chunk for up to `most` messages, and send those that `make` gives when it is
+    /// told how many there is room for. Says how many. `None`: byte messages have no chunks.
+    fn send_chunk<K: Kind>(
+        tx: &mut Sender<Self, K>,
+        most: usize,
+        make: impl FnOnce(usize) -> Vec<Self::Received>,
+    ) -> Option<Result<usize>> {
+        let _ = (tx, most, make);
+        None
+    }
+    /// Lease up to `most` messages, by a chunk where there are any.
+    fn lease_chunk<K: Kind>(
+        rx: &mut Receiver<Self, K>,
+        most: usize,
+        blocks: bool,
+    ) -> Result<MaybeHeld<'_, Self>> {
+        held::lease_batch(rx, most, blocks)
+    }
 }
 
 impl<const N: usize> Load for [u64; N]
@@ -107,6 +127,32 @@ where
 
     fn length(_: Stamp) -> usize {
         size_of::<Self>()
+    }
+
+    fn send_chunk<K: Kind>(
+        tx: &mut Sender<Self, K>,
+        most: usize,
+        make: impl FnOnce(usize) -> Vec<Self>,
+    ) -> Option<Result<usize>> {
+        let send = || {
+            let mut chunk = tx.reserve_chunk(most)?;
+            ensure!((1..=most).contains(&chunk.len()), "{chunk:?} of {most}");
+            let made = make(chunk.len());
+            let written = chunk.copy_from_slice(&made);
+            ensure!(written == made.len(), "{chunk:?} took not {}", made.len());
+            let sent = chunk.commit()?;
+            ensure!(sent == written, "{sent} of {written} messages were sent");
+            Ok(sent)
+        };
+        Some(send())
+    }
+
+    fn lease_chunk<K: Kind>(
+        rx: &mut Receiver<Self, K>,
+        most: usize,
+        blocks: bool,
+    ) -> Result<MaybeHeld<'_, Self>> {
+        held::lease_chunk(rx, most, blocks)
     }
 }
 

@@ -9,6 +9,7 @@
 mod account;
 mod check;
 mod context;
+mod held;
 mod home;
 mod ledger;
 mod load;

@@ -74,6 +74,9 @@ pub enum Verbs {
     Batch,
     /// `reserve`, now and then abandoned; `lease`, `lease_batch`, now and then given back.
     InPlace,
+    /// As `InPlace`, by chunks, of which a part is sent, or released first. (Byte messages have
+    /// no chunks: they are sent and leased in place, by batches.)
+    Chunk,
     /// All of these, in turn.
     All,
 }
@@ -297,6 +300,8 @@ fn traffic(random: &mut Random) -> Traffic {
         Verbs::Batch,
         Verbs::InPlace,
         Verbs::InPlace,
+        Verbs::Chunk,
+        Verbs::Chunk,
         Verbs::All,
         Verbs::All,
         Verbs::All,
@@ -319,6 +324,23 @@ pub fn name(senders: usize, place: usize) -> String {
     match place.checked_sub(senders) {
         None => format!("s{place}"),
         Some(receiver) => format!("r{receiver}"),
+    }
+}
+
+impl Verbs {
+    /// Those of one kind; of [`Verbs::All`] any.
+    pub fn one_of(self, random: &mut Random) -> Verbs {
+        let each = [
+            Verbs::One,
+            Verbs::Try,
+            Verbs::Batch,
+            Verbs::InPlace,
+            Verbs::Chunk,
+        ];
+        match self {
+            Verbs::All => random.pick(&each),
+            verbs => verbs,
+        }
     }
 }
 

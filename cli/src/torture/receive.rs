@@ -3,10 +3,11 @@
 use std::thread::yield_now;
 
 use anyhow::{Error, Result, anyhow, bail};
-use memring::{Kind, RecvError, TryRecvError};
+use memring::Kind;
 
 use super::account::{Receiving, Stamp};
 use super::context::{PeerContext, linger};
+use super::held::{Held, came, is_there, lease_batch};
 use super::ledger::{Hands, Phase, Stage, Step};
 use super::load::{self, Load};
 use super::plan::{Traffic, Verbs};
@@ -88,16 +89,10 @@ impl<'p, T: Load + ?Sized, K: Kind> Receiver<'p, T, K> {
     }
 
     fn receive(&mut self, rx: &mut memring::Receiver<T, K>, blocks: bool) -> Got {
-        let verbs = match self.traffic.verbs {
-            Verbs::All => {
-                let each = [Verbs::One, Verbs::Try, Verbs::Batch, Verbs::InPlace];
-                self.random.pick(&each)
-            }
-            verbs => verbs,
-        };
-        match verbs {
+        match self.traffic.verbs.one_of(&mut self.random) {
             Verbs::Batch => self.batch(rx, blocks),
-            Verbs::InPlace => self.in_place(rx, blocks),
+            Verbs::InPlace => self.in_place(rx, blocks, false),
+            Verbs::Chunk => self.in_place(rx, blocks, true),
             verbs => {
                 self.open_received(1);
                 let message = match blocks && verbs == Verbs::One {
@@ -153,7 +148,7 @@ impl<'p, T: Load + ?Sized, K: Kind> Receiver<'p, T, K> {
         Ok(count.is_some())
     }
 
-    fn in_place(&mut self, rx: &mut memring::Receiver<T, K>, blocks: bool) -> Got {
+    fn in_place(&mut self, rx: &mut memring::Receiver<T, K>, blocks: bool, by_chunk: bool) -> Got {
         let most = match self.random.one_in(2) {
             true => 1,
             false => 1 + self.random.below(BATCH) as usize,
@@ -163,17 +158,17 @@ impl<'p, T: Load + ?Sized, K: Kind> Receiver<'p, T, K> {
             ..Hands::default()
         };
         self.receiving.open_hands(leased(most as u64));
-        let leased = match blocks {
-            true => came(rx.lease_batch(most))?,
-            false => is_there(rx.try_lease_batch(most))?,
+        let leased = match by_chunk {
+            true => T::lease_chunk(rx, most, blocks)?,
+            false => lease_batch(rx, most, blocks)?,
         };
-        let Some(leased) = leased else {
+        let Some(mut leased) = leased else {
             self.receiving.close_hands();
             return Ok(false);
         };
         let mut stamps: Vec<Stamp> = Vec::with_capacity(leased.len());
         let mut highest = 0;
-        for message in leased.iter() {
+        for message in (0..leased.len()).map_while(|index| leased.get(index)) {
             let stamp = verify::<T>(&self.receiving, &message.read())?;
             let noted = self.receiving.note(stamp, Some(message.redeliveries()));
             noted.map_err(Error::msg)?;
@@ -183,10 +178,26 @@ impl<'p, T: Load + ?Sized, K: Kind> Receiver<'p, T, K> {
         self.received += stamps.len() as u64;
         linger(&self.traffic, &mut self.random);
         // Still what it was, however long this process was stopped meanwhile.
-        for (message, stamp) in leased.iter().zip(&stamps) {
-            if verify::<T>(&self.receiving, &message.read())? != *stamp {
-                bail!("{stamp:?} was overwritten while its receiver held it");
-            }
+        self.verify_all(&*leased, &stamps)?;
+        if by_chunk && self.random.one_in(2) {
+            let first = self.random.below(stamps.len() as u64 + 1) as usize;
+            let rest = stamps.split_off(first);
+            self.receiving.open_hands(Hands {
+                leased: rest.len() as u64,
+                releasing: first as u64,
+                ..Hands::default()
+            });
+            leased.release_first(first);
+            stamps
+                .iter()
+                .for_each(|stamp| self.receiving.acknowledge(*stamp));
+            self.receiving.open_hands(Hands {
+                leased: rest.len() as u64,
+                ..Hands::default()
+            });
+            stamps = rest;
+            linger(&self.traffic, &mut self.random);
+            self.verify_all(&*leased, &stamps)?;
         }
         if highest < ENOUGH && self.random.one_in(64) {
             self.receiving.requeue(stamps.len());
@@ -205,6 +216,21 @@ impl<'p, T: Load + ?Sized, K: Kind> Receiver<'p, T, K> {
         self.receiving.close_hands();
         Ok(true)
     }
+
+    /// What is held is still what it was.
+    fn verify_all(&self, leased: &dyn Held<T>, stamps: &[Stamp]) -> Result<()> {
+        if leased.len() != stamps.len() {
+            bail!("{} messages became {}", stamps.len(), leased.len());
+        }
+        for (index, stamp) in stamps.iter().enumerate() {
+            let message = leased.get(index).map(|message| message.read());
+            let message = message.ok_or_else(|| anyhow!("{stamp:?} is not held"))?;
+            if verify::<T>(&self.receiving, &message)? != *stamp {
+                bail!("{stamp:?} was overwritten while its receiver held it");
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The stamp of a message, every byte of which belongs to it.
@@ -215,22 +241,6 @@ fn verify<T: Load + ?Sized>(receiving: &Receiving, message: &T::Received) -> Res
     let stamp = receiving.find(cell).map_err(Error::msg)?;
     load::check(stamp, T::length(stamp), bytes).map_err(Error::msg)?;
     Ok(stamp)
-}
-
-fn came<M>(outcome: Result<M, RecvError>) -> Result<Option<M>> {
-    match outcome {
-        Ok(message) => Ok(Some(message)),
-        Err(error) => Err(anyhow!("cannot receive: {error}")),
-    }
-}
-
-fn is_there<M>(outcome: Result<M, TryRecvError>) -> Result<Option<M>> {
-    match outcome {
-        Ok(message) => Ok(Some(message)),
-        // Disconnected: senders will come.
-        Err(TryRecvError::Empty | TryRecvError::Held(_) | TryRecvError::Disconnected) => Ok(None),
-        Err(error) => Err(anyhow!("cannot receive: {error}")),
-    }
 }
 
 /// Receive all that there is, and say how many messages that were.

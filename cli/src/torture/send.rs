@@ -101,16 +101,10 @@ impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
     }
 
     fn send(&mut self, tx: &mut memring::Sender<T, K>) -> Result<()> {
-        let verbs = match self.traffic.verbs {
-            Verbs::All => {
-                let each = [Verbs::One, Verbs::Try, Verbs::Batch, Verbs::InPlace];
-                self.random.pick(&each)
-            }
-            verbs => verbs,
-        };
-        match verbs {
+        match self.traffic.verbs.one_of(&mut self.random) {
             Verbs::Batch => self.batch(tx),
             Verbs::InPlace => self.in_place(tx),
+            Verbs::Chunk => self.chunk(tx),
             verbs => {
                 let made = T::make(self.sending.stamp(0));
                 self.sending.begin(1);
@@ -182,6 +176,36 @@ impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
         grant.commit()?;
         self.sending.done(1);
         Ok(())
+    }
+
+    fn chunk(&mut self, tx: &mut memring::Sender<T, K>) -> Result<()> {
+        let most = (1 + self.random.below(BATCH) as usize).min(self.sending.room());
+        let keeps_none = self.random.one_in(8);
+        let Self {
+            random,
+            sending,
+            traffic,
+            ..
+        } = self;
+        let sent = T::send_chunk(tx, most, |room| {
+            // What is not written of it is given up: no receiver must find it.
+            let count = match keeps_none {
+                true => 0,
+                false => room - random.below(room.div_ceil(4) as u64) as usize,
+            };
+            let made = (0..count).map(|ahead| T::make(sending.stamp(ahead)));
+            let made: Vec<_> = made.collect();
+            linger(traffic, random);
+            sending.begin(count);
+            made
+        });
+        match sent {
+            None => self.in_place(tx),
+            Some(sent) => {
+                self.sending.done(sent?);
+                Ok(())
+            }
+        }
     }
 
     /// What a ring or a program must never do.

@@ -89,7 +89,7 @@ fn check<S: Arity, R: Arity>(name: &str, third: Option<Closer>, bound: Option<us
 
 /// The receiver closes. Exhaustive for SPSC, three preemptions for SPMC.
 ///
-/// Seen to fail: `close` without a barrier; no fence between `busy` and the look at
+/// Seen to fail: `close` without a barrier; with SPMC no fence between `busy` and the look at
 /// `closed`; `is_quiescent` always true; `busy = 0` stored Relaxed; a conclusion
 /// by the first attempt alone.
 #[test]
@@ -98,7 +98,8 @@ fn models_close_single() {
     check::<Single, Multi>("close, spmc", None, Some(3));
 }
 
-/// Three preemptions. Seen to fail: as [`models_close_single`].
+/// Three preemptions. Seen to fail: `close` without a barrier; no fence in `complete`;
+/// `count_late` that finds none.
 #[test]
 fn models_close_single_by_a_third() {
     check::<Single, Single>("close by a third, spsc", Some(Closer::IsAlive), Some(3));

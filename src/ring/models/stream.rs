@@ -115,8 +115,8 @@ fn run<S: Arity, R: Arity>(stream: Stream) -> bool {
     through
 }
 
-/// Three preemptions. Seen to fail: publication, `done` or `credit` stored Relaxed;
-/// `find_room` that loads them Relaxed.
+/// Three preemptions. Seen to fail: publication or `done` stored Relaxed; `find_room` that
+/// loads `done` Relaxed.
 #[test]
 fn models_spsc() {
     check::<Single, Single>(

@@ -88,7 +88,7 @@ mod tests {
     /// on its behalf both may read the past.
     ///
     /// In a process of its own: where threads end on the processor of the one
-    /// without a fence, Linux 6.18 was seen to pass it over (docs/protocol.md).
+    /// without a fence, Linux 6.18 was seen to pass it over (docs/verification.md).
     #[test]
     fn orders_a_thread_that_has_no_fence() {
         const ALONE: &str = "MEMRING_TEST_ALONE";

@@ -1,8 +1,8 @@
 //! What a call answered, the same for all verbs and all messages.
 
 use memring::{
-    Failure, Kind, Message, RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, Side,
-    TryRecvError, TrySendError,
+    Failure, Kind, LeasedMessage, Message, RecvError, RecvTimeoutError, Ring, SendError,
+    SendTimeoutError, Side, TryRecvError, TrySendError,
 };
 
 /// Why nothing was sent or received.
@@ -32,6 +32,21 @@ pub struct Delivery {
     pub redeliveries: Option<u8>,
 }
 
+impl Delivery {
+    /// A message that is leased.
+    pub(super) fn of<T: Message + ?Sized>(
+        leased: &LeasedMessage<'_, T>,
+        fingerprint: fn(&T::Received) -> u64,
+    ) -> Delivery {
+        let redeliveries = leased.redeliveries();
+        assert_eq!(leased.is_redelivered(), redeliveries > 0);
+        Delivery {
+            message: fingerprint(&leased.read()),
+            redeliveries: Some(redeliveries),
+        }
+    }
+}
+
 /// What a call answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -54,6 +69,13 @@ pub enum Answer {
         refusal: Option<Refusal>,
         /// The fingerprint of the message that came back inside the error.
         returned: Option<u64>,
+    },
+    /// A call for a chunk of a sender that got one.
+    Chunk {
+        /// How many messages it had room for.
+        room: usize,
+        /// Messages that were sent.
+        sent: usize,
     },
     /// A call of a receiver.
     Received {
@@ -112,6 +134,7 @@ impl Answer {
                 let returned = [returned.is_some().into(), returned.unwrap_or(0)];
                 vec![3, *count as u64, a, b, c, returned[0], returned[1]]
             }
+            Answer::Chunk { room, sent } => vec![5, *room as u64, *sent as u64],
             Answer::Received { messages, refusal } => {
                 let [a, b, c] = refusal_to_words(*refusal);
                 let mut words = vec![4, messages.len() as u64, a, b, c];
@@ -152,6 +175,10 @@ impl Answer {
                     refusal: refusal_from_words(&words[2..5]),
                 }
             }
+            5 => Answer::Chunk {
+                room: words[1] as usize,
+                sent: words[2] as usize,
+            },
             code => panic!("no answer has the code {code}"),
         }
     }
@@ -286,6 +313,7 @@ mod tests {
         for (side, holder) in [(Side::Sender, Some(0)), (Side::Receiver, None)] {
             answers.push(Answer::Occupied { side, holder });
         }
+        answers.push(Answer::Chunk { room: 3, sent: 2 });
         for refusal in refusals {
             for returned in [None, Some(0), Some(u64::MAX)] {
                 answers.push(Answer::Sent {

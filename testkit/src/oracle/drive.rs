@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use memring::{
-    AttachError, Grant, Kind, Lease, LeaseBatch, LeasedMessage, Receiver, Ring, SendBatchError,
-    SendError, SendTimeoutError, Sender, TrySendBatchError, TrySendError,
+    AttachError, Grant, Kind, Lease, LeaseBatch, Receiver, Ring, SendBatchError, SendError,
+    SendTimeoutError, Sender, TrySendBatchError, TrySendError,
 };
 
 use super::answer::{Answer, Delivery, Figures, Refusal};
+use super::chunks::Chunk;
 use super::message::{Payload, Unsent};
 use super::step::{Call, Guard, MAX_ENDPOINTS, Step, Verb};
 use super::watch::Watch;
@@ -155,14 +156,14 @@ impl<P: Payload, K: Cloning> Endpoints<P, K> {
         }
     }
 
-    fn lease_batch(&mut self, who: u8, max: u8, verb: Verb, guard: Guard) -> Answer {
+    fn lease_batch(&mut self, who: u8, max: u8, first: u8, verb: Verb, guard: Guard) -> Answer {
         let (end, max) = (self.receiver(who), max.into());
         let result = match verb {
             Verb::Block => end.lease_batch(max).map_err(Refusal::from),
             _ => end.try_lease_batch(max).map_err(Refusal::from),
         };
         match result {
-            Ok(batch) => finish_batch::<P, K>(batch, guard),
+            Ok(batch) => finish_batch::<P, K>(batch, first, guard),
             Err(refusal) => Answer::nothing(refusal),
         }
     }
@@ -243,9 +244,40 @@ impl<P: Payload, K: Cloning> World for Endpoints<P, K> {
             Step::LeaseBatch {
                 who,
                 max,
+                first,
                 verb,
                 guard,
-            } => self.lease_batch(who, max, verb, guard),
+            } => self.lease_batch(who, max, first, verb, guard),
+            Step::ReserveChunk {
+                who,
+                most,
+                first,
+                verb,
+                guard,
+            } => {
+                let chunk = Chunk {
+                    most,
+                    first,
+                    verb,
+                    guard,
+                };
+                P::reserve_chunk(self.sender(who), chunk, number).expect("typed messages")
+            }
+            Step::LeaseChunk {
+                who,
+                max: most,
+                first,
+                verb,
+                guard,
+            } => {
+                let chunk = Chunk {
+                    most,
+                    first,
+                    verb,
+                    guard,
+                };
+                P::lease_chunk(self.receiver(who), chunk).expect("typed messages")
+            }
             Step::Iterate { who, max, verb } => self.iterate(who, max, verb),
             Step::IsEmpty { who } => Answer::Empty(self.receiver(who).is_empty()),
             Step::Close { .. } => {
@@ -311,17 +343,8 @@ fn finish_grant<P: Payload, K: Kind>(
     Answer::sent(0)
 }
 
-fn delivery<P: Payload>(leased: &LeasedMessage<'_, P::Message>) -> Delivery {
-    let redeliveries = leased.redeliveries();
-    assert_eq!(leased.is_redelivered(), redeliveries > 0);
-    Delivery {
-        message: P::fingerprint(&leased.read()),
-        redeliveries: Some(redeliveries),
-    }
-}
-
 fn finish_lease<P: Payload, K: Kind>(lease: Lease<'_, P::Message, K>, guard: Guard) -> Answer {
-    let message = delivery::<P>(&lease.message());
+    let message = Delivery::of(&lease.message(), P::fingerprint);
     assert_eq!(message.redeliveries, Some(lease.redeliveries()));
     assert_eq!(P::fingerprint(&lease.read()), message.message);
     match guard {
@@ -336,10 +359,23 @@ fn finish_lease<P: Payload, K: Kind>(lease: Lease<'_, P::Message, K>, guard: Gua
     }
 }
 
-fn finish_batch<P: Payload, K: Kind>(batch: LeaseBatch<'_, P::Message, K>, guard: Guard) -> Answer {
-    let messages: Vec<Delivery> = batch.iter().map(|leased| delivery::<P>(&leased)).collect();
+fn finish_batch<P: Payload, K: Kind>(
+    mut batch: LeaseBatch<'_, P::Message, K>,
+    first: u8,
+    guard: Guard,
+) -> Answer {
+    let deliveries = |batch: &LeaseBatch<'_, P::Message, K>| -> Vec<Delivery> {
+        let leased = batch.iter();
+        leased
+            .map(|one| Delivery::of(&one, P::fingerprint))
+            .collect()
+    };
+    let messages = deliveries(&batch);
     assert_eq!(batch.len(), messages.len());
     assert!(batch.get(messages.len()).is_none());
+    batch.release_first(first.into());
+    let released = messages.len().min(first.into());
+    assert_eq!(deliveries(&batch), messages[released..]);
     match guard {
         Guard::Finish => batch.release(),
         Guard::Drop => drop(batch),

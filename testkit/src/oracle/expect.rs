@@ -96,6 +96,19 @@ impl Oracle {
                 call.process = find(&self.senders, who)?;
                 self.reserve(*who, *guard)
             }
+            Step::ReserveChunk {
+                who,
+                most,
+                first,
+                guard,
+                ..
+            } => {
+                call.process = find(&self.senders, who)?;
+                self.format.limit.is_none().then_some(())?;
+                *most %= MAX_BATCH + 1;
+                *first %= MAX_BATCH + 1;
+                self.reserve_chunk(*who, usize::from(*most).max(1), (*first).into(), *guard)
+            }
             Step::Receive { who, .. } => {
                 call.process = find(&self.receivers, who)?;
                 self.receive(*who, 1)
@@ -107,15 +120,30 @@ impl Oracle {
             }
             Step::Lease { who, guard, .. } => {
                 call.process = find(&self.receivers, who)?;
-                self.lease(*who, 1, *guard)
+                self.lease(*who, 1, 0, *guard)
             }
             Step::LeaseBatch {
-                who, max, guard, ..
+                who,
+                max,
+                first,
+                guard,
+                ..
+            }
+            | Step::LeaseChunk {
+                who,
+                max,
+                first,
+                guard,
+                ..
             } => {
                 call.process = find(&self.receivers, who)?;
+                if let Step::LeaseChunk { .. } = step {
+                    self.format.limit.is_none().then_some(())?;
+                }
                 *max %= MAX_BATCH + 1;
+                *first %= MAX_BATCH + 1;
                 // A batch of at most none is one of at most one.
-                self.lease(*who, usize::from(*max).max(1), *guard)
+                self.lease(*who, usize::from(*max).max(1), (*first).into(), *guard)
             }
             Step::Iterate { who, max, .. } => {
                 call.process = find(&self.receivers, who)?;
@@ -211,13 +239,23 @@ impl Oracle {
         })
     }
 
+    /// As a chunk of one message.
     fn reserve(&mut self, who: u8, guard: Guard) -> Answer {
+        match self.reserve_chunk(who, 1, 1, guard) {
+            Answer::Chunk { sent, .. } => Answer::sent(sent),
+            answer => answer,
+        }
+    }
+
+    /// Places for up to `most` messages; the `first` of them are sent if it is committed,
+    /// and the others given up.
+    fn reserve_chunk(&mut self, who: u8, most: usize, first: usize, guard: Guard) -> Answer {
         self.begin_send(who);
         let gone = self.receivers_gone(who);
         let number = self.number;
-        self.number += 1;
-        let position = match self.ring.claim(gone) {
-            Ok(position) => position,
+        self.number += most as u64;
+        let positions = match self.ring.claim(most, gone) {
+            Ok(positions) => positions,
             Err(refusal) => {
                 return Answer::Sent {
                     count: 0,
@@ -226,19 +264,23 @@ impl Oracle {
                 };
             }
         };
-        match contract::grant_fate(guard) {
-            GrantFate::Committed => {
-                self.ring.commit(position, number);
-                return Answer::sent(1);
-            }
-            GrantFate::Abandoned => self.ring.abandon(position),
+        let room = positions.len();
+        let sent = match contract::grant_fate(guard) {
+            GrantFate::Committed => first.min(room),
+            GrantFate::Abandoned => 0,
             GrantFate::Leaked => {
-                self.senders.get_mut(who).leaked = vec![position];
+                self.senders.get_mut(who).leaked = positions;
                 // A claim counts as under way, where it shows.
                 self.ring.counts_are_exact &= !self.ring.shows_claims();
+                return Answer::Chunk { room, sent: 0 };
             }
+        };
+        for (position, number) in positions[..sent].iter().zip(number..) {
+            self.ring.commit(*position, number);
         }
-        Answer::sent(0)
+        let given_up = positions[sent..].iter();
+        given_up.for_each(|position| self.ring.abandon(*position));
+        Answer::Chunk { room, sent }
     }
 
     /// Takes up to `max` messages, having given back the leases that the
@@ -291,16 +333,19 @@ impl Oracle {
         }
     }
 
-    fn lease(&mut self, who: u8, max: usize, guard: Guard) -> Answer {
+    /// Of the messages that it takes, the `first` are released in any case.
+    fn lease(&mut self, who: u8, max: usize, first: usize, guard: Guard) -> Answer {
         let positions = match self.take(who, max) {
             Ok(positions) => positions,
             Err(refusal) => return Answer::nothing(refusal),
         };
         let messages = positions.iter().map(|at| self.delivery(*at)).collect();
+        let (first, rest) = positions.split_at(first.min(positions.len()));
+        self.ring.release(first);
         match contract::lease_fate(guard) {
-            LeaseFate::Released => self.ring.release(&positions),
-            LeaseFate::Requeued => self.ring.requeue(&positions),
-            LeaseFate::Leaked => self.receivers.get_mut(who).leaked = positions,
+            LeaseFate::Released => self.ring.release(rest),
+            LeaseFate::Requeued => self.ring.requeue(rest),
+            LeaseFate::Leaked => self.receivers.get_mut(who).leaked = rest.to_vec(),
         }
         Answer::Received {
             messages,

@@ -3,7 +3,10 @@
 use std::fmt::Debug;
 
 use bytemuck::{Pod, Zeroable};
-use memring::Message;
+use memring::{Kind, Message, Receiver, Sender};
+
+use super::answer::Answer;
+use super::chunks::{self, Chunk};
 
 /// What a sender of `P` hands over.
 pub type Sent<'m, P> = <<P as Payload>::Message as Message>::Sent<'m>;
@@ -28,6 +31,14 @@ pub trait Payload: 'static {
     /// A message that is longer than the limit by 1 and `more`, where there is
     /// a limit.
     fn too_long(more: u8) -> Option<Self::Owned>;
+    /// Fills a chunk with messages from `number` on. `None`: these messages have no chunks.
+    fn reserve_chunk<K: Kind>(
+        tx: &mut Sender<Self::Message, K>,
+        chunk: Chunk,
+        number: u64,
+    ) -> Option<Answer>;
+    /// Takes a chunk. `None`: these messages have no chunks.
+    fn lease_chunk<K: Kind>(rx: &mut Receiver<Self::Message, K>, chunk: Chunk) -> Option<Answer>;
     /// All of its bytes.
     fn bytes(owned: &Self::Owned) -> &[u8];
     /// A hash of the bytes and their number: two messages with the same are
@@ -68,6 +79,18 @@ macro_rules! typed {
 
             fn too_long(_: u8) -> Option<$type> {
                 None
+            }
+
+            fn reserve_chunk<K: Kind>(
+                tx: &mut Sender<$type, K>,
+                chunk: Chunk,
+                number: u64,
+            ) -> Option<Answer> {
+                Some(chunks::reserve(tx, chunk, number, Self::make))
+            }
+
+            fn lease_chunk<K: Kind>(rx: &mut Receiver<$type, K>, chunk: Chunk) -> Option<Answer> {
+                Some(chunks::lease(rx, chunk, Self::fingerprint))
             }
 
             fn bytes(owned: &$type) -> &[u8] {
@@ -118,6 +141,14 @@ impl<const LIMIT: usize> Payload for Bytes<LIMIT> {
 
     fn too_long(more: u8) -> Option<Vec<u8>> {
         Some(vec![7; LIMIT + 1 + usize::from(more)])
+    }
+
+    fn reserve_chunk<K: Kind>(_: &mut Sender<[u8], K>, _: Chunk, _: u64) -> Option<Answer> {
+        None
+    }
+
+    fn lease_chunk<K: Kind>(_: &mut Receiver<[u8], K>, _: Chunk) -> Option<Answer> {
+        None
     }
 
     fn bytes(owned: &Vec<u8>) -> &[u8] {

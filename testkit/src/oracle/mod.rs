@@ -11,6 +11,7 @@
 //! API may change is in `contract`, each choice in one place.
 
 mod answer;
+mod chunks;
 mod config;
 mod contract;
 mod drive;
@@ -25,6 +26,7 @@ mod watch;
 mod world;
 
 pub use answer::{Answer, Delivery, Figures, Refusal};
+pub use chunks::Chunk;
 pub use config::{Config, Start};
 pub use drive::Endpoints;
 pub use expect::Oracle;

@@ -71,13 +71,16 @@ impl Positions {
         self.kind != RingKind::Spsc
     }
 
-    /// May a message be sent? The slot of the next position is free once what
-    /// is a lap before it has gone.
-    pub fn room(&self, receivers_gone: bool) -> Result<(), Refusal> {
+    /// May a message be sent at `position`, which is the next, or follows claims of the
+    /// same call? Its slot is free once what is a lap before it has gone.
+    fn room(&self, position: u64, receivers_gone: bool) -> Result<(), Refusal> {
         if self.closed {
             return Err(Refusal::Closed);
         }
-        let lap_before = self.tail.checked_sub(self.capacity);
+        let lap_before = position.checked_sub(self.capacity);
+        if lap_before.is_some_and(|before| before >= self.tail) {
+            return Err(Refusal::NotNow); // a claim of the same call
+        }
         match lap_before.and_then(|position| self.entries.get(&position)) {
             None => Ok(()),
             // A living sender has it: not for ever, then.
@@ -88,7 +91,7 @@ impl Positions {
     }
 
     pub fn send(&mut self, number: u64, receivers_gone: bool) -> Result<(), Refusal> {
-        self.room(receivers_gone)?;
+        self.room(self.tail, receivers_gone)?;
         self.insert(self.tail, number, At::Ring);
         self.tail += 1;
         Ok(())
@@ -105,17 +108,22 @@ impl Positions {
         assert!(under_way <= self.capacity, "the oracle overfills the ring");
     }
 
-    /// The position of a grant. One of many senders uses it up at once.
-    pub fn claim(&mut self, receivers_gone: bool) -> Result<u64, Refusal> {
-        self.room(receivers_gone)?;
-        let position = self.tail;
+    /// The positions of a grant, or of a chunk of up to `most` messages. One of many
+    /// senders uses them up at once.
+    pub fn claim(&mut self, most: usize, receivers_gone: bool) -> Result<Vec<u64>, Refusal> {
+        self.room(self.tail, receivers_gone)?;
+        let mut positions = vec![self.tail];
+        let next = self.tail + 1..self.tail + most as u64;
+        positions.extend(next.take_while(|next| self.room(*next, receivers_gone).is_ok()));
         if self.kind.has_many_senders() {
-            self.insert(position, 0, At::Claimed);
-            self.tail += 1;
+            for position in &positions {
+                self.insert(*position, 0, At::Claimed);
+            }
+            self.tail += positions.len() as u64;
         } else {
             self.busy = self.shows_claims();
         }
-        Ok(position)
+        Ok(positions)
     }
 
     pub fn commit(&mut self, position: u64, number: u64) {

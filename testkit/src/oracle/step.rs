@@ -74,6 +74,15 @@ pub enum Step {
         verb: Verb,
         guard: Guard,
     },
+    /// Asks for places for `most` messages, and sends the `first` of them. Skipped for byte
+    /// messages.
+    ReserveChunk {
+        who: u8,
+        most: u8,
+        first: u8,
+        verb: Verb,
+        guard: Guard,
+    },
     Receive {
         who: u8,
         verb: Verb,
@@ -88,9 +97,19 @@ pub enum Step {
         verb: Verb,
         guard: Guard,
     },
+    /// Releases the `first` messages before the others.
     LeaseBatch {
         who: u8,
         max: u8,
+        first: u8,
+        verb: Verb,
+        guard: Guard,
+    },
+    /// As `LeaseBatch`. Skipped for byte messages.
+    LeaseChunk {
+        who: u8,
+        max: u8,
+        first: u8,
         verb: Verb,
         guard: Guard,
     },
@@ -132,16 +151,16 @@ impl Call {
     /// The words from which [`Call::from_words`] makes the call again, for the
     /// process that carries it out.
     pub fn to_words(&self) -> [u64; 2] {
-        let [code, a, b, c, d] = self.step.to_bytes();
-        let bytes = [code, a, b, c, d, self.slot, self.process as u8, 0];
+        let [code, a, b, c, d, e] = self.step.to_bytes();
+        let bytes = [code, a, b, c, d, e, self.slot, self.process as u8];
         [u64::from_ne_bytes(bytes), self.number]
     }
 
     /// See [`Call::to_words`].
     pub fn from_words([packed, number]: [u64; 2]) -> Call {
-        let [code, a, b, c, d, slot, process, _] = packed.to_ne_bytes();
+        let [code, a, b, c, d, e, slot, process] = packed.to_ne_bytes();
         Call {
-            step: Step::from_bytes([code, a, b, c, d]),
+            step: Step::from_bytes([code, a, b, c, d, e]),
             process: process.into(),
             slot,
             number,
@@ -156,47 +175,64 @@ impl Step {
             | Step::SendBatch { verb, .. }
             | Step::SendTooLong { verb, .. }
             | Step::Reserve { verb, .. }
+            | Step::ReserveChunk { verb, .. }
             | Step::Receive { verb, .. }
             | Step::ReceiveBatch { verb, .. }
             | Step::Lease { verb, .. }
             | Step::LeaseBatch { verb, .. }
+            | Step::LeaseChunk { verb, .. }
             | Step::Iterate { verb, .. } => Some(verb),
             _ => None,
         }
     }
 
-    fn to_bytes(self) -> [u8; 5] {
+    fn to_bytes(self) -> [u8; 6] {
         match self {
-            Step::AttachSender { process } => [0, process, 0, 0, 0],
-            Step::AttachReceiver { process } => [1, process, 0, 0, 0],
-            Step::CloneSender { who } => [2, who, 0, 0, 0],
-            Step::CloneReceiver { who } => [3, who, 0, 0, 0],
-            Step::DropSender { who } => [4, who, 0, 0, 0],
-            Step::DropReceiver { who } => [5, who, 0, 0, 0],
-            Step::Send { who, verb } => [6, who, verb as u8, 0, 0],
-            Step::SendBatch { who, count, verb } => [7, who, verb as u8, 0, count],
-            Step::SendTooLong { who, more, verb } => [8, who, verb as u8, 0, more],
-            Step::Reserve { who, verb, guard } => [9, who, verb as u8, guard as u8, 0],
-            Step::Receive { who, verb } => [10, who, verb as u8, 0, 0],
-            Step::ReceiveBatch { who, max, verb } => [11, who, verb as u8, 0, max],
-            Step::Lease { who, verb, guard } => [12, who, verb as u8, guard as u8, 0],
+            Step::AttachSender { process } => [0, process, 0, 0, 0, 0],
+            Step::AttachReceiver { process } => [1, process, 0, 0, 0, 0],
+            Step::CloneSender { who } => [2, who, 0, 0, 0, 0],
+            Step::CloneReceiver { who } => [3, who, 0, 0, 0, 0],
+            Step::DropSender { who } => [4, who, 0, 0, 0, 0],
+            Step::DropReceiver { who } => [5, who, 0, 0, 0, 0],
+            Step::Send { who, verb } => [6, who, verb as u8, 0, 0, 0],
+            Step::SendBatch { who, count, verb } => [7, who, verb as u8, 0, count, 0],
+            Step::SendTooLong { who, more, verb } => [8, who, verb as u8, 0, more, 0],
+            Step::Reserve { who, verb, guard } => [9, who, verb as u8, guard as u8, 0, 0],
+            Step::Receive { who, verb } => [10, who, verb as u8, 0, 0, 0],
+            Step::ReceiveBatch { who, max, verb } => [11, who, verb as u8, 0, max, 0],
+            Step::Lease { who, verb, guard } => [12, who, verb as u8, guard as u8, 0, 0],
             Step::LeaseBatch {
                 who,
                 max,
+                first,
                 verb,
                 guard,
-            } => [13, who, verb as u8, guard as u8, max],
-            Step::Iterate { who, max, verb } => [14, who, verb as u8, 0, max],
-            Step::IsEmpty { who } => [15, who, 0, 0, 0],
-            Step::Close { process } => [16, process, 0, 0, 0],
+            } => [13, who, verb as u8, guard as u8, max, first],
+            Step::Iterate { who, max, verb } => [14, who, verb as u8, 0, max, 0],
+            Step::IsEmpty { who } => [15, who, 0, 0, 0, 0],
+            Step::Close { process } => [16, process, 0, 0, 0, 0],
+            Step::ReserveChunk {
+                who,
+                most,
+                first,
+                verb,
+                guard,
+            } => [17, who, verb as u8, guard as u8, most, first],
+            Step::LeaseChunk {
+                who,
+                max,
+                first,
+                verb,
+                guard,
+            } => [18, who, verb as u8, guard as u8, max, first],
         }
     }
 
-    fn from_bytes([code, who, verb, guard, count]: [u8; 5]) -> Step {
+    fn from_bytes([code, who, verb, guard, count, first]: [u8; 6]) -> Step {
         const VERBS: [Verb; 4] = [Verb::Try, Verb::Block, Verb::Timeout, Verb::Deadline];
         const GUARDS: [Guard; 4] = [Guard::Finish, Guard::Drop, Guard::Forget, Guard::Requeue];
         let (verb, guard) = (VERBS[usize::from(verb)], GUARDS[usize::from(guard)]);
-        let (process, max, more) = (who, count, count);
+        let (process, max, most, more) = (who, count, count, count);
         match code {
             0 => Step::AttachSender { process },
             1 => Step::AttachReceiver { process },
@@ -214,12 +250,27 @@ impl Step {
             13 => Step::LeaseBatch {
                 who,
                 max,
+                first,
                 verb,
                 guard,
             },
             14 => Step::Iterate { who, max, verb },
             15 => Step::IsEmpty { who },
             16 => Step::Close { process },
+            17 => Step::ReserveChunk {
+                who,
+                most,
+                first,
+                verb,
+                guard,
+            },
+            18 => Step::LeaseChunk {
+                who,
+                max,
+                first,
+                verb,
+                guard,
+            },
             _ => panic!("no step has the code {code}"),
         }
     }
@@ -246,6 +297,6 @@ mod tests {
             codes.insert(step.to_bytes()[0]);
             assert_eq!(Call::from_words(call.to_words()), call);
         }
-        assert_eq!(codes.len(), 17, "steps that were never made");
+        assert_eq!(codes.len(), 19, "steps that were never made");
     }
 }

@@ -18,6 +18,11 @@ fn count() -> impl Strategy<Value = u8> {
     prop_oneof![6 => 0..7u8, 1 => 7..20u8]
 }
 
+/// How many of a batch are released before the others.
+fn first() -> impl Strategy<Value = u8> {
+    prop_oneof![Just(0), count()]
+}
+
 fn verb() -> impl Strategy<Value = Verb> {
     let waiting = prop_oneof![Just(Verb::Block), Just(Verb::Timeout), Just(Verb::Deadline)];
     prop_oneof![3 => Just(Verb::Try), 2 => waiting]
@@ -38,6 +43,10 @@ pub fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(who, more, verb)| Step::SendTooLong { who, more, verb }),
         6 => (who(), verb(), guard())
             .prop_map(|(who, verb, guard)| Step::Reserve { who, verb, guard }),
+        5 => (who(), count(), count(), verb(), guard())
+            .prop_map(|(who, most, first, verb, guard)| {
+                Step::ReserveChunk { who, most, first, verb, guard }
+            }),
     ];
     let receiving = prop_oneof![
         9 => (who(), verb()).prop_map(|(who, verb)| Step::Receive { who, verb }),
@@ -45,8 +54,14 @@ pub fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(who, max, verb)| Step::ReceiveBatch { who, max, verb }),
         4 => (who(), verb(), guard())
             .prop_map(|(who, verb, guard)| Step::Lease { who, verb, guard }),
-        5 => (who(), count(), verb(), guard())
-            .prop_map(|(who, max, verb, guard)| Step::LeaseBatch { who, max, verb, guard }),
+        5 => (who(), count(), first(), verb(), guard())
+            .prop_map(|(who, max, first, verb, guard)| {
+                Step::LeaseBatch { who, max, first, verb, guard }
+            }),
+        4 => (who(), count(), first(), verb(), guard())
+            .prop_map(|(who, max, first, verb, guard)| {
+                Step::LeaseChunk { who, max, first, verb, guard }
+            }),
         2 => (who(), count(), verb())
             .prop_map(|(who, max, verb)| Step::Iterate { who, max, verb }),
     ];

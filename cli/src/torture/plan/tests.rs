@@ -109,6 +109,7 @@ fn everything_comes_up() {
             }
             for successor in &strike.successors {
                 see("in place", successor.verbs == Verbs::InPlace);
+                see("by chunks", successor.verbs == Verbs::Chunk);
                 see("all verbs", successor.verbs == Verbs::All);
                 see("attaches again each time", successor.term == 1);
                 see("parks", successor.wait == Wait::Park);
