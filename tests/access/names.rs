@@ -274,7 +274,7 @@ fn removal() {
     with_directory(|path| {
         let error = remove("none").unwrap_err();
         assert!(matches!(error, RingError::NotFound { .. }));
-        says(&error, &["no ring at", "none", "create it first"]);
+        says(&error, &["no ring at", "none", "nothing to open or remove"]);
         let error = Ring::<u64, Spsc>::open("none").unwrap_err();
         assert!(matches!(error, RingError::NotFound { .. }));
         let error = inspect("none").unwrap_err();
