@@ -334,3 +334,27 @@ fn those_that_relied_on_no_thread_are_woken() {
     woken.into_iter().for_each(Waker::wake);
     assert_eq!((count.get(), registry.lock().counts().0), (1, 0));
 }
+
+/// To pass a wake-up on changes nothing at the word: else it would come back to our own.
+#[test]
+fn what_is_passed_on_does_not_come_back() {
+    if ran_in_own_process() {
+        return;
+    }
+    raise_sleep_cap(LONG);
+    let (word, count) = (Arc::<Word>::default(), Arc::<Count>::default());
+    let watched: Arc<dyn Watched> = word.clone();
+    let mut waiter = TaskWaiter::new(&watched, true).unwrap();
+    let waker = Waker::from(Arc::clone(&count));
+    for lap in 1..4 {
+        waiter.wait(word.announce(), false, &waker).unwrap();
+        // The thread sleeps.
+        thread::sleep(Duration::from_millis(50));
+        word.notify();
+        let notified = word.word.load(Ordering::SeqCst);
+        count.wait(lap);
+        // It passes the wake-up on.
+        thread::sleep(Duration::from_millis(50));
+        assert_eq!(word.word.load(Ordering::SeqCst), notified);
+    }
+}

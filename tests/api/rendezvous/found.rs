@@ -49,7 +49,8 @@ fn each_that_waits_is_seen() {
             let receivers: Vec<_> = (0..2).map(attach).collect();
             // The one that is woken first is not the one that is found first.
             let receivers = receivers.into_iter().rev().map(|mut rx| {
-                let received = thread::spawn(move || rx.recv().unwrap());
+                // It stays attached: its going would wake the other.
+                let received = thread::spawn(move || (rx.recv().unwrap(), rx));
                 thread::sleep(SHORT);
                 received
             });
@@ -61,7 +62,8 @@ fn each_that_waits_is_seen() {
                 );
             }
             let received = receivers.into_iter().map(|one| one.join().unwrap());
-            assert_eq!(received.sum::<u64>(), 1);
+            let received: Vec<_> = received.collect();
+            assert_eq!(received.iter().map(|(message, _)| message).sum::<u64>(), 1);
         }
     });
 }
