@@ -1,6 +1,7 @@
 //! A receiver as an iterator.
 
 use std::iter::FusedIterator;
+use std::task::{Poll, ready};
 
 use super::receiver::Receiver;
 use crate::error::{RecvError, TryRecvError};
@@ -41,7 +42,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     pub fn iter(&mut self) -> Iter<'_, T, K> {
         Iter {
             receiver: self,
-            state: State::default(),
+            state: Iteration::default(),
         }
     }
 
@@ -58,34 +59,46 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     }
 }
 
-/// Where an iteration is.
+/// Where an iteration is, by calls that wait or by polls.
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct Iteration {
     is_over: bool,
     /// `Disconnected` was the last item. The other side as observed from then on.
     since_disconnected: Option<Observed>,
 }
 
-impl State {
+impl Iteration {
     fn next<T: Message + ?Sized, K: Kind>(
         &mut self,
         receiver: &mut Receiver<T, K>,
     ) -> Option<Result<T::Received, RecvError>> {
-        if self.is_over {
-            return None;
+        let item = self.step(receiver, |receiver| Poll::Ready(receiver.recv()));
+        match item {
+            Poll::Ready(item) => item,
+            Poll::Pending => None, // `recv` waits
         }
-        let received = match self.since_disconnected.take() {
-            None => receiver.recv(),
-            Some(observed) => {
-                let before = receiver.connection.judge_by(observed);
-                let received = receiver.recv();
-                if !receiver.connection.has_seen_any_peer() {
-                    // Other calls find what they found before.
-                    receiver.connection.judge_by(before);
-                }
-                received
-            }
-        };
+    }
+
+    /// The next item: what `receive` comes to.
+    pub(super) fn step<T: Message + ?Sized, K: Kind>(
+        &mut self,
+        receiver: &mut Receiver<T, K>,
+        receive: impl FnOnce(&mut Receiver<T, K>) -> Poll<Result<T::Received, RecvError>>,
+    ) -> Poll<Option<Result<T::Received, RecvError>>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        let observed = self.since_disconnected.take();
+        let before = observed.map(|observed| receiver.connection.judge_by(observed));
+        let received = receive(receiver);
+        if let Some(before) = before
+            && (received.is_pending() || !receiver.connection.has_seen_any_peer())
+        {
+            // Other calls find what they found before.
+            let observed = receiver.connection.judge_by(before);
+            self.since_disconnected = received.is_pending().then_some(observed);
+        }
+        let received = ready!(received);
         match received {
             Ok(_) => {}
             Err(RecvError::Disconnected) => {
@@ -94,18 +107,23 @@ impl State {
             Err(error) => {
                 self.is_over = true;
                 if error == RecvError::Closed {
-                    return None;
+                    return Poll::Ready(None);
                 }
             }
         }
-        Some(received)
+        Poll::Ready(Some(received))
+    }
+
+    #[cfg(feature = "futures")]
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
     }
 }
 
 /// Messages as they come: see [`Receiver::iter`].
 pub struct Iter<'r, T: Message + ?Sized, K: Kind> {
     receiver: &'r mut Receiver<T, K>,
-    state: State,
+    state: Iteration,
 }
 
 impl<T: Message + ?Sized, K: Kind> Iterator for Iter<'_, T, K> {
@@ -121,7 +139,7 @@ impl<T: Message + ?Sized, K: Kind> FusedIterator for Iter<'_, T, K> {}
 /// Messages as they come, by a receiver of the iterator's own: see [`Receiver::iter`].
 pub struct IntoIter<T: Message + ?Sized, K: Kind> {
     receiver: Receiver<T, K>,
-    state: State,
+    state: Iteration,
 }
 
 impl<T: Message + ?Sized, K: Kind> IntoIter<T, K> {
@@ -199,7 +217,7 @@ impl<T: Message + ?Sized, K: Kind> IntoIterator for Receiver<T, K> {
     fn into_iter(self) -> IntoIter<T, K> {
         IntoIter {
             receiver: self,
-            state: State::default(),
+            state: Iteration::default(),
         }
     }
 }

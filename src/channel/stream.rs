@@ -7,14 +7,13 @@ use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 
 use super::future::{finish, poll_claim, poll_claim_on_ring};
+use super::iter::Iteration;
 use super::outcome;
 use super::receiver::Receiver;
 use super::rendezvous::refuse_rendezvous;
 use super::select::Readiness;
 use super::sender::Sender;
-use super::waiting::WaitError;
 use crate::error::{RecvError, SendError, TrySendError};
-use crate::members::Observed;
 use crate::message::Message;
 use crate::ring::kind::Kind;
 
@@ -38,8 +37,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         RecvStream {
             receiver: Some(self),
             has_waited: false,
-            is_over: false,
-            since_disconnected: None,
+            state: Iteration::default(),
         }
     }
 }
@@ -65,9 +63,7 @@ pub struct RecvStream<T: Message + ?Sized, K: Kind> {
     /// Always there, but for `into_inner`.
     receiver: Option<Receiver<T, K>>,
     has_waited: bool,
-    is_over: bool,
-    /// `Disconnected` was the last item. The other side as observed from then on.
-    since_disconnected: Option<Observed>,
+    state: Iteration,
 }
 
 impl<T: Message + ?Sized, K: Kind> Unpin for RecvStream<T, K> {}
@@ -91,42 +87,21 @@ impl<T: Message + ?Sized, K: Kind> Stream for RecvStream<T, K> {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        let Some(receiver) = this.receiver.as_mut().filter(|_| !this.is_over) else {
+        let (Some(receiver), has_waited) = (&mut this.receiver, &mut this.has_waited) else {
             return Poll::Ready(None);
         };
-        let observed = this.since_disconnected.take();
-        let before = observed.map(|observed| receiver.connection.judge_by(observed));
-        let claimed = poll_claim_on_ring(receiver, &mut this.has_waited, context);
-        if let Some(before) = before
-            && (claimed.is_pending() || !receiver.connection.has_seen_any_peer())
-        {
-            // Other calls find what they found before.
-            let observed = receiver.connection.judge_by(before);
-            this.since_disconnected = claimed.is_pending().then_some(observed);
-        }
-        Poll::Ready(match ready!(claimed) {
-            Ok(opened) => {
-                let view = receiver.view;
-                Some(Ok(receiver.acknowledge(&view, opened, T::decode)))
-            }
-            Err(WaitError::Disconnected) => {
-                this.since_disconnected = Some(receiver.connection.observe_from_now());
-                Some(Err(RecvError::Disconnected))
-            }
-            Err(error) => {
-                this.is_over = true;
-                match outcome::recv(error) {
-                    RecvError::Closed => None,
-                    error => Some(Err(error)),
-                }
-            }
+        this.state.step(receiver, |receiver| {
+            let claimed = ready!(poll_claim_on_ring(receiver, has_waited, context));
+            let view = receiver.view;
+            let received = claimed.map(|opened| receiver.acknowledge(&view, opened, T::decode));
+            Poll::Ready(received.map_err(outcome::recv))
         })
     }
 }
 
 impl<T: Message + ?Sized, K: Kind> FusedStream for RecvStream<T, K> {
     fn is_terminated(&self) -> bool {
-        self.is_over
+        self.state.is_over()
     }
 }
 

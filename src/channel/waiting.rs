@@ -229,7 +229,7 @@ fn check_once<E: WaitingEndpoint>(endpoint: &mut E) -> Poll<E::Claimed, WaitErro
 
 /// Nothing yet. Not to be waited for by an endpoint that could not tell a dead peer: its
 /// descriptor was closed.
-fn pending<T>(connection: &EndpointConnection) -> Poll<T, WaitError> {
+pub(super) fn pending<T>(connection: &EndpointConnection) -> Poll<T, WaitError> {
     match connection.segment.region.check_descriptor() {
         Ok(()) => Poll::Pending,
         Err(failure) => Poll::Ended(WaitError::Failed(failure)),

@@ -268,14 +268,10 @@ impl<T: Message + ?Sized, K: Kind> Offer<'_, T, K> {
         }
     }
 
-    /// Nothing yet; not to be waited for by an endpoint that could not tell a dead peer.
     fn pending(&mut self, in_hand: Option<Held>) -> Poll<(), WaitError> {
         let connection = self.connection();
         connection.blocker = in_hand;
-        match connection.segment.region.check_descriptor() {
-            Ok(()) => Poll::Pending,
-            Err(failure) => Poll::Ended(WaitError::Failed(failure)),
-        }
+        waiting::pending(connection)
     }
 
     /// The ring has ended, or the receivers have gone (RV7).
