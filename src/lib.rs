@@ -117,8 +117,13 @@
 //! against that. Hostile peers can drop, forge or stall messages.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 
-#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-compile_error!("memring needs Linux on a 64-bit machine: there is no other backend yet");
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("memring needs a 64-bit machine: build for a 64-bit target");
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+compile_error!(
+    "memring needs Linux, or macOS by its portable backend: on Windows run it under WSL 2, \
+     and see docs/portable.md for what another system would need"
+);
 
 mod error;
 mod members;

@@ -296,8 +296,16 @@ impl Region {
         metadata.map_err(os_error("look at", &self.path))
     }
 
+    /// Bytes of the region.
+    pub(crate) fn size(&self) -> Result<u64, RingError> {
+        let facts = self.metadata()?;
+        let size = self.file().and_then(|fd| file::region_size(fd, &facts));
+        size.map_err(os_error("look at", &self.path))
+    }
+
     /// A descriptor to pass on: its open file description holds no locks.
     pub(crate) fn share(&self) -> Result<BorrowedFd<'_>, RingError> {
+        super::open::check_passing()?;
         // A forked child passes on what its parent had; what is corrupted is not
         // passed on.
         if let Err(failure @ Failure::Corrupted(_)) = self.check() {

@@ -7,21 +7,35 @@
 //! |---|---|
 //! | `atomic` | the atomics: the standard library's, or loom's in models |
 //! | `failpoints` | named places at which tests kill or stop a process |
-//! | `linux/clock` | the monotonic clock, and absolute deadlines on it |
-//! | `linux/futex` | sleeping on a shared word and waking the sleepers |
-//! | `linux/membarrier` | a memory barrier on every other core, paid by the sleeper |
-//! | `linux/fork` | what a forked child must neither use nor keep open |
-//! | `linux/map` | mapped memory |
-//! | `linux/lock` | byte locks, which tell whether a process lives |
-//! | `linux/file` | files and directories |
-//! | `linux/signal` | in test builds: a thread that ends or stops its process |
+//! | `posix/clock` | the monotonic clock, and absolute deadlines on it |
+//! | `posix/bytes` | which bytes are locked here |
+//! | `posix/file` | files and directories, as every Unix has them |
+//! | `posix/signal` | in test builds: a thread that ends or stops its process |
+//! | `futex` | sleeping on a shared word and waking the sleepers |
+//! | `membarrier` | a memory barrier on every other core, paid by the sleeper |
+//! | `fork` | what a forked child must neither use nor keep open |
+//! | `map` | mapped memory |
+//! | `lock` | byte locks, which tell whether a process lives |
+//! | `file` | files and directories |
+//!
+//! The last six are there twice: in `linux`, and in `portable`, which does without what
+//! Linux alone has (`docs/portable.md`). The floors above use these names only.
 
 pub(crate) mod atomic;
 pub mod failpoints;
 
-#[cfg(not(loom))]
+#[cfg(all(not(loom), not(any(feature = "portable", not(target_os = "linux")))))]
 mod linux;
-#[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
-pub(crate) use linux::signal;
+#[cfg(all(not(loom), any(feature = "portable", not(target_os = "linux"))))]
+mod portable;
 #[cfg(not(loom))]
-pub(crate) use linux::{clock, file, fork, futex, lock, map, membarrier};
+mod posix;
+
+#[cfg(all(not(loom), not(any(feature = "portable", not(target_os = "linux")))))]
+pub(crate) use linux::{file, fork, futex, lock, map, membarrier};
+#[cfg(all(not(loom), any(feature = "portable", not(target_os = "linux"))))]
+pub(crate) use portable::{file, fork, futex, lock, map, membarrier};
+#[cfg(not(loom))]
+pub(crate) use posix::clock;
+#[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
+pub(crate) use posix::signal;

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU32;
 use rustix::io::Errno;
 use rustix::thread::futex;
 
-use super::clock::MonotonicTime;
+use crate::sys::clock::MonotonicTime;
 
 /// Why a sleep ended. Whatever it was, the caller looks at its condition again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,8 @@
 //! Linux: one file for each need.
 
-pub(crate) mod clock;
 pub(crate) mod file;
 pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod lock;
 pub(crate) mod map;
 pub(crate) mod membarrier;
-#[cfg(all(feature = "failpoints", debug_assertions))]
-pub(crate) mod signal;
