@@ -120,7 +120,7 @@ impl LockFile {
     /// # Errors
     /// Those of `dup`.
     pub(crate) fn reopen(fd: BorrowedFd<'_>) -> io::Result<Self> {
-        Ok(Self::new(PrivateFd::open(|| file::reopen(fd))?, None))
+        Ok(Self::new(PrivateFd::open(|| file::reopen(fd, true))?, None))
     }
 
     /// For memory without a name, which only this process has: there is nothing to pass on.
