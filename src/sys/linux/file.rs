@@ -16,7 +16,7 @@ use rustix::io::{Errno, retry_on_intr};
 use crate::sys::posix::file::access;
 pub(crate) use crate::sys::posix::file::{
     FileId, FileKind, Metadata, effective_user, flock_exclusive, funlock, metadata, metadata_at,
-    names, open, open_directory, read_start, rename, size_limit, unlink, write_start,
+    names, open, open_directory, read_start, rename, unlink, write_start,
 };
 
 /// Whether a ring can be passed on by a descriptor of its file.
@@ -90,6 +90,12 @@ pub(crate) fn allocate(file: BorrowedFd<'_>, size: u64) -> io::Result<()> {
 /// and is not mounted.
 pub(crate) fn publish(file: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
     publish_through(PROC, file, dir, name)
+}
+
+/// The most bytes that this process may give a file (`RLIMIT_FSIZE`), if there is a
+/// limit. To ask for more raises SIGXFSZ, which ends the process.
+pub(crate) fn size_limit() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Fsize).current
 }
 
 /// Reopens the file behind a descriptor: the result has an open file

@@ -257,7 +257,8 @@ impl Drop for LockFile {
         if self.unpublished.is_some() {
             let _ = locks.give_up(CREATOR_BYTE);
         }
-        for byte in 0..LOCK_BYTES {
+        let holds = !(self.exclusive.is_empty() && self.shared.is_empty());
+        for byte in (0..LOCK_BYTES).filter(|_| holds) {
             if self.has(byte) {
                 let _ = locks.give_up(byte);
             }

@@ -118,12 +118,6 @@ pub(crate) fn rename(dir: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> io::Resul
     Ok(rustix::fs::renameat(dir, from, dir, to)?)
 }
 
-/// The most bytes that this process may give a file (`RLIMIT_FSIZE`), if there is a
-/// limit. To ask for more raises SIGXFSZ, which ends the process.
-pub(crate) fn size_limit() -> Option<u64> {
-    rustix::process::getrlimit(rustix::process::Resource::Fsize).current
-}
-
 /// Opens `name` in `dir`, for reading or for both reading and writing. A
 /// symbolic link is refused with `ELOOP`, and a fifo does not block the call.
 pub(crate) fn open(dir: BorrowedFd<'_>, name: &OsStr, write: bool) -> io::Result<OwnedFd> {
