@@ -13,6 +13,7 @@ use rustix::io::{Errno, retry_on_intr};
 
 pub(crate) use super::leftovers::{discard, sweep};
 use super::link::{LOCK_SUFFIX, Link, MemoryId, PART_SUFFIX};
+use super::map::Mapping;
 use super::memory;
 pub(crate) use crate::sys::posix::file::{
     FileId, FileKind, Metadata, effective_user, flock_exclusive, funlock, metadata, metadata_at,
@@ -82,7 +83,10 @@ pub(crate) fn allocate(file: BorrowedFd<'_>, size: u64) -> io::Result<()> {
     if let Some(id) = link.memory {
         memory::create(id, size)?;
     }
-    Link { size, ..link }.write(file)
+    Link { size, ..link }.write(file)?;
+    let whole = usize::try_from(size).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    // What cannot be had is found out now, while it can be said that there is no room.
+    Mapping::shared(file, whole).map(drop)
 }
 
 /// Gives a link its name, in one step.

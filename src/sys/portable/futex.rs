@@ -20,8 +20,11 @@ pub(crate) enum WaitEnd {
     TimedOut,
 }
 
+/// Looks between which other threads may run, before the first pause: a peer that is about
+/// to answer does so meanwhile.
+const YIELDS: u32 = 64;
 /// The first pause between two looks,
-const FIRST_PAUSE: Duration = Duration::from_micros(50);
+const FIRST_PAUSE: Duration = Duration::from_micros(20);
 /// and the longest: each is half as long again as the one before.
 const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 
@@ -29,11 +32,17 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 /// and what the system's sleep adds, after the change.
 pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: MonotonicTime) -> WaitEnd {
     let mut pause = FIRST_PAUSE;
+    let mut yields = 0;
     // Acquire: pairs with the SeqCst changes of notifiers.
     while word.load(Ordering::Acquire) == expected {
         let left = MonotonicTime::now().until(deadline);
         if left.is_zero() {
             return WaitEnd::TimedOut;
+        }
+        if yields < YIELDS {
+            yields += 1;
+            thread::yield_now();
+            continue;
         }
         thread::sleep(pause.min(left));
         pause = (pause + pause / 2).min(LONGEST_PAUSE);
