@@ -112,7 +112,8 @@
 //!
 //! # Limits
 //!
-//! Linux, 64-bit, with `/proc`. A named ring's file can be truncated by its owner,
+//! Linux, 64-bit, with `/proc`; or the feature `portable`, which is all there is on macOS and
+//! promises less (`docs/portable.md`). A named ring's file can be truncated by its owner,
 //! and a process that touches it then dies of SIGBUS; an anonymous ring is sealed
 //! against that. Hostile peers can drop, forge or stall messages.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]

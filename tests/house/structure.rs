@@ -7,7 +7,7 @@ use super::source::{is_test, root, sources};
 
 /// Where `unsafe` may be, and where it is: `docs/trust.md` lists those of the
 /// library by what they need it for.
-const UNSAFE_FILES: [&str; 28] = [
+const UNSAFE_FILES: [&str; 32] = [
     // The library.
     "src/channel/chunk/grants.rs",
     "src/channel/chunk/leases.rs",
@@ -22,7 +22,10 @@ const UNSAFE_FILES: [&str; 28] = [
     "src/sys/linux/fork.rs",
     "src/sys/linux/lock.rs",
     "src/sys/linux/map.rs",
-    "src/sys/linux/signal.rs",
+    "src/sys/portable/fork.rs",
+    "src/sys/portable/map.rs",
+    "src/sys/portable/registry.rs",
+    "src/sys/posix/signal.rs",
     // Its unit tests.
     "src/ring/tests/heap.rs",
     "src/sys/linux/fork/tests.rs",
@@ -39,6 +42,7 @@ const UNSAFE_FILES: [&str; 28] = [
     "testkit/src/words.rs",
     "tests/api/chunks.rs",
     "tests/api/in_place.rs",
+    "tests/portable/waits.rs",
 ];
 
 /// Where the invariants are that arguments for `unsafe` cite.
