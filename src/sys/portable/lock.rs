@@ -70,13 +70,16 @@ impl LockFile {
                 registry::close(locks);
                 continue;
             }
-            let link = PrivateFd::open(|| file::create_part(dir, id, mode));
-            let mut made = Self::new(
-                link.inspect_err(|_| {
+            let link = match PrivateFd::open(|| file::create_part(dir, id, mode)) {
+                Ok(link) => link,
+                Err(error) => {
+                    let _ = file::unlink(dir, &id.part_name());
                     let _ = file::unlink(dir, &name);
-                })?,
-                Some(locks),
-            );
+                    registry::close(locks);
+                    return Err(error);
+                }
+            };
+            let mut made = Self::new(link, Some(locks));
             made.unpublished = Some((at, id));
             return Ok(made);
         }
