@@ -23,7 +23,7 @@ pub(crate) fn named<C>(
     at: &RegionPath,
     allow_foreign: bool,
     options: MapOptions,
-    accept: impl FnOnce(&Description) -> Result<C, Mismatch>,
+    accept: impl Fn(&Description) -> Result<C, Mismatch>,
 ) -> Result<(Region, C), RingError> {
     let path = Some(at.path.clone());
     let os = |action| os_error(action, &path);
@@ -45,12 +45,12 @@ pub(crate) fn named<C>(
         // Not all file systems count the names.
         let has_name = now.links > 0;
         let options = MapMode::Use(options);
-        return assemble(locks, &metadata, path, has_name, options, accept);
+        match assemble(locks, &metadata, path.clone(), has_name, options, &accept) {
+            Err(_) if has_gone(at, &metadata) => continue,
+            opened => return opened,
+        }
     }
-    Err(RingError::Unstable {
-        path: at.path.clone(),
-        tries: MAX_TRIES,
-    })
+    Err(unstable(at))
 }
 
 /// Opens the region behind a descriptor that was inherited or received.
@@ -92,15 +92,36 @@ pub(crate) fn from_fd<C>(
 /// Opens the region at `at`, to look at it only.
 pub(crate) fn observe<C>(
     at: &RegionPath,
-    accept: impl FnOnce(&Description) -> Result<C, Mismatch>,
+    accept: impl Fn(&Description) -> Result<C, Mismatch>,
 ) -> Result<(Region, C), RingError> {
     let path = Some(at.path.clone());
-    let locks = open_locks(at, false)?;
-    let fd = locks.as_fd().map_err(os_error("use", &path))?;
-    let metadata = file::metadata(fd).map_err(os_error("look at", &path))?;
-    check_file(&metadata, true).map_err(|wrong| mismatch(&path, wrong))?;
-    let has_name = metadata.links > 0;
-    assemble(locks, &metadata, path, has_name, MapMode::Observe, accept)
+    for _ in 0..MAX_TRIES {
+        let locks = open_locks(at, false)?;
+        let fd = locks.as_fd().map_err(os_error("use", &path))?;
+        let metadata = file::metadata(fd).map_err(os_error("look at", &path))?;
+        check_file(&metadata, true).map_err(|wrong| mismatch(&path, wrong))?;
+        let (has_name, access) = (metadata.links > 0, MapMode::Observe);
+        match assemble(locks, &metadata, path.clone(), has_name, access, &accept) {
+            Err(_) if has_gone(at, &metadata) => continue,
+            opened => return opened,
+        }
+    }
+    Err(unstable(at))
+}
+
+/// Whether a file that was opened has lost its name meanwhile, and its memory perhaps with
+/// it: then the name has to be looked at again.
+fn has_gone(at: &RegionPath, opened: &Metadata) -> bool {
+    let is_same = |now: Metadata| now.id() == opened.id();
+    file::MEMORY_GOES_WITH_NAME
+        && !file::metadata_at(at.directory.as_fd(), &at.name).is_ok_and(is_same)
+}
+
+fn unstable(at: &RegionPath) -> RingError {
+    RingError::Unstable {
+        path: at.path.clone(),
+        tries: MAX_TRIES,
+    }
 }
 
 /// Opens the region behind `fd` to tell its members that it was removed, if that is

@@ -22,6 +22,9 @@ pub(crate) use crate::sys::posix::file::{
 /// Whether a ring can be passed on by a descriptor of its file.
 pub(crate) const PASSES_DESCRIPTORS: bool = true;
 
+/// Whether what has a file open may find its memory gone, once the file has lost its name.
+pub(crate) const MEMORY_GOES_WITH_NAME: bool = false;
+
 /// How names end that begin as those of replacements do, and that this backend keeps for
 /// files of its own.
 pub(crate) const OWN_SUFFIXES: [&str; 0] = [];

@@ -23,6 +23,9 @@ pub(crate) use crate::sys::posix::file::{
 /// Whether a ring can be passed on by a descriptor of its file.
 pub(crate) const PASSES_DESCRIPTORS: bool = false;
 
+/// Whether what has a link open may find its memory gone, once the link has lost its name.
+pub(crate) const MEMORY_GOES_WITH_NAME: bool = true;
+
 /// How names end that begin as those of replacements do, and that this backend keeps for
 /// files of its own.
 pub(crate) const OWN_SUFFIXES: [&str; 2] = [LOCK_SUFFIX, PART_SUFFIX];
