@@ -32,7 +32,7 @@ pub(crate) fn named(
     if file::metadata_at(at.directory.as_fd(), &at.name).is_ok() {
         return Err(taken());
     }
-    file::sweep(at.directory.as_fd());
+    file::clean_up(at.directory.as_fd());
     let mut region = unnamed(at, description, mode, options, prepare)?;
     let os = |action| os_error(action, &Some(at.path.clone()));
     let fd = region.file().map_err(os("use"))?;

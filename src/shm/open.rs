@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::header::Description;
 use super::layout::{Header, MAGIC, USERS_BYTE};
 use super::name::RegionPath;
-use super::region::{MapMode, MapOptions, Region};
+use super::region::{MapMode, MapOptions, Region, check_passing};
 use super::{mismatch, os_error};
 use crate::error::{Mismatch, RingError};
 use crate::sys::file::{self, FileKind, Metadata};
@@ -229,17 +229,6 @@ fn check_seals(fd: BorrowedFd<'_>) -> Result<(), Mismatch> {
     match file::missing_seal(fd) {
         Some(missing) => Err(Mismatch::Unsealed { missing }),
         None => Ok(()),
-    }
-}
-
-/// Whether rings can be passed on by descriptors here at all.
-pub(super) fn check_passing() -> Result<(), RingError> {
-    match file::PASSES_DESCRIPTORS {
-        true => Ok(()),
-        false => Err(RingError::Unsupported {
-            what: "passing a ring by descriptor, which the portable backend cannot",
-            remedy: "give the ring a name, and open it by that",
-        }),
     }
 }
 

@@ -305,7 +305,7 @@ impl Region {
 
     /// A descriptor to pass on: its open file description holds no locks.
     pub(crate) fn share(&self) -> Result<BorrowedFd<'_>, RingError> {
-        super::open::check_passing()?;
+        check_passing()?;
         // A forked child passes on what its parent had; what is corrupted is not
         // passed on.
         if let Err(failure @ Failure::Corrupted(_)) = self.check() {
@@ -430,4 +430,15 @@ pub(crate) fn register_barrier() -> Result<(), RingError> {
         what: "membarrier (global expedited), which this ring was made for",
         remedy: "make the ring with FenceMode::Fence",
     })
+}
+
+/// Whether rings can be passed on by descriptors here at all.
+pub(super) fn check_passing() -> Result<(), RingError> {
+    match file::PASSES_DESCRIPTORS {
+        true => Ok(()),
+        false => Err(RingError::Unsupported {
+            what: "passing a ring by descriptor, which the portable backend cannot",
+            remedy: "give the ring a name, and open it by that",
+        }),
+    }
 }

@@ -46,7 +46,7 @@ pub(crate) fn region_size(_file: BorrowedFd<'_>, facts: &Metadata) -> io::Result
 pub(crate) fn discard(_dir: BorrowedFd<'_>, _file: BorrowedFd<'_>) {}
 
 /// Gives back what creators left in `dir` that were killed: they leave nothing.
-pub(crate) fn sweep(_dir: BorrowedFd<'_>) {}
+pub(crate) fn clean_up(_dir: BorrowedFd<'_>) {}
 
 /// What the seals of a passed file allow that they must not.
 pub(crate) fn missing_seal(file: BorrowedFd<'_>) -> Option<&'static str> {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use rustix::fs::{Mode, OFlags, RenameFlags};
 use rustix::io::{Errno, retry_on_intr};
 
-pub(crate) use super::leftovers::{discard, sweep};
+pub(crate) use super::leftovers::{clean_up, discard};
 use super::link::{LOCK_SUFFIX, Link, MemoryId, PART_SUFFIX};
 use super::map::Mapping;
 use super::memory;

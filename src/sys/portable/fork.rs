@@ -18,7 +18,7 @@ pub(crate) use crate::sys::posix::file::Unusable;
 /// How many forks lie between the first process of this line and this one.
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
-/// Held over every fork, and by whoever changes what a child must find whole.
+/// Held over every fork, and by every thread that changes what a child must find whole.
 static FORK_LOCK: Mutex<()> = Mutex::new(());
 
 thread_local! {

@@ -25,7 +25,7 @@ pub(crate) fn discard(dir: BorrowedFd<'_>, removed: BorrowedFd<'_>) {
 
 /// Gives back what processes left in `dir` that were killed while they made, replaced or
 /// removed a ring: memory that no link leads to and no process uses.
-pub(crate) fn sweep(dir: BorrowedFd<'_>) {
+pub(crate) fn clean_up(dir: BorrowedFd<'_>) {
     let mut candidates = lock_files(dir);
     if candidates.is_empty() {
         return;

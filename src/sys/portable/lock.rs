@@ -16,12 +16,12 @@ use super::registry::{self, CREATOR_BYTE, ProcessLocks, Way};
 pub(crate) use crate::sys::posix::bytes::{Acquired, ProbeError};
 use crate::sys::posix::bytes::{ByteSet, LOCK_BYTES, check_byte};
 
-/// How often a shared byte is asked for that a sweep has for a moment, and how long to wait
+/// How often a shared byte is asked for that a cleanup has for a moment, and how long to wait
 /// in between.
 const TRIES: u32 = 500;
 const BETWEEN_TRIES: Duration = Duration::from_millis(2);
 
-/// How often memory is made that a sweep takes for a leftover before it is locked.
+/// How often memory is made that a cleanup takes for a leftover before it is locked.
 const CREATIONS: u32 = 100;
 
 /// A region's link, and the bytes by which processes tell each other that they live.
@@ -64,7 +64,7 @@ impl LockFile {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 other => other?,
             };
-            // From here on no sweep takes it; unless one just has.
+            // From here on no cleanup takes it; unless one just has.
             let is_kept = locks.take(CREATOR_BYTE, Way::Alone)?;
             if !is_kept || file::metadata_at(dir, &name).is_err() {
                 registry::close(locks);

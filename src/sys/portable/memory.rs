@@ -51,7 +51,7 @@ pub(crate) fn open(id: MemoryId, size: usize) -> io::Result<Shmem> {
     }
 }
 
-/// Takes the name away; whoever has the memory open keeps it. What is not there is no
+/// Takes the name away; processes that have the memory open keep it. What is not there is no
 /// error. (Not by the owner's drop: that needs to open it, which fails at a length of 0.)
 pub(crate) fn remove(id: MemoryId) {
     let _ = rustix::shm::unlink(id.os_name());

@@ -240,6 +240,10 @@ fn set(fd: BorrowedFd<'_>, kind: impl Into<i32>, start: u64, len: u64) -> io::Re
 }
 
 /// Whether another process holds any of some bytes, in whichever way.
+#[allow(
+    clippy::useless_conversion,
+    reason = "the types of the constants differ between systems"
+)]
 fn conflicts(fd: BorrowedFd<'_>, start: u64, len: u64) -> io::Result<bool> {
     let found = call(fd, libc::F_GETLK, libc::F_WRLCK.into(), start, len)?;
     Ok(i32::from(found.l_type) != i32::from(libc::F_UNLCK))
