@@ -121,13 +121,19 @@
 //!
 //! # Limits
 //!
-//! Linux, 64-bit, with `/proc`. A named ring's file can be truncated by its owner,
+//! Linux, 64-bit, with `/proc`; or the feature `portable`, which is all there is on macOS and
+//! promises less (`docs/portable.md`). A named ring's file can be truncated by its owner,
 //! and a process that touches it then dies of SIGBUS; an anonymous ring is sealed
 //! against that. Hostile peers can drop, forge or stall messages.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 
-#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-compile_error!("memring needs Linux on a 64-bit machine: there is no other backend yet");
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("memring needs a 64-bit machine: build for a 64-bit target");
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+compile_error!(
+    "memring needs Linux, or macOS by its portable backend: on Windows run it under WSL 2, \
+     and see docs/portable.md for what another system would need"
+);
 
 mod error;
 #[cfg(not(loom))]

@@ -32,6 +32,7 @@ pub(crate) fn named(
     if file::metadata_at(at.directory.as_fd(), &at.name).is_ok() {
         return Err(taken());
     }
+    file::clean_up(at.directory.as_fd());
     let mut region = unnamed(at, description, mode, options, prepare)?;
     let os = |action| os_error(action, &Some(at.path.clone()));
     let fd = region.file().map_err(os("use"))?;
@@ -57,8 +58,7 @@ pub(crate) fn unnamed(
     let path = Some(at.path.clone());
     let os = |action| os_error(action, &path);
     let directory = at.directory.as_fd();
-    let locks = LockFile::open(|| file::create_unnamed(directory, mode))
-        .map_err(os("make a file without a name for"))?;
+    let locks = LockFile::create(directory, mode).map_err(os("make a file without a name for"))?;
     failpoint!(FileMade);
     let fd = locks.as_fd().map_err(os("use"))?;
     fill(fd, description, &path)?;
@@ -84,16 +84,16 @@ pub(crate) fn anonymous(
     prepare: impl FnOnce(&Region),
 ) -> Result<Region, RingError> {
     let os = |action| os_error(action, &None);
-    let share = file::memfd(OsStr::new("memring")).map_err(os("make a memfd for"))?;
+    let made = LockFile::in_memory(OsStr::new("memring"));
+    let (locks, share) = made.map_err(os("make a memfd for"))?;
     failpoint!(FileMade);
-    fill(share.as_fd(), description, &None)?;
-    file::seal(share.as_fd()).map_err(os("seal"))?;
+    fill(locks.as_fd().map_err(os("use"))?, description, &None)?;
+    if let Some(share) = &share {
+        file::seal(share.as_fd()).map_err(os("seal"))?;
+    }
     failpoint!(FileSealed);
-    // What is passed on must not carry our locks: an open file description of
-    // our own for them.
-    let locks = LockFile::open(|| file::reopen(share.as_fd(), true)).map_err(os("reopen"))?;
     let options = MapMode::Use(options);
-    let region = Region::assemble(locks, description, None, false, Some(share), options)?;
+    let region = Region::assemble(locks, description, None, false, share, options)?;
     prepare(&region);
     region.mark_in_use().map_err(os("lock"))?;
     failpoint!(UsersLocked);

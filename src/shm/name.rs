@@ -98,7 +98,10 @@ pub(super) fn of_replacement(inode: u64) -> OsString {
 pub(crate) fn is_of_replacement(name: &OsStr) -> bool {
     let bytes = name.as_bytes();
     bytes.starts_with(REPLACEMENT_PREFIX.as_bytes())
-        && bytes.ends_with(REPLACEMENT_SUFFIX.as_bytes())
+        && (bytes.ends_with(REPLACEMENT_SUFFIX.as_bytes())
+            || file::OWN_SUFFIXES
+                .iter()
+                .any(|own| bytes.ends_with(own.as_bytes())))
 }
 
 fn check_name(whole: &Path, name: &OsStr, is_path: bool) -> Result<(), RingError> {
@@ -130,7 +133,7 @@ fn check_name(whole: &Path, name: &OsStr, is_path: bool) -> Result<(), RingError
 pub(crate) fn default_path() -> PathBuf {
     match std::env::var_os("MEMRING_DIR") {
         Some(path) if !path.is_empty() => path.into(),
-        _ => format!("/dev/shm/memring-{}", file::effective_user()).into(),
+        _ => file::memory_directory().join(format!("memring-{}", file::effective_user())),
     }
 }
 

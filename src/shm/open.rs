@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::header::Description;
 use super::layout::{Header, MAGIC, USERS_BYTE};
 use super::name::RegionPath;
-use super::region::{MapMode, MapOptions, Region};
+use super::region::{MapMode, MapOptions, Region, check_passing};
 use super::{mismatch, os_error};
 use crate::error::{Mismatch, RingError};
 use crate::sys::file::{self, FileKind, Metadata};
@@ -23,13 +23,12 @@ pub(crate) fn named<C>(
     at: &RegionPath,
     allow_foreign: bool,
     options: MapOptions,
-    accept: impl FnOnce(&Description) -> Result<C, Mismatch>,
+    accept: impl Fn(&Description) -> Result<C, Mismatch>,
 ) -> Result<(Region, C), RingError> {
     let path = Some(at.path.clone());
     let os = |action| os_error(action, &path);
     for _ in 0..MAX_TRIES {
-        let locks =
-            LockFile::open(|| open_file(at, true)).map_err(|error| open_error(error, at))?;
+        let locks = open_locks(at, true)?;
         let metadata = locks
             .as_fd()
             .and_then(file::metadata)
@@ -46,12 +45,12 @@ pub(crate) fn named<C>(
         // Not all file systems count the names.
         let has_name = now.links > 0;
         let options = MapMode::Use(options);
-        return assemble(locks, metadata.size, path, has_name, options, accept);
+        match assemble(locks, &metadata, path.clone(), has_name, options, &accept) {
+            Err(_) if has_gone(at, &metadata) => continue,
+            opened => return opened,
+        }
     }
-    Err(RingError::Unstable {
-        path: at.path.clone(),
-        tries: MAX_TRIES,
-    })
+    Err(unstable(at))
 }
 
 /// Opens the region behind a descriptor that was inherited or received.
@@ -61,6 +60,7 @@ pub(crate) fn from_fd<C>(
     options: MapOptions,
     accept: impl FnOnce(&Description) -> Result<C, Mismatch>,
 ) -> Result<(Region, C), RingError> {
+    check_passing()?;
     let os = |action| os_error(action, &None);
     let wrong = |wrong| mismatch(&None, wrong);
     // First what it is: to open a socket or a directory again fails with less
@@ -69,7 +69,7 @@ pub(crate) fn from_fd<C>(
     check_kind(&given).map_err(wrong)?;
     // Its open file description may be shared with the giver, whose death and
     // whose locks would then be ours.
-    let locks = LockFile::open(|| file::reopen(fd, true)).map_err(os("reopen"))?;
+    let locks = LockFile::reopen(fd).map_err(os("reopen"))?;
     let own = locks.as_fd().map_err(os("use"))?;
     let metadata = file::metadata(own).map_err(os("look at"))?;
     if metadata.links == 0 {
@@ -84,30 +84,44 @@ pub(crate) fn from_fd<C>(
     }
     locks.shared(USERS_BYTE).map_err(os("lock"))?;
     // The size as of now: before the seals were seen it might still change.
-    let size = file::metadata(own).map_err(os("look at"))?.size;
+    let now = file::metadata(own).map_err(os("look at"))?;
     let has_name = metadata.links > 0;
-    assemble(locks, size, None, has_name, MapMode::Use(options), accept)
+    assemble(locks, &now, None, has_name, MapMode::Use(options), accept)
 }
 
 /// Opens the region at `at`, to look at it only.
 pub(crate) fn observe<C>(
     at: &RegionPath,
-    accept: impl FnOnce(&Description) -> Result<C, Mismatch>,
+    accept: impl Fn(&Description) -> Result<C, Mismatch>,
 ) -> Result<(Region, C), RingError> {
     let path = Some(at.path.clone());
-    let locks = LockFile::open(|| open_file(at, false)).map_err(|error| open_error(error, at))?;
-    let fd = locks.as_fd().map_err(os_error("use", &path))?;
-    let metadata = file::metadata(fd).map_err(os_error("look at", &path))?;
-    check_file(&metadata, true).map_err(|wrong| mismatch(&path, wrong))?;
-    let has_name = metadata.links > 0;
-    assemble(
-        locks,
-        metadata.size,
-        path,
-        has_name,
-        MapMode::Observe,
-        accept,
-    )
+    for _ in 0..MAX_TRIES {
+        let locks = open_locks(at, false)?;
+        let fd = locks.as_fd().map_err(os_error("use", &path))?;
+        let metadata = file::metadata(fd).map_err(os_error("look at", &path))?;
+        check_file(&metadata, true).map_err(|wrong| mismatch(&path, wrong))?;
+        let (has_name, access) = (metadata.links > 0, MapMode::Observe);
+        match assemble(locks, &metadata, path.clone(), has_name, access, &accept) {
+            Err(_) if has_gone(at, &metadata) => continue,
+            opened => return opened,
+        }
+    }
+    Err(unstable(at))
+}
+
+/// Whether a file that was opened has lost its name meanwhile, and its memory perhaps with
+/// it: then the name has to be looked at again.
+fn has_gone(at: &RegionPath, opened: &Metadata) -> bool {
+    let is_same = |now: Metadata| now.id() == opened.id();
+    file::MEMORY_GOES_WITH_NAME
+        && !file::metadata_at(at.directory.as_fd(), &at.name).is_ok_and(is_same)
+}
+
+fn unstable(at: &RegionPath) -> RingError {
+    RingError::Unstable {
+        path: at.path.clone(),
+        tries: MAX_TRIES,
+    }
 }
 
 /// Opens the region behind `fd` to tell its members that it was removed, if that is
@@ -117,34 +131,41 @@ pub(crate) fn unlinked<C>(
     fd: BorrowedFd<'_>,
     accept: impl FnOnce(&Description) -> Result<C, Mismatch>,
 ) -> Option<(Region, C)> {
-    let locks = LockFile::open(|| file::reopen(fd, true)).ok()?;
+    let locks = LockFile::reopen(fd).ok()?;
     let metadata = locks.as_fd().and_then(file::metadata).ok()?;
     if check_file(&metadata, false).is_err() || metadata.links > 0 {
         return None;
     }
     let options = MapMode::Use(MapOptions::default());
-    assemble(locks, metadata.size, None, false, options, accept).ok()
+    assemble(locks, &metadata, None, false, options, accept).ok()
 }
 
 /// Reads and checks the header, then maps what it describes.
 fn assemble<C>(
     locks: LockFile,
-    size: u64,
+    metadata: &Metadata,
     path: Option<PathBuf>,
     has_name: bool,
     access: MapMode,
     accept: impl FnOnce(&Description) -> Result<C, Mismatch>,
 ) -> Result<(Region, C), RingError> {
     let fd = locks.as_fd().map_err(os_error("use", &path))?;
+    let size = file::region_size(fd, metadata).map_err(os_error("find the memory of", &path))?;
     let description = read_description(fd, size, &path)?;
     let known = accept(&description).map_err(|wrong| mismatch(&path, wrong))?;
     let region = Region::assemble(locks, &description, path, has_name, None, access)?;
     Ok((region, known))
 }
 
-/// Opens the file itself, following no symbolic link.
-pub(crate) fn open_file(at: &RegionPath, write: bool) -> io::Result<OwnedFd> {
-    file::open(at.directory.as_fd(), &at.name, write)
+/// Opens the file with its locks.
+fn open_locks(at: &RegionPath, write: bool) -> Result<LockFile, RingError> {
+    let locks = LockFile::open_at(at.directory.as_fd(), &at.name, write);
+    locks.map_err(|error| open_error(error, at))
+}
+
+/// Opens the file itself for reading, following no symbolic link.
+pub(crate) fn open_file(at: &RegionPath) -> io::Result<OwnedFd> {
+    file::open(at.directory.as_fd(), &at.name, false)
 }
 
 /// What a failed [`open_file`] means.
@@ -205,18 +226,10 @@ pub(crate) fn check_kind(metadata: &Metadata) -> Result<(), Mismatch> {
 }
 
 fn check_seals(fd: BorrowedFd<'_>) -> Result<(), Mismatch> {
-    // A file that knows no seals has none.
-    let seals = file::seals(fd).unwrap_or(rustix::fs::SealFlags::empty());
-    for (seal, missing) in [
-        (rustix::fs::SealFlags::SHRINK, "shrinking"),
-        (rustix::fs::SealFlags::GROW, "growing"),
-        (rustix::fs::SealFlags::SEAL, "more seals"),
-    ] {
-        if !seals.contains(seal) {
-            return Err(Mismatch::Unsealed { missing });
-        }
+    match file::missing_seal(fd) {
+        Some(missing) => Err(Mismatch::Unsealed { missing }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Copies the header into private memory, once, and checks it there.

@@ -313,8 +313,16 @@ impl Region {
         metadata.map_err(os_error("look at", &self.path))
     }
 
+    /// Bytes of the region.
+    pub(crate) fn size(&self) -> Result<u64, RingError> {
+        let facts = self.metadata()?;
+        let size = self.file().and_then(|fd| file::region_size(fd, &facts));
+        size.map_err(os_error("look at", &self.path))
+    }
+
     /// A descriptor to pass on: its open file description holds no locks.
     pub(crate) fn share(&self) -> Result<BorrowedFd<'_>, RingError> {
+        check_passing()?;
         // A forked child passes on what its parent had; what is corrupted is not
         // passed on.
         if let Err(failure @ Failure::Corrupted(_)) = self.check() {
@@ -439,4 +447,15 @@ pub(crate) fn register_barrier() -> Result<(), RingError> {
         what: "membarrier (global expedited), which this ring was made for",
         remedy: "make the ring with FenceMode::Fence",
     })
+}
+
+/// Whether rings can be passed on by descriptors here at all.
+pub(super) fn check_passing() -> Result<(), RingError> {
+    match file::PASSES_DESCRIPTORS {
+        true => Ok(()),
+        false => Err(RingError::Unsupported {
+            what: "passing a ring by descriptor, which the portable backend cannot",
+            remedy: "give the ring a name, and open it by that",
+        }),
+    }
 }

@@ -34,7 +34,7 @@ impl<'a> Removal<'a> {
         let path = Some(at.path.clone());
         // Only a regular file is opened at all.
         open::check_kind(&metadata(at)?).map_err(|wrong| mismatch(&path, wrong))?;
-        let file = open::open_file(at, false).map_err(|error| open::open_error(error, at))?;
+        let file = open::open_file(at).map_err(|error| open::open_error(error, at))?;
         check_magic(at, file.as_fd())?;
         let identity = file::metadata(file.as_fd()).map_err(os_error("look at", &path))?;
         // One remover of this file at a time, from the last look at its name to its
@@ -123,6 +123,13 @@ impl Drop for Removal<'_> {
 /// A file whose name was taken away.
 #[derive(Debug)]
 pub(crate) struct Removed<'a>(Removal<'a>);
+
+impl Drop for Removed<'_> {
+    fn drop(&mut self) {
+        // After its members were told, for which it was mapped once more.
+        file::discard(self.0.at.directory.as_fd(), self.0.file.as_fd());
+    }
+}
 
 impl AsFd for Removed<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {

@@ -8,10 +8,18 @@
 #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
 mod armed;
 mod list;
+#[cfg(all(
+    feature = "failpoints",
+    debug_assertions,
+    not(loom),
+    target_os = "linux",
+    not(feature = "portable")
+))]
+pub(crate) use armed::is_wait_many_denied;
+#[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
+pub(crate) use armed::raised_sleep_cap;
 #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
 pub use armed::{Act, arm, deny_wait_many, raise_sleep_cap, reached, watch};
-#[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
-pub(crate) use armed::{is_wait_many_denied, raised_sleep_cap};
 pub use list::Failpoint;
 
 /// Passes a failpoint: a process that was told to ends, or stops, here.

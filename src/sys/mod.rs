@@ -7,22 +7,39 @@
 //! |---|---|
 //! | `atomic` | the atomics: the standard library's, or loom's in models |
 //! | `failpoints` | named places at which tests kill or stop a process |
-//! | `linux/clock` | the monotonic clock, and absolute deadlines on it |
-//! | `linux/futex` | sleeping on a shared word, or on many, and waking the sleepers |
-//! | `linux/membarrier` | a memory barrier on every other core, paid by the sleeper |
-//! | `linux/event` | a descriptor that can be polled |
-//! | `linux/fork` | what a forked child must neither use nor keep open |
-//! | `linux/map` | mapped memory |
-//! | `linux/lock` | byte locks, which tell whether a process lives |
-//! | `linux/file` | files and directories |
-//! | `linux/signal` | in test builds: a thread that ends or stops its process |
+//! | `per_process` | what every process makes for itself, a forked child too |
+//! | `posix/clock` | the monotonic clock, and absolute deadlines on it |
+//! | `posix/bytes` | which bytes are locked here |
+//! | `posix/file` | files and directories, as every Unix has them |
+//! | `posix/signal` | in test builds: a thread that ends or stops its process |
+//! | `futex` | sleeping on a shared word, or on many, and waking the sleepers |
+//! | `membarrier` | a memory barrier on every other core, paid by the sleeper |
+//! | `event` | a descriptor that can be polled |
+//! | `fork` | what a forked child must neither use nor keep open |
+//! | `map` | mapped memory |
+//! | `lock` | byte locks, which tell whether a process lives |
+//! | `file` | files and directories |
+//!
+//! The last seven are there twice: in `linux`, and in `portable`, which does without what
+//! Linux alone has (`docs/portable.md`). The floors above use these names only.
 
 pub(crate) mod atomic;
 pub mod failpoints;
 
-#[cfg(not(loom))]
+#[cfg(all(not(loom), not(any(feature = "portable", not(target_os = "linux")))))]
 mod linux;
-#[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
-pub(crate) use linux::signal;
 #[cfg(not(loom))]
-pub(crate) use linux::{clock, event, file, fork, futex, lock, map, membarrier};
+pub(crate) mod per_process;
+#[cfg(all(not(loom), any(feature = "portable", not(target_os = "linux"))))]
+mod portable;
+#[cfg(not(loom))]
+mod posix;
+
+#[cfg(all(not(loom), not(any(feature = "portable", not(target_os = "linux")))))]
+pub(crate) use linux::{event, file, fork, futex, lock, map, membarrier};
+#[cfg(all(not(loom), any(feature = "portable", not(target_os = "linux"))))]
+pub(crate) use portable::{event, file, fork, futex, lock, map, membarrier};
+#[cfg(not(loom))]
+pub(crate) use posix::clock;
+#[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
+pub(crate) use posix::signal;

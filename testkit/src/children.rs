@@ -146,6 +146,14 @@ impl Child {
         );
     }
 
+    /// Waits for the child to be ended by a signal, whichever.
+    #[track_caller]
+    pub fn ends_by_signal(mut self) {
+        let status = self.wait();
+        let role = &self.role;
+        assert!(status.signal().is_some(), "{role} ended with {status}");
+    }
+
     /// Whether it has not ended.
     pub fn is_running(&mut self) -> bool {
         matches!(self.process.try_wait(), Ok(None))

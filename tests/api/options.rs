@@ -183,6 +183,7 @@ fn a_lock_that_is_not_granted_is_told() {
 }
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "there is no membarrier")]
 fn every_barrier_works() {
     for barrier in [FenceMode::Auto, FenceMode::Membarrier, FenceMode::Fence] {
         let ring = Ring::<u64, Mpmc>::builder()
@@ -195,6 +196,7 @@ fn every_barrier_works() {
 }
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "it passes a descriptor")]
 fn what_a_ring_is_was_fixed_by_its_maker() {
     let ring = Ring::<[u8], Spsc>::builder()
         .capacity(4)

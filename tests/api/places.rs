@@ -282,6 +282,7 @@ fn capacities_are_rounded_up_where_a_side_has_many() {
 }
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "it passes a descriptor")]
 fn only_one_sender_and_one_receiver_have_a_layout() {
     for layout in [Layout::Auto, Layout::Lines, Layout::Dense] {
         let builder = Ring::<[u64; 8], Mpmc>::builder().layout(layout);

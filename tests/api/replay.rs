@@ -13,16 +13,19 @@ fn replay_kept<I: for<'a> Arbitrary<'a>>(target: &str, run: fn(I)) {
 }
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "it passes a descriptor")]
 fn hostile_writes() {
     replay_kept("hostile", hostile::run);
 }
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "it passes a descriptor")]
 fn hostile_lengths() {
     replay_kept("lengths", lengths::run);
 }
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "the file is not the memory")]
 fn hostile_files() {
     replay_kept("open", open::run);
 }

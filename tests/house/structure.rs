@@ -7,7 +7,7 @@ use super::source::{is_test, root, sources};
 
 /// Where `unsafe` may be, and where it is: `docs/trust.md` lists those of the
 /// library by what they need it for.
-const UNSAFE_FILES: [&str; 30] = [
+const UNSAFE_FILES: [&str; 34] = [
     // The library.
     "src/channel/chunk/grants.rs",
     "src/channel/chunk/leases.rs",
@@ -21,10 +21,13 @@ const UNSAFE_FILES: [&str; 30] = [
     "src/shm/region.rs",
     "src/sys/linux/file.rs",
     "src/sys/linux/fork.rs",
-    "src/sys/linux/fork/per_process.rs",
     "src/sys/linux/lock.rs",
     "src/sys/linux/map.rs",
-    "src/sys/linux/signal.rs",
+    "src/sys/per_process.rs",
+    "src/sys/portable/fork.rs",
+    "src/sys/portable/map.rs",
+    "src/sys/portable/registry.rs",
+    "src/sys/posix/signal.rs",
     // Its unit tests.
     "src/ring/tests/heap.rs",
     "src/sys/linux/fork/tests.rs",
@@ -41,6 +44,7 @@ const UNSAFE_FILES: [&str; 30] = [
     "testkit/src/words.rs",
     "tests/api/chunks.rs",
     "tests/api/in_place.rs",
+    "tests/portable/waits.rs",
 ];
 
 /// Where the invariants are that arguments for `unsafe` cite.

@@ -43,7 +43,15 @@ fn shared(sources: &[(String, String)]) -> Vec<(String, Vec<String>)> {
         }
     }
     let places = places.into_iter();
-    places.filter(|(_, files)| files.len() > 1).collect()
+    places
+        .filter(|(_, files)| files.len() > 1 && !are_backends(files))
+        .collect()
+}
+
+/// Whether the files are of two backends, of which a build has one.
+fn are_backends(files: &[String]) -> bool {
+    let of = |backend: &str| files.iter().filter(|it| it.starts_with(backend)).count();
+    (of("sys/linux/"), of("sys/portable/")) == (1, 1) && files.len() == 2
 }
 
 #[test]

@@ -52,6 +52,7 @@ fn answer(there: OwnedFd, back: OwnedFd) {
 }
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "it passes a descriptor")]
 fn a_ring_is_inherited_over_exec() {
     let home = Home::new();
     let ring = Pipe::anonymous(8).expect("make a ring");
@@ -97,6 +98,7 @@ pub fn handed(_args: &Args) {
 }
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "it passes a descriptor")]
 fn rings_pass_over_a_socket() {
     let home = Home::new();
     let listener = UnixListener::bind(home.path(SOCKET)).expect("listen");

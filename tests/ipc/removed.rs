@@ -207,6 +207,9 @@ fn closed_before_it_was_removed<K: Kind>() {
 
 /// A ring without a name is not removed because it has none.
 fn a_ring_without_a_name_lives<K: Kind>() {
+    if cfg!(feature = "portable") {
+        return; // it passes a descriptor
+    }
     let ring = Ring::<u64, K>::anonymous(SLOTS).expect("make a ring");
     let other = Ring::<u64, K>::from_fd(ring.share_fd().expect("a descriptor")).expect("open");
     let mut rx = other.receiver().expect("attach");
@@ -285,7 +288,8 @@ fn left_closed<K: Kind>() {
         let late = old.sender().expect("attach").send(6);
         assert_eq!(late, Err(SendError::Closed(6)));
         let files = std::fs::read_dir(home.rings()).expect("list").count();
-        assert_eq!(files, 1);
+        // Its locks are in a file of their own there.
+        assert_eq!(files, 1 + usize::from(cfg!(feature = "portable")));
     }
 }
 

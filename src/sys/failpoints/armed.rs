@@ -73,6 +73,7 @@ pub fn deny_wait_many() {
     WAIT_MANY_DENIED.store(1, Ordering::Relaxed);
 }
 
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
 pub(crate) fn is_wait_many_denied() -> bool {
     WAIT_MANY_DENIED.load(Ordering::Relaxed) != 0
 }

@@ -23,10 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 use super::file::{self, FileId};
-
-mod per_process;
-
-pub(crate) use per_process::PerProcess;
+pub(crate) use crate::sys::posix::file::Unusable;
 
 /// A status word that reads 0 in every forked child.
 pub(crate) struct Sentinel {
@@ -318,29 +315,6 @@ pub(crate) struct PrivateFd {
     file: FileId,
     /// The number is another `PrivateFd`'s now, perhaps of the same file.
     superseded: Arc<AtomicBool>,
-}
-
-/// Why a descriptor is of no use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unusable {
-    /// This is a forked child of the process that opened it.
-    Forked,
-    /// The program has closed the number behind our back.
-    Closed(RawFd),
-}
-
-impl From<Unusable> for io::Error {
-    fn from(reason: Unusable) -> io::Error {
-        io::Error::other(match reason {
-            Unusable::Forked => "expected the process that opened this descriptor, found a forked \
-                                 child of it: open the file in the child itself"
-                .to_owned(),
-            Unusable::Closed(number) => format!(
-                "expected descriptor {number} to stand for the file it was opened for, found it \
-                 closed or used for another file: do not close descriptors that are not yours"
-            ),
-        })
-    }
 }
 
 impl PrivateFd {

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU32;
 use rustix::io::Errno;
 use rustix::thread::futex;
 
-use super::clock::MonotonicTime;
+use crate::sys::clock::MonotonicTime;
 
 mod many;
 

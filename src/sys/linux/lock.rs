@@ -7,68 +7,20 @@
 //! what this one holds. The bytes need not exist in the file.
 #![allow(unsafe_code)]
 
+use std::ffi::OsStr;
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[cfg(test)]
 use super::file::FileId;
 use super::file::{self, Metadata};
 use super::fork::{PrivateFd, Unusable};
-
-/// What came of asking for an exclusive lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Acquired {
-    /// It is ours now.
-    Taken,
-    /// This description holds the byte already, exclusively or shared.
-    HeldHere,
-    /// Another description holds the byte, in whichever way.
-    HeldElsewhere,
-}
-
-/// Bytes that can be locked, from 0 on.
-pub(crate) const LOCK_BYTES: u64 = 1024;
-
-/// A set of bytes, which can be looked at without a lock.
-#[derive(Debug)]
-struct ByteSet([AtomicU64; (LOCK_BYTES / 64) as usize]);
-
-impl ByteSet {
-    const fn new() -> Self {
-        ByteSet([const { AtomicU64::new(0) }; (LOCK_BYTES / 64) as usize])
-    }
-
-    fn word(&self, byte: u64) -> Option<(&AtomicU64, u64)> {
-        let word = self.0.get(usize::try_from(byte / 64).ok()?)?;
-        Some((word, 1 << (byte % 64)))
-    }
-
-    /// SeqCst here and below: the looks of one thread and the changes of another come in
-    /// an order that the system calls around them fit into.
-    fn has(&self, byte: u64) -> bool {
-        self.word(byte)
-            .is_some_and(|(word, bit)| word.load(Ordering::SeqCst) & bit != 0)
-    }
-
-    fn insert(&self, byte: u64) {
-        if let Some((word, bit)) = self.word(byte) {
-            word.fetch_or(bit, Ordering::SeqCst);
-        }
-    }
-
-    fn remove(&self, byte: u64) {
-        if let Some((word, bit)) = self.word(byte) {
-            word.fetch_and(!bit, Ordering::SeqCst);
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.iter().all(|word| word.load(Ordering::SeqCst) == 0)
-    }
-}
+#[cfg(test)]
+use crate::sys::posix::bytes::LOCK_BYTES;
+pub(crate) use crate::sys::posix::bytes::{Acquired, ProbeError};
+use crate::sys::posix::bytes::{ByteSet, check_byte};
 
 /// The bytes that this description holds. They change only under the lock of `changes`,
 /// one at a time: a byte comes in after the kernel has given it, and goes out after the
@@ -122,6 +74,41 @@ impl LockFile {
             fd: PrivateFd::open(open)?,
             held: HeldLocks::new(),
         })
+    }
+
+    /// Makes a file without a name in `dir`, with these permissions.
+    ///
+    /// # Errors
+    /// Those of [`LockFile::open`] and [`file::create_unnamed`].
+    pub(crate) fn create(dir: BorrowedFd<'_>, mode: u32) -> io::Result<Self> {
+        Self::open(|| file::create_unnamed(dir, mode))
+    }
+
+    /// Opens the file `name` in `dir`, for reading or for both reading and writing.
+    ///
+    /// # Errors
+    /// Those of [`LockFile::open`] and [`file::open`].
+    pub(crate) fn open_at(dir: BorrowedFd<'_>, name: &OsStr, write: bool) -> io::Result<Self> {
+        Self::open(|| file::open(dir, name, write))
+    }
+
+    /// Opens the file behind a descriptor again, for reading and writing.
+    ///
+    /// # Errors
+    /// Those of [`LockFile::open`] and [`file::reopen`].
+    pub(crate) fn reopen(fd: BorrowedFd<'_>) -> io::Result<Self> {
+        Self::open(|| file::reopen(fd, true))
+    }
+
+    /// Makes a memfd: it, to be passed on, and an open file description of our own, for
+    /// what is passed on must not carry our locks. The name is for display.
+    ///
+    /// # Errors
+    /// Those of [`LockFile::open`] and [`file::memfd`].
+    pub(crate) fn in_memory(name: &OsStr) -> io::Result<(Self, Option<OwnedFd>)> {
+        let share = file::memfd(name)?;
+        let locks = Self::reopen(share.as_fd())?;
+        Ok((locks, Some(share)))
     }
 
     /// Takes a byte for this description alone, if it is free. A lock that is
@@ -233,21 +220,6 @@ impl LockFile {
     }
 }
 
-/// Why it could not be found out whether a byte is held.
-#[derive(Debug)]
-pub(crate) enum ProbeError {
-    /// The descriptor is of no use any more.
-    Unusable(Unusable),
-    /// The system refused the call.
-    System,
-}
-
-impl From<Unusable> for ProbeError {
-    fn from(reason: Unusable) -> ProbeError {
-        ProbeError::Unusable(reason)
-    }
-}
-
 impl Drop for LockFile {
     fn drop(&mut self) {
         if let Ok((fd, _changes)) = self.enter()
@@ -258,16 +230,6 @@ impl Drop for LockFile {
             let _ = call(fd, libc::F_OFD_SETLK, libc::F_UNLCK, 0, 0);
         }
     }
-}
-
-fn check_byte(byte: u64) -> io::Result<()> {
-    if byte < LOCK_BYTES {
-        return Ok(());
-    }
-    Err(io::Error::new(
-        io::ErrorKind::InvalidInput,
-        format!("expected the offset of a lock below {LOCK_BYTES}, found {byte}"),
-    ))
 }
 
 /// Sets the lock of one byte; `false` if another description is in the way.

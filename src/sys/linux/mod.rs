@@ -1,6 +1,5 @@
 //! Linux: one file for each need.
 
-pub(crate) mod clock;
 pub(crate) mod event;
 pub(crate) mod file;
 pub(crate) mod fork;
@@ -8,5 +7,3 @@ pub(crate) mod futex;
 pub(crate) mod lock;
 pub(crate) mod map;
 pub(crate) mod membarrier;
-#[cfg(all(feature = "failpoints", debug_assertions))]
-pub(crate) mod signal;

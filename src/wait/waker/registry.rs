@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crate::sys::atomic::{AtomicU32, Ordering};
 use crate::sys::clock::MonotonicTime;
-use crate::sys::fork::{PerProcess, ProcessToken};
+use crate::sys::fork::ProcessToken;
+use crate::sys::per_process::PerProcess;
 use crate::wait::cap;
 
 /// A wait word in memory that stays mapped as long as this lives.

@@ -1,13 +1,15 @@
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use memring_testkit::time::LONG;
 use memring_testkit::{forks, sys};
+use rustix::fs::{FileType, FlockOperation};
 
 use super::*;
+use crate::sys::clock::MonotonicTime;
 
 struct Place {
     path: PathBuf,

@@ -5,7 +5,7 @@ use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use super::ProcessToken;
+use super::fork::ProcessToken;
 
 /// A value that is made once in each process and never freed. A forked child makes its
 /// own: its parent's may be locked, or stand for a thread that the child has not.

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, Timespec, clock_gettime};
+#[cfg(any(test, not(any(feature = "portable", not(target_os = "linux")))))]
+use rustix::time::Timespec;
+use rustix::time::{ClockId, clock_gettime};
 
 /// A reading of `CLOCK_MONOTONIC`: the time since some fixed, unknown start.
 ///
@@ -21,7 +23,10 @@ impl MonotonicTime {
     /// The present moment as of the last timer tick: a few milliseconds late,
     /// but cheaper to read than [`MonotonicTime::now`].
     pub(crate) fn coarse() -> Self {
-        Self::read(ClockId::MonotonicCoarse)
+        #[cfg(target_os = "linux")]
+        return Self::read(ClockId::MonotonicCoarse);
+        #[cfg(not(target_os = "linux"))]
+        Self::now()
     }
 
     /// The moment of an [`Instant`]; never earlier than it. One that has
@@ -53,6 +58,7 @@ impl MonotonicTime {
 
     /// The form in which the kernel takes it. A moment beyond the kernel's
     /// range becomes the last one that it knows.
+    #[cfg(any(test, not(any(feature = "portable", not(target_os = "linux")))))]
     pub(crate) fn to_timespec(self) -> Timespec {
         Timespec {
             tv_sec: i64::try_from(self.0.as_secs()).unwrap_or(i64::MAX),

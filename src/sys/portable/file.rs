@@ -1,0 +1,137 @@
+//! Files and directories: the links of regions.
+//!
+//! Nothing here follows a symbolic link in the last component of a name, and
+//! every descriptor is closed over `exec`.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use rustix::fs::{Mode, OFlags, RenameFlags};
+use rustix::io::{Errno, retry_on_intr};
+
+pub(crate) use super::leftovers::{clean_up, discard};
+use super::link::{LOCK_SUFFIX, Link, MemoryId, PART_SUFFIX};
+use super::map::Mapping;
+use super::memory;
+pub(crate) use crate::sys::posix::file::{
+    FileId, FileKind, Metadata, effective_user, flock_exclusive, funlock, metadata, metadata_at,
+    names, open, open_directory, read_start, rename, unlink, write_start,
+};
+
+/// Whether a ring can be passed on by a descriptor of its file.
+pub(crate) const PASSES_DESCRIPTORS: bool = false;
+
+/// Whether what has a link open may find its memory gone, once the link has lost its name.
+pub(crate) const MEMORY_GOES_WITH_NAME: bool = true;
+
+/// How names end that begin as those of replacements do, and that this backend keeps for
+/// files of its own.
+pub(crate) const OWN_SUFFIXES: [&str; 2] = [LOCK_SUFFIX, PART_SUFFIX];
+
+/// Where the default directory of regions is made.
+pub(crate) fn memory_directory() -> PathBuf {
+    std::env::temp_dir()
+}
+
+/// Bytes of the region that a link leads to. For a file that is no link, which the check
+/// of its header refuses or which another backend made, its own size.
+///
+/// # Errors
+/// Those of `pread`.
+pub(crate) fn region_size(file: BorrowedFd<'_>, facts: &Metadata) -> io::Result<u64> {
+    Ok(Link::read(file)?.map_or(facts.size, |link| link.size))
+}
+
+/// Makes the link of memory that is to be made, with these permissions. It has the name
+/// [`MemoryId::part_name`] in `dir` until it is published.
+pub(crate) fn create_part(dir: BorrowedFd<'_>, id: MemoryId, mode: u32) -> io::Result<OwnedFd> {
+    let file = create_new(dir, &id.part_name())?;
+    let memory = Some(id);
+    Link { memory, size: 0 }.write(file.as_fd())?;
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(mode as _))?;
+    Ok(file)
+}
+
+/// Makes a file that must not exist yet, for this user alone.
+pub(crate) fn create_new(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let create = || rustix::fs::openat(dir, name, flags, Mode::RUSR | Mode::WUSR);
+    Ok(retry_on_intr(create)?)
+}
+
+/// Makes the link of memory without a name: a file that has lost its own.
+pub(crate) fn create_nameless() -> io::Result<OwnedFd> {
+    let at = open_directory(&std::env::temp_dir().canonicalize()?)?;
+    let dir = at.as_fd();
+    let name = MemoryId::random().part_name();
+    let file = create_new(dir, &name)?;
+    unlink(dir, &name)?;
+    let nothing = Link {
+        memory: None,
+        size: 0,
+    };
+    nothing.write(file.as_fd())?;
+    Ok(file)
+}
+
+/// Makes the memory of a link: `size` bytes, all of them zero. On Linux they are backed by
+/// real storage.
+///
+/// # Errors
+/// Those of [`memory::create`].
+pub(crate) fn allocate(file: BorrowedFd<'_>, size: u64) -> io::Result<()> {
+    let link = Link::expect(file)?;
+    if let Some(id) = link.memory {
+        memory::create(id, size)?;
+    }
+    Link { size, ..link }.write(file)?;
+    let whole = usize::try_from(size).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    // What cannot be had is found out now, while it can be said that there is no room.
+    Mapping::shared(file, whole).map(drop)
+}
+
+/// Gives a link its name, in one step.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] when the name is taken (it is never replaced);
+/// [`io::ErrorKind::Unsupported`] on a file system that cannot tell.
+pub(crate) fn publish(file: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
+    let id = Link::expect(file)?.memory.ok_or(io::ErrorKind::NotFound)?;
+    let part = id.part_name();
+    match rustix::fs::renameat_with(dir, &part, dir, name, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "expected a file system that renames without replacing, found one that does not: \
+             set MEMRING_DIR to a directory on a local disk",
+        )),
+        other => Ok(other?),
+    }
+}
+
+/// Another descriptor of the same file. (A file without a name cannot be opened again;
+/// locks do not depend on it here.)
+pub(crate) fn reopen(file: BorrowedFd<'_>, _write: bool) -> io::Result<OwnedFd> {
+    file.try_clone_to_owned()
+}
+
+/// Links are small, and memory is no file: no limit of a file's size holds here.
+pub(crate) fn size_limit() -> Option<u64> {
+    None
+}
+
+/// Nothing is passed here, so nothing is sealed.
+pub(crate) fn seal(_file: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(())
+}
+
+/// Nothing is passed here, so nothing is looked at.
+pub(crate) fn missing_seal(_file: BorrowedFd<'_>) -> Option<&'static str> {
+    None
+}
+
+/// Nothing is passed here, so nothing is looked at.
+pub(crate) fn is_on_tmpfs(_file: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(true)
+}

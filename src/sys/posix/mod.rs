@@ -1,0 +1,7 @@
+//! What every Unix has, for both backends.
+
+pub(crate) mod bytes;
+pub(crate) mod clock;
+pub(crate) mod file;
+#[cfg(all(feature = "failpoints", debug_assertions))]
+pub(crate) mod signal;
