@@ -379,6 +379,10 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Receiver<T, K> {
     fn leaves_work(&self) -> bool {
         <K::Receivers as Multiplicity>::MULTI && (!self.is_empty() || self.is_closed())
     }
+
+    fn withdraw(&mut self) {
+        self.withdraw_unclaimed();
+    }
 }
 
 impl<T: Message + ?Sized, K: Kind> Clone for Receiver<T, K>
@@ -390,7 +394,7 @@ where
             side: self.side.clone(),
             view: self.view,
             leased: Leases::default(),
-            taking: self.taking.clone(),
+            taking: self.taking.as_ref().map(|it| Box::new(it.for_clone())),
             connection: self.connection.clone(),
             ring: self.ring.clone(),
         };
@@ -404,6 +408,7 @@ impl<T: Message + ?Sized, K: Kind> Drop for Receiver<T, K> {
         if !self.leased.is_empty() {
             self.give_back_leases();
         }
+        self.withdraw_unclaimed();
     }
 }
 

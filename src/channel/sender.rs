@@ -399,6 +399,10 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Sender<T, K> {
         };
         <K::Senders as Multiplicity>::MULTI && is_something
     }
+
+    fn withdraw(&mut self) {
+        self.take_back_offer();
+    }
 }
 
 impl<T: Message + ?Sized, K: Kind> Clone for Sender<T, K>
@@ -409,7 +413,7 @@ where
         let clone = Sender {
             side: self.side.clone(),
             view: self.view,
-            giving: self.giving.clone(),
+            giving: self.giving.as_ref().map(|it| Box::new(it.for_clone())),
             granted: Vec::with_capacity(1),
             connection: self.connection.clone(),
             ring: self.ring.clone(),
@@ -422,6 +426,7 @@ where
 impl<T: Message + ?Sized, K: Kind> Drop for Sender<T, K> {
     fn drop(&mut self) {
         self.take_back_grant();
+        self.take_back_offer();
     }
 }
 

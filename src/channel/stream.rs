@@ -6,11 +6,10 @@ use std::task::{Context, Poll, ready};
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 
-use super::future::{finish, poll_claim, poll_claim_on_ring};
+use super::future::{give_up, poll_claim};
 use super::iter::Iteration;
 use super::outcome;
 use super::receiver::Receiver;
-use super::rendezvous::refuse_rendezvous;
 use super::select::Readiness;
 use super::sender::Sender;
 use crate::error::{RecvError, SendError, TrySendError};
@@ -48,8 +47,11 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     ///
     /// A message that `start_send` takes is in the ring at once if there is room, which
     /// `poll_ready` has waited for. If another sender was quicker it waits in the sink, for
-    /// `poll_flush`. `poll_close` flushes, and does not close the ring.
-    pub fn into_sink(self) -> SendSink<T, K> {
+    /// `poll_flush`. `poll_close` flushes, and does not close the ring. On a rendezvous ring
+    /// a message is offered by `poll_flush`, which is ready when a receiver has acknowledged
+    /// it.
+    pub fn into_sink(mut self) -> SendSink<T, K> {
+        self.take_back_offer(); // of a future that was leaked
         SendSink {
             sender: Some(self),
             has_waited: false,
@@ -77,7 +79,7 @@ impl<T: Message + ?Sized, K: Kind> RecvStream<T, K> {
 
     fn finish(&mut self) {
         if let Some(receiver) = &mut self.receiver {
-            finish(receiver, &mut self.has_waited);
+            give_up(receiver, &mut self.has_waited);
         }
     }
 }
@@ -91,9 +93,7 @@ impl<T: Message + ?Sized, K: Kind> Stream for RecvStream<T, K> {
             return Poll::Ready(None);
         };
         this.state.step(receiver, |receiver| {
-            let claimed = ready!(poll_claim_on_ring(receiver, has_waited, context));
-            let view = receiver.view;
-            let received = claimed.map(|opened| receiver.acknowledge(&view, opened, T::decode));
+            let received = ready!(receiver.poll_recv(has_waited, context));
             Poll::Ready(received.map_err(outcome::recv))
         })
     }
@@ -123,7 +123,8 @@ pub struct SendSink<T: Message + ?Sized, K: Kind> {
 impl<T: Message + ?Sized, K: Kind> Unpin for SendSink<T, K> {}
 
 impl<T: Message + ?Sized, K: Kind> SendSink<T, K> {
-    /// The sender again, and a message that was not flushed.
+    /// The sender again, and a message that was not flushed. (Of a rendezvous ring: that no
+    /// receiver has taken.)
     pub fn into_inner(mut self) -> (Sender<T, K>, Option<T::Received>) {
         self.finish();
         let sender = self.sender.take().expect("only this takes it");
@@ -132,7 +133,10 @@ impl<T: Message + ?Sized, K: Kind> SendSink<T, K> {
 
     fn finish(&mut self) {
         if let Some(sender) = &mut self.sender {
-            finish(sender, &mut self.has_waited);
+            if !sender.take_back_offer() {
+                self.unsent = None;
+            }
+            give_up(sender, &mut self.has_waited);
         }
     }
 
@@ -141,16 +145,8 @@ impl<T: Message + ?Sized, K: Kind> SendSink<T, K> {
         let (Some(sender), Some(message)) = (&mut self.sender, &self.unsent) else {
             return Poll::Ready(Ok(()));
         };
-        let sent = match ready!(poll_claim_on_ring(sender, &mut self.has_waited, context)) {
-            Ok(position) => {
-                let view = sender.view;
-                match sender.write(&view, position, &T::as_sent(message)) {
-                    true => Ok(()),
-                    false => Err(sender.closed()),
-                }
-            }
-            Err(error) => Err(error),
-        };
+        let sent = sender.poll_send(&T::as_sent(message), &mut self.has_waited, context);
+        let sent = ready!(sent);
         self.unsent = None;
         Poll::Ready(sent.map_err(|error| outcome::send(error, ())))
     }
@@ -168,8 +164,8 @@ impl<T: Message + ?Sized, K: Kind> Sink<T::Received> for SendSink<T, K> {
         let Some(sender) = &mut this.sender else {
             return Poll::Ready(Ok(()));
         };
-        if let Err(error) = refuse_rendezvous(sender) {
-            return Poll::Ready(Err(outcome::send(error, ())));
+        if sender.giving.is_some() {
+            return Poll::Ready(Ok(())); // it is offered when the sink is flushed
         }
         let ready = poll_claim(&mut Readiness(sender), &mut this.has_waited, context);
         ready.map_err(|error| outcome::send(error, ()))
@@ -180,6 +176,10 @@ impl<T: Message + ?Sized, K: Kind> Sink<T::Received> for SendSink<T, K> {
         let Some(sender) = &mut this.sender else {
             return Ok(());
         };
+        if sender.giving.is_some() {
+            this.unsent = Some(message);
+            return Ok(());
+        }
         match sender.try_send(T::as_sent(&message)) {
             Ok(()) => Ok(()),
             Err(TrySendError::Closed(_)) => Err(SendError::Closed(())),

@@ -83,6 +83,8 @@ pub(crate) trait WaitingEndpoint {
     fn is_peer_quiescent(&mut self, end: End) -> bool;
     /// Whether this side leaves something for another endpoint of it.
     fn leaves_work(&self) -> bool;
+    /// A wait by a waker is given up: takes back what was announced or offered for it.
+    fn withdraw(&mut self) {}
 }
 
 /// The slow path behind every verb: claims within `wait`.

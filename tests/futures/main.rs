@@ -7,6 +7,7 @@ mod dropped;
 mod ends;
 mod executors;
 mod forked;
+mod handover;
 mod idle;
 mod peers;
 mod runtimes;
@@ -21,6 +22,7 @@ use memring_testkit::of_kind;
 fn child() {
     let roles: Vec<Role> = vec![
         ("async sender", of_kind!(K => peers::sender::<K>)),
+        ("async offerer", of_kind!(K => peers::offerer::<K>)),
         ("async receiver", of_kind!(K => peers::receiver::<K>)),
     ];
     children::enter(&roles);

@@ -47,10 +47,30 @@ pub fn receiver<K: Kind>(args: &Args) {
     board.wait_to_be_killed();
 }
 
+/// Offers a message on a rendezvous ring, by a future.
+pub fn offerer<K: Kind>(args: &Args) {
+    let board = args.board("board");
+    let ring = Ring::<u64, K>::open(RING).expect("open the ring");
+    let mut tx = ring.sender().expect("attach");
+    let wakes = Wakes::new();
+    let mut future = tx.send_async(7);
+    assert!(wakes.poll(&mut future).is_pending());
+    board.set(READY, 1);
+    board.wait_to_be_killed();
+}
+
 fn with_peer<K: Kind>(role: &str, cap: &str) -> (Home, Board, Ring<u64, K>, Child) {
+    with_peer_of(2, role, cap)
+}
+
+fn with_peer_of<K: Kind>(
+    capacity: usize,
+    role: &str,
+    cap: &str,
+) -> (Home, Board, Ring<u64, K>, Child) {
     let home = Home::new();
     let board = home.board("board", 2);
-    let ring = Ring::<u64, K>::create(home.ring(), 2).expect("make a ring");
+    let ring = Ring::<u64, K>::create(home.ring(), capacity).expect("make a ring");
     let child = home.spawn(role, &[("kind", &K::KIND), ("cap", &cap)]);
     board.wait(READY, 1);
     (home, board, ring, child)
@@ -86,8 +106,36 @@ fn across_processes<K: Kind>() {
     child.kill();
 }
 
+fn a_killed_future_is_awaited_no_more<K: Kind>() {
+    let (_home, _board, ring, child) = with_peer_of::<K>(0, "async receiver", "");
+    let mut tx = ring.sender().unwrap();
+    child.stop();
+    // It waits, though it is stopped.
+    assert_eq!(tx.try_send(7), Ok(()));
+    assert!(tx.try_send(8).is_err());
+    child.kill();
+    assert_ne!(tx.try_send(9), Ok(()));
+    // What was left to it is for the next receiver.
+    let mut rx = ring.receiver().unwrap();
+    assert_eq!(block_on(rx.recv_async()), Ok(7));
+    assert!(rx.try_recv().is_err());
+}
+
+fn the_offer_of_a_killed_future_is_gone<K: Kind>() {
+    let (_home, _board, ring, child) = with_peer_of::<K>(0, "async offerer", "");
+    let mut rx = ring.receiver().unwrap();
+    assert_eq!(rx.slots(), 1);
+    child.kill();
+    // A sender that takes the place recovers what was offered.
+    let _tx = ring.sender().unwrap();
+    assert_eq!(rx.slots(), 0);
+    assert!(rx.try_recv().is_err());
+}
+
 for_each_kind! {
     across_processes,
+    a_killed_future_is_awaited_no_more,
+    the_offer_of_a_killed_future_is_gone,
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::thread;
 
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
-use memring::{Failure, Kind, Mpmc, RecvError, RecvStream, Ring, SendError};
+use memring::{Kind, RecvError, RecvStream, Ring, SendError};
 use memring_testkit::for_each_kind;
 use memring_testkit::time::in_time;
 
@@ -98,18 +98,4 @@ fn sinks_wait_for_room<K: Kind>() {
 for_each_kind! {
     streams_end_as_iterators,
     sinks_wait_for_room,
-}
-
-/// A rendezvous ring has nothing to claim, and streams and sinks say so.
-#[test]
-fn rendezvous_rings_have_no_streams() {
-    let ring = Ring::<u64, Mpmc>::anonymous(0).unwrap();
-    let mut context = Context::from_waker(Waker::noop());
-    let mut stream = ring.receiver().unwrap().into_stream();
-    let item = Pin::new(&mut stream).poll_next(&mut context);
-    let refused = Failure::NotForRendezvous;
-    assert_eq!(item, Poll::Ready(Some(Err(RecvError::Failed(refused)))));
-    let mut sink = ring.sender().unwrap().into_sink();
-    let ready = Pin::new(&mut sink).poll_ready(&mut context);
-    assert_eq!(ready, Poll::Ready(Err(SendError::Failed((), refused))));
 }

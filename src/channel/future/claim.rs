@@ -2,7 +2,7 @@
 
 use std::task::{self, Context};
 
-use crate::channel::rendezvous::refuse_rendezvous;
+use crate::channel::endpoint::EndpointConnection;
 use crate::channel::select::{Readiness, ReadyEndpoint};
 use crate::channel::waiting::{WaitError, WaitingEndpoint};
 use crate::wait::backoff::{CHECKS_OF_CONTENDED, Contention};
@@ -32,12 +32,16 @@ impl<'a, E: WaitingEndpoint> AsyncClaim<'a, E> {
         self.endpoint.as_deref()
     }
 
-    /// The endpoint again, with what it has claimed. Pending for ever once it is over.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Polled<'a, E, E::Claimed> {
+    /// The endpoint again, with what `poll` claims of it. Pending for ever once it is over.
+    pub(super) fn poll<C>(
+        &mut self,
+        context: &mut Context<'_>,
+        poll: impl FnOnce(&mut E, &mut bool, &mut Context<'_>) -> task::Poll<Result<C, WaitError>>,
+    ) -> Polled<'a, E, C> {
         let Some(endpoint) = &mut self.endpoint else {
             return task::Poll::Pending;
         };
-        let claimed = task::ready!(poll_claim_on_ring(*endpoint, &mut self.has_waited, context));
+        let claimed = task::ready!(poll(endpoint, &mut self.has_waited, context));
         self.end(claimed)
     }
 
@@ -52,12 +56,9 @@ impl<'a, E: WaitingEndpoint> AsyncClaim<'a, E> {
 impl<'a, E: ReadyEndpoint> AsyncClaim<'a, E> {
     /// As [`AsyncClaim::poll`], without a claim: whether one would not wait.
     pub(super) fn poll_ready(&mut self, context: &mut Context<'_>) -> Polled<'a, E, ()> {
-        let Some(endpoint) = &mut self.endpoint else {
-            return task::Poll::Pending;
-        };
-        let mut readiness = Readiness(&mut **endpoint);
-        let ready = task::ready!(poll_claim(&mut readiness, &mut self.has_waited, context));
-        self.end(ready)
+        self.poll(context, |endpoint, has_waited, context| {
+            poll_claim(&mut Readiness(endpoint), has_waited, context)
+        })
     }
 }
 
@@ -66,64 +67,64 @@ type Polled<'a, E, C> = task::Poll<Result<(&'a mut E, C), WaitError>>;
 impl<E: WaitingEndpoint> Drop for AsyncClaim<'_, E> {
     fn drop(&mut self) {
         if let Some(endpoint) = &mut self.endpoint {
-            finish(*endpoint, &mut self.has_waited);
+            give_up(*endpoint, &mut self.has_waited);
         }
     }
 }
 
-/// As [`poll_claim`], by an endpoint itself: a rendezvous ring has nothing to be claimed.
-pub(crate) fn poll_claim_on_ring<E: WaitingEndpoint>(
-    endpoint: &mut E,
-    has_waited: &mut bool,
-    context: &mut Context<'_>,
-) -> task::Poll<Result<E::Claimed, WaitError>> {
-    match refuse_rendezvous(endpoint) {
-        Ok(()) => poll_claim(endpoint, has_waited, context),
-        Err(error) => task::Poll::Ready(Err(error)),
+/// What a poll tries: the claim of an endpoint, or something like it.
+pub(crate) trait PolledOperation: Operation<Error = WaitError> {
+    /// The endpoint's connection, by which it is woken.
+    fn polled(&mut self) -> &mut EndpointConnection;
+}
+
+impl<E: WaitingEndpoint> PolledOperation for E {
+    fn polled(&mut self) -> &mut EndpointConnection {
+        self.connection()
     }
 }
 
 /// Claims if it can be done now. Else the context's waker is woken when it may be possible,
 /// and `has_waited` is set: [`finish`] has to follow.
-pub(crate) fn poll_claim<E: WaitingEndpoint>(
-    endpoint: &mut E,
+pub(crate) fn poll_claim<O: PolledOperation>(
+    operation: &mut O,
     has_waited: &mut bool,
     context: &mut Context<'_>,
-) -> task::Poll<Result<E::Claimed, WaitError>> {
-    let claimed = match endpoint.try_fast() {
+) -> task::Poll<Result<O::Output, WaitError>> {
+    let claimed = match operation.look() {
         Some(claimed) => Ok(claimed),
-        None => task::ready!(poll_slow(endpoint, has_waited, context)),
+        None => task::ready!(poll_slow(operation, has_waited, context)),
     };
-    finish(endpoint, has_waited);
+    finish(operation, has_waited);
     task::Poll::Ready(claimed)
 }
 
 #[cold]
-fn poll_slow<E: WaitingEndpoint>(
-    endpoint: &mut E,
+fn poll_slow<O: PolledOperation>(
+    operation: &mut O,
     has_waited: &mut bool,
     context: &mut Context<'_>,
-) -> task::Poll<Result<E::Claimed, WaitError>> {
+) -> task::Poll<Result<O::Output, WaitError>> {
     // What takes milliseconds is not for a poll.
-    endpoint.connection().waits = false;
-    if let task::Poll::Ready(claimed) = check_patiently(endpoint) {
+    operation.polled().waits = false;
+    if let task::Poll::Ready(claimed) = check_patiently(operation) {
         return task::Poll::Ready(claimed);
     }
     for _ in 0..MAX_RECLAIMS {
-        if !endpoint.connection().can_sleep() {
+        if !operation.polled().can_sleep() {
             break; // nothing wakes
         }
         // W2: announce, check again, and then the thread sleeps for us.
-        let word = endpoint.register();
-        if let task::Poll::Ready(claimed) = check_patiently(endpoint) {
+        let word = operation.register();
+        if let task::Poll::Ready(claimed) = check_patiently(operation) {
             return task::Poll::Ready(claimed);
         }
-        if endpoint.reclaim() {
+        if operation.reclaim() {
             continue;
         }
         // From here on a wake-up may be ours that was meant for another.
         *has_waited = true;
-        match endpoint.connection().wait_for_wake(word, context.waker()) {
+        match operation.polled().wait_for_wake(word, context.waker()) {
             Ok(()) => return task::Poll::Pending,
             Err(_) => break, // no thread: the runtime polls instead
         }
@@ -133,15 +134,15 @@ fn poll_slow<E: WaitingEndpoint>(
 }
 
 /// Checks in full, and again for as long as others are quicker.
-pub(crate) fn check_patiently<E: WaitingEndpoint>(
-    endpoint: &mut E,
-) -> task::Poll<Result<E::Claimed, WaitError>> {
+pub(crate) fn check_patiently<O: PolledOperation>(
+    operation: &mut O,
+) -> task::Poll<Result<O::Output, WaitError>> {
     let mut pauses = Contention::new();
     for _ in 0..CHECKS_OF_CONTENDED {
-        match endpoint.check() {
+        match operation.check() {
             Poll::Ready(claimed) => return task::Poll::Ready(Ok(claimed)),
             Poll::Ended(error) => return task::Poll::Ready(Err(error)),
-            Poll::Pending if endpoint.connection().was_contended => pauses.pause(),
+            Poll::Pending if operation.polled().was_contended => pauses.pause(),
             Poll::Pending => break,
         }
     }
@@ -150,14 +151,20 @@ pub(crate) fn check_patiently<E: WaitingEndpoint>(
 
 /// After a wait by waker, whatever its end: takes the registration back, and wakes another
 /// waiter of the same side, if this one leaves something to do (W3).
-pub(crate) fn finish<E: WaitingEndpoint>(endpoint: &mut E, has_waited: &mut bool) {
+pub(crate) fn finish<O: PolledOperation>(operation: &mut O, has_waited: &mut bool) {
     if !std::mem::take(has_waited) {
         return;
     }
-    let connection = endpoint.connection();
+    let connection = operation.polled();
     connection.stop_waiting();
     // In a forked child the memory is not there.
     if connection.is_mapped() {
-        endpoint.pass_on();
+        operation.pass_on();
     }
+}
+
+/// As [`finish`], for a wait that is given up.
+pub(crate) fn give_up<E: WaitingEndpoint>(endpoint: &mut E, has_waited: &mut bool) {
+    endpoint.withdraw();
+    finish(endpoint, has_waited);
 }

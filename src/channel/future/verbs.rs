@@ -4,11 +4,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use super::claim::AsyncClaim;
+use super::claim::{AsyncClaim, poll_claim};
 use crate::channel::grant::Grant;
 use crate::channel::lease::Lease;
 use crate::channel::outcome;
 use crate::channel::receiver::Receiver;
+use crate::channel::rendezvous::refuse_rendezvous;
 use crate::channel::sender::Sender;
 use crate::channel::waiting::WaitError;
 use crate::error::{RecvError, SendError};
@@ -22,7 +23,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// process's waiting thread: see `docs/async.md`.
     ///
     /// **Cancel-safe**: the future takes a message only in the poll that returns it.
-    /// Dropped before, it has taken none.
+    /// Dropped before, it has taken none. (On a rendezvous ring a `try_send` may have left a
+    /// message to it, which is then for the next receiver.)
     ///
     /// It does not spin, whatever the receiver's [`WaitStrategy`](crate::WaitStrategy). On a
     /// ring of spinners ([`Wakeups::SpinOnly`](crate::Wakeups::SpinOnly)), where nothing
@@ -88,9 +90,15 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// **Cancel-safe**: dropped before it is ready, it has sent nothing, and the message is
     /// dropped with it. (A typed message is `Copy`, and of bytes the caller has them.)
     ///
+    /// On a [rendezvous](crate::RingBuilder::rendezvous) ring the message is offered from the
+    /// first poll on, and the future is ready when a receiver has acknowledged it. Dropped
+    /// before, it takes the offer back, unless a receiver has the message in hand, which may
+    /// acknowledge it still.
+    ///
     /// # Errors
     /// As [`Sender::send`].
     pub fn send_async<'a>(&'a mut self, message: T::Sent<'a>) -> SendFuture<'a, T, K> {
+        self.take_back_offer(); // of a future that was leaked
         SendFuture {
             claim: AsyncClaim::new(self),
             message: Some(message),
@@ -172,14 +180,8 @@ impl<T: Message + ?Sized, K: Kind> Future for RecvFuture<'_, T, K> {
     type Output = Result<T::Received, RecvError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let claimed = ready!(self.get_mut().0.poll(context));
-        Poll::Ready(match claimed {
-            Ok((receiver, opened)) => {
-                let view = receiver.view;
-                Ok(receiver.acknowledge(&view, opened, T::decode))
-            }
-            Err(error) => Err(outcome::recv(error)),
-        })
+        let received = ready!(self.get_mut().0.poll(context, Receiver::poll_recv));
+        Poll::Ready(received.map(|(_, message)| message).map_err(outcome::recv))
     }
 }
 
@@ -187,9 +189,9 @@ impl<'a, T: Message + ?Sized, K: Kind> Future for LeaseFuture<'a, T, K> {
     type Output = Result<Lease<'a, T, K>, RecvError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let claimed = ready!(self.get_mut().0.poll(context));
+        let claimed = ready!(self.get_mut().0.poll(context, Receiver::poll_open));
         Poll::Ready(match claimed {
-            Ok((receiver, opened)) => Ok(Lease::new(receiver.hand_out_from(opened, 1))),
+            Ok((receiver, opened)) => Ok(Lease::new(receiver.hand_out_one(opened))),
             Err(error) => Err(outcome::recv(error)),
         })
     }
@@ -218,16 +220,9 @@ impl<T: Message + ?Sized, K: Kind> Future for SendFuture<'_, T, K> {
             .map(|sender| sender.check_length(message));
         let sent = match checked {
             Some(Err(failure)) => Err(WaitError::Failed(failure)),
-            _ => match ready!(this.claim.poll(context)) {
-                Ok((sender, position)) => {
-                    let view = sender.view;
-                    match sender.write(&view, position, message) {
-                        true => Ok(()),
-                        false => Err(sender.closed()),
-                    }
-                }
-                Err(error) => Err(error),
-            },
+            _ => ready!(this.claim.poll(context, |sender, has_waited, context| {
+                sender.poll_send(message, has_waited, context)
+            })),
         };
         match (sent, this.message.take()) {
             (Err(error), Some(message)) => {
@@ -242,7 +237,14 @@ impl<'a, T: Message + ?Sized, K: Kind> Future for ReserveFuture<'a, T, K> {
     type Output = Result<Grant<'a, T, K>, SendError<()>>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let claimed = ready!(self.get_mut().0.poll(context));
+        let claimed = ready!(
+            self.get_mut()
+                .0
+                .poll(context, |sender, has_waited, context| {
+                    refuse_rendezvous(sender)?;
+                    poll_claim(sender, has_waited, context)
+                })
+        );
         Poll::Ready(match claimed {
             Ok((sender, position)) => {
                 sender.granted.push(position);

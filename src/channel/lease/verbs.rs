@@ -133,11 +133,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
     /// Leases a message that was claimed, and more.
     #[inline(always)]
-    pub(in crate::channel) fn hand_out_from(
-        &mut self,
-        first: Opened,
-        max: usize,
-    ) -> LeaseBatch<'_, T, K> {
+    fn hand_out_from(&mut self, first: Opened, max: usize) -> LeaseBatch<'_, T, K> {
         self.leased.push(first.claim, first.length);
         if max > 1 {
             self.lease_more(max);
@@ -152,8 +148,20 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     #[inline(never)]
     fn lease_handover(&mut self, wait: Wait) -> Result<LeaseBatch<'_, T, K>, WaitError> {
         let opened = self.take(wait)?;
+        Ok(self.hand_out_handover(opened))
+    }
+
+    fn hand_out_handover(&mut self, opened: Opened) -> LeaseBatch<'_, T, K> {
         self.leased.push(opened.claim, opened.length);
-        Ok(LeaseBatch::new(self))
+        LeaseBatch::new(self)
+    }
+
+    /// Leases a message that was claimed, of a ring of either sort.
+    pub(in crate::channel) fn hand_out_one(&mut self, opened: Opened) -> LeaseBatch<'_, T, K> {
+        match self.taking.is_some() {
+            true => self.hand_out_handover(opened),
+            false => self.hand_out_from(opened, 1),
+        }
     }
 
     /// Claims more messages, `max` in all at most.

@@ -2,8 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::task::{self, Context, ready};
 
 use crate::channel::endpoint::EndpointConnection;
+use crate::channel::future::{PolledOperation, poll_claim};
 use crate::channel::sender::Sender;
 use crate::channel::waiting::{self, Wait, WaitError, WaitingEndpoint};
 use crate::error::{Corruption, Failure, Holder, Side};
@@ -29,6 +31,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         message: &[u8],
         wait: Wait,
     ) -> Result<(), WaitError> {
+        self.take_back_offer(); // of a future that was leaked
         let is_waiting = !matches!(wait, Wait::Not | Wait::Zero);
         let position = waiting::claim(
             &mut Offering {
@@ -37,14 +40,66 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             },
             wait,
         )?;
-        self.view.payload(position).store(message);
-        failpoint!(Written);
-        let memory = self.handover();
-        self.giving().offer(&memory, position);
+        self.offer(position, message);
         match is_waiting {
             true => self.wait_until_over(position, wait),
             false => self.leave_to_waiting_receiver(position),
         }
+    }
+
+    /// As [`Sender::hand_over`] by a waker: from the first poll that finds a free slot the
+    /// message is offered, until it is over, or until [`Sender::take_back_offer`].
+    pub(in crate::channel) fn poll_hand_over(
+        &mut self,
+        message: &[u8],
+        has_waited: &mut bool,
+        context: &mut Context<'_>,
+    ) -> task::Poll<Result<(), WaitError>> {
+        let position = match self.giving().offered {
+            Some(position) => position,
+            None => {
+                let mut offering = Offering {
+                    sender: self,
+                    is_waiting: true,
+                };
+                let position = ready!(poll_claim(&mut offering, has_waited, context))?;
+                self.offer(position, message);
+                self.giving().offered = Some(position);
+                let memory = self.handover();
+                self.connection.notify(&memory, Side::Receiver);
+                failpoint!(MessageAnnounced);
+                position
+            }
+        };
+        let mut offer = Offer {
+            memory: self.handover(),
+            sender: self,
+            position,
+        };
+        let ended = ready!(poll_claim(&mut offer, has_waited, context));
+        self.giving().offered = None;
+        task::Poll::Ready(match ended {
+            Err(WaitError::Failed(failure)) => self.end_in_failure(position, failure),
+            ended => ended, // an error: it was taken back
+        })
+    }
+
+    /// Takes back what a future offers that is over. `false`: a receiver has it, or had it.
+    pub(in crate::channel) fn take_back_offer(&mut self) -> bool {
+        let offered = self.giving.as_deref_mut();
+        let Some(position) = offered.and_then(|giving| giving.offered.take()) else {
+            return true;
+        };
+        let can_be_used = self.connection.segment.region.is_good();
+        can_be_used && self.take_back(position) == Ok(HandoverState::TakenBack)
+    }
+
+    /// Writes the message into the slot, and offers it.
+    fn offer(&mut self, position: u64, message: &[u8]) {
+        self.view.payload(position).store(message);
+        failpoint!(Written);
+        let memory = self.handover();
+        self.giving().offer(&memory, position);
     }
 
     fn handover(&self) -> HandoverMemory {
@@ -251,7 +306,8 @@ impl<T: Message + ?Sized, K: Kind> Offer<'_, T, K> {
             Ok(state) => state,
             Err(found) => return Poll::Ended(self.sender.poisoned(found)),
         };
-        self.connection().blocker = None;
+        let connection = self.connection();
+        (connection.blocker, connection.was_contended) = (None, false);
         match state {
             HandoverState::Over => Poll::Ready(()),
             // RV7: whatever has come to its end, this one has to.
@@ -296,6 +352,12 @@ impl<T: Message + ?Sized, K: Kind> Offer<'_, T, K> {
             Ok(HandoverState::Offered) => self.pending(None),
             Err(error) => Poll::Ended(error),
         }
+    }
+}
+
+impl<T: Message + ?Sized, K: Kind> PolledOperation for Offer<'_, T, K> {
+    fn polled(&mut self) -> &mut EndpointConnection {
+        self.connection()
     }
 }
 

@@ -1,8 +1,10 @@
 //! A receiver that takes messages from hand to hand.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::task::{self, Context, ready};
 
 use crate::channel::endpoint::EndpointConnection;
+use crate::channel::future::poll_claim;
 use crate::channel::receiver::{Opened, Receiver};
 use crate::channel::waiting::{self, Wait, WaitError, WaitingEndpoint};
 use crate::error::{Corruption, Side};
@@ -19,15 +21,36 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// Takes a message that a sender offers, within `wait`. While the call waits this
     /// receiver is announced (RV9), and never after it.
     pub(in crate::channel) fn take(&mut self, wait: Wait) -> Result<Opened, WaitError> {
-        let claim = || waiting::claim(&mut Taking { receiver: self }, wait);
+        let mut taking = Taking {
+            receiver: self,
+            by_waker: false,
+        };
+        let claim = || waiting::claim(&mut taking, wait);
         // The user's way of waiting may panic.
         let taken = catch_unwind(AssertUnwindSafe(claim)).unwrap_or_else(|panic| {
             self.withdraw_unclaimed();
             resume_unwind(panic)
         });
-        let Err(error) = taken else {
-            return taken;
+        taken.or_else(|error| self.take_what_is_bound(error))
+    }
+
+    /// As [`Receiver::take`] by a waker: announced from the first poll that finds nothing
+    /// until there is a message, or until [`Receiver::withdraw_unclaimed`].
+    pub(in crate::channel) fn poll_take(
+        &mut self,
+        has_waited: &mut bool,
+        context: &mut Context<'_>,
+    ) -> task::Poll<Result<Opened, WaitError>> {
+        let mut taking = Taking {
+            receiver: self,
+            by_waker: true,
         };
+        let taken = ready!(poll_claim(&mut taking, has_waited, context));
+        task::Poll::Ready(taken.or_else(|error| self.take_what_is_bound(error)))
+    }
+
+    /// How a call ends that would end with `error`.
+    fn take_what_is_bound(&mut self, error: WaitError) -> Result<Opened, WaitError> {
         if !self.connection.segment.region.is_good() {
             return Err(error);
         }
@@ -43,20 +66,14 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     }
 
     /// Withdraws the announcement, in a call that ends with nothing: what it was bound to is
-    /// given back.
-    fn withdraw_unclaimed(&mut self) {
-        if !self.connection.segment.region.is_good() {
+    /// for another receiver.
+    pub(in crate::channel) fn withdraw_unclaimed(&mut self) {
+        if self.taking.is_none() || !self.connection.segment.region.is_good() {
             return;
         }
         let memory = self.handover();
-        let policy = RedeliveryPolicy {
-            redeliver: true,
-            ..self.connection.segment.config.policy()
-        };
-        if let Some(claim) = self.taking().withdraw(&memory) {
-            let claims = [claim].into_iter();
-            self.taking().requeue(&memory, claims, policy);
-            self.connection.wake_all();
+        if self.taking().abandon(&memory) {
+            self.connection.notify_each(Side::Receiver);
         }
     }
 
@@ -163,6 +180,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 /// A receiver in a call of a rendezvous ring.
 struct Taking<'r, T: Message + ?Sized, K: Kind> {
     receiver: &'r mut Receiver<T, K>,
+    /// The call waits by a waker.
+    by_waker: bool,
 }
 
 impl<T: Message + ?Sized, K: Kind> Taking<'_, T, K> {
@@ -208,7 +227,7 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Taking<'_, T, K> {
     }
 
     fn try_slow(&mut self) -> Result<Opened, ClaimError> {
-        let announces = self.receiver.connection.waits;
+        let announces = self.by_waker || self.receiver.connection.waits;
         self.claim(announces)
     }
 

@@ -41,6 +41,8 @@ pub(crate) struct GivingSide {
     me: MemberId,
     /// The slot that it tries first: that of its last offer.
     slot: u64,
+    /// Where the message is that it offers while no call waits for it: that of a future.
+    pub(crate) offered: Option<u64>,
 }
 
 /// Slot words that share a cache line: senders begin so far from each other.
@@ -49,7 +51,19 @@ const SPREAD: u64 = 8;
 impl GivingSide {
     pub(crate) fn new(me: MemberId) -> Self {
         let slot = u64::from(me.0).wrapping_sub(1).wrapping_mul(SPREAD);
-        GivingSide { me, slot }
+        GivingSide {
+            me,
+            slot,
+            offered: None,
+        }
+    }
+
+    /// That of a clone of its sender, which offers nothing.
+    pub(crate) fn for_clone(&self) -> Self {
+        GivingSide {
+            offered: None,
+            ..self.clone()
+        }
     }
 
     /// Takes a free slot: its payload is then the caller's (RV1).

@@ -142,6 +142,34 @@ impl TakingSide {
         claim.ok()
     }
 
+    /// Withdraws the announcement, if there is one, of a wait that is given up. What it was
+    /// bound to stays for another receiver, as if this one had died (RV11). Says whether it
+    /// was bound.
+    pub(crate) fn abandon<M: Handover>(&mut self, memory: &M) -> bool {
+        let Some((index, word)) = self.announced.take() else {
+            return false;
+        };
+        let cell = memory.waiter(index);
+        let idle = word.idle().0;
+        // AcqRel: as every change of the word.
+        let found = cell.compare_exchange(word.0, idle, Ordering::AcqRel, Ordering::Acquire);
+        let bound = found.err().map(WaiterWord).filter(|it| it.binds(word));
+        if let Some(bound) = bound {
+            // Ours: no other endpoint changes a word that is bound.
+            let _ = cell.compare_exchange(bound.0, idle, Ordering::AcqRel, Ordering::Relaxed);
+        }
+        failpoint!(WaiterFreed);
+        bound.is_some()
+    }
+
+    /// That of a clone of its receiver, which has announced nothing.
+    pub(crate) fn for_clone(&self) -> Self {
+        TakingSide {
+            announced: None,
+            ..self.clone()
+        }
+    }
+
     /// Acknowledges a message: its sender returns `Ok` (RV4).
     pub(crate) fn release<M: Memory>(&mut self, memory: &M, claim: Claim) {
         let geometry = memory.geometry();

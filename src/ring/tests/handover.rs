@@ -34,7 +34,7 @@ fn explore(name: &str, scenario: HandoverScenario) {
     assert!(finals > 0, "{name} comes to no end");
 }
 
-use HandoverVerb::{Lease, Recv, RecvTimed, Send, SendTimed, TryRecv, TrySend};
+use HandoverVerb::{Lease, Recv, RecvDropped, RecvTimed, Send, SendTimed, TryRecv, TrySend};
 
 #[test]
 fn a_message_is_taken_or_taken_back() {
@@ -85,6 +85,21 @@ fn a_receiver_that_waits_is_bound() {
         explore("try_send, timed recv, try_recv", {
             let ring = ring().sender(&[TrySend]);
             ring.receiver(&[RecvTimed]).receiver(&[TryRecv])
+        });
+    }
+    for slots in [1, 2] {
+        let ring = || HandoverScenario::new(slots, 1);
+        explore("try_send, recv that is dropped, recv, 1 kill", {
+            let ring = ring().sender(&[TrySend]);
+            ring.receiver(&[RecvDropped, RecvTimed]).kills(1)
+        });
+        explore("try_send twice, recv that is dropped, another receiver", {
+            let ring = ring().sender(&[TrySend, TrySend]);
+            ring.receiver(&[RecvDropped]).receiver(&[RecvTimed])
+        });
+        explore("timed send, recv that is dropped twice", {
+            let ring = ring().sender(&[SendTimed]);
+            ring.receiver(&[RecvDropped, RecvDropped]).kills(1)
         });
     }
     explore("try_send, two timed receivers, two waiter words, 1 kill", {

@@ -179,7 +179,7 @@ impl HandoverEngine {
                 process
             }
             HandoverTransition::TimeOut(process) => {
-                next.locals[process].time_out();
+                next.locals[process].time_out(&self.scenario);
                 process
             }
             HandoverTransition::Kill(process) => {
@@ -316,13 +316,23 @@ impl HandoverEngine {
     fn judge(&self, state: &WorldState) -> Result<(), String> {
         let any_dead_receiver =
             (0..state.locals.len()).any(|one| !self.is_sender(one) && state.died & 1 << one != 0);
-        for entry in &state.ledger {
-            let was_given_back = self
-                .scenario
-                .plans
-                .iter()
-                .any(|plan| plan.verbs.contains(&HandoverVerb::Lease));
-            let is_excused = any_dead_receiver || was_given_back;
+        let is_left = |message: usize| {
+            (0..self.scenario.slots).any(|slot| {
+                let offered = SlotWord(state.words[slot]).state() == SlotState::Published;
+                offered && state.words[self.scenario.payload(slot)] == message as u64 + 1
+            })
+        };
+        for (message, entry) in state.ledger.iter().enumerate() {
+            let may = |verb| {
+                self.scenario
+                    .plans
+                    .iter()
+                    .any(|it| it.verbs.contains(&verb))
+            };
+            let was_given_back = may(HandoverVerb::Lease);
+            // Its receiver's wait was dropped, and the message is there for another.
+            let was_dropped = may(HandoverVerb::RecvDropped) && is_left(message);
+            let is_excused = any_dead_receiver || was_given_back || was_dropped;
             if entry.tried
                 && entry.end == Some(SendEnd::Ok)
                 && entry.acknowledged == 0

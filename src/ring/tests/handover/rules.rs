@@ -91,7 +91,10 @@ pub(super) fn filter(
         }
         (
             Rule::WithdrawBySwap,
-            HandoverStage::Taking | HandoverStage::Withdrawing(_) | HandoverStage::AtTheEnd,
+            HandoverStage::Taking
+            | HandoverStage::Withdrawing(_)
+            | HandoverStage::Abandoning
+            | HandoverStage::AtTheEnd,
         ) if is_waiter => stores,
         (Rule::RecoverTheBound, HandoverStage::Reaping(..) | HandoverStage::Succeed)
             if is_waiter && !WaiterWord(from).is_waiting() =>

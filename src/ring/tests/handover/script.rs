@@ -20,6 +20,8 @@ pub(super) enum HandoverVerb {
     TrySend,
     Recv,
     RecvTimed,
+    /// Waits by a waker, and may be dropped at any time.
+    RecvDropped,
     TryRecv,
     /// Waits, and gives the message back.
     Lease,
@@ -67,6 +69,7 @@ pub(super) enum HandoverStage {
     Announcing,
     AtTheEnd,
     Withdrawing(bool),
+    Abandoning,
     Reading(Claim),
     Releasing(Claim),
     Requeuing(Claim),
@@ -142,7 +145,7 @@ impl Local {
     pub(super) fn may_time_out(&self, scenario: &HandoverScenario) -> bool {
         let timed = matches!(
             self.verb(scenario),
-            Some(HandoverVerb::SendTimed | HandoverVerb::RecvTimed)
+            Some(HandoverVerb::SendTimed | HandoverVerb::RecvTimed | HandoverVerb::RecvDropped)
         );
         timed && self.is_waiting()
     }
@@ -157,8 +160,10 @@ impl Local {
     }
 
     /// Its time is up.
-    pub(super) fn time_out(&mut self) {
+    pub(super) fn time_out(&mut self, scenario: &HandoverScenario) {
+        let is_dropped = self.verb(scenario) == Some(HandoverVerb::RecvDropped);
         self.stage = match self.stage {
+            HandoverStage::Taking if is_dropped => HandoverStage::Abandoning,
             HandoverStage::Looking(position) => HandoverStage::GivingUp(position),
             HandoverStage::Taking => HandoverStage::Withdrawing(false),
             HandoverStage::Claiming => HandoverStage::Ending(u64::MAX),
@@ -318,6 +323,11 @@ impl Local {
                     HandoverStage::Next
                 }
             },
+            HandoverStage::Abandoning => {
+                self.taking.abandon(memory);
+                self.next_call();
+                HandoverStage::Next
+            }
             HandoverStage::Reading(claim) => {
                 let found = memory.payload(claim.position).load(Ordering::Relaxed);
                 if found == 0 {
