@@ -20,6 +20,7 @@ pub mod commands;
 pub mod forks;
 pub mod format;
 #[cfg(feature = "oracle")]
+pub mod futures;
 pub mod fuzzing;
 pub mod holders;
 pub mod homes;

@@ -5,6 +5,7 @@ mod attach;
 mod batches;
 mod cancel;
 mod chunks;
+mod conformance;
 mod counts;
 mod ends;
 mod errors;

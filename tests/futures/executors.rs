@@ -1,14 +1,15 @@
 //! The least that runs a future.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use memring::failpoints;
+pub use memring_testkit::futures::block_on;
 
 /// Every sleep may last for so long,
 const CAP: Duration = Duration::from_secs(120);
@@ -18,26 +19,6 @@ const SOON: Duration = Duration::from_secs(5);
 /// From now on no sleep of this process ends early: a wake-up that is lost is seen.
 pub fn raise_cap() {
     failpoints::raise_sleep_cap(CAP);
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Polls in this thread until it is done.
-pub fn block_on<F: Future>(future: F) -> F::Output {
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let (mut future, mut context) = (pin!(future), Context::from_waker(&waker));
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
-    }
 }
 
 /// A waker that counts.
