@@ -6,6 +6,7 @@ mod examples;
 mod floors;
 mod links;
 mod moving;
+mod service;
 mod source;
 mod structure;
 mod types;
