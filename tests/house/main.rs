@@ -2,6 +2,7 @@
 //! run, documents whose links lead somewhere and a README that shows real code.
 
 mod circles;
+mod events;
 mod examples;
 mod floors;
 mod links;
