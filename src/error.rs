@@ -186,7 +186,7 @@ macro_rules! messages_hidden {
 /// comes back inside.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TrySendError<M> {
-    /// There is no room now.
+    /// There is no room now. Of a rendezvous ring: no receiver waits.
     Full(M),
     /// Another endpoint holds the slot that comes next, and its process is alive:
     /// there may be room behind it.
@@ -204,9 +204,9 @@ pub enum TrySendError<M> {
 }
 
 messages_hidden!(TrySendError {
-    Full => "the ring is full",
+    Full => "the ring is full (a rendezvous ring: no receiver waits)",
     Closed => "the ring is closed",
-    Disconnected => "the ring is full and all receivers have gone",
+    Disconnected => "there is no room, and all receivers have gone",
     Removed => "the ring was removed; open or make it again";
     Held => "no room can be had yet"
 });
@@ -231,9 +231,9 @@ pub enum SendError<M> {
 
 messages_hidden!(SendError {
     Closed => "the ring is closed",
-    Disconnected => "the ring is full and all receivers have gone",
+    Disconnected => "there is no room, and all receivers have gone",
     Removed => "the ring was removed; open or make it again",
-    Cancelled => "the ring is full, and the call was cancelled; `Canceller::reset` lets calls wait again"
+    Cancelled => "the ring is full (a rendezvous ring: no receiver took the message), and the call was cancelled; `Canceller::reset` lets calls wait again"
 });
 
 /// Why [`Sender::send_timeout`](crate::Sender::send_timeout) gave up. A typed
@@ -241,7 +241,7 @@ messages_hidden!(SendError {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendTimeoutError<M> {
     /// There was no room in time; and the holder of the slot in question, if
-    /// there is one.
+    /// there is one. Of a rendezvous ring: no receiver took the message in time.
     Timeout(M, Option<Holder>),
     /// Of a rendezvous ring: at the deadline a receiver that is alive had the message in
     /// hand. The send is neither done nor undone: the receiver may acknowledge the message
@@ -264,10 +264,10 @@ pub enum SendTimeoutError<M> {
 
 messages_hidden!(SendTimeoutError {
     Closed => "the ring is closed",
-    Disconnected => "the ring is full and all receivers have gone",
+    Disconnected => "there is no room, and all receivers have gone",
     Removed => "the ring was removed; open or make it again",
-    Cancelled => "the ring is full, and the call was cancelled; `Canceller::reset` lets calls wait again";
-    Timeout => "the ring stayed full until the deadline";
+    Cancelled => "the ring is full (a rendezvous ring: no receiver took the message), and the call was cancelled; `Canceller::reset` lets calls wait again";
+    Timeout => "the ring stayed full (a rendezvous ring: no receiver took the message) until the deadline";
     InHand => "a receiver had the message in hand at the deadline, and may acknowledge it still"
 });
 

@@ -119,6 +119,20 @@
 //! # log(&["a line".to_string()]).unwrap();
 //! ```
 //!
+//! # Events
+//!
+//! With the feature `tracing` (off by default), these events, of target `memring`. Each has
+//! the field `ring`, the path of the ring or `(anonymous)`. None comes from a fast path.
+//!
+//! | event | level | fields | when |
+//! |---|---|---|---|
+//! | endpoint attached | DEBUG | `side`, `id` | an endpoint attached |
+//! | endpoint takes over from one that died | INFO | `side`, `id` | the same, under the id of a dead one |
+//! | endpoint detached | DEBUG | `id` | an endpoint, and all its clones, were dropped |
+//! | recovered what a dead endpoint held | WARN | `redelivered`, `lost` | messages were given back to be received again, or dropped ([`OnDeath`]) |
+//! | messages given back | DEBUG | `id`, `messages` | a lease was dropped or requeued by an endpoint that is alive |
+//! | shared memory contradicts itself: this handle refuses all work | ERROR | `what`, `position`, `found` | [`Corruption`] was found |
+//!
 //! # Limits
 //!
 //! Linux, 64-bit, with `/proc`; or the feature `portable`, which is all there is on macOS and
@@ -187,7 +201,8 @@ pub use sys::failpoints;
 #[doc(hidden)]
 pub mod __select {
     pub use crate::channel::{
-        Arm, ClaimedArm, Limit, RecvArm, SelectReceiver, SendArm, SourceRef, run,
+        Arm, ClaimedArm, Limit, RecvArm, RecvOperand, SelectReceiver, SendArm, SendOperand,
+        SourceRef, run,
     };
 }
 pub use wait::{Idle, IdleStrategy, WaitStrategy};
@@ -195,4 +210,5 @@ pub use wait::{Idle, IdleStrategy, WaitStrategy};
 /// The code of the documents compiles, and runs.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/select.md")]
+#[doc = include_str!("../docs/async.md")]
 mod documents {}

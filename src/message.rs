@@ -23,6 +23,14 @@ mod sealed {
 /// A type may be large. By value it lies on the stack several times on its way;
 /// [`send_ref`](crate::Sender::send_ref) and [`recv_into`](crate::Receiver::recv_into)
 /// put nothing there.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a message of a ring",
+    label = "not a message",
+    note = "a message is plain data: `#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]` \
+            and `#[repr(C)]`, on a struct of integers, floats and arrays of them",
+    note = "in generic code the bound is `T: memring::Message`",
+    note = "for text, and what is serialized, use `[u8]`: messages of varying length"
+)]
 pub trait Message: sealed::Sealed + 'static {
     /// What a sender hands over: `T` itself, or a borrowed `&[u8]`.
     type Sent<'a>;
@@ -89,6 +97,8 @@ impl Source for Blank {
     }
 }
 
+// Not recommended: so that the hint above is seen, and not the lack of a trait of bytemuck's.
+#[diagnostic::do_not_recommend]
 impl<T: NoUninit + AnyBitPattern + Send + 'static> Message for T {
     type Sent<'a> = T;
     type Unsent = T;

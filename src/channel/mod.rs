@@ -47,7 +47,10 @@ pub use ring::Ring;
 pub(crate) use segment::Segment;
 pub use select::{After, Never, Select, Selectable, Ticker, Token, after, at, never, tick};
 #[doc(hidden)]
-pub use select::{Arm, ClaimedArm, Limit, RecvArm, SelectReceiver, SendArm, SourceRef, run};
+pub use select::{
+    Arm, ClaimedArm, Limit, RecvArm, RecvOperand, SelectReceiver, SendArm, SendOperand, SourceRef,
+    run,
+};
 pub use sender::Sender;
 pub use stats::Stats;
 pub(crate) use stats::stats;

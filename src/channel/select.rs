@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
 use std::time::{Duration, Instant};
 
-pub use arms::{Arm, ClaimedArm, RecvArm, SelectReceiver, SendArm, run};
+pub use arms::{Arm, ClaimedArm, RecvArm, RecvOperand, SelectReceiver, SendArm, SendOperand, run};
 pub(super) use source::{Readiness, ReadyEndpoint};
 pub use source::{Selectable, SourceRef};
 pub use timers::{After, Never, Ticker, after, at, never, tick};

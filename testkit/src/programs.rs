@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek};
+use std::os::unix::fs::FileExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, getpgid, kill_process_group};
@@ -39,6 +40,16 @@ fn contents(mut file: File) -> Vec<u8> {
     file.rewind().expect("rewind");
     file.read_to_end(&mut bytes).expect("read what was said");
     bytes
+}
+
+/// What was written by now. The program writes at the place that the file's descriptors share,
+/// so that stays where it is.
+fn contents_so_far(file: &File) -> String {
+    let length = file.metadata().expect("a length").len();
+    let mut bytes = vec![0; length as usize];
+    file.read_exact_at(&mut bytes, 0)
+        .expect("read what was said");
+    String::from_utf8(bytes).expect("text")
 }
 
 impl Running {
@@ -80,6 +91,16 @@ impl Running {
     /// The pipe from its standard output, if it was started with one.
     pub fn stdout(&mut self) -> ChildStdout {
         self.child.stdout.take().expect("started with a pipe")
+    }
+
+    /// Its standard output so far; nothing, if that went elsewhere.
+    pub fn text_so_far(&self) -> String {
+        self.out.as_ref().map(contents_so_far).unwrap_or_default()
+    }
+
+    /// Its standard error so far.
+    pub fn err_so_far(&self) -> String {
+        contents_so_far(&self.err)
     }
 
     /// Kills the program, but none that it has started, and waits until it is gone.

@@ -338,13 +338,16 @@ for_each_kind!(
 
 #[test]
 fn what_errors_say() {
-    says(&TrySendError::Full(()), &["full"]);
+    says(&TrySendError::Full(()), &["full", "no receiver waits"]);
     says(
         &TrySendError::Disconnected(()),
-        &["full", "all receivers have gone"],
+        &["no room", "all receivers have gone"],
     );
     says(&SendError::Closed(()), &["closed"]);
-    says(&SendTimeoutError::Timeout((), None), &["full", "deadline"]);
+    says(
+        &SendTimeoutError::Timeout((), None),
+        &["full", "no receiver took the message", "deadline"],
+    );
     says(&TryRecvError::Empty, &["empty"]);
     says(&RecvError::Closed, &["closed and empty"]);
     says(

@@ -1,5 +1,6 @@
 //! Descriptors in event loops: epoll as in C, and Python's `selectors`.
 
+use std::io::{BufRead, BufReader};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -162,7 +163,7 @@ fn a_descriptor_takes_no_wake_up_from_a_call_that_blocks() {
     });
 }
 
-/// A child of another language inherits the descriptor, and polls it.
+/// A child of another language inherits the descriptor, and polls it, as `docs/async.md` shows.
 #[test]
 fn python_waits_by_selectors() {
     raise_cap();
@@ -170,33 +171,23 @@ fn python_waits_by_selectors() {
     let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
     let fd = rx.ready_fd().unwrap();
     let inherited: OwnedFd = rustix::io::dup(&fd).unwrap(); // without close-on-exec
-    let script = format!(
-        "import selectors, sys\n\
-         s = selectors.DefaultSelector()\n\
-         s.register({}, selectors.EVENT_READ)\n\
-         assert s.select(0) == [], 'readable at once'\n\
-         print('waits', flush=True)\n\
-         ready = s.select({SOON})\n\
-         print('readable' if ready else 'late', flush=True)\n",
-        inherited.as_raw_fd()
-    );
+    let document = include_str!("../../docs/async.md");
+    let (_, script) = document.split_once("```python\n").unwrap();
+    let (script, _) = script.split_once("```").unwrap();
     let mut python = Command::new("python3");
-    python.args(["-c", &script]).stdout(Stdio::piped());
-    let mut python = match python.spawn() {
+    python.args(["-c", script, &inherited.as_raw_fd().to_string()]);
+    let mut python = match python.stdout(Stdio::piped()).spawn() {
         Ok(python) => python,
         Err(error) => {
             println!("skipped: cannot start python3: {error}");
             return;
         }
     };
-    let mut said = std::io::BufReader::new(python.stdout.take().unwrap());
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut said, &mut line).unwrap();
-    assert_eq!(line, "waits\n");
+    let mut said = BufReader::new(python.stdout.take().unwrap()).lines();
+    assert_eq!(said.next().unwrap().unwrap(), "waits");
+    assert!(!is_readable(&fd, 0), "readable at once");
     tx.try_send(8).unwrap();
-    line.clear();
-    std::io::BufRead::read_line(&mut said, &mut line).unwrap();
-    assert_eq!(line, "readable\n");
+    in_time(move || assert_eq!(said.next().unwrap().unwrap(), "readable"));
     assert!(python.wait().unwrap().success());
     assert_eq!(rx.try_recv(), Ok(8));
 }

@@ -9,7 +9,7 @@ use memring_testkit::homes::directory;
 use memring_testkit::programs::Running;
 
 /// The example that cargo has built beside this test.
-fn example(name: &str) -> PathBuf {
+pub fn example(name: &str) -> PathBuf {
     let this = std::env::current_exe().expect("path of this test");
     let profile = this
         .parent()

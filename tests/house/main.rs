@@ -2,10 +2,12 @@
 //! run, documents whose links lead somewhere and a README that shows real code.
 
 mod circles;
+mod events;
 mod examples;
 mod floors;
 mod links;
 mod moving;
+mod service;
 mod source;
 mod structure;
 mod types;

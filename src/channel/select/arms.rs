@@ -26,6 +26,11 @@ pub trait Arm {
 }
 
 /// What a `recv` arm receives from.
+#[diagnostic::on_unimplemented(
+    message = "`select!` cannot receive from `{Self}`",
+    label = "not a receiver",
+    note = "`recv(..)` takes a `Receiver`, an `After`, a `Ticker` or a `Never`"
+)]
 pub trait SelectReceiver: Selectable {
     /// What it receives.
     type Received;
@@ -230,6 +235,38 @@ pub fn run(arms: &mut [&mut dyn Arm], limit: Limit) {
         first = (ready + 1) % count;
     }
 }
+
+/// What a `send` arm sends by.
+#[diagnostic::on_unimplemented(
+    message = "`select!` cannot send by `{Self}`",
+    label = "not a sender",
+    note = "`send(.., message)` takes a `Sender`"
+)]
+pub trait SelectSender: Selectable {}
+
+impl<T: Message + ?Sized, K: Kind> SelectSender for Sender<T, K> {}
+
+/// In scope of a `select!` so that the compiler says what a wrong operand lacks. A right one
+/// has a method of its own of this name.
+pub trait RecvOperand {
+    /// The arm of a [`select!`](macro@crate::select).
+    fn __recv_arm(&mut self) -> RecvArm<'_, Self>
+    where
+        Self: SelectReceiver + Sized,
+    {
+        RecvArm::new(self)
+    }
+}
+
+impl<R: SelectReceiver> RecvOperand for R {}
+
+/// Likewise, of `send` arms.
+pub trait SendOperand {
+    /// Never called.
+    fn __send_arm(&mut self) {}
+}
+
+impl<S: SelectSender> SendOperand for S {}
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// The arm of a [`select!`](macro@crate::select).

@@ -49,9 +49,11 @@
 /// the program is compiled there is [`Select`](crate::Select).
 #[macro_export]
 macro_rules! select {
-    ($($arms:tt)*) => {
+    ($($arms:tt)*) => {{
+        #[allow(unused_imports)]
+        use $crate::__select::{RecvOperand as _, SendOperand as _};
         $crate::__select_arms!(@read [] [] $($arms)*)
-    };
+    }};
 }
 
 /// What [`select!`] becomes: each arm that is read is bound to a name of its own, for which

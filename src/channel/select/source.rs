@@ -22,6 +22,11 @@ use crate::wait::{Operation, Poll};
 /// is a message; a [`Sender`], which is ready when there is room; [`After`](crate::After),
 /// [`Ticker`](crate::Ticker) and [`Never`](crate::Never). An endpoint whose call would fail is
 /// ready, too. Not for others to implement.
+#[diagnostic::on_unimplemented(
+    message = "a `Select` cannot wait for `{Self}`",
+    label = "not an endpoint",
+    note = "it waits for `Receiver`, `Sender`, `After`, `Ticker` and `Never`"
+)]
 pub trait Selectable: Any {
     /// The source behind it.
     #[doc(hidden)]
