@@ -16,8 +16,11 @@ pub struct ReceivingVerb<K: Kind> {
     pub waits: Waits,
     /// It needs a message that lies in the ring, and in a rendezvous ring none does.
     pub needs_place: bool,
-    pub receive: fn(&mut Receiver<u64, K>, &mut Vec<u64>, Duration) -> Result<(), Said>,
+    pub receive: ReceiveSome<K>,
 }
+
+/// Adds what it receives to the messages.
+type ReceiveSome<K> = fn(&mut Receiver<u64, K>, &mut Vec<u64>, Duration) -> Result<(), Said>;
 
 impl<K: Kind> ReceivingVerb<K> {
     /// Whether it has a meaning at this capacity.
@@ -78,7 +81,7 @@ fn take<K: Kind>(
 pub fn verbs<K: Peeking>() -> Vec<ReceivingVerb<K>> {
     use Waits::{Forever, Limited, Not, Otherwise};
     let mut verbs = Vec::new();
-    let mut add = |name, waits, needs_place, receive| {
+    let mut add = |name, waits, needs_place, receive: ReceiveSome<K>| {
         verbs.push(ReceivingVerb {
             name,
             waits,
@@ -303,7 +306,7 @@ impl Peeking for Mpmc {}
 fn peeks<K: OneReceiver>() -> Vec<ReceivingVerb<K>> {
     use Waits::{Forever, Limited, Not};
     let mut verbs = Vec::new();
-    let mut add = |name, waits, needs_place, receive| {
+    let mut add = |name, waits, needs_place, receive: ReceiveSome<K>| {
         verbs.push(ReceivingVerb {
             name,
             waits,

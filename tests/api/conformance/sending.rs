@@ -15,8 +15,11 @@ pub struct SendingVerb<K: Kind> {
     pub waits: Waits,
     /// It needs room in the ring, which a rendezvous ring has not.
     pub needs_place: bool,
-    pub send: fn(&mut Sender<u64, K>, &[u64], Duration) -> Result<usize, Said>,
+    pub send: SendRun<K>,
 }
+
+/// Says how many it has sent.
+type SendRun<K> = fn(&mut Sender<u64, K>, &[u64], Duration) -> Result<usize, Said>;
 
 impl<K: Kind> SendingVerb<K> {
     /// Whether it has a meaning at this capacity.
@@ -43,7 +46,7 @@ fn commit_chunk<K: Kind>(
 pub fn verbs<K: Kind>() -> Vec<SendingVerb<K>> {
     use Waits::{Forever, Limited, Not, Otherwise};
     let mut verbs = Vec::new();
-    let mut add = |name, waits, needs_place, send| {
+    let mut add = |name, waits, needs_place, send: SendRun<K>| {
         verbs.push(SendingVerb {
             name,
             waits,
