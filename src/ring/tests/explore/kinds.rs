@@ -8,7 +8,7 @@
 use super::engine::Engine;
 use super::scenario::{LEASE, Mpmc, Mpsc, RECV, Shape, Spmc, Spsc, ring};
 use super::{Op, Reception, Scanners, Scenario};
-use Op::{Abandon, Send};
+use Op::{Abandon, Chunk, Send};
 
 const ONE: Op = Send(1);
 const BATCH: Reception = Reception { batch: 2, ..LEASE };
@@ -89,6 +89,14 @@ fn spsc(n: u64, size: usize) -> Worlds {
         ("a run of 5, 2 in hand, 1 kill, over the wrap", {
             let ring = one(&[Send(5)]).closer().receivers(1, KEEPS);
             ring.kills_with_successors(1, &[]).over_the_wrap()
+        }),
+        ("2 chunks of 2, 2 kills", {
+            let ring = one(&[Chunk(2), Chunk(2)]).closer();
+            ring.receivers(1, BATCH).kills_with_successors(2, &[])
+        }),
+        ("a chunk of 5, 1 kill, successors send, over the wrap", {
+            let ring = one(&[Chunk(5)]).closer().receivers(1, KEEPS);
+            ring.kills_with_successors(1, &[Chunk(2)]).over_the_wrap()
         }),
         ("2 in hand are given back, 2 kills", {
             let keeps = Reception {

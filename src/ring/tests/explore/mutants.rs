@@ -296,7 +296,10 @@ impl Filter {
     ) -> Option<Filtered> {
         self.places?;
         let at = |cell: Cell| place == place_of(cell);
-        let publishes = matches!(self.stage, Stage::Publish { .. } | Stage::Run);
+        let publishes = matches!(
+            self.stage,
+            Stage::Publish { .. } | Stage::Chunk { .. } | Stage::Run
+        );
         let attaches = self.stage == Stage::Attach;
         let fixes = matches!(self.stage, Stage::Complete { .. });
         let is_word = is_word(place) || at(Cell::Sent);

@@ -121,6 +121,8 @@ pub(super) enum On {
     Any,
     /// The next change of the word of a slot, of a line, or of all dense messages.
     Publication,
+    /// The next such change that shows the position at this offset.
+    PublicationOf(u8),
     /// The next change of the word of a slot, or of `done`.
     Acknowledgement,
 }
@@ -128,9 +130,13 @@ pub(super) enum On {
 impl On {
     fn is(self, place: Location, access: PackedAccess) -> bool {
         let changes = matches!(access, PackedAccess::Store(_) | PackedAccess::Swap(..));
+        let tells = is_word(place) || place == place_of(Cell::Sent);
         match self {
             On::Any => true,
-            On::Publication => changes && (is_word(place) || place == place_of(Cell::Sent)),
+            On::Publication => changes && tells,
+            On::PublicationOf(offset) => {
+                tells && matches!(access, PackedAccess::Store(next) if next > offset.into())
+            }
             On::Acknowledgement => changes && (is_word(place) || place == place_of(Cell::Done)),
         }
     }

@@ -243,6 +243,10 @@ fn table_one_to_one() -> Vec<(Mutant, Scenario)> {
     vec![
         (PublishAhead, one(2).size(16)),
         (PublishAhead, one(2).size(64)),
+        (PublishAhead, {
+            let ring = ring(Spsc, 3).sender(&[Op::Chunk(2)]);
+            ring.receivers(1, LEASE)
+        }),
         (SuccessorHasRoom, {
             let ring = two(1).receivers(1, LEASE);
             ring.kills_with_successors(1, &[ONE])

@@ -11,6 +11,8 @@ use crate::ring::spsc::Places;
 pub(super) enum Op {
     /// Sends so many messages in one operation.
     Send(u8),
+    /// The same by chunks, of as many as there is room for: of one sender and one receiver.
+    Chunk(u8),
     /// Claims a position and gives it up.
     Abandon,
     Close,
@@ -315,7 +317,7 @@ impl Scenario {
                         return number;
                     }
                     number += match op_there {
-                        Op::Send(count) => *count,
+                        Op::Send(count) | Op::Chunk(count) => *count,
                         Op::Abandon => 1,
                         Op::Close => 0,
                     };

@@ -44,7 +44,11 @@ pub(super) enum Stage {
     Abandon {
         position: u64,
     },
-    /// One sender of one receiver publishes what there is room for,
+    /// One sender of one receiver claims more, and publishes all,
+    Chunk {
+        position: u64,
+    },
+    /// or publishes what there is room for,
     Run,
     /// and looks whether the last so many messages came in time.
     Complete {

@@ -9,11 +9,11 @@ use super::scenario::Op;
 use super::script::Stage;
 use crate::ring::{ClaimError, SendSide, end};
 
-/// What is shown by the next change of a word is there.
-fn publishes(offset: u8, message: u8) {
-    note_with(On::Publication, Record::Write { offset, message });
-    note_with(On::Publication, Record::Publish(message));
-    note_with(On::Publication, Record::LetGo { offset });
+/// What is shown by this change of a word is there.
+fn publishes(on: On, offset: u8, message: u8) {
+    note_with(on, Record::Write { offset, message });
+    note_with(on, Record::Publish(message));
+    note_with(on, Record::LetGo { offset });
 }
 
 /// A call, or another attempt of one.
@@ -25,7 +25,7 @@ fn begin() -> Stage {
 /// The messages of an operation, or the one position that it gives up.
 fn whole(op: &Op) -> u8 {
     match op {
-        Op::Send(count) => *count,
+        Op::Send(count) | Op::Chunk(count) => *count,
         Op::Abandon => 1,
         Op::Close => unreachable!("it has a stage of its own"),
     }
@@ -68,7 +68,7 @@ pub(super) fn send<S: SendSide + Snapshot>(survivor: &Survivor, local: &mut Loca
         .message(process, local.life, local.op.into());
     // All of the operation was sent, or given up.
     let sent = |local: &mut LocalState| {
-        if let Op::Send(count) = *op {
+        if let Op::Send(count) | Op::Chunk(count) = *op {
             let first = first_of_op;
             note(Record::Ok { first, count });
         }
@@ -83,6 +83,9 @@ pub(super) fn send<S: SendSide + Snapshot>(survivor: &Survivor, local: &mut Loca
     }
     let mut side = S::load(saved);
     let claimed = |position| {
+        if let Op::Chunk(_) = op {
+            return Stage::Chunk { position };
+        }
         let offset = codec.offset(position);
         let message = first_of_op + local.sent;
         note(Record::Write { offset, message });
@@ -125,7 +128,7 @@ pub(super) fn send<S: SendSide + Snapshot>(survivor: &Survivor, local: &mut Loca
         Stage::Publish { position } => {
             let offset = codec.offset(position);
             let message = first_of_op + local.sent;
-            publishes(offset, message);
+            publishes(On::Publication, offset, message);
             side.publish(memory, position);
             local.sent += 1;
             match op {
@@ -142,7 +145,7 @@ pub(super) fn send<S: SendSide + Snapshot>(survivor: &Survivor, local: &mut Loca
             let sent = side.send_run(memory, left.into(), |position| {
                 let (offset, message) = (codec.offset(position), first + written);
                 note(Record::Write { offset, message });
-                publishes(offset, message);
+                publishes(On::Publication, offset, message);
                 written += 1;
             });
             local.sent += sent as u8;
@@ -150,6 +153,21 @@ pub(super) fn send<S: SendSide + Snapshot>(survivor: &Survivor, local: &mut Loca
                 0 => Stage::Claim,
                 sent => Stage::Complete { count: sent as u8 },
             }
+        }
+        Stage::Chunk { position } => {
+            let left = whole(op) - local.sent;
+            let mut positions = vec![position];
+            side.claim_more(memory, usize::from(left) - 1, &mut positions);
+            let messages = first_of_op + local.sent..;
+            for (position, message) in positions.iter().zip(messages) {
+                let offset = codec.offset(*position);
+                note(Record::Write { offset, message });
+                publishes(On::PublicationOf(offset), offset, message);
+            }
+            side.publish_chunk(memory, &positions);
+            let count = positions.len() as u8;
+            local.sent += count;
+            Stage::Complete { count }
         }
         Stage::Complete { count } => match side.complete(memory) {
             true if local.sent == whole(op) => sent(local),
