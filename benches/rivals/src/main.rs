@@ -6,16 +6,19 @@
 //! checked, `board` what the workers share; `driver` measures one thing once, `run` everything in
 //! turns; `findings` is what came of it, `targets` what was wanted, `report` and `pictures` show it.
 
+mod asleep;
 mod board;
 mod contestant;
 mod contestants;
 mod driver;
 mod findings;
+mod futures;
 mod machine;
 mod message;
 mod pictures;
 mod report;
 mod run;
+mod sets;
 mod targets;
 mod task;
 mod worker;

@@ -12,14 +12,14 @@ use crate::contestants;
 use crate::findings::{Cores, Findings, Row, Spread};
 use crate::pictures;
 use crate::targets::{Comparison, Side, Verdict, comparisons, is_ours, prices, targets};
-use crate::task::{Quantity, Wait, Way};
+use crate::task::{Quantity, Rest, Wait, Way};
 
 const TEMPLATE: &str = include_str!("../template.md");
 /// The versions of all crates.
 const LOCK: &str = include_str!("../../../Cargo.lock");
 
 /// The rivals' packages.
-const PACKAGES: [&str; 15] = [
+const PACKAGES: [&str; 16] = [
     "crossbeam-channel",
     "crossbeam-queue",
     "disruptor",
@@ -35,6 +35,7 @@ const PACKAGES: [&str; 15] = [
     "rtrb",
     "shmem-ipc",
     "thingbuf",
+    "tokio",
 ];
 
 /// How many times as fast memring is: of a time, the inverse ratio.
@@ -80,6 +81,17 @@ fn title(quantity: Quantity) -> String {
         Quantity::Wake => "Waking a receiver that sleeps".into(),
         Quantity::Idle => "Processor time of a receiver that waits".into(),
         Quantity::Attach => "Opening and attaching".into(),
+        Quantity::Select(queues, rest) => {
+            let of = if queues == 1 { "a set of 1 queue" } else { "a set of {} queues" };
+            let of = of.replace("{}", &queues.to_string());
+            match rest {
+                Rest::Ready => format!("Receiving by {of}, messages at hand"),
+                Rest::Asleep => format!("Round trip to {of} that sleeps"),
+            }
+        }
+        Quantity::Async(Rest::Ready) => "Round trip by futures, messages at hand".into(),
+        Quantity::Async(Rest::Asleep) => "Round trip by futures to a task that sleeps".into(),
+        Quantity::AsyncIdle => "Processor time a second of 1000 futures that wait".into(),
     }
 }
 

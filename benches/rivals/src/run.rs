@@ -62,8 +62,8 @@ pub fn run(args: &Args) -> Result<()> {
             }
             let quantity = row.quantity;
             let millis = millis(args, quantity);
-            if quantity == Quantity::Idle && round > 0 {
-                continue; // long, and always the same
+            if quantity.is_idle() && round > 0 {
+                continue;
             }
             let cpus = &placement.cpus;
             let found = measure(
@@ -140,7 +140,7 @@ fn row(contestant: &dyn Contestant, quantity: Quantity) -> Row {
 fn millis(args: &Args, quantity: Quantity) -> u64 {
     let usual = usual(args);
     match quantity {
-        Quantity::Idle => idle(args),
+        Quantity::Idle | Quantity::AsyncIdle => idle(args),
         Quantity::Attach => usual / 4,
         _ => usual,
     }
