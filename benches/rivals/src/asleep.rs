@@ -61,7 +61,8 @@ pub fn ping<const N: usize>(
     let mut taken = histogram();
     let (mut source, mut check) = (Source::new(0), Exact::default());
     let end = now() + task.millis * 1_000_000;
-    while now() < end && source.count() < task.most && !check.ended() {
+    let is_due = |count| now() < end || count <= 2 * WARM_UP;
+    while is_due(source.count()) && source.count() < task.most && !check.ended() {
         thread::sleep(NAP);
         let sent = now();
         tx.send(&mut source);

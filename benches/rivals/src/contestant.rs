@@ -261,9 +261,12 @@ fn in_threads<F: InProcess, const N: usize, const STREAM: bool>(
         ends.extend(rxs.map(End::Rx));
     }
     let board = &Board::open(&task.place)?;
-    let works = ends.into_iter().enumerate().map(|(worker, end)| -> Work<'_> {
-        Box::new(move || worker::take::<N, STREAM>(end, worker, task, board))
-    });
+    let works = ends
+        .into_iter()
+        .enumerate()
+        .map(|(worker, end)| -> Work<'_> {
+            Box::new(move || worker::take::<N, STREAM>(end, worker, task, board))
+        });
     on_threads(task, works.collect())
 }
 

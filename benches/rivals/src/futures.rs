@@ -142,7 +142,8 @@ async fn ping<T: AsyncTx, R: AsyncRx>(tx: &mut T, rx: &mut R, task: &Task) -> Re
     let mut taken = histogram();
     let (mut source, mut check) = (Source::new(0), Exact::default());
     let end = now() + task.millis * 1_000_000;
-    while now() < end && source.count() < task.most && !check.ended() {
+    let is_due = |count| now() < end || count <= 2 * WARM_UP;
+    while is_due(source.count()) && source.count() < task.most && !check.ended() {
         thread::sleep(NAP); // nothing else runs here
         let sent = now();
         tx.send(source.next()).await;

@@ -80,7 +80,9 @@ where
 
     fn make(&self, task: &Task) -> Result<Vec<Made>> {
         let links = 0..task.quantity.links();
-        links.map(|index| F::make::<1>(&link(task, index))).collect()
+        links
+            .map(|index| F::make::<1>(&link(task, index)))
+            .collect()
     }
 
     fn play(&self, task: &Task) -> Result<Vec<Outcome>> {
