@@ -76,6 +76,8 @@ pub enum Skill {
     Nap,
     /// Waiting at many queues.
     Select,
+    /// Round trips to an end that sleeps at many queues, and no more of them.
+    SelectAsleep,
     /// Futures.
     Async,
 }
@@ -185,8 +187,9 @@ pub fn does<F: Profile>(quantity: Quantity) -> bool {
         Quantity::Wake => &[Skill::Wake],
         Quantity::Idle => &[Skill::Idle],
         Quantity::Attach => &[Skill::Attach],
-        Quantity::Select(1, Rest::Asleep) => &[Skill::Select, Skill::Nap],
-        Quantity::Select(..) => &[Skill::Select],
+        Quantity::Select(1, Rest::Asleep) => &[Skill::Select, Skill::SelectAsleep, Skill::Nap],
+        Quantity::Select(_, Rest::Asleep) => &[Skill::Select, Skill::SelectAsleep],
+        Quantity::Select(_, Rest::Ready) => &[Skill::Select],
         Quantity::Async(Rest::Asleep) => &[Skill::Async, Skill::Nap],
         Quantity::Async(Rest::Ready) | Quantity::AsyncIdle => &[Skill::Async],
     };

@@ -200,7 +200,13 @@ pub fn targets(findings: &Findings, cores: Cores) -> Vec<Target> {
     );
     let what = "opening and attaching";
     add(what, ours, theirs, Most(2.0), "ipmpsc");
-    let asleep = |queues| view.ours(Quantity::Select(queues, Rest::Asleep));
+    // Of ends that sleep at once: whether one that spins meanwhile falls asleep is chance.
+    let asleep = |queues| {
+        view.of(
+            "memring-select-park",
+            Quantity::Select(queues, Rest::Asleep),
+        )
+    };
     let what = "round trip to a set of 8, asleep";
     add(what, asleep(8), asleep(1), Most(2.0), "a set of 1");
     let ready = Quantity::Select(64, Rest::Ready);

@@ -1,19 +1,20 @@
 //! What waits at many queues: sets of rings, of channels and of descriptors.
 
-use std::os::fd::AsFd;
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Result, ensure};
 use memring::{Receiver, Select, Spsc, Token, TryRecvError};
 use rustix::event::epoll;
 
 use super::kernel::Pipe;
-use super::memring::{MemRx, Plain};
+use super::memring::{MemRx, Park, Plain, Style};
 use crate::contestant::{Profile, Rx, Skill};
 use crate::message::Check;
 use crate::sets::Set;
 
-/// Our own.
-pub struct Rings;
+/// Our own, of rings used in a style.
+pub struct Rings<S>(PhantomData<S>);
 
 /// A set of rings.
 pub struct RingSet {
@@ -21,17 +22,26 @@ pub struct RingSet {
     tokens: Vec<Token<Receiver<[u64; 1], Spsc>>>,
 }
 
-impl Profile for Rings {
+impl Profile for Rings<Plain> {
     const NAME: &'static str = "memring-select";
     const HOW: &'static str = "Spsc, Blocking, SpinThenPark: send; Select::ready, try_recv";
     const SKILLS: &'static [Skill] = &[Skill::Select];
 }
 
-impl Set<MemRx<Plain, 1>> for Rings {
+impl Profile for Rings<Park> {
+    const NAME: &'static str = "memring-select-park";
+    const HOW: &'static str = "the same, but Park: send; Select::ready, try_recv";
+    const SKILLS: &'static [Skill] = &[Skill::SelectAsleep];
+}
+
+impl<S: Style<Kind = Spsc>> Set<MemRx<S, 1>> for Rings<S>
+where
+    Self: Profile,
+{
     type Rx = RingSet;
 
-    fn gather(receivers: Vec<MemRx<Plain, 1>>) -> Result<RingSet> {
-        let mut select = Select::new();
+    fn gather(receivers: Vec<MemRx<S, 1>>) -> Result<RingSet> {
+        let mut select = Select::with_strategy(S::wait());
         // The set borrows them; both live until the process ends.
         let receivers = receivers.leak().iter_mut();
         let tokens = receivers.map(|rx| select.recv(&mut rx.receiver)).collect();
@@ -96,7 +106,7 @@ pub struct Pipes;
 
 /// A set of pipes.
 pub struct PipeSet {
-    epoll: std::os::fd::OwnedFd,
+    epoll: OwnedFd,
     pipes: Vec<Pipe<1>>,
     /// What `epoll_wait` writes, and how many of it were read from already.
     events: Vec<epoll::Event>,
