@@ -67,7 +67,7 @@ pub fn run(args: &Args) -> Result<()> {
             }
             let quantity = row.quantity;
             let millis = millis(args, quantity);
-            if quantity.is_idle() && round > 0 {
+            if round >= quantity.most_rounds() {
                 continue;
             }
             let cpus = &placement.cpus;

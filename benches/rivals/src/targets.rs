@@ -240,8 +240,10 @@ fn idle(
 ) -> Target {
     let rows = findings.rows.iter();
     let mut ours = rows.filter(|row| is_ours(row) && row.quantity == quantity);
-    let spent = ours.next().and_then(|row| row.samples.first());
-    let spent = spent.map(|sample| millis(sample.value));
+    let samples = ours.next().map_or(&[][..], |row| &row.samples);
+    let mut spent: Vec<f64> = samples.iter().map(|sample| sample.value).collect();
+    spent.sort_by(f64::total_cmp);
+    let spent = spent.get(spent.len() / 2).copied().map(millis);
     let seconds = findings.idle_millis as f64 / 1e3;
     Target {
         what: what.into(),

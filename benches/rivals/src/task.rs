@@ -121,9 +121,13 @@ impl Quantity {
         )
     }
 
-    /// Whether it is a time for which one measurement is enough: it is long, and always the same.
-    pub fn is_idle(self) -> bool {
-        matches!(self, Quantity::Idle | Quantity::AsyncIdle)
+    /// Rounds that are enough, however many there are: these take long.
+    pub fn most_rounds(self) -> usize {
+        match self {
+            Quantity::Idle => 1,
+            Quantity::AsyncIdle => 3,
+            _ => usize::MAX,
+        }
     }
 
     /// Senders and receivers of one link.
