@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use memring_testkit::Words;
 
+use crate::task::Quantity;
+
 /// Words between two that different workers write: two cache lines.
 const APART: usize = 16;
 const READY: usize = 0;
@@ -78,15 +80,16 @@ impl Board {
     }
 
     /// A sender is done. The last of them waits until all was received, and is told so.
-    pub fn done(&self, sent: u64, senders: usize, receivers: usize) -> Result<bool> {
+    pub fn done(&self, sent: u64, quantity: Quantity) -> Result<bool> {
+        let (senders, receivers) = quantity.ends();
         self.word(SENT).fetch_add(sent, Ordering::AcqRel);
         if self.word(DONE).fetch_add(1, Ordering::AcqRel) + 1 < senders as u64 {
             return Ok(false);
         }
         let begun = Instant::now();
-        if senders + receivers > 2 {
-            // Not every queue keeps the order of different senders: an end that overtakes would
-            // leave messages behind.
+        if !quantity.is_in_order() {
+            // Not every queue keeps the order of different senders, and many queues have none
+            // between them: an end that overtakes would leave messages behind.
             let received = || -> u64 {
                 let counts = (0..receivers).map(|at| self.received(at).load(Ordering::Acquire));
                 counts.sum()

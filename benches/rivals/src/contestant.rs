@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::board::Board;
 use crate::message::{Check, Source};
-use crate::task::{Outcome, Quantity, Shape, Task, Wait, Way};
+use crate::task::{Outcome, Quantity, Rest, Shape, Task, Wait, Way};
 use crate::worker::{self, End};
 
 /// Sends.
@@ -71,6 +71,15 @@ pub enum Skill {
     Idle,
     /// Being opened.
     Attach,
+    /// Round trips to an end that sleeps at one queue, by calls that block: what such trips
+    /// through many queues, and by futures, are measured against.
+    Nap,
+    /// Waiting at many queues.
+    Select,
+    /// Round trips to an end that sleeps at many queues, and no more of them.
+    SelectAsleep,
+    /// Futures.
+    Async,
 }
 
 /// Whether ends are threads of one process, or processes.
@@ -165,20 +174,27 @@ pub struct Threads<F>(pub F);
 /// A contestant of processes.
 pub struct Processes<F>(pub F);
 
-fn does<F: Profile>(quantity: Quantity) -> bool {
-    let skill = match quantity {
-        Quantity::Spsc(_, Way::Single) => Skill::Single,
-        Quantity::Spsc(_, Way::Batch) => Skill::Batch,
-        Quantity::Spsc(_, Way::InPlace) => Skill::InPlace,
-        Quantity::Mpmc(..) => Skill::Many,
-        Quantity::Trip(_, Wait::Spin) => Skill::Spin,
-        Quantity::Trip(_, Wait::Park) => Skill::Park,
-        Quantity::Sleep(_) => Skill::Sleep,
-        Quantity::Wake => Skill::Wake,
-        Quantity::Idle => Skill::Idle,
-        Quantity::Attach => Skill::Attach,
+/// Whether somebody of this profile takes part in this.
+pub fn does<F: Profile>(quantity: Quantity) -> bool {
+    let skills: &[Skill] = match quantity {
+        Quantity::Spsc(_, Way::Single) => &[Skill::Single],
+        Quantity::Spsc(_, Way::Batch) => &[Skill::Batch],
+        Quantity::Spsc(_, Way::InPlace) => &[Skill::InPlace],
+        Quantity::Mpmc(..) => &[Skill::Many],
+        Quantity::Trip(_, Wait::Spin) => &[Skill::Spin],
+        Quantity::Trip(_, Wait::Park) => &[Skill::Park],
+        Quantity::Sleep(_) => &[Skill::Sleep],
+        Quantity::Wake => &[Skill::Wake],
+        Quantity::Idle => &[Skill::Idle],
+        Quantity::Attach => &[Skill::Attach],
+        Quantity::Select(1, Rest::Asleep) => &[Skill::Select, Skill::SelectAsleep, Skill::Nap],
+        Quantity::Select(_, Rest::Asleep) => &[Skill::Select, Skill::SelectAsleep],
+        Quantity::Select(_, Rest::Ready) => &[Skill::Select],
+        Quantity::Async(Rest::Asleep) => &[Skill::Async, Skill::Nap],
+        Quantity::Async(Rest::Ready) | Quantity::AsyncIdle => &[Skill::Async],
     };
-    F::SKILLS.contains(&skill) && F::carries(quantity.size())
+    let has = |skill: &Skill| F::SKILLS.contains(skill);
+    skills.iter().any(has) && F::carries(quantity.size())
 }
 
 /// Call a function with a const number of words, and whether it is about a stream of one sender
@@ -247,13 +263,26 @@ fn in_threads<F: InProcess, const N: usize, const STREAM: bool>(
         ends.extend(txs.map(End::Tx));
         ends.extend(rxs.map(End::Rx));
     }
-    let board = Board::open(&task.place)?;
+    let board = &Board::open(&task.place)?;
+    let works = ends
+        .into_iter()
+        .enumerate()
+        .map(|(worker, end)| -> Work<'_> {
+            Box::new(move || worker::take::<N, STREAM>(end, worker, task, board))
+        });
+    on_threads(task, works.collect())
+}
+
+/// What one thread is to do.
+pub type Work<'w> = Box<dyn FnOnce() -> Result<Outcome> + Send + 'w>;
+
+/// Do all of it at the same time, each on its CPU.
+pub fn on_threads(task: &Task, works: Vec<Work<'_>>) -> Result<Vec<Outcome>> {
     thread::scope(|scope| {
-        let board = &board;
-        let workers = ends.into_iter().enumerate().map(|(worker, end)| {
+        let workers = works.into_iter().enumerate().map(|(worker, work)| {
             scope.spawn(move || {
                 worker::pin(task, worker)?;
-                worker::take::<N, STREAM>(end, worker, task, board)
+                work()
             })
         });
         let workers: Vec<_> = workers.collect();
@@ -291,17 +320,17 @@ impl<F: Crossing> Contestant for Processes<F> {
     }
 }
 
-fn link(task: &Task, index: usize) -> Link {
+/// A link of a task. The first lead there; the one after them, if any, leads back.
+pub fn link(task: &Task, index: usize) -> Link {
     Link {
-        path: task.place.join(["there", "back"][index]),
+        path: task.place.join(format!("link{index}")),
         shape: task.shape(),
         fds: task.fds.get(index).cloned().unwrap_or_default(),
     }
 }
 
 fn make_links<F: Crossing, const N: usize, const STREAM: bool>(task: &Task) -> Result<Vec<Made>> {
-    let links = if task.quantity.is_trip() { 2 } else { 1 };
-    (0..links)
+    (0..task.quantity.links())
         .map(|index| F::make::<N>(&link(task, index)))
         .collect()
 }

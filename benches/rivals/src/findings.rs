@@ -1,5 +1,6 @@
 //! What a run found, and what it adds up to.
 
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::contestant::Home;
@@ -132,9 +133,46 @@ pub struct Findings {
     pub seconds: f64,
     /// By contestant and quantity.
     pub rows: Vec<Row>,
+    /// Later runs, of some quantities only, whose rows are among these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<Added>,
+}
+
+/// A later run that was put to an earlier one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Added {
+    /// The options.
+    pub command: String,
+    /// Rounds that were asked for.
+    pub rounds: usize,
+    /// Seconds that it took.
+    pub seconds: f64,
+    /// What it measured.
+    pub quantities: Vec<Quantity>,
 }
 
 impl Findings {
+    /// Put a later run of the same machine to this one. What it measured takes the place of what
+    /// was found of the same quantities: figures of two runs are not compared.
+    pub fn add(&mut self, later: Findings) -> Result<()> {
+        ensure!(
+            self.machine == later.machine && self.idle_millis == later.idle_millis,
+            "the runs are of different machines, or waited idly for different times"
+        );
+        let mut quantities: Vec<_> = later.rows.iter().map(|row| row.quantity).collect();
+        quantities.dedup();
+        self.rows.retain(|row| !quantities.contains(&row.quantity));
+        self.rows.extend(later.rows);
+        self.added.push(Added {
+            command: later.command,
+            rounds: later.rounds,
+            seconds: later.seconds,
+            quantities,
+        });
+        self.added.extend(later.added);
+        Ok(())
+    }
+
     /// Where most of it was measured.
     pub fn main_cores(&self) -> Cores {
         let samples = || self.rows.iter().flat_map(|row| &row.samples);

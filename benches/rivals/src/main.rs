@@ -6,16 +6,19 @@
 //! checked, `board` what the workers share; `driver` measures one thing once, `run` everything in
 //! turns; `findings` is what came of it, `targets` what was wanted, `report` and `pictures` show it.
 
+mod asleep;
 mod board;
 mod contestant;
 mod contestants;
 mod driver;
 mod findings;
+mod futures;
 mod machine;
 mod message;
 mod pictures;
 mod report;
 mod run;
+mod sets;
 mod targets;
 mod task;
 mod worker;
@@ -74,9 +77,10 @@ pub struct Args {
     #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../.."), hide_default_value = true)]
     out: PathBuf,
 
-    /// Measure nothing: take what an earlier run wrote by --json
-    #[arg(long, value_name = "FILE")]
-    from: Option<PathBuf>,
+    /// Measure nothing: take what earlier runs wrote by --json; where several
+    /// measured the same quantity, the last one counts
+    #[arg(long, value_name = "FILES", value_delimiter = ',')]
+    from: Vec<PathBuf>,
 
     /// Print who takes part in what, and do nothing else
     #[arg(long)]

@@ -37,6 +37,18 @@ impl Source {
         self.first & ((1 << NUMBER_BITS) - 1)
     }
 
+    /// Which of so many queues the next message goes to; they take turns in no simple order. The
+    /// receiver sees each queue as a sender of its own.
+    #[inline(always)]
+    pub fn route(&mut self, queues: usize) -> usize {
+        let number = self.count();
+        let queue = (number.wrapping_mul(SPREAD) >> 32) as usize % queues;
+        if self.first != STOP {
+            self.first = (queue as u64) << NUMBER_BITS | number;
+        }
+        queue
+    }
+
     /// Write the next message in full.
     #[inline(always)]
     pub fn fill<const N: usize>(&mut self, words: &mut [u64; N]) {
@@ -245,6 +257,26 @@ mod tests {
         assert!(verdict(Rising::new(1), &[good[1], good[1]]).1.is_err());
         let foreign = Source::new(5).next();
         assert!(verdict(Rising::new(5), &[foreign]).1.is_err());
+    }
+
+    #[test]
+    fn what_many_queues_carry_is_checked_queue_by_queue() {
+        const QUEUES: usize = 8;
+        let mut source = Source::new(0);
+        let mut queues = vec![Vec::new(); QUEUES];
+        for _ in 0..1000 {
+            let queue = source.route(QUEUES);
+            queues[queue].push(source.next::<8>());
+        }
+        assert_eq!(source.count(), 1000);
+        assert!(queues.iter().all(|queue| queue.len() > 100));
+        // One after the other, as nobody would receive them.
+        let all = queues.concat();
+        assert_eq!(verdict(Rising::new(QUEUES), &all), (1000, Ok(())));
+        assert!(verdict(Rising::new(QUEUES), &[all[1], all[0]]).1.is_err());
+        let mut stop = Source::stop();
+        stop.route(QUEUES);
+        assert_eq!(stop.next::<1>(), [STOP]);
     }
 
     #[test]

@@ -12,14 +12,14 @@ use crate::contestants;
 use crate::findings::{Cores, Findings, Row, Spread};
 use crate::pictures;
 use crate::targets::{Comparison, Side, Verdict, comparisons, is_ours, prices, targets};
-use crate::task::{Quantity, Wait, Way};
+use crate::task::{CROWD, Quantity, Rest, Wait, Way};
 
 const TEMPLATE: &str = include_str!("../template.md");
 /// The versions of all crates.
 const LOCK: &str = include_str!("../../../Cargo.lock");
 
 /// The rivals' packages.
-const PACKAGES: [&str; 15] = [
+const PACKAGES: [&str; 16] = [
     "crossbeam-channel",
     "crossbeam-queue",
     "disruptor",
@@ -35,6 +35,7 @@ const PACKAGES: [&str; 15] = [
     "rtrb",
     "shmem-ipc",
     "thingbuf",
+    "tokio",
 ];
 
 /// How many times as fast memring is: of a time, the inverse ratio.
@@ -80,6 +81,15 @@ fn title(quantity: Quantity) -> String {
         Quantity::Wake => "Waking a receiver that sleeps".into(),
         Quantity::Idle => "Processor time of a receiver that waits".into(),
         Quantity::Attach => "Opening and attaching".into(),
+        Quantity::Select(queues, Rest::Ready) => {
+            format!("Receiving from a set of {queues}, messages at hand")
+        }
+        Quantity::Select(queues, Rest::Asleep) => {
+            format!("Round trip to a set of {queues}, asleep")
+        }
+        Quantity::Async(Rest::Ready) => "Round trip by futures, messages at hand".into(),
+        Quantity::Async(Rest::Asleep) => "Round trip by futures, asleep".into(),
+        Quantity::AsyncIdle => format!("Processor time a second of {CROWD} futures that wait"),
     }
 }
 
@@ -165,11 +175,25 @@ fn machine(findings: &Findings) -> String {
     } else {
         "no virtual machine"
     };
+    let added = findings.added.iter().map(|run| {
+        let quantities = run
+            .quantities
+            .iter()
+            .map(|quantity| format!("`{quantity}`"));
+        format!(
+            "\n\nOf a later run, `memring-rivals {}`, rounds: {}, minutes: {:.0}: {}.",
+            run.command,
+            run.rounds,
+            (run.seconds / 60.0).max(1.0),
+            quantities.collect::<Vec<_>>().join(", "),
+        )
+    });
+    let added: String = added.collect();
     format!(
         "The run: `memring-rivals {}`, rounds: {}, minutes: {:.0}, on CPUs {:?} of {} of\n\
          {kind}; {}; Linux {}; {}.\n\
          {} of {whole} measurements were taken {}; these count below.\n\
-         The floor there, between measurements: {middle:.0} ns.",
+         The floor there, between measurements: {middle:.0} ns.{added}",
         findings.command,
         findings.rounds,
         (findings.seconds / 60.0).max(1.0),
@@ -183,9 +207,26 @@ fn machine(findings: &Findings) -> String {
     )
 }
 
-fn tables(findings: &Findings) -> String {
+/// What a quantity's table stands below.
+#[derive(PartialEq)]
+enum Section {
+    Figures,
+    Sets,
+    Futures,
+}
+
+fn section(quantity: Quantity) -> Section {
+    match quantity {
+        Quantity::Select(..) => Section::Sets,
+        Quantity::Async(_) | Quantity::AsyncIdle => Section::Futures,
+        _ => Section::Figures,
+    }
+}
+
+fn tables(findings: &Findings, part: Section) -> String {
     let mut out = Vec::new();
-    for quantity in Quantity::all() {
+    let all = Quantity::all().into_iter();
+    for quantity in all.filter(|quantity| section(*quantity) == part) {
         let lines = lines(findings, quantity, findings.main_cores());
         if lines.is_empty() {
             continue;
@@ -195,7 +236,10 @@ fn tables(findings: &Findings) -> String {
         let (title, table) = (title(quantity), table(&head, lines));
         out.push(format!("### {title}\n\n`--measure {quantity}`\n\n{table}"));
     }
-    out.join("\n\n")
+    match out.is_empty() {
+        true => "Not measured.".into(),
+        false => out.join("\n\n"),
+    }
 }
 
 /// Name, figure and ratio of a rival.
@@ -320,7 +364,9 @@ fn document(findings: &Findings) -> Result<String> {
     let parts = [
         ("{machine}", machine(findings)),
         ("{overview}", overview(findings, findings.main_cores())),
-        ("{tables}", tables(findings)),
+        ("{tables}", tables(findings, Section::Figures)),
+        ("{sets}", tables(findings, Section::Sets)),
+        ("{futures}", tables(findings, Section::Futures)),
         ("{prices}", table(&["", "where", "ratio"], prices)),
         ("{elsewhere}", elsewhere(findings)),
         ("{contestants}", contestants()),

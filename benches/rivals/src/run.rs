@@ -3,6 +3,7 @@
 use std::env;
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -30,9 +31,13 @@ fn chosen(names: &[String], name: &str) -> bool {
 
 /// Run `memring-rivals`.
 pub fn run(args: &Args) -> Result<()> {
-    if let Some(path) = &args.from {
-        let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-        return show(args, &serde_json::from_reader(BufReader::new(file))?);
+    if let Some((first, later)) = args.from.split_first() {
+        let mut findings = read(first)?;
+        for path in later {
+            let added = findings.add(read(path)?);
+            added.with_context(|| format!("cannot add {}", path.display()))?;
+        }
+        return show(args, &findings);
     }
     let mut cells: Vec<(&dyn Contestant, Row)> = Vec::new();
     for quantity in Quantity::all() {
@@ -62,8 +67,8 @@ pub fn run(args: &Args) -> Result<()> {
             }
             let quantity = row.quantity;
             let millis = millis(args, quantity);
-            if quantity == Quantity::Idle && round > 0 {
-                continue; // long, and always the same
+            if round >= quantity.most_rounds() {
+                continue;
             }
             let cpus = &placement.cpus;
             let found = measure(
@@ -96,6 +101,7 @@ pub fn run(args: &Args) -> Result<()> {
         idle_millis: idle(args),
         seconds: begun.elapsed().as_secs_f64(),
         rows: cells.into_iter().map(|(_, row)| row).collect(),
+        added: Vec::new(),
     };
     if let Some(path) = &args.json {
         serde_json::to_writer_pretty(BufWriter::new(File::create(path)?), &findings)?;
@@ -105,6 +111,13 @@ pub fn run(args: &Args) -> Result<()> {
         bail!("not everything could be measured");
     }
     Ok(())
+}
+
+/// What an earlier run found.
+fn read(path: &Path) -> Result<Findings> {
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let read = serde_json::from_reader(BufReader::new(file));
+    read.with_context(|| format!("{} is of no run", path.display()))
 }
 
 /// Print the tables, and write the report if it is asked for.
@@ -140,7 +153,7 @@ fn row(contestant: &dyn Contestant, quantity: Quantity) -> Row {
 fn millis(args: &Args, quantity: Quantity) -> u64 {
     let usual = usual(args);
     match quantity {
-        Quantity::Idle => idle(args),
+        Quantity::Idle | Quantity::AsyncIdle => idle(args),
         Quantity::Attach => usual / 4,
         _ => usual,
     }

@@ -34,6 +34,18 @@ pub enum Wait {
     Park,
 }
 
+/// Whether there is anything to wait for, where futures or many queues are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rest {
+    /// No: messages are at hand.
+    Ready,
+    /// Yes, and for so long that the end that waits sleeps.
+    Asleep,
+}
+
+/// Receivers that wait idly, as futures.
+pub const CROWD: usize = 1000;
+
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Quantity {
@@ -51,6 +63,13 @@ pub enum Quantity {
     Idle,
     /// The time of opening and attaching.
     Attach,
+    /// Receiving from whichever of so many queues has a message: messages a second, or the time
+    /// of a round trip to an end that sleeps at all of them.
+    Select(usize, Rest),
+    /// The time of a round trip by futures.
+    Async(Rest),
+    /// Processor time a second of [`CROWD`] futures that wait, each at a queue of its own.
+    AsyncIdle,
 }
 
 impl Quantity {
@@ -72,6 +91,11 @@ impl Quantity {
         }
         all.extend([Quantity::Sleep(2), Quantity::Sleep(1)]);
         all.extend([Quantity::Wake, Quantity::Idle, Quantity::Attach]);
+        for rest in [Rest::Ready, Rest::Asleep] {
+            all.extend([1, 8, 64].map(|queues| Quantity::Select(queues, rest)));
+        }
+        all.extend([Rest::Ready, Rest::Asleep].map(Quantity::Async));
+        all.push(Quantity::AsyncIdle);
         all
     }
 
@@ -91,7 +115,19 @@ impl Quantity {
 
     /// Whether more is better: a rate; all else are times.
     pub fn is_rate(self) -> bool {
-        matches!(self, Quantity::Spsc(..) | Quantity::Mpmc(..))
+        matches!(
+            self,
+            Quantity::Spsc(..) | Quantity::Mpmc(..) | Quantity::Select(_, Rest::Ready)
+        )
+    }
+
+    /// Rounds that are enough, however many there are: these take long.
+    pub fn most_rounds(self) -> usize {
+        match self {
+            Quantity::Idle => 1,
+            Quantity::AsyncIdle => 3,
+            _ => usize::MAX,
+        }
     }
 
     /// Senders and receivers of one link.
@@ -102,15 +138,41 @@ impl Quantity {
         }
     }
 
+    /// Links in the direction of the first messages.
+    pub fn queues(self) -> usize {
+        match self {
+            Quantity::Select(queues, _) => queues,
+            _ => 1,
+        }
+    }
+
+    /// All links.
+    pub fn links(self) -> usize {
+        self.queues() + usize::from(self.is_trip())
+    }
+
+    /// Whether messages leave in the order in which they were sent, all of them.
+    pub fn is_in_order(self) -> bool {
+        self.ends() == (1, 1) && self.queues() == 1
+    }
+
     /// Whether there is a link each way.
     pub fn is_trip(self) -> bool {
-        matches!(self, Quantity::Trip(..) | Quantity::Sleep(_))
+        matches!(self, Quantity::Trip(..) | Quantity::Sleep(_)) || self.is_to_sleeper()
+    }
+
+    /// Whether a round trip begins when the other end sleeps.
+    pub fn is_to_sleeper(self) -> bool {
+        matches!(
+            self,
+            Quantity::Select(_, Rest::Asleep) | Quantity::Async(Rest::Asleep)
+        )
     }
 
     /// Processes or threads that take part.
     pub fn workers(self) -> usize {
         match self {
-            Quantity::Attach => 1,
+            Quantity::Attach | Quantity::Async(Rest::Ready) | Quantity::AsyncIdle => 1,
             _ => self.ends().0 + self.ends().1,
         }
     }
@@ -141,6 +203,11 @@ impl fmt::Display for Quantity {
             Quantity::Wake => "wake".into(),
             Quantity::Idle => "idle".into(),
             Quantity::Attach => "attach".into(),
+            Quantity::Select(queues, Rest::Ready) => format!("select-{queues}-ready"),
+            Quantity::Select(queues, Rest::Asleep) => format!("select-{queues}-asleep"),
+            Quantity::Async(Rest::Ready) => "async-ready".into(),
+            Quantity::Async(Rest::Asleep) => "async-asleep".into(),
+            Quantity::AsyncIdle => "async-idle".into(),
         };
         f.pad(&name)
     }

@@ -4,14 +4,14 @@
 use std::hint;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use hdrhistogram::Histogram;
 use memring_testkit::time::now;
 use rustix::thread::{CpuSet, sched_setaffinity};
-use rustix::time::{ClockId, clock_gettime};
 
+use crate::asleep;
 use crate::board::{Board, TIMEOUT};
 use crate::contestant::{Rx, Tx};
 use crate::message::{Check, Exact, Rising, Source};
@@ -20,11 +20,9 @@ use crate::task::{BATCH, Outcome, PERCENTILES, Quantity, Task, Way};
 /// Messages between two looks at the clock.
 const STRIDE: u64 = 256;
 /// Round trips before the first that is timed.
-const WARM_UP: u64 = 10;
+pub const WARM_UP: u64 = 10;
 /// Looks of a waiting end before it yields at each look.
 const LOOKS: u32 = 128;
-/// What a receiver is left to fall asleep.
-const NAP: Duration = Duration::from_micros(400);
 
 /// How everybody waits who has no blocking calls: some looks, then a yield at each look.
 #[derive(Default)]
@@ -122,9 +120,12 @@ fn perform<const N: usize, const STREAM: bool>(
     }
     let (senders, _) = quantity.ends();
     match (end, quantity) {
-        (End::Tx(tx), Quantity::Wake | Quantity::Idle) => call(tx, task, board),
-        (End::Rx(rx), Quantity::Wake) => be_woken(rx, board),
-        (End::Rx(rx), Quantity::Idle) => idle(rx),
+        (End::Tx(tx), Quantity::Wake | Quantity::Idle) => asleep::call(tx, task, board),
+        (End::Rx(rx), Quantity::Wake) => asleep::be_woken(rx, board),
+        (End::Rx(rx), Quantity::Idle) => asleep::idle(rx),
+        (End::Rx(rx), Quantity::Select(queues, _)) => {
+            receive(rx, Rising::new(queues), 0, Way::Single, board)
+        }
         (End::Tx(tx), _) => send(tx, worker, Way::Single, task, board),
         (End::Rx(rx), _) if quantity.workers() == 2 => {
             receive(rx, Exact::default(), 0, Way::Single, board)
@@ -133,8 +134,10 @@ fn perform<const N: usize, const STREAM: bool>(
             let check = Rising::new(senders);
             receive(rx, check, worker - senders, Way::Single, board)
         }
+        (End::Ping(tx, rx), _) if quantity.is_to_sleeper() => asleep::ping(tx, rx, task),
         (End::Ping(tx, rx), _) => ping(tx, rx, task),
-        (End::Echo(tx, rx), _) => echo(tx, rx),
+        (End::Echo(tx, rx), Quantity::Select(queues, _)) => echo(tx, rx, Rising::new(queues)),
+        (End::Echo(tx, rx), _) => echo(tx, rx, Exact::default()),
     }
 }
 
@@ -157,9 +160,8 @@ fn send<const N: usize>(
             }
         }
     }
-    let (senders, receivers) = task.quantity.ends();
-    if board.done(source.count(), senders, receivers)? {
-        for _ in 0..receivers {
+    if board.done(source.count(), task.quantity)? {
+        for _ in 0..task.quantity.ends().1 {
             tx.send(&mut Source::stop());
         }
     }
@@ -194,7 +196,8 @@ fn receive<const N: usize, C: Check>(
     })
 }
 
-fn good(check: &impl Check) -> Result<()> {
+/// An error, if the account says that anything was wrong.
+pub fn good(check: &impl Check) -> Result<()> {
     match check.verdict() {
         Ok(()) => Ok(()),
         Err(wrong) => bail!("mismatch after {} messages: {wrong}", check.count()),
@@ -231,11 +234,13 @@ impl Timer {
     }
 }
 
-fn histogram() -> Histogram<u64> {
+/// An empty one, for nanoseconds.
+pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are in order")
 }
 
-fn times(histogram: &Histogram<u64>) -> Outcome {
+/// What the times of a histogram come to.
+pub fn times(histogram: &Histogram<u64>) -> Outcome {
     let at = PERCENTILES.map(|percentile| histogram.value_at_percentile(percentile) as f64);
     Outcome::Times {
         middle: middle(histogram),
@@ -284,8 +289,12 @@ fn ping<const N: usize>(tx: &mut impl Tx<N>, rx: &mut impl Rx<N>, task: &Task) -
     Ok(times(&times_taken))
 }
 
-fn echo<const N: usize>(tx: &mut impl Tx<N>, rx: &mut impl Rx<N>) -> Result<Outcome> {
-    let (mut source, mut check) = (Source::new(0), Exact::default());
+fn echo<const N: usize, C: Check>(
+    tx: &mut impl Tx<N>,
+    rx: &mut impl Rx<N>,
+    mut check: C,
+) -> Result<Outcome> {
+    let mut source = Source::new(0);
     loop {
         rx.recv(&mut check);
         if check.ended() {
@@ -295,59 +304,6 @@ fn echo<const N: usize>(tx: &mut impl Tx<N>, rx: &mut impl Rx<N>) -> Result<Outc
     }
     good(&check)?;
     Ok(Outcome::Done)
-}
-
-/// Send now and then, to somebody who sleeps by then.
-fn call<const N: usize>(tx: &mut impl Tx<N>, task: &Task, board: &Board) -> Result<Outcome> {
-    let mut source = Source::new(0);
-    let end = now() + task.millis * 1_000_000;
-    if task.quantity == Quantity::Idle {
-        thread::sleep(Duration::from_millis(task.millis));
-    }
-    while now() < end && source.count() < task.most {
-        thread::sleep(NAP);
-        // Read by the receiver after the message, which orders it.
-        board.stamp().store(now(), Ordering::Release);
-        tx.send(&mut source);
-    }
-    thread::sleep(NAP);
-    tx.send(&mut Source::stop());
-    Ok(Outcome::Sent(source.count()))
-}
-
-fn be_woken<const N: usize>(rx: &mut impl Rx<N>, board: &Board) -> Result<Outcome> {
-    let mut taken = histogram();
-    let mut check = Exact::default();
-    loop {
-        rx.recv(&mut check);
-        let awake = now();
-        if check.ended() {
-            break;
-        }
-        let stamp = board.stamp().load(Ordering::Acquire);
-        taken.saturating_record(awake.saturating_sub(stamp));
-    }
-    good(&check)?;
-    Ok(times(&taken))
-}
-
-/// Processor time of this thread for a message that is long in coming.
-fn idle<const N: usize>(rx: &mut impl Rx<N>) -> Result<Outcome> {
-    let spent = || {
-        let time = clock_gettime(ClockId::ThreadCPUTime);
-        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-    };
-    let mut check = Exact::default();
-    let before = spent();
-    while !check.ended() {
-        rx.recv(&mut check);
-    }
-    good(&check)?;
-    let spent = (spent() - before) as f64;
-    Ok(Outcome::Times {
-        middle: spent,
-        at: vec![spent; PERCENTILES.len()],
-    })
 }
 
 /// Open and attach again and again.

@@ -27,7 +27,8 @@ fn read(json: &Path) -> Value {
 fn everybody_passes_the_check() {
     let directory = tempfile::tempdir().expect("a directory");
     let json = directory.path().join("found.json");
-    let measure = "spsc-8,spsc-1024,mpmc-1x1,mpmc-2x2,rtt-8,rtt-56,rtt-64,sleep,wake,attach";
+    let measure = "spsc-8,spsc-1024,mpmc-1x1,mpmc-2x2,rtt-8,rtt-56,rtt-64,sleep,wake,attach,\
+                   select,async-ready,async-asleep";
     let output = run(&json, measure, &[]);
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{complaints}");
@@ -109,6 +110,17 @@ fn a_report_is_written_from_what_an_earlier_run_found() {
         let drawn = fs::read_to_string(path).expect("drawn");
         assert!(drawn.contains("memring"), "{picture} does not name memring");
     }
+}
+
+#[test]
+fn a_thousand_futures_wait_and_are_woken() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let json = directory.path().join("found.json");
+    let output = run(&json, "async-idle", &["--quick"]);
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaints}");
+    let found = read(&json);
+    assert_eq!(found["rows"].as_array().expect("rows").len(), 3);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
@@ -43,6 +43,12 @@ const PACKETS: &[Skill] = &[Skill::Single, Skill::Sleep, Skill::Wake];
 pub struct Pipe<const N: usize> {
     file: File,
     batch: Vec<[u64; N]>,
+}
+
+impl<const N: usize> AsFd for Pipe<N> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
 }
 
 impl<const N: usize> Pipe<N> {
@@ -132,7 +138,8 @@ macro_rules! kernel {
     };
 }
 
-fn sockets(kind: SocketType) -> rustix::io::Result<(OwnedFd, OwnedFd)> {
+/// A pair of connected sockets.
+pub fn sockets(kind: SocketType) -> rustix::io::Result<(OwnedFd, OwnedFd)> {
     socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)
 }
 
@@ -220,7 +227,7 @@ pub struct FutexEnd {
 impl Profile for Futex {
     const NAME: &'static str = "futex";
     const HOW: &'static str = "a word added to and woken always; waited for at most 100 ms a call";
-    const SKILLS: &'static [Skill] = &[Skill::Sleep, Skill::Wake, Skill::Idle];
+    const SKILLS: &'static [Skill] = &[Skill::Sleep, Skill::Wake, Skill::Idle, Skill::Nap];
 }
 
 impl Crossing for Futex {

@@ -138,7 +138,8 @@ pub struct MemTx<S: Style, const N: usize> {
 
 /// A receiver in a style.
 pub struct MemRx<S: Style, const N: usize> {
-    receiver: Receiver<[u64; N], S::Kind>,
+    /// The receiver itself.
+    pub receiver: Receiver<[u64; N], S::Kind>,
     batch: Vec<[u64; N]>,
 }
 

@@ -2,12 +2,14 @@
 
 mod channels;
 mod floor;
+mod futures;
 mod iceoryx;
 mod ipc;
 mod kernel;
 mod memring;
 mod others;
 mod ringfire;
+mod sets;
 mod spsc;
 mod vyukov;
 
@@ -16,6 +18,8 @@ use std::marker::PhantomData;
 pub use floor::quick_trip;
 
 use crate::contestant::{Contestant, Processes, Threads};
+use crate::futures::Futures;
+use crate::sets::{ProcessSet, ThreadSet};
 
 /// Everybody, in the order in which they take turns.
 pub static ALL: &[&dyn Contestant] = &[
@@ -27,6 +31,9 @@ pub static ALL: &[&dyn Contestant] = &[
     &Processes(memring::Memring::<memring::Park>(PhantomData)),
     &Processes(memring::Memring::<memring::Many>(PhantomData)),
     &Processes(memring::Memring::<memring::ManySpin>(PhantomData)),
+    &ProcessSet::<sets::Rings<memring::Plain>, memring::Memring<memring::Plain>>(PhantomData),
+    &ProcessSet::<sets::Rings<memring::Park>, memring::Memring<memring::Park>>(PhantomData),
+    &Futures(futures::Rings),
     &Processes(vyukov::Vyukov),
     &Processes(ringfire::Ringfire::<ringfire::Busy>(PhantomData)),
     &Processes(ringfire::Ringfire::<ringfire::Futex>(PhantomData)),
@@ -38,7 +45,9 @@ pub static ALL: &[&dyn Contestant] = &[
     &Processes(ipc::Ipmpsc),
     &Processes(ipc::IpcChannel),
     &Processes(kernel::PipeLink),
+    &ProcessSet::<sets::Pipes, kernel::PipeLink>(PhantomData),
     &Processes(kernel::Stream),
+    &Futures(futures::Sockets),
     &Processes(kernel::Datagram),
     &Processes(kernel::Seqpacket),
     &Processes(kernel::Futex),
@@ -53,8 +62,10 @@ pub static ALL: &[&dyn Contestant] = &[
     &Threads(channels::Kanal),
     &Threads(channels::GilMany),
     &Threads(channels::Crossbeam),
+    &ThreadSet::<sets::Channels, channels::Crossbeam>(PhantomData),
     &Threads(channels::Flume),
     &Threads(others::Std),
+    &Futures(futures::Mpsc),
 ];
 
 /// The one of this name.

@@ -28,6 +28,7 @@ fn findings(rows: Vec<Row>) -> Findings {
         rounds: 1,
         seconds: 1.0,
         rows,
+        added: Vec::new(),
     }
 }
 
@@ -74,6 +75,36 @@ fn processor_time_asleep_is_that_of_ten_seconds() {
     let (what, wanted) = ("a sleeping endpoint", "1 ms");
     assert_eq!(verdict(&spent(1.1e6), what, wanted), Verdict::Missed);
     assert_eq!(verdict(&spent(0.9e6), what, wanted), Verdict::Met);
+}
+
+#[test]
+fn processor_time_of_many_futures_is_that_of_a_second() {
+    let spent = |nanos| [("memring-async", Quantity::AsyncIdle, nanos)];
+    let (what, wanted) = ("1000 futures that wait", "1 ms");
+    assert_eq!(verdict(&spent(1.1e6), what, wanted), Verdict::Missed);
+    assert_eq!(verdict(&spent(0.9e6), what, wanted), Verdict::Met);
+}
+
+#[test]
+fn a_later_run_takes_the_place_of_what_it_measured() {
+    let (ready, trip) = (Quantity::Async(Rest::Ready), Quantity::Trip(8, Wait::Spin));
+    let mut all = findings(vec![
+        row("memring", trip, 150.0),
+        row("memring-async", ready, 50.0),
+        row("tokio-mpsc", ready, 60.0),
+    ]);
+    let later = findings(vec![row("memring-async", ready, 40.0)]);
+    all.add(later.clone()).expect("the machine is the same");
+    let names = all
+        .rows
+        .iter()
+        .map(|row| (row.contestant.as_str(), row.samples[0].value));
+    let wanted = [("memring", 150.0), ("memring-async", 40.0)];
+    assert_eq!(names.collect::<Vec<_>>(), wanted);
+    assert_eq!(all.added[0].quantities, [ready]);
+    let mut elsewhere = later;
+    elsewhere.machine.cpus += 1;
+    assert!(all.add(elsewhere).is_err());
 }
 
 #[test]
