@@ -20,8 +20,8 @@ pub mod commands;
 pub mod forks;
 pub mod format;
 #[cfg(feature = "oracle")]
-pub mod futures;
 pub mod fuzzing;
+pub mod futures;
 pub mod holders;
 pub mod homes;
 pub mod kinds;
