@@ -1,6 +1,5 @@
 //! Looking at rings without taking part: list, inspect, remove.
 
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use crate::channel::{Segment, Stats, stats};
@@ -11,6 +10,7 @@ use crate::ring::options::{Layout, OnDeath, Wakeups};
 use crate::shm::remove::Removal;
 use crate::shm::{RegionPath, name, open, os_error};
 use crate::sys::file;
+use crate::sys::handle::AsFd;
 
 /// What can be told of a ring from outside, whatever its messages.
 #[derive(Clone, Debug, PartialEq, Eq)]

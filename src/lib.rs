@@ -136,17 +136,19 @@
 //! # Limits
 //!
 //! Linux, 64-bit, with `/proc`; or the feature `portable`, which is all there is on macOS and
-//! promises less (`docs/portable.md`). A named ring's file can be truncated by its owner,
+//! Windows and promises less (`docs/portable.md`). A named ring's file can be truncated by its owner,
 //! and a process that touches it then dies of SIGBUS; an anonymous ring is sealed
 //! against that. Hostile peers can drop, forge or stall messages.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
+// What passes descriptors on, and what polls them, is not there.
+#![cfg_attr(windows, allow(dead_code, unused_imports))]
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("memring needs a 64-bit machine: build for a 64-bit target");
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 compile_error!(
-    "memring needs Linux, or macOS by its portable backend: on Windows run it under WSL 2, \
-     and see docs/portable.md for what another system would need"
+    "memring needs Linux, or macOS or Windows by its portable backend: see docs/portable.md for \
+     what another system would need"
 );
 
 mod error;
@@ -168,11 +170,13 @@ mod channel;
 
 #[cfg(not(loom))]
 pub use admin::{Inspection, ListEntry, directory, inspect, list, remove};
+#[cfg(all(unix, not(loom)))]
+pub use channel::ReadyFd;
 #[cfg(not(loom))]
 pub use channel::{
     After, Canceller, Grant, GrantChunk, IntoIter, Iter, Lease, LeaseBatch, LeaseChunk,
-    LeaseFuture, LeaseIter, LeaseReader, LeaseSnapshot, LeasedMessage, Never, ReadyFd, Receiver,
-    RecvFuture, RecvReadyFuture, ReserveFuture, Ring, RingBuilder, Select, Selectable, SendFuture,
+    LeaseFuture, LeaseIter, LeaseReader, LeaseSnapshot, LeasedMessage, Never, Receiver, RecvFuture,
+    RecvReadyFuture, ReserveFuture, Ring, RingBuilder, Select, Selectable, SendFuture,
     SendReadyFuture, Sender, Stats, Ticker, Token, TryIter, after, at, channel, never, tick,
 };
 #[cfg(all(feature = "futures", not(loom)))]
@@ -193,7 +197,7 @@ pub use ring::kind::{Kind, Mpmc, Mpsc, OneReceiver, RingKind, Spmc, Spsc};
 pub use ring::options::{FenceMode, Layout, OnDeath, Wakeups};
 #[cfg(not(loom))]
 pub use shm::Warning;
-#[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
+#[cfg(all(feature = "failpoints", debug_assertions, unix, not(loom)))]
 #[doc(hidden)]
 pub use sys::failpoints;
 /// What [`select!`] becomes; not for others to use.

@@ -3,6 +3,7 @@
 mod verbs;
 
 use std::marker::PhantomData;
+#[cfg(unix)]
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -159,6 +160,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// # Errors
     /// [`RingError::Mismatch`], also if the memory is a memfd whose giver could
     /// still shrink it; [`RingError::Os`], also if `/proc` is not mounted.
+    #[cfg(unix)]
     pub fn from_fd(fd: impl AsFd) -> Result<Self, RingError> {
         Self::builder().from_fd(fd)
     }

@@ -9,7 +9,9 @@ use std::time::Duration;
 use super::cancel::{Canceller, OwnCanceller};
 use super::segment::Segment;
 use super::stats;
-use super::watch::{OwnDescriptor, OwnWaiter};
+#[cfg(unix)]
+use super::watch::OwnDescriptor;
+use super::watch::OwnWaiter;
 use crate::error::{AttachError, Holder, Side};
 use crate::events;
 use crate::members::{
@@ -60,6 +62,7 @@ pub(crate) struct EndpointConnection {
     pub idle: Option<Arc<dyn IdleStrategy>>,
     canceller: OwnCanceller,
     waiter: OwnWaiter,
+    #[cfg(unix)]
     pub(super) descriptor: OwnDescriptor,
     pub wait_through: bool,
     /// Endpoints of this ring may sleep.
@@ -125,6 +128,7 @@ impl EndpointConnection {
             idle: None,
             canceller: OwnCanceller::default(),
             waiter: OwnWaiter::default(),
+            #[cfg(unix)]
             descriptor: OwnDescriptor::default(),
             wait_through,
             blocking,

@@ -6,6 +6,7 @@ mod builder;
 mod byte_stream;
 mod cancel;
 mod chunk;
+#[cfg(unix)]
 mod descriptor;
 mod endpoint;
 mod future;
@@ -34,6 +35,7 @@ mod watch;
 pub use builder::RingBuilder;
 pub use cancel::Canceller;
 pub use chunk::{GrantChunk, LeaseChunk};
+#[cfg(unix)]
 pub use descriptor::ReadyFd;
 pub use future::{
     LeaseFuture, RecvFuture, RecvReadyFuture, ReserveFuture, SendFuture, SendReadyFuture,

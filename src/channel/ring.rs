@@ -1,6 +1,7 @@
 //! The handle of an open ring.
 
 use std::marker::PhantomData;
+#[cfg(unix)]
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -57,6 +58,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// [`RingError::Os`] at the first call on a named ring, if it cannot be
     /// reopened, and at any if the program has closed the descriptor (`closefrom`); [`RingError::Failed`] in a forked child, unless the parent has
     /// called this before or the ring is anonymous: so the child can open it itself.
+    #[cfg(unix)]
     pub fn share_fd(&self) -> Result<BorrowedFd<'_>, RingError> {
         self.segment.region.share()
     }

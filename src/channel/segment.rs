@@ -3,8 +3,6 @@
 
 #![allow(unsafe_code)]
 
-use std::os::fd::BorrowedFd;
-
 use crate::error::{AttachError, Failure, Side};
 use crate::events;
 use crate::members::{
@@ -19,6 +17,7 @@ use crate::ring::{Held, Pairing, end, progress, recover, rendezvous};
 use crate::shm::{Region, open, register_barrier};
 use crate::sys::atomic::{AtomicU64, Fences, Ordering};
 use crate::sys::failpoints::failpoint;
+use crate::sys::handle::BorrowedFd;
 use crate::wait::WaitWord;
 use crate::wait::parker::Parker;
 

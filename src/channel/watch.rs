@@ -8,6 +8,7 @@ use super::segment::Segment;
 use crate::error::Side;
 use crate::members::Roster;
 use crate::sys::atomic::AtomicU32;
+#[cfg(unix)]
 use crate::sys::event::EventFd;
 use crate::wait::waker::{TaskWaiter, Watched};
 
@@ -82,10 +83,12 @@ impl OwnWaiter {
 }
 
 /// An endpoint's descriptor, made when it is first asked for.
+#[cfg(unix)]
 #[derive(Default)]
 pub(super) struct OwnDescriptor(Option<Box<Descriptor>>);
 
 /// A descriptor to poll, and the waiter that makes it readable.
+#[cfg(unix)]
 pub(super) struct Descriptor {
     pub(super) event: Arc<EventFd>,
     pub(super) waker: Waker,
@@ -93,12 +96,14 @@ pub(super) struct Descriptor {
 }
 
 /// A clone of an endpoint has its own.
+#[cfg(unix)]
 impl Clone for OwnDescriptor {
     fn clone(&self) -> Self {
         OwnDescriptor::default()
     }
 }
 
+#[cfg(unix)]
 impl OwnDescriptor {
     pub(super) fn get(
         &mut self,

@@ -3,7 +3,6 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
 use super::header::Description;
@@ -13,6 +12,7 @@ use super::region::{MapMode, MapOptions, Region};
 use crate::error::RingError;
 use crate::sys::failpoints::failpoint;
 use crate::sys::file;
+use crate::sys::handle::{AsFd, BorrowedFd};
 use crate::sys::lock::LockFile;
 
 /// Makes a region and gives it a name, which must be free. `prepare` writes the

@@ -1,16 +1,13 @@
 //! Names of regions and the directory that they live in.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::DirBuilder;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::os_error;
 use crate::error::RingError;
 use crate::sys::file;
+use crate::sys::handle::{AsFd, OwnedFd};
 
 /// The longest file name that the file systems in question take, in bytes.
 const MAX_NAME: usize = 255;
@@ -45,14 +42,11 @@ impl RegionPath {
         name: &Path,
         default_directory: impl FnOnce() -> Result<(OwnedFd, PathBuf), RingError>,
     ) -> Result<RegionPath, RingError> {
-        let bytes = name.as_os_str().as_bytes();
-        let slash = bytes.iter().rposition(|byte| *byte == b'/');
-        let file_name = OsStr::from_bytes(&bytes[slash.map_or(0, |at| at + 1)..]);
-        check_name(name, file_name, slash.is_some())?;
-        let (directory, parent) = match slash {
+        let (parent, file_name) = file::split(name);
+        check_name(name, file_name, parent.is_some())?;
+        let (directory, parent) = match parent {
             None => default_directory()?,
-            Some(at) => {
-                let parent = Path::new(OsStr::from_bytes(&bytes[..at.max(1)]));
+            Some(parent) => {
                 // The user named this path: its links are the user's own.
                 let remedy = "make it, or name another";
                 let unusable = |source| unusable(parent, remedy, source);
@@ -96,7 +90,7 @@ pub(super) fn of_replacement(inode: u64) -> OsString {
 /// Whether a file of this name is what a process left that died while it replaced a
 /// region, or is about to be one's replacement.
 pub(crate) fn is_of_replacement(name: &OsStr) -> bool {
-    let bytes = name.as_bytes();
+    let bytes = name.as_encoded_bytes();
     bytes.starts_with(REPLACEMENT_PREFIX.as_bytes())
         && (bytes.ends_with(REPLACEMENT_SUFFIX.as_bytes())
             || file::OWN_SUFFIXES
@@ -118,6 +112,8 @@ fn check_name(whole: &Path, name: &OsStr, is_path: bool) -> Result<(), RingError
         "such names are for rings that are about to replace another"
     } else if !is_path && name.to_str().is_none() {
         "it is not UTF-8: only a path, with its directory, may be so"
+    } else if let Some(problem) = file::name_problem(name) {
+        problem
     } else {
         return Ok(());
     };
@@ -140,7 +136,7 @@ pub(crate) fn default_path() -> PathBuf {
 /// Opens the default directory, and makes it first if it is missing.
 fn make_default_directory() -> Result<(OwnedFd, PathBuf), RingError> {
     let path = default_path();
-    match DirBuilder::new().mode(0o700).create(&path) {
+    match file::make_directory(&path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => {

@@ -2,7 +2,6 @@
 //! and checked, and nothing is read twice.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use super::header::Description;
@@ -12,6 +11,7 @@ use super::region::{MapMode, MapOptions, Region, check_passing};
 use super::{mismatch, os_error};
 use crate::error::{Mismatch, RingError};
 use crate::sys::file::{self, FileKind, Metadata};
+use crate::sys::handle::{AsFd, BorrowedFd, OwnedFd};
 use crate::sys::lock::LockFile;
 
 /// How often a name may change its file while it is opened.
@@ -172,15 +172,16 @@ pub(crate) fn open_file(at: &RegionPath) -> io::Result<OwnedFd> {
 pub(crate) fn open_error(error: io::Error, at: &RegionPath) -> RingError {
     let path = at.path.clone();
     let wrong = |wrong| mismatch(&Some(at.path.clone()), wrong);
-    match rustix::io::Errno::from_io_error(&error) {
-        Some(rustix::io::Errno::NOENT) => RingError::NotFound { path },
-        Some(rustix::io::Errno::LOOP) => wrong(Mismatch::Symlink),
-        Some(rustix::io::Errno::ISDIR) => wrong(Mismatch::FileType { found: "directory" }),
-        // A socket, or a device that is not there.
-        Some(rustix::io::Errno::NXIO) => wrong(Mismatch::FileType {
+    if error.kind() == io::ErrorKind::NotFound {
+        return RingError::NotFound { path };
+    }
+    match file::refused_kind(&error) {
+        Some(FileKind::Symlink) => wrong(Mismatch::Symlink),
+        Some(FileKind::Directory) => wrong(Mismatch::FileType { found: "directory" }),
+        Some(_) => wrong(Mismatch::FileType {
             found: "socket or pipe",
         }),
-        _ => os_error("open", &Some(path))(error),
+        None => os_error("open", &Some(path))(error),
     }
 }
 

@@ -3,7 +3,6 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
@@ -20,7 +19,8 @@ use crate::events;
 use crate::members::{Liveness, MemberId};
 use crate::sys::atomic::{AtomicU32, AtomicU64, Fences, Ordering};
 use crate::sys::file::{FileId, Metadata};
-use crate::sys::fork::{Sentinel, Unusable};
+use crate::sys::fork::Sentinel;
+use crate::sys::handle::{AsFd, AsRawFd, BorrowedFd, OwnedFd, Unusable};
 use crate::sys::lock::{Acquired, LockFile, ProbeError};
 use crate::sys::map::Mapping;
 use crate::sys::{file, membarrier};
@@ -384,7 +384,7 @@ impl SharedFd {
 
     /// The number is another's now, or nobody's: not to be closed.
     fn leave(&mut self) {
-        let _ = self.fd.take().map(OwnedFd::into_raw_fd);
+        std::mem::forget(self.fd.take());
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use super::layout::MAGIC;
@@ -14,6 +13,7 @@ use crate::error::{Mismatch, RingError};
 use crate::sys::clock::MonotonicTime;
 use crate::sys::failpoints::failpoint;
 use crate::sys::file::{self, Metadata};
+use crate::sys::handle::{AsFd, BorrowedFd, OwnedFd};
 
 /// How long to wait for another remover, which may be stopped, or may be a process
 /// that only holds the lock.

@@ -5,7 +5,7 @@
 //! builds with the feature `failpoints` contain anything of it, which is how
 //! this crate's own tests are built; elsewhere `failpoint!` is nothing.
 
-#[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
+#[cfg(all(feature = "failpoints", debug_assertions, unix, not(loom)))]
 mod armed;
 mod list;
 #[cfg(all(
@@ -16,9 +16,9 @@ mod list;
     not(feature = "portable")
 ))]
 pub(crate) use armed::is_wait_many_denied;
-#[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
+#[cfg(all(feature = "failpoints", debug_assertions, unix, not(loom)))]
 pub(crate) use armed::raised_sleep_cap;
-#[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
+#[cfg(all(feature = "failpoints", debug_assertions, unix, not(loom)))]
 pub use armed::{Act, arm, deny_wait_many, raise_sleep_cap, reached, watch};
 pub use list::Failpoint;
 
@@ -32,7 +32,7 @@ pub(crate) use failpoint;
 
 #[inline(always)]
 pub(crate) fn pass(point: Failpoint) {
-    #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
+    #[cfg(all(feature = "failpoints", debug_assertions, unix, not(loom)))]
     armed::pass(point);
     let _ = point;
 }

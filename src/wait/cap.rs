@@ -17,7 +17,7 @@ impl SleepCap {
     }
 
     pub(crate) fn duration(&self) -> Duration {
-        #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
+        #[cfg(all(feature = "failpoints", debug_assertions, unix, not(loom)))]
         if let Some(raised) = crate::sys::failpoints::raised_sleep_cap() {
             return raised;
         }

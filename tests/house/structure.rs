@@ -7,7 +7,7 @@ use super::source::{is_test, root, sources};
 
 /// Where `unsafe` may be, and where it is: `docs/trust.md` lists those of the
 /// library by what they need it for.
-const UNSAFE_FILES: [&str; 34] = [
+const UNSAFE_FILES: [&str; 38] = [
     // The library.
     "src/channel/chunk/grants.rs",
     "src/channel/chunk/leases.rs",
@@ -26,8 +26,12 @@ const UNSAFE_FILES: [&str; 34] = [
     "src/sys/per_process.rs",
     "src/sys/portable/fork.rs",
     "src/sys/portable/map.rs",
-    "src/sys/portable/registry.rs",
+    "src/sys/portable/pages.rs",
+    "src/sys/portable/range_lock.rs",
     "src/sys/posix/signal.rs",
+    "src/sys/windows/file.rs",
+    "src/sys/windows/pages.rs",
+    "src/sys/windows/range_lock.rs",
     // Its unit tests.
     "src/ring/tests/heap.rs",
     "src/sys/linux/fork/tests.rs",

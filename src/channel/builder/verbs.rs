@@ -1,6 +1,5 @@
 //! The verbs that end the choice of options: a ring is made, opened, replaced.
 
-use std::os::fd::AsFd;
 use std::path::Path;
 
 use super::{DEFAULT_CAPACITY, DEFAULT_LIMIT, RingBuilder};
@@ -17,6 +16,7 @@ use crate::ring::start_at;
 use crate::shm::remove::Removal;
 use crate::shm::{Description, Region, RegionPath, create, mismatch, open, register_barrier};
 use crate::sys::atomic::Fences;
+use crate::sys::handle::AsFd;
 
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -114,6 +114,7 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
     /// # Errors
     /// As [`Ring::from_fd`].
     #[allow(clippy::wrong_self_convention)] // named as `Ring::from_fd` is
+    #[cfg(unix)]
     pub fn from_fd(self, fd: impl AsFd) -> Result<Ring<T, K>, RingError> {
         let accept = |region: &Description| self.accept(region);
         let opened = open::from_fd(fd.as_fd(), self.allow_foreign, self.options, accept);

@@ -9,7 +9,7 @@ macro_rules! failpoints {
             $(#[doc = $doc] $name,)*
         }
 
-        #[cfg(all(feature = "failpoints", debug_assertions, not(loom)))]
+        #[cfg(all(feature = "failpoints", debug_assertions, unix, not(loom)))]
         impl Failpoint {
             /// All of them.
             pub const ALL: &'static [Failpoint] = &[$(Failpoint::$name,)*];

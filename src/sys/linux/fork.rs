@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 use super::file::{self, FileId};
-pub(crate) use crate::sys::posix::file::Unusable;
+use crate::sys::handle::Unusable;
 
 /// A status word that reads 0 in every forked child.
 pub(crate) struct Sentinel {

@@ -16,11 +16,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg(test)]
 use super::file::FileId;
 use super::file::{self, Metadata};
-use super::fork::{PrivateFd, Unusable};
+use super::fork::PrivateFd;
 #[cfg(test)]
-use crate::sys::posix::bytes::LOCK_BYTES;
-pub(crate) use crate::sys::posix::bytes::{Acquired, ProbeError};
-use crate::sys::posix::bytes::{ByteSet, check_byte};
+use crate::sys::bytes::LOCK_BYTES;
+pub(crate) use crate::sys::bytes::{Acquired, ProbeError};
+use crate::sys::bytes::{ByteSet, check_byte};
+use crate::sys::handle::Unusable;
 
 /// The bytes that this description holds. They change only under the lock of `changes`,
 /// one at a time: a byte comes in after the kernel has given it, and goes out after the

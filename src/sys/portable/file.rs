@@ -5,20 +5,19 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-
-use rustix::fs::{Mode, OFlags, RenameFlags};
-use rustix::io::{Errno, retry_on_intr};
 
 pub(crate) use super::leftovers::{clean_up, discard};
 use super::link::{LOCK_SUFFIX, Link, MemoryId, PART_SUFFIX};
 use super::map::Mapping;
 use super::memory;
-pub(crate) use crate::sys::posix::file::{
-    FileId, FileKind, Metadata, effective_user, flock_exclusive, funlock, metadata, metadata_at,
-    names, open, open_directory, read_start, rename, unlink, write_start,
+use crate::sys::handle::{AsFd, BorrowedFd, OwnedFd};
+pub(crate) use crate::sys::system::file::{
+    FileId, FileKind, Metadata, create_new, effective_user, flock_exclusive, funlock,
+    make_directory, metadata, metadata_at, name_problem, names, open, open_directory, read_start,
+    refused_kind, rename, split, unlink, write_start,
 };
+use crate::sys::system::file::{rename_new, set_mode};
 
 /// Whether a ring can be passed on by a descriptor of its file.
 pub(crate) const PASSES_DESCRIPTORS: bool = false;
@@ -50,15 +49,8 @@ pub(crate) fn create_part(dir: BorrowedFd<'_>, id: MemoryId, mode: u32) -> io::R
     let file = create_new(dir, &id.part_name())?;
     let memory = Some(id);
     Link { memory, size: 0 }.write(file.as_fd())?;
-    rustix::fs::fchmod(&file, Mode::from_raw_mode(mode as _))?;
+    set_mode(file.as_fd(), mode)?;
     Ok(file)
-}
-
-/// Makes a file that must not exist yet, for this user alone.
-pub(crate) fn create_new(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let create = || rustix::fs::openat(dir, name, flags, Mode::RUSR | Mode::WUSR);
-    Ok(retry_on_intr(create)?)
 }
 
 /// Makes the link of memory without a name: a file that has lost its own.
@@ -95,19 +87,10 @@ pub(crate) fn allocate(file: BorrowedFd<'_>, size: u64) -> io::Result<()> {
 /// Gives a link its name, in one step.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] when the name is taken (it is never replaced);
-/// [`io::ErrorKind::Unsupported`] on a file system that cannot tell.
+/// As [`rename_new`].
 pub(crate) fn publish(file: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
     let id = Link::expect(file)?.memory.ok_or(io::ErrorKind::NotFound)?;
-    let part = id.part_name();
-    match rustix::fs::renameat_with(dir, &part, dir, name, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "expected a file system that renames without replacing, found one that does not: \
-             set MEMRING_DIR to a directory on a local disk",
-        )),
-        other => Ok(other?),
-    }
+    rename_new(dir, &id.part_name(), name)
 }
 
 /// Another descriptor of the same file. (A file without a name cannot be opened again;

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub(crate) use crate::sys::posix::file::Unusable;
+use crate::sys::handle::Unusable;
 use crate::sys::posix::file::{self, FileId};
 
 /// How many forks lie between the first process of this line and this one.

@@ -4,11 +4,11 @@
 //! of locks has nothing left.
 
 use std::ffi::OsString;
-use std::os::fd::{AsFd, BorrowedFd};
 
 use super::link::{self, Link, MemoryId};
 use super::{memory, registry};
-use crate::sys::posix::file::{self, FileKind};
+use crate::sys::handle::{AsFd, BorrowedFd};
+use crate::sys::system::file::{self, FileKind};
 
 /// Gives back what the link `removed`, which has lost its name, led to. Processes that
 /// have the memory and the locks open keep them.

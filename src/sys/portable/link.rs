@@ -11,11 +11,9 @@ use std::collections::hash_map::RandomState;
 use std::ffi::OsString;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
-use std::os::fd::BorrowedFd;
 
-use rustix::io::retry_on_intr;
-
-use crate::sys::posix::file;
+use crate::sys::handle::BorrowedFd;
+use crate::sys::system::file;
 
 /// Where the link says it.
 const AT: usize = 0x100;
@@ -112,10 +110,7 @@ impl Link {
         bytes[8..16].copy_from_slice(&self.size.to_le_bytes());
         let number = self.memory.map_or(0, |memory| memory.0);
         bytes[16..].copy_from_slice(&number.to_le_bytes());
-        match retry_on_intr(|| rustix::io::pwrite(file, &bytes, AT as u64))? {
-            BYTES => Ok(()),
-            _ => Err(io::ErrorKind::WriteZero.into()),
-        }
+        file::write_at(file, &bytes, AT as u64)
     }
 
     /// What the link in `file` says.

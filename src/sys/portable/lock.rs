@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 #[cfg(test)]
 use std::sync::MutexGuard;
@@ -10,11 +9,12 @@ use std::thread;
 use std::time::Duration;
 
 use super::file::{self, Metadata};
-use super::fork::{PrivateFd, Unusable};
+use super::fork::PrivateFd;
 use super::link::{Link, MemoryId};
 use super::registry::{self, CREATOR_BYTE, ProcessLocks, Way};
-pub(crate) use crate::sys::posix::bytes::{Acquired, ProbeError};
-use crate::sys::posix::bytes::{ByteSet, LOCK_BYTES, check_byte};
+pub(crate) use crate::sys::bytes::{Acquired, ProbeError};
+use crate::sys::bytes::{ByteSet, LOCK_BYTES, check_byte};
+use crate::sys::handle::{AsFd, BorrowedFd, OwnedFd, Unusable};
 
 /// How often a shared byte is asked for that a cleanup has for a moment, and how long to wait
 /// in between.

@@ -3,15 +3,14 @@
 
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::BorrowedFd;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
-use rustix::mm::{MapFlags, ProtFlags};
 use shared_memory::Shmem;
 
 use super::fork::ProcessToken;
 use super::link::Link;
-use super::memory;
+use super::{memory, pages};
+use crate::sys::handle::BorrowedFd;
 
 /// The memory that a link leads to, shared with all processes that have mapped it.
 ///
@@ -48,11 +47,7 @@ impl Mapping {
         let memory = link.memory.map(|id| memory::open(id, len)).transpose()?;
         let base = match &memory {
             Some(memory) => memory.as_ptr(),
-            None => {
-                let (rights, kind) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
-                // SAFETY: O1: a null hint: the system picks an address that is not in use.
-                unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), len, rights, kind) }?.cast()
-            }
+            None => pages::allocate(len)?,
         };
         Ok(Self {
             base: NonNull::new(base).ok_or(io::ErrorKind::OutOfMemory)?,
@@ -103,14 +98,13 @@ impl Mapping {
     /// Keeps every page in memory.
     ///
     /// # Errors
-    /// `ENOMEM` or `EPERM` beyond the process's limit; in a forked child.
+    /// Those of [`pages::lock`]; in a forked child.
     pub(crate) fn lock_memory(&self) -> io::Result<()> {
         if !self.token.is_here() {
-            return Err(rustix::io::Errno::NOMEM.into());
+            return Err(io::ErrorKind::OutOfMemory.into());
         }
         // SAFETY: O1: the range is ours, mapped until the drop.
-        unsafe { rustix::mm::mlock(self.base.as_ptr().cast(), self.len) }?;
-        Ok(())
+        unsafe { pages::lock(self.base.as_ptr(), self.len) }
     }
 }
 
@@ -126,7 +120,7 @@ impl Drop for Mapping {
             None => {
                 // SAFETY: O1: mapped by `shared` in this very process, and the code that
                 // took the pointer promised not to use it beyond the life of `self`.
-                let unmapped = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.len) };
+                let unmapped = unsafe { pages::free(self.base.as_ptr(), self.len) };
                 debug_assert!(unmapped.is_ok());
             }
         }

@@ -10,6 +10,7 @@ use std::io;
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 
 use super::link::MemoryId;
+use super::pages;
 
 /// Makes memory of so many bytes, all of them zero.
 ///
@@ -20,7 +21,7 @@ pub(crate) fn create(id: MemoryId, size: u64) -> io::Result<()> {
     let size = usize::try_from(size).map_err(|_| io::ErrorKind::OutOfMemory)?;
     let made = ShmemConf::new().os_id(id.os_name()).size(size).create();
     let mut made = made.map_err(io_error)?;
-    if let Err(error) = reserve(id, size) {
+    if let Err(error) = pages::reserve(&id.os_name(), size) {
         // The owner's drop takes the name away.
         drop(made);
         return Err(error);
@@ -52,26 +53,9 @@ pub(crate) fn open(id: MemoryId, size: usize) -> io::Result<Shmem> {
 }
 
 /// Takes the name away; processes that have the memory open keep it. What is not there is no
-/// error. (Not by the owner's drop: that needs to open it, which fails at a length of 0.)
+/// error.
 pub(crate) fn remove(id: MemoryId) {
-    let _ = rustix::shm::unlink(id.os_name());
-}
-
-/// Has the system set the storage aside, so that no later write can meet a full device.
-#[cfg(target_os = "linux")]
-fn reserve(id: MemoryId, size: usize) -> io::Result<()> {
-    use rustix::fs::{FallocateFlags, Mode};
-    use rustix::shm::OFlags;
-
-    let memory = rustix::shm::open(id.os_name(), OFlags::RDWR, Mode::empty())?;
-    let all = || rustix::fs::fallocate(&memory, FallocateFlags::empty(), 0, size as u64);
-    Ok(rustix::io::retry_on_intr(all)?)
-}
-
-/// There is no call for it here.
-#[cfg(not(target_os = "linux"))]
-fn reserve(_id: MemoryId, _size: usize) -> io::Result<()> {
-    Ok(())
+    pages::unlink(&id.os_name());
 }
 
 fn io_error(error: ShmemError) -> io::Error {

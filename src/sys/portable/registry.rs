@@ -1,21 +1,20 @@
 //! The files of locks that this process has open, each of them once.
 //!
-//! The locks are POSIX's, of ranges of bytes: they end with the process and are not
-//! inherited. They belong to the process, so two handles of one ring in it have to be told
+//! The locks are of ranges of bytes: they end with the process and are not inherited.
+//! POSIX's belong to the process, so two handles of one ring in it have to be told
 //! apart by counts; and they all end when *any* descriptor of the file is closed, so there
 //! is but one.
-#![allow(unsafe_code)]
 
 use std::io;
-use std::mem;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::fork::{ForkHold, PrivateFd, ProcessToken, Unusable};
+use super::fork::{ForkHold, PrivateFd, ProcessToken};
 use super::link::MemoryId;
-use crate::sys::posix::bytes::LOCK_BYTES;
-use crate::sys::posix::file::{self, FileId};
+use super::range_lock;
+use crate::sys::bytes::LOCK_BYTES;
+use crate::sys::handle::{AsFd, BorrowedFd, OwnedFd, Unusable};
+use crate::sys::system::file::{self, FileId};
 
 /// The byte that a creator has until it is done, beyond those of members.
 pub(crate) const CREATOR_BYTE: u64 = LOCK_BYTES;
@@ -71,14 +70,14 @@ impl ProcessLocks {
         let count = self.count(byte)?;
         // The counts change under the lock only. SeqCst: pairs with `holds`.
         let held = count.load(Ordering::SeqCst);
-        let (kind, then) = match way {
-            Way::Alone if held == 0 => (libc::F_WRLCK, EXCLUSIVE),
-            Way::Together if held < EXCLUSIVE - 1 => (libc::F_RDLCK, held + 1),
+        let then = match way {
+            Way::Alone if held == 0 => EXCLUSIVE,
+            Way::Together if held < EXCLUSIVE - 1 => held + 1,
             _ => return Ok(false),
         };
         if held == 0
             && let Some(fd) = fd
-            && !set(fd, kind, byte, 1)?
+            && !range_lock::take(fd, way == Way::Together, byte, 1)?
         {
             return Ok(false);
         }
@@ -99,7 +98,7 @@ impl ProcessLocks {
         if then == 0
             && let Some(fd) = fd
         {
-            set(fd, libc::F_UNLCK, byte, 1)?;
+            range_lock::give_up(fd, byte, 1)?;
         }
         count.store(then, Ordering::SeqCst);
         Ok(())
@@ -118,7 +117,7 @@ impl ProcessLocks {
         // Ours first: to the system, what is ours is in nobody's way.
         fd.made_sure(|fd| match here()? {
             true => Ok(true),
-            false => conflicts(fd, byte, 1),
+            false => range_lock::is_taken(fd, byte),
         })
     }
 
@@ -223,58 +222,7 @@ pub(crate) fn while_unused(dir: BorrowedFd<'_>, id: MemoryId, act: impl FnOnce()
     let Ok(fd) = file::open(dir, &name, true) else {
         return;
     };
-    if let Ok(true) = set(fd.as_fd(), libc::F_WRLCK, 0, COUNTED) {
+    if let Ok(true) = range_lock::take(fd.as_fd(), false, 0, COUNTED) {
         act();
-    }
-}
-
-/// Sets the locks of some bytes; `false` if another process is in the way.
-fn set(fd: BorrowedFd<'_>, kind: impl Into<i32>, start: u64, len: u64) -> io::Result<bool> {
-    match call(fd, libc::F_SETLK, kind.into(), start, len) {
-        Ok(_) => Ok(true),
-        Err(error) => match error.raw_os_error() {
-            Some(libc::EAGAIN | libc::EACCES) => Ok(false),
-            _ => Err(error),
-        },
-    }
-}
-
-/// Whether another process holds any of some bytes, in whichever way.
-#[allow(
-    clippy::useless_conversion,
-    reason = "the types of the constants differ between systems"
-)]
-fn conflicts(fd: BorrowedFd<'_>, start: u64, len: u64) -> io::Result<bool> {
-    let found = call(fd, libc::F_GETLK, libc::F_WRLCK.into(), start, len)?;
-    Ok(i32::from(found.l_type) != i32::from(libc::F_UNLCK))
-}
-
-fn call(
-    fd: BorrowedFd<'_>,
-    command: libc::c_int,
-    kind: i32,
-    start: u64,
-    len: u64,
-) -> io::Result<libc::flock> {
-    // No allocation here: a probe may be made in a signal handler.
-    let offset = |value: u64| {
-        libc::off_t::try_from(value).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
-    };
-    // SAFETY: O2: integers only, for which zero is valid.
-    let mut request: libc::flock = unsafe { mem::zeroed() };
-    request.l_type = kind as libc::c_short;
-    request.l_whence = libc::SEEK_SET as libc::c_short;
-    request.l_start = offset(start)?;
-    request.l_len = offset(len)?;
-    loop {
-        // SAFETY: O2, O3: the descriptor is open, and `request` is a whole `flock`,
-        // ours to write to, which is what both commands take.
-        if unsafe { libc::fcntl(fd.as_raw_fd(), command, &mut request) } == 0 {
-            return Ok(request);
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
     }
 }

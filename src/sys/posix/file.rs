@@ -4,101 +4,33 @@
 //! every descriptor is closed over `exec`.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::DirBuilder;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStringExt;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+#[cfg(any(feature = "portable", not(target_os = "linux")))]
+use rustix::fs::RenameFlags;
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::clock::MonotonicTime;
-
-/// What sort of thing a name or a descriptor stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FileKind {
-    /// A regular file, a memfd included.
-    Regular,
-    /// A symbolic link.
-    Symlink,
-    /// A directory.
-    Directory,
-    /// A fifo, a socket or a device.
-    Other,
-}
-
-/// Which file it is: as long as a process has it open, no other file has the
-/// same identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FileId {
-    /// The device that holds the file.
-    pub(crate) device: u64,
-    /// Its number on that device.
-    pub(crate) inode: u64,
-}
-
-/// What `stat` says of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Metadata {
-    /// The device that holds the file.
-    pub(crate) device: u64,
-    /// Its number on that device.
-    pub(crate) inode: u64,
-    /// Its length in bytes.
-    pub(crate) size: u64,
-    /// The permission bits, set-id and sticky bits included; not the kind.
-    pub(crate) mode: u32,
-    /// The user id of the owner.
-    pub(crate) owner: u32,
-    /// What sort of thing it is.
-    pub(crate) kind: FileKind,
-    /// How many names it has; 0 once it is unlinked.
-    pub(crate) links: u64,
-}
-
-impl Metadata {
-    /// Which file it is.
-    pub(crate) fn id(&self) -> FileId {
-        FileId {
-            device: self.device,
-            inode: self.inode,
-        }
-    }
-
-    #[allow(
-        clippy::unnecessary_cast,
-        reason = "the field types differ between architectures"
-    )]
-    fn from_stat(stat: &Stat) -> Self {
-        Self {
-            device: stat.st_dev as u64,
-            inode: stat.st_ino as u64,
-            size: u64::try_from(stat.st_size).unwrap_or(0),
-            mode: stat.st_mode as u32 & 0o7777,
-            owner: stat.st_uid as u32,
-            kind: match FileType::from_raw_mode(stat.st_mode) {
-                FileType::RegularFile => FileKind::Regular,
-                FileType::Symlink => FileKind::Symlink,
-                FileType::Directory => FileKind::Directory,
-                _ => FileKind::Other,
-            },
-            links: stat.st_nlink as u64,
-        }
-    }
-}
+use crate::sys::clock::MonotonicTime;
+pub(crate) use crate::sys::metadata::{FileId, FileKind, Metadata};
 
 /// The facts of an open file.
 pub(crate) fn metadata(fd: BorrowedFd<'_>) -> io::Result<Metadata> {
-    Ok(Metadata::from_stat(&rustix::fs::fstat(fd)?))
+    Ok(from_stat(&rustix::fs::fstat(fd)?))
 }
 
 /// The facts of what `name` in `dir` stands for; of a link itself, not of what
 /// it leads to.
 pub(crate) fn metadata_at(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<Metadata> {
     let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    Ok(Metadata::from_stat(&stat))
+    Ok(from_stat(&stat))
 }
 
 /// Opens a directory. A symbolic link as the last component is refused (with
@@ -124,6 +56,37 @@ pub(crate) fn open(dir: BorrowedFd<'_>, name: &OsStr, write: bool) -> io::Result
     let flags = access(write) | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let open = || rustix::fs::openat(dir, name, flags, Mode::empty());
     Ok(retry_on_intr(open)?)
+}
+
+/// Gives the file that has the name `from` in `dir` the name `to`, in one step.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] when the name is taken (it is never replaced);
+/// [`io::ErrorKind::Unsupported`] on a file system that cannot tell.
+#[cfg(any(feature = "portable", not(target_os = "linux")))]
+pub(crate) fn rename_new(dir: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> io::Result<()> {
+    match rustix::fs::renameat_with(dir, from, dir, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "expected a file system that renames without replacing, found one that does not: \
+             set MEMRING_DIR to a directory on a local disk",
+        )),
+        other => Ok(other?),
+    }
+}
+
+/// Makes a file that must not exist yet, for this user alone.
+#[cfg(any(feature = "portable", not(target_os = "linux")))]
+pub(crate) fn create_new(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let create = || rustix::fs::openat(dir, name, flags, Mode::RUSR | Mode::WUSR);
+    Ok(retry_on_intr(create)?)
+}
+
+/// Gives a file these permissions.
+#[cfg(any(feature = "portable", not(target_os = "linux")))]
+pub(crate) fn set_mode(file: BorrowedFd<'_>, mode: u32) -> io::Result<()> {
+    Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(mode as _))?)
 }
 
 /// Removes the name; the file lives on for processes that have it open.
@@ -177,11 +140,21 @@ pub(crate) fn read_start(file: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Result<u
 /// # Errors
 /// Those of `pwrite`; [`io::ErrorKind::WriteZero`].
 pub(crate) fn write_start(file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
-    let mut written = 0;
-    while written < bytes.len() {
-        match retry_on_intr(|| rustix::io::pwrite(file, &bytes[written..], written as u64))? {
+    write_at(file, bytes, 0)
+}
+
+/// Writes all of `bytes` to a file, from `offset` on.
+///
+/// # Errors
+/// As [`write_start`].
+pub(crate) fn write_at(file: BorrowedFd<'_>, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match retry_on_intr(|| rustix::io::pwrite(file, bytes, offset))? {
             0 => return Err(io::ErrorKind::WriteZero.into()),
-            more => written += more,
+            more => {
+                bytes = &bytes[more..];
+                offset += more as u64;
+            }
         }
     }
     Ok(())
@@ -211,6 +184,43 @@ pub(crate) fn funlock(file: BorrowedFd<'_>) -> io::Result<()> {
     Ok(rustix::fs::flock(file, FlockOperation::Unlock)?)
 }
 
+/// Makes a directory for this user alone.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`]; those of `mkdir`.
+pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)
+}
+
+/// A path's directory, if it names one, and what comes after it: all after the last slash,
+/// which may be nothing.
+pub(crate) fn split(path: &Path) -> (Option<&Path>, &OsStr) {
+    let bytes = path.as_os_str().as_bytes();
+    match bytes.iter().rposition(|byte| *byte == b'/') {
+        None => (None, path.as_os_str()),
+        Some(at) => (
+            Some(Path::new(OsStr::from_bytes(&bytes[..at.max(1)]))),
+            OsStr::from_bytes(&bytes[at + 1..]),
+        ),
+    }
+}
+
+/// Why a name without a slash cannot be a file's here, beside what every system refuses.
+pub(crate) fn name_problem(_name: &OsStr) -> Option<&'static str> {
+    None
+}
+
+/// What is there, if [`open`] failed because it opens no such thing.
+pub(crate) fn refused_kind(error: &io::Error) -> Option<FileKind> {
+    match Errno::from_io_error(error)? {
+        Errno::LOOP => Some(FileKind::Symlink),
+        Errno::ISDIR => Some(FileKind::Directory),
+        // A socket, or a device that is not there.
+        Errno::NXIO => Some(FileKind::Other),
+        _ => None,
+    }
+}
+
 /// The effective user of this process.
 pub(crate) fn effective_user() -> u32 {
     rustix::process::geteuid().as_raw()
@@ -224,25 +234,23 @@ pub(crate) fn access(write: bool) -> OFlags {
     if write { OFlags::RDWR } else { OFlags::RDONLY }
 }
 
-/// Why a descriptor is of no use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unusable {
-    /// This is a forked child of the process that opened it.
-    Forked,
-    /// The program has closed the number behind our back.
-    Closed(RawFd),
-}
-
-impl From<Unusable> for io::Error {
-    fn from(reason: Unusable) -> io::Error {
-        io::Error::other(match reason {
-            Unusable::Forked => "expected the process that opened this descriptor, found a forked \
-                                 child of it: open the file in the child itself"
-                .to_owned(),
-            Unusable::Closed(number) => format!(
-                "expected descriptor {number} to stand for the file it was opened for, found it \
-                 closed or used for another file: do not close descriptors that are not yours"
-            ),
-        })
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the field types differ between architectures"
+)]
+fn from_stat(stat: &Stat) -> Metadata {
+    Metadata {
+        device: stat.st_dev as u64,
+        inode: stat.st_ino as u64,
+        size: u64::try_from(stat.st_size).unwrap_or(0),
+        mode: stat.st_mode as u32 & 0o7777,
+        owner: stat.st_uid as u32,
+        kind: match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => FileKind::Regular,
+            FileType::Symlink => FileKind::Symlink,
+            FileType::Directory => FileKind::Directory,
+            _ => FileKind::Other,
+        },
+        links: stat.st_nlink as u64,
     }
 }

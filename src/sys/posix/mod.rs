@@ -1,7 +1,5 @@
 //! What every Unix has, for both backends.
 
-pub(crate) mod bytes;
-pub(crate) mod clock;
 pub(crate) mod file;
 #[cfg(all(feature = "failpoints", debug_assertions))]
 pub(crate) mod signal;

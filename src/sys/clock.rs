@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 #[cfg(any(test, not(any(feature = "portable", not(target_os = "linux")))))]
 use rustix::time::Timespec;
+#[cfg(unix)]
 use rustix::time::{ClockId, clock_gettime};
 
-/// A reading of `CLOCK_MONOTONIC`: the time since some fixed, unknown start.
+/// A reading of `CLOCK_MONOTONIC`, or of [`Instant`] on Windows: the time since some fixed,
+/// unknown start.
 ///
 /// It is the clock of [`Instant`], in a form that the kernel takes as an
 /// absolute deadline. It neither jumps with the wall clock nor counts the time
@@ -17,7 +19,10 @@ pub(crate) struct MonotonicTime(Duration);
 impl MonotonicTime {
     /// The present moment.
     pub(crate) fn now() -> Self {
-        Self::read(ClockId::Monotonic)
+        #[cfg(unix)]
+        return Self::read(ClockId::Monotonic);
+        #[cfg(windows)]
+        Self::since_first()
     }
 
     /// The present moment as of the last timer tick: a few milliseconds late,
@@ -66,6 +71,14 @@ impl MonotonicTime {
         }
     }
 
+    /// The time since the first reading of this process, which is the start here.
+    #[cfg(windows)]
+    fn since_first() -> Self {
+        static FIRST: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+        Self(FIRST.get_or_init(Instant::now).elapsed())
+    }
+
+    #[cfg(unix)]
     fn read(clock: ClockId) -> Self {
         let reading = clock_gettime(clock);
         // The kernel starts this clock at zero, and keeps nanoseconds below a

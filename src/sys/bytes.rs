@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::file::Unusable;
+use super::handle::Unusable;
 
 /// What came of asking for an exclusive lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
