@@ -105,3 +105,16 @@ fn shared_names_would_be_seen() {
         assert!(!types.contains(&"A".into()), "{text}");
     }
 }
+
+#[test]
+fn backends_are_told_from_other_files() {
+    for (files, expected) in [
+        (["sys/linux/a.rs", "sys/portable/a.rs"], true),
+        (["sys/portable/a.rs", "sys/windows/b.rs"], true),
+        (["sys/portable/a.rs", "sys/portable/b.rs"], false),
+        (["sys/posix/a.rs", "sys/windows/a.rs"], false),
+        (["sys/linux/a.rs", "shm/a.rs"], false),
+    ] {
+        assert_eq!(are_backends(&files.map(String::from)), expected, "{files:?}");
+    }
+}
