@@ -115,6 +115,10 @@ fn backends_are_told_from_other_files() {
         (["sys/posix/a.rs", "sys/windows/a.rs"], false),
         (["sys/linux/a.rs", "shm/a.rs"], false),
     ] {
-        assert_eq!(are_backends(&files.map(String::from)), expected, "{files:?}");
+        assert_eq!(
+            are_backends(&files.map(String::from)),
+            expected,
+            "{files:?}"
+        );
     }
 }
