@@ -49,7 +49,12 @@ pub(crate) fn region_size(file: BorrowedFd<'_>, facts: &Metadata) -> io::Result<
 pub(crate) fn create_part(dir: BorrowedFd<'_>, id: MemoryId, mode: u32) -> io::Result<OwnedFd> {
     let file = create_new(dir, &id.part_name())?;
     let memory = Some(id);
-    Link { memory, size: 0 }.write(file.as_fd())?;
+    let link = Link {
+        memory,
+        size: 0,
+        is_copy: false,
+    };
+    link.write(file.as_fd())?;
     rustix::fs::fchmod(&file, Mode::from_raw_mode(mode as _))?;
     Ok(file)
 }
@@ -71,6 +76,7 @@ pub(crate) fn create_nameless() -> io::Result<OwnedFd> {
     let nothing = Link {
         memory: None,
         size: 0,
+        is_copy: false,
     };
     nothing.write(file.as_fd())?;
     Ok(file)
@@ -116,9 +122,12 @@ pub(crate) fn reopen(file: BorrowedFd<'_>, _write: bool) -> io::Result<OwnedFd> 
     file.try_clone_to_owned()
 }
 
-/// Links are small, and memory is no file: no limit of a file's size holds here.
+/// The longest that this process may make a file. On Linux memory is one, too.
 pub(crate) fn size_limit() -> Option<u64> {
-    None
+    match cfg!(target_os = "linux") {
+        true => rustix::process::getrlimit(rustix::process::Resource::Fsize).current,
+        false => None,
+    }
 }
 
 /// Nothing is passed here, so nothing is sealed.

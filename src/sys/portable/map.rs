@@ -2,12 +2,10 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::mem::ManuallyDrop;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::ptr::{self, NonNull};
 
 use rustix::mm::{MapFlags, ProtFlags};
-use shared_memory::Shmem;
 
 use super::fork::ProcessToken;
 use super::link::Link;
@@ -22,8 +20,6 @@ pub(crate) struct Mapping {
     base: NonNull<u8>,
     len: usize,
     token: ProcessToken,
-    /// `None`: memory without a name, which this value unmaps.
-    memory: ManuallyDrop<Option<Shmem>>,
 }
 
 // SAFETY: O7: the mapping belongs to the process, not to a thread; the value hands
@@ -45,25 +41,27 @@ impl Mapping {
         if len == 0 || u64::try_from(len).is_ok_and(|len| len > link.size) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let memory = link.memory.map(|id| memory::open(id, len)).transpose()?;
-        let base = match &memory {
-            Some(memory) => memory.as_ptr(),
-            None => {
-                let (rights, kind) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+        let (rights, kind) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+        let base = match link.memory {
+            Some(id) => {
+                // Closed again below: the mapping does without.
+                let memory = memory::open(id, len)?;
+                let at = ptr::null_mut();
                 // SAFETY: O1: a null hint: the system picks an address that is not in use.
-                unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), len, rights, kind) }?.cast()
+                unsafe { rustix::mm::mmap(at, len, rights, kind, memory.as_fd(), 0) }?
             }
+            // SAFETY: O1: as above.
+            None => unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), len, rights, kind) }?,
         };
         Ok(Self {
-            base: NonNull::new(base).ok_or(io::ErrorKind::OutOfMemory)?,
+            base: NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?,
             len,
             token,
-            memory: ManuallyDrop::new(memory),
         })
     }
 
-    /// As [`Mapping::shared`]: `shared_memory` maps for writing always, so that the caller
-    /// writes nothing is all that keeps it from it.
+    /// As [`Mapping::shared`], for an observer: that it writes nothing is all that keeps it
+    /// from it.
     ///
     /// # Errors
     /// As [`Mapping::shared`].
@@ -119,16 +117,9 @@ impl Drop for Mapping {
         if !self.token.is_here() {
             return;
         }
-        // SAFETY: O1: taken out once, in the drop, and not used afterwards.
-        match unsafe { ManuallyDrop::take(&mut self.memory) } {
-            // It unmaps, and keeps the name: no mapping here is its owner's.
-            Some(memory) => drop(memory),
-            None => {
-                // SAFETY: O1: mapped by `shared` in this very process, and the code that
-                // took the pointer promised not to use it beyond the life of `self`.
-                let unmapped = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.len) };
-                debug_assert!(unmapped.is_ok());
-            }
-        }
+        // SAFETY: O1: mapped by `shared` in this very process, and the code that took the
+        // pointer promised not to use it beyond the life of `self`.
+        let unmapped = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.len) };
+        debug_assert!(unmapped.is_ok());
     }
 }

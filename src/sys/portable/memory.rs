@@ -6,10 +6,12 @@
 //! no drop does, but [`remove`], which any process may call.
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 
-use shared_memory::{Shmem, ShmemConf, ShmemError};
+use shared_memory::{ShmemConf, ShmemError};
 
 use super::link::MemoryId;
+use crate::sys::posix::file;
 
 /// Makes memory of so many bytes, all of them zero.
 ///
@@ -29,11 +31,12 @@ pub(crate) fn create(id: MemoryId, size: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens the memory, which is at least so long.
+/// Opens the memory, which is at least so long. (Not by the crate: its value keeps the
+/// descriptor, and closes the number when it is dropped, whatever has it by then.)
 ///
 /// # Errors
 /// [`io::ErrorKind::Other`] if it is gone or too short, as after a restart of the machine.
-pub(crate) fn open(id: MemoryId, size: usize) -> io::Result<Shmem> {
+pub(crate) fn open(id: MemoryId, size: usize) -> io::Result<OwnedFd> {
     let gone = |found: String| {
         io::Error::other(format!(
             "expected shared memory {} of {size} bytes, found {found}: remove the ring and \
@@ -41,13 +44,14 @@ pub(crate) fn open(id: MemoryId, size: usize) -> io::Result<Shmem> {
             id.os_name()
         ))
     };
-    match ShmemConf::new().os_id(id.os_name()).open() {
-        Ok(memory) if memory.len() >= size => Ok(memory),
-        Ok(memory) => Err(gone(format!("{} bytes", memory.len()))),
-        Err(error) => match io_error(error) {
-            error if error.kind() == io::ErrorKind::NotFound => Err(gone("none".into())),
-            error => Err(error),
+    let flags = rustix::shm::OFlags::RDWR;
+    match rustix::shm::open(id.os_name(), flags, rustix::fs::Mode::empty()) {
+        Ok(memory) => match file::metadata(memory.as_fd())?.size {
+            found if usize::try_from(found).is_ok_and(|found| found >= size) => Ok(memory),
+            found => Err(gone(format!("{found} bytes"))),
         },
+        Err(rustix::io::Errno::NOENT) => Err(gone("none".into())),
+        Err(error) => Err(error.into()),
     }
 }
 
