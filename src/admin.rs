@@ -64,7 +64,8 @@ pub struct ListEntry {
 }
 
 /// The directory of rings that are named by one component: `MEMRING_DIR` if it
-/// is set, else `/dev/shm/memring-UID`. It is made by the first that makes a ring in it;
+/// is set, else `/dev/shm/memring-UID` (of the portable backend: `memring-UID` in the
+/// directory of temporary files). It is made by the first that makes a ring in it;
 /// to look for one makes nothing.
 ///
 /// # Errors

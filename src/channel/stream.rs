@@ -1,5 +1,6 @@
 //! Endpoints as a `Stream` and a `Sink`.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -55,7 +56,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         SendSink {
             sender: Some(self),
             has_waited: false,
-            unsent: None,
+            unsent: VecDeque::new(),
         }
     }
 }
@@ -116,25 +117,26 @@ pub struct SendSink<T: Message + ?Sized, K: Kind> {
     /// Always there, but for `into_inner`.
     sender: Option<Sender<T, K>>,
     has_waited: bool,
-    /// A message for which there was no room after all.
-    unsent: Option<T::Received>,
+    /// Messages for which there was no room after all: one, of a user that waits for
+    /// `poll_ready`.
+    unsent: VecDeque<T::Received>,
 }
 
 impl<T: Message + ?Sized, K: Kind> Unpin for SendSink<T, K> {}
 
 impl<T: Message + ?Sized, K: Kind> SendSink<T, K> {
-    /// The sender again, and a message that was not flushed. (Of a rendezvous ring: that no
-    /// receiver has taken.)
-    pub fn into_inner(mut self) -> (Sender<T, K>, Option<T::Received>) {
+    /// The sender again, and what was not flushed: one message at most, of a user that waits
+    /// for `poll_ready`. (Of a rendezvous ring: that no receiver has taken.)
+    pub fn into_inner(mut self) -> (Sender<T, K>, Vec<T::Received>) {
         self.finish();
         let sender = self.sender.take().expect("only this takes it");
-        (sender, self.unsent.take())
+        (sender, std::mem::take(&mut self.unsent).into())
     }
 
     fn finish(&mut self) {
         if let Some(sender) = &mut self.sender {
             if !sender.take_back_offer() {
-                self.unsent = None;
+                self.unsent.pop_front();
             }
             give_up(sender, &mut self.has_waited);
         }
@@ -142,13 +144,15 @@ impl<T: Message + ?Sized, K: Kind> SendSink<T, K> {
 
     /// Sends what waits in the sink.
     fn poll_unsent(&mut self, context: &mut Context<'_>) -> Poll<Result<(), SendError<()>>> {
-        let (Some(sender), Some(message)) = (&mut self.sender, &self.unsent) else {
-            return Poll::Ready(Ok(()));
-        };
-        let sent = sender.poll_send(&T::as_sent(message), &mut self.has_waited, context);
-        let sent = ready!(sent);
-        self.unsent = None;
-        Poll::Ready(sent.map_err(|error| outcome::send(error, ())))
+        while let (Some(sender), Some(message)) = (&mut self.sender, self.unsent.front()) {
+            let sent = sender.poll_send(&T::as_sent(message), &mut self.has_waited, context);
+            let sent = ready!(sent);
+            self.unsent.pop_front();
+            if let Err(error) = sent {
+                return Poll::Ready(Err(outcome::send(error, ())));
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -176,8 +180,8 @@ impl<T: Message + ?Sized, K: Kind> Sink<T::Received> for SendSink<T, K> {
         let Some(sender) = &mut this.sender else {
             return Ok(());
         };
-        if sender.giving.is_some() {
-            this.unsent = Some(message);
+        if sender.giving.is_some() || !this.unsent.is_empty() {
+            this.unsent.push_back(message);
             return Ok(());
         }
         match sender.try_send(T::as_sent(&message)) {
@@ -185,7 +189,7 @@ impl<T: Message + ?Sized, K: Kind> Sink<T::Received> for SendSink<T, K> {
             Err(TrySendError::Closed(_)) => Err(SendError::Closed(())),
             // `Disconnected`: it may wait for a peer, as the ring's maker chose.
             Err(TrySendError::Full(_) | TrySendError::Held(..) | TrySendError::Disconnected(_)) => {
-                this.unsent = Some(message);
+                this.unsent.push_back(message);
                 Ok(())
             }
             Err(TrySendError::Removed(_)) => Err(SendError::Removed(())),

@@ -300,6 +300,7 @@ impl Region {
     /// Looks whether the file has got its name.
     pub(super) fn look_for_name(&mut self) {
         self.has_name = self.locks.metadata().is_ok_and(|now| now.links > 0);
+        self.locks.note_published();
     }
 
     /// The descriptor of the file, made sure of.

@@ -19,9 +19,9 @@ pub mod children;
 pub mod commands;
 pub mod forks;
 pub mod format;
+pub mod futures;
 #[cfg(feature = "oracle")]
 pub mod fuzzing;
-pub mod futures;
 pub mod holders;
 pub mod homes;
 pub mod kinds;

@@ -11,6 +11,7 @@ use memring::{
     Failure, Kind, Mpmc, Receiver, RecvError, Ring, SendError, Sender, TryRecvError, TrySendError,
 };
 use memring_testkit::for_each_kind;
+use memring_testkit::time::{LONG, in_time};
 
 use super::executors::{Wakes, block_on, raise_cap};
 
@@ -190,11 +191,21 @@ fn streams_and_sinks<K: Kind>() {
         let flushed = Pin::new(&mut sink).poll_flush(&mut context);
         assert_eq!(flushed, Poll::Ready(Ok(())));
     }
+    // Two that were not waited for are both sent, in order.
+    Pin::new(&mut sink).start_send(5).unwrap();
+    assert!(Pin::new(&mut sink).poll_flush(&mut context).is_pending());
+    Pin::new(&mut sink).start_send(6).unwrap();
+    for number in [5, 6] {
+        let item = stream.as_mut().poll_next(&mut context);
+        assert_eq!(item, Poll::Ready(Some(Ok(number))));
+        let _ = Pin::new(&mut sink).poll_flush(&mut context);
+    }
+    assert!(Pin::new(&mut sink).poll_flush(&mut context).is_ready());
     // What nobody has taken comes back.
     Pin::new(&mut sink).start_send(7).unwrap();
     assert!(Pin::new(&mut sink).poll_flush(&mut context).is_pending());
     let (mut tx, unsent) = sink.into_inner();
-    assert_eq!(unsent, Some(7));
+    assert_eq!(unsent, [7]);
     assert!(stream.as_mut().poll_next(&mut context).is_pending());
     assert_eq!(tx.try_send(8), Ok(()));
     let item = stream.as_mut().poll_next(&mut context);
@@ -209,6 +220,23 @@ for_each_kind! {
     a_send_ends_with_the_acknowledgement,
     the_end_gives_messages_back,
     streams_and_sinks,
+}
+
+/// A set leaves its message to a future that waits, though nothing polls that any more.
+#[test]
+fn a_set_does_not_wait_for_a_poll() {
+    let (mut tx, mut rx) = ends::<Mpmc>();
+    let wakes = Wakes::new();
+    let mut future = rx.recv_async();
+    assert!(wakes.poll(&mut future).is_pending());
+    let sent = in_time(move || {
+        memring::select! {
+            send(tx, 7) -> sent => sent,
+            default(LONG) => panic!("a receiver waits"),
+        }
+    });
+    assert_eq!(sent, Ok(()));
+    assert_eq!(wakes.finish(&mut future), Ok(7));
 }
 
 /// A clone waits for itself.

@@ -84,7 +84,7 @@ fn sinks_wait_for_room<K: Kind>() {
         assert!(Pin::new(&mut sink).poll_flush(&mut context).is_pending());
         assert!(Pin::new(&mut sink).poll_ready(&mut context).is_pending());
         let (tx, unsent) = sink.into_inner();
-        assert_eq!(unsent, Some(vec![2]));
+        assert_eq!(unsent, [vec![2]]);
         let mut sink = tx.into_sink();
         drop(rx);
         ring.close().unwrap();

@@ -14,6 +14,8 @@ fn child() {
     let roles: Vec<Role> = vec![
         ("bare creator", memory::bare_creator),
         ("creator", memory::creator),
+        ("closer", memory::closer),
+        ("limited", memory::limited),
         ("bare holder", waits::bare_holder),
         ("holder", kills::holder),
         ("plain sender", kills::sender),

@@ -1,5 +1,7 @@
 //! Memory that a killed creator leaves, without its size or with it.
 
+#![allow(unsafe_code)]
+
 use std::path::PathBuf;
 
 use memring::failpoints::{self, Act, Failpoint};
@@ -84,10 +86,8 @@ fn bare_memory_of_a_killed_creator_stays() {
 /// Makes a ring, and is killed on its way.
 pub fn creator(args: &Args) {
     let point: String = args.get("point");
-    match Failpoint::ALL.iter().find(|it| format!("{it:?}") == point) {
-        Some(point) => failpoints::arm(&[(*point, 1, Act::Kill)]),
-        None => limit_size(),
-    }
+    let point = Failpoint::ALL.iter().find(|it| format!("{it:?}") == point);
+    failpoints::arm(&[(*point.expect("a failpoint"), 1, Act::Kill)]);
     drop(Made::create(RING, 1024).expect("make a ring"));
 }
 
@@ -104,10 +104,15 @@ fn a_killed_creator_of_a_ring_leaves_it_whole_or_nothing() {
         "NamePublished",
     ] {
         let home = Home::new();
-        let child = home.spawn("creator", &[("point", &point)]);
+        // "no size": killed when the memory has a name.
+        let killed_at = point.replace("no size", "FileMade");
+        let child = home.spawn("creator", &[("point", &killed_at)]);
         child.ends_by_signal();
         let left = memory_of(&home);
         assert_eq!(left.len(), 1, "{point}");
+        if point == "no size" {
+            std::fs::File::create_new(shown(&left[0].0)).expect("memory without a size");
+        }
         let is_whole = point == "NamePublished";
         match Made::open(home.ring()) {
             Ok(ring) => assert!(is_whole && ring.capacity() == 1024, "{point}"),
@@ -156,6 +161,83 @@ fn a_cleanup_spares_rings_in_use_and_rings_at_rest() {
     assert_eq!(memory_of(&home).len(), 5);
 }
 
+/// A copy is no ring, whatever is done with it: the original's memory stays, and so do the
+/// locks by which its members tell that they live.
+#[test]
+fn copies_are_refused_and_do_no_harm() {
+    let home = Home::new();
+    let ring = Made::create(home.ring(), 8).expect("make a ring");
+    let mut tx = ring.sender().expect("attach");
+    tx.try_send(1).expect("room");
+    let beside = home.named("copy");
+    std::fs::copy(home.ring(), &beside).expect("copy the link");
+    // All of the directory, as `cp -a` would.
+    let other = home.path("other");
+    std::fs::create_dir(&other).expect("make a directory");
+    for file in std::fs::read_dir(home.rings()).expect("list the rings") {
+        let file = file.expect("a file");
+        std::fs::copy(file.path(), other.join(file.file_name())).expect("copy it");
+    }
+    let elsewhere = other.join("copy");
+    for copy in [PathBuf::from(&beside), elsewhere.clone()] {
+        let error = Made::open(&copy).expect_err("a copy").to_string();
+        assert!(error.contains("delete the copy"), "{error}");
+    }
+    // Removed or unlinked, and cleaned up after.
+    let _ = memring::remove(&beside);
+    let _ = std::fs::remove_file(&beside);
+    std::fs::remove_file(&elsewhere).expect("delete the copy");
+    for name in ["ring", RING] {
+        let _ = std::fs::remove_file(other.join(name));
+    }
+    drop(Made::create(other.join("another"), 8).expect("make a ring"));
+    drop(Made::create(home.named("another"), 8).expect("make a ring"));
+    let again = Made::open(home.ring()).expect("the original");
+    let mut rx = again.receiver().expect("attach");
+    assert_eq!(rx.try_recv(), Ok(1));
+    memring::remove(other.join("another")).expect("remove the ring");
+    memring::remove(home.named("another")).expect("remove the ring");
+    memring::remove(home.ring()).expect("remove the ring");
+}
+
+/// A daemon closes all descriptors; and a link that cannot be read may lead to anything.
+pub fn closer(_args: &Args) {
+    let made = Made::create(RING, 8).expect("make a ring");
+    for number in 3..1024 {
+        // SAFETY: O3: nothing else in this process has descriptors.
+        unsafe { libc::close(number) };
+    }
+    // The numbers are another's now.
+    let others: Vec<_> = (0..16)
+        .map(|_| std::fs::File::open("/dev/null").expect("open"))
+        .collect();
+    drop(made);
+    for other in &others {
+        assert!(other.metadata().is_ok());
+    }
+}
+
+#[test]
+fn a_creator_closes_nothing_of_others() {
+    let home = Home::new();
+    home.spawn("closer", &[]).finish();
+    memring::remove(home.ring()).expect("remove the ring");
+}
+
+/// Where a file may not be so long, that is said, and nobody is killed.
+pub fn limited(_args: &Args) {
+    limit_size();
+    let error = Made::create(RING, 1024).expect_err("too large");
+    assert!(matches!(error, RingError::FileSizeLimit { .. }), "{error}");
+}
+
+#[test]
+fn a_limit_of_files_is_an_error() {
+    let home = Home::new();
+    home.spawn("limited", &[]).finish();
+    assert_eq!(memory_of(&home), []);
+}
+
 /// What cannot be done says what to do instead.
 #[test]
 fn errors_name_a_remedy() {
@@ -176,9 +258,10 @@ fn errors_name_a_remedy() {
     let moved = home.path("moved");
     std::fs::create_dir(&moved).expect("make a directory");
     let copy = moved.join("copy");
-    std::fs::copy(home.ring(), &copy).expect("copy the link");
+    std::fs::rename(home.ring(), &copy).expect("move the link");
     let error = Made::open(&copy).expect_err("no file of locks").to_string();
     assert!(error.contains("cannot be moved or copied"), "{error}");
+    std::fs::rename(&copy, home.ring()).expect("move it back");
     let id = &memory_of(&home)[0].0;
     std::fs::remove_file(shown(id)).expect("as at a restart of the machine");
     let error = Made::open(home.ring()).expect_err("no memory").to_string();

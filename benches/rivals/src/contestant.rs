@@ -203,6 +203,9 @@ macro_rules! by_size {
     ($quantity:expr, $call:ident::<$family:ty>($($argument:expr),*)) => {
         match ($quantity, $quantity.size()) {
             (Quantity::Spsc(..), 8) => $call::<$family, 1, true>($($argument),*),
+            (Quantity::Spsc(..), 16) => $call::<$family, 2, true>($($argument),*),
+            (Quantity::Spsc(..), 24) => $call::<$family, 3, true>($($argument),*),
+            (Quantity::Spsc(..), 32) => $call::<$family, 4, true>($($argument),*),
             (Quantity::Spsc(..), 56) => $call::<$family, 7, true>($($argument),*),
             (Quantity::Spsc(..), 64) => $call::<$family, 8, true>($($argument),*),
             (Quantity::Spsc(..), 256) => $call::<$family, 32, true>($($argument),*),

@@ -15,7 +15,7 @@ const SIZE: (u32, u32) = (900, 480);
 /// Lines or bars that can still be told apart.
 const MOST: usize = 10;
 /// Sizes of messages.
-const SIZES: [usize; 6] = [8, 56, 64, 256, 1024, 4096];
+const SIZES: [usize; 9] = [8, 16, 24, 32, 56, 64, 256, 1024, 4096];
 
 fn failed(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!("cannot draw: {error}")

@@ -157,6 +157,12 @@ pub fn targets(findings: &Findings, cores: Cores) -> Vec<Target> {
         add(what, ours, view.of(name, batch), Least(least), name);
     }
     for (size, way, how, least) in [
+        (16, Way::Single, "one a call", 1.0),
+        (16, Way::Batch, "batches of 32", 0.9),
+        (24, Way::Single, "one a call", 1.0),
+        (24, Way::Batch, "batches of 32", 0.9),
+        (32, Way::Single, "one a call", 1.0),
+        (32, Way::Batch, "batches of 32", 0.9),
         (56, Way::Single, "one a call", 1.5),
         (56, Way::Batch, "batches of 32", 1.3),
         (64, Way::Single, "one a call", 1.0),

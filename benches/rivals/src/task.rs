@@ -76,7 +76,7 @@ impl Quantity {
     /// All that is measured, in the order of the report.
     pub fn all() -> Vec<Quantity> {
         let mut all = Vec::new();
-        for size in [8, 56, 64, 256, 1024, 4096] {
+        for size in [8, 16, 24, 32, 56, 64, 256, 1024, 4096] {
             for way in [Way::Single, Way::Batch, Way::InPlace] {
                 all.push(Quantity::Spsc(size, way));
             }

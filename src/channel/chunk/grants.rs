@@ -114,6 +114,8 @@ where
             Err(_) => rendezvous::claim_on_ring(self, wait)?,
         };
         self.granted.push(first);
+        // A peer that frees slots for ever must not decide how long it gets (R20).
+        let most = most.min(self.capacity());
         if most > 1 {
             self.side
                 .claim_more(&self.view, most - 1, &mut self.granted);

@@ -174,8 +174,14 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         let length = self.check_length(message);
         if self.giving.is_some() {
             length.map_err(WaitError::Failed)?;
-            // Another sender may have been quicker: then to the next receiver.
-            return self.hand_over(T::encode(message), Wait::Forever);
+            // To the receiver that waits, which is bound to take it (RV11). If another sender
+            // was quicker: to the next one, when there is one.
+            return match self.hand_over(T::encode(message), Wait::Not) {
+                Err(WaitError::NotYet | WaitError::Held(_)) => {
+                    self.hand_over(T::encode(message), Wait::Forever)
+                }
+                done => done,
+            };
         }
         let usable = length.and_then(|()| match self.connection.has_fast_paths() {
             true => Ok(()),

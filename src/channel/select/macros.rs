@@ -31,8 +31,8 @@
 /// * `send(tx, message) -> result => ...`: `result` is a `Result<(), SendError<T>>`. The
 ///   message is evaluated only if this arm is selected, when its place is sure.
 ///   On a [rendezvous](crate::RingBuilder::rendezvous) ring it is selected when a receiver
-///   waits, and waits until one has acknowledged the message: the next one, if another sender
-///   was quicker. Two `select!`, one at each end, do not meet.
+///   waits, and leaves the message to that one, as `try_send` does; if another sender was
+///   quicker it waits for the next. Two `select!`, one at each end, do not meet.
 /// * `default => ...`: if no operation can be carried out now.
 /// * `default(timeout) => ...`: if none can be within `timeout`.
 ///

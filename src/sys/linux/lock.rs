@@ -192,6 +192,9 @@ impl LockFile {
         facts.map_err(|_| ProbeError::System)
     }
 
+    /// The file has got its name. (One that has none goes by itself here.)
+    pub(crate) fn note_published(&mut self) {}
+
     /// The descriptor, made sure of.
     ///
     /// # Errors

@@ -48,7 +48,12 @@ pub(crate) fn region_size(file: BorrowedFd<'_>, facts: &Metadata) -> io::Result<
 pub(crate) fn create_part(dir: BorrowedFd<'_>, id: MemoryId, mode: u32) -> io::Result<OwnedFd> {
     let file = create_new(dir, &id.part_name())?;
     let memory = Some(id);
-    Link { memory, size: 0 }.write(file.as_fd())?;
+    let link = Link {
+        memory,
+        size: 0,
+        is_copy: false,
+    };
+    link.write(file.as_fd())?;
     set_mode(file.as_fd(), mode)?;
     Ok(file)
 }
@@ -63,6 +68,7 @@ pub(crate) fn create_nameless() -> io::Result<OwnedFd> {
     let nothing = Link {
         memory: None,
         size: 0,
+        is_copy: false,
     };
     nothing.write(file.as_fd())?;
     Ok(file)
@@ -99,8 +105,11 @@ pub(crate) fn reopen(file: BorrowedFd<'_>, _write: bool) -> io::Result<OwnedFd> 
     file.try_clone_to_owned()
 }
 
-/// Links are small, and memory is no file: no limit of a file's size holds here.
+/// The longest that this process may make a file. On Linux memory is one, too.
 pub(crate) fn size_limit() -> Option<u64> {
+    #[cfg(target_os = "linux")]
+    return rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
+    #[cfg(not(target_os = "linux"))]
     None
 }
 

@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! 0x000  the region's header, as everywhere
-//! 0x100  "memshm1\0"
+//! 0x100  "memshm2\0"
 //! 0x108  bytes of the memory (u64, little-endian); 0: there is none yet
 //! 0x110  number of the memory (u64, little-endian); 0: it has no name
+//! 0x118  device and inode of this very file (u64 each), by which a copy is told
 //! ```
 
 use std::collections::hash_map::RandomState;
@@ -13,12 +14,12 @@ use std::hash::{BuildHasher, Hasher};
 use std::io;
 
 use crate::sys::handle::BorrowedFd;
-use crate::sys::system::file;
+use crate::sys::system::file::{self, FileId};
 
 /// Where the link says it.
 const AT: usize = 0x100;
-const MAGIC: [u8; 8] = *b"memshm1\0";
-const BYTES: usize = 24;
+const MAGIC: [u8; 8] = *b"memshm2\0";
+const BYTES: usize = 40;
 
 const PREFIX: &str = ".memring-";
 /// How the name of a link ends that is about to replace another.
@@ -78,6 +79,8 @@ pub(crate) struct Link {
     pub(crate) memory: Option<MemoryId>,
     /// Its bytes.
     pub(crate) size: u64,
+    /// The file is a copy of a link: the memory is the original's.
+    pub(crate) is_copy: bool,
 }
 
 impl Link {
@@ -94,13 +97,19 @@ impl Link {
             u64::from_le_bytes(word)
         });
         let is_link = read == bytes.len() && said.starts_with(&MAGIC);
+        let written_to = FileId {
+            device: number(24),
+            inode: number(32),
+        };
+        let own = file::metadata(file)?.id();
         Ok(is_link.then(|| Self {
             memory: Some(MemoryId(number(16))).filter(|id| id.0 != 0),
             size: number(8),
+            is_copy: written_to != own,
         }))
     }
 
-    /// Has the link in `file` say so.
+    /// Has the link in `file` say so, and that it is no copy.
     ///
     /// # Errors
     /// Those of `pwrite`; [`io::ErrorKind::WriteZero`].
@@ -109,7 +118,8 @@ impl Link {
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..16].copy_from_slice(&self.size.to_le_bytes());
         let number = self.memory.map_or(0, |memory| memory.0);
-        bytes[16..].copy_from_slice(&number.to_le_bytes());
+        bytes[16..24].copy_from_slice(&number.to_le_bytes());
+        bytes[24..].copy_from_slice(&identity(file)?);
         file::write_at(file, &bytes, AT as u64)
     }
 
@@ -128,6 +138,15 @@ impl Link {
     }
 }
 
+/// Device and inode of a file, as its own bytes say them.
+pub(super) fn identity(file: BorrowedFd<'_>) -> io::Result<[u8; 16]> {
+    let own = file::metadata(file)?.id();
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&own.device.to_le_bytes());
+    bytes[8..].copy_from_slice(&own.inode.to_le_bytes());
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;
@@ -139,10 +158,29 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         assert_eq!(Link::read(file.as_fd()).unwrap(), None);
         for memory in [None, Some(MemoryId::random())] {
-            let link = Link { memory, size: 77 };
+            let link = Link {
+                memory,
+                size: 77,
+                is_copy: false,
+            };
             link.write(file.as_fd()).unwrap();
             assert_eq!(Link::expect(file.as_fd()).unwrap(), link);
         }
+    }
+
+    #[test]
+    fn a_copy_is_told() {
+        let files = [tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap()];
+        let link = Link {
+            memory: Some(MemoryId::random()),
+            size: 77,
+            is_copy: false,
+        };
+        link.write(files[0].as_fd()).unwrap();
+        let mut bytes = [0; AT + BYTES];
+        file::read_start(files[0].as_fd(), &mut bytes).unwrap();
+        file::write_start(files[1].as_fd(), &bytes).unwrap();
+        assert!(Link::expect(files[1].as_fd()).unwrap().is_copy);
     }
 
     #[test]

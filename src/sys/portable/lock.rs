@@ -65,8 +65,15 @@ impl LockFile {
                 other => other?,
             };
             // From here on no cleanup takes it; unless one just has.
-            let is_kept = locks.take(CREATOR_BYTE, Way::Alone)?;
-            if !is_kept || file::metadata_at(dir, &name).is_err() {
+            let is_kept = match locks.take(CREATOR_BYTE, Way::Alone) {
+                Ok(taken) => taken && file::metadata_at(dir, &name).is_ok(),
+                Err(error) => {
+                    let _ = file::unlink(dir, &name);
+                    registry::close(locks);
+                    return Err(error);
+                }
+            };
+            if !is_kept {
                 registry::close(locks);
                 continue;
             }
@@ -98,6 +105,12 @@ impl LockFile {
         let is_regular = facts.kind == file::FileKind::Regular;
         // What is no link is refused later, by its kind or its header.
         let said = if is_regular { Link::read(fd)? } else { None };
+        if said.is_some_and(|link| link.is_copy) {
+            return Err(io::Error::other(
+                "expected the link of a ring, found a copy of one, whose memory is the \
+                 original's: open that, and delete the copy",
+            ));
+        }
         let Some(id) = said.and_then(|link| link.memory) else {
             return Ok(Self::new(link, None));
         };
@@ -107,9 +120,9 @@ impl LockFile {
             Err(_) if file::metadata(fd)?.links == 0 => None,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(io::Error::other(format!(
-                    "expected its file of locks {} in the same directory, found none: a ring \
-                     of the portable backend cannot be moved or copied; remove it and make it \
-                     again",
+                    "expected its file of locks {} in the same directory, found none, or a copy \
+                     of it: a ring of the portable backend cannot be moved or copied; move it \
+                     back, or remove it and make it again",
                     id.lock_name().display()
                 )));
             }
@@ -173,7 +186,17 @@ impl LockFile {
             }
             thread::sleep(BETWEEN_TRIES);
         }
-        Ok(false)
+        // No cleanup takes so long.
+        Err(io::ErrorKind::ResourceBusy.into())
+    }
+
+    /// The link has got its name: it is not this value's to take away any more.
+    pub(crate) fn note_published(&mut self) {
+        if self.unpublished.take().is_some()
+            && let Some(locks) = &self.locks
+        {
+            let _ = locks.give_up(CREATOR_BYTE);
+        }
     }
 
     /// Gives a byte up. One that is not held here stays as it is.

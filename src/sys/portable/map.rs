@@ -5,11 +5,10 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
-use shared_memory::Shmem;
-
 use super::fork::ProcessToken;
 use super::link::Link;
-use super::{memory, pages};
+use super::memory;
+use super::pages::{self, OpenedMemory};
 use crate::sys::handle::BorrowedFd;
 
 /// The memory that a link leads to, shared with all processes that have mapped it.
@@ -22,7 +21,7 @@ pub(crate) struct Mapping {
     len: usize,
     token: ProcessToken,
     /// `None`: memory without a name, which this value unmaps.
-    memory: ManuallyDrop<Option<Shmem>>,
+    memory: ManuallyDrop<Option<OpenedMemory>>,
 }
 
 // SAFETY: O7: the mapping belongs to the process, not to a thread; the value hands
@@ -57,8 +56,8 @@ impl Mapping {
         })
     }
 
-    /// As [`Mapping::shared`]: `shared_memory` maps for writing always, so that the caller
-    /// writes nothing is all that keeps it from it.
+    /// As [`Mapping::shared`]: for an observer: that it writes nothing is all that
+    /// keeps it from it.
     ///
     /// # Errors
     /// As [`Mapping::shared`].

@@ -7,10 +7,10 @@
 
 use std::io;
 
-use shared_memory::{Shmem, ShmemConf, ShmemError};
+use shared_memory::{ShmemConf, ShmemError};
 
 use super::link::MemoryId;
-use super::pages;
+use super::pages::{self, OpenedMemory};
 
 /// Makes memory of so many bytes, all of them zero.
 ///
@@ -34,7 +34,7 @@ pub(crate) fn create(id: MemoryId, size: u64) -> io::Result<()> {
 ///
 /// # Errors
 /// [`io::ErrorKind::Other`] if it is gone or too short, as after a restart of the machine.
-pub(crate) fn open(id: MemoryId, size: usize) -> io::Result<Shmem> {
+pub(crate) fn open(id: MemoryId, size: usize) -> io::Result<OpenedMemory> {
     let gone = |found: String| {
         io::Error::other(format!(
             "expected shared memory {} of {size} bytes, found {found}: remove the ring and \
@@ -42,13 +42,11 @@ pub(crate) fn open(id: MemoryId, size: usize) -> io::Result<Shmem> {
             id.os_name()
         ))
     };
-    match ShmemConf::new().os_id(id.os_name()).open() {
-        Ok(memory) if memory.len() >= size => Ok(memory),
-        Ok(memory) => Err(gone(format!("{} bytes", memory.len()))),
-        Err(error) => match io_error(error) {
-            error if error.kind() == io::ErrorKind::NotFound => Err(gone("none".into())),
-            error => Err(error),
-        },
+    match pages::open(&id.os_name(), size) {
+        Ok(Ok(memory)) => Ok(memory),
+        Ok(Err(found)) => Err(gone(format!("{found} bytes"))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(gone("none".into())),
+        Err(error) => Err(error),
     }
 }
 

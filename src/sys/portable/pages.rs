@@ -2,9 +2,12 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::ptr;
+use std::os::fd::AsFd;
+use std::ptr::{self, NonNull};
 
 use rustix::mm::{MapFlags, ProtFlags};
+
+use crate::sys::posix::file;
 
 /// Memory of this process alone, all zero, aligned to a page.
 ///
@@ -23,6 +26,48 @@ pub(crate) fn allocate(len: usize) -> io::Result<*mut u8> {
 pub(crate) unsafe fn free(base: *mut u8, len: usize) -> io::Result<()> {
     // SAFETY: O1: the caller's contract.
     Ok(unsafe { rustix::mm::munmap(base.cast(), len) }?)
+}
+
+/// Shared memory that is mapped, until the drop.
+pub(crate) struct OpenedMemory {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+impl OpenedMemory {
+    pub(crate) fn as_ptr(&self) -> *mut u8 {
+        self.base.as_ptr()
+    }
+}
+
+impl Drop for OpenedMemory {
+    fn drop(&mut self) {
+        // SAFETY: O1: mapped by `open` in this process; the code that took the pointer
+        // promised not to use it beyond the life of `self`.
+        let unmapped = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.len) };
+        debug_assert!(unmapped.is_ok());
+    }
+}
+
+/// Maps shared memory of this name; or says how long it is, if that is too short.
+///
+/// (Not by the crate: its value keeps the descriptor, and closes the number when it is
+/// dropped, whatever has it by then.)
+///
+/// # Errors
+/// [`io::ErrorKind::NotFound`]; those of `shm_open` and `mmap`.
+pub(crate) fn open(os_name: &str, len: usize) -> io::Result<Result<OpenedMemory, u64>> {
+    let flags = rustix::shm::OFlags::RDWR;
+    let memory = rustix::shm::open(os_name, flags, rustix::fs::Mode::empty())?;
+    let found = file::metadata(memory.as_fd())?.size;
+    if usize::try_from(found).is_ok_and(|found| found < len) {
+        return Ok(Err(found));
+    }
+    let (rights, kind) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+    // SAFETY: O1: a null hint: the system picks an address that is not in use.
+    let base = unsafe { rustix::mm::mmap(ptr::null_mut(), len, rights, kind, &memory, 0) }?;
+    let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+    Ok(Ok(OpenedMemory { base, len }))
 }
 
 /// Keeps every page in memory.

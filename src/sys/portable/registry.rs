@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::fork::{ForkHold, PrivateFd, ProcessToken};
-use super::link::MemoryId;
+use super::link::{MemoryId, identity};
 use super::range_lock;
 use crate::sys::bytes::LOCK_BYTES;
 use crate::sys::handle::{AsFd, BorrowedFd, OwnedFd, Unusable};
@@ -161,7 +161,32 @@ pub(crate) fn open(dir: BorrowedFd<'_>, id: MemoryId) -> io::Result<Arc<ProcessL
     if let Some(locks) = open.iter().find(|locks| locks.is_of(file)) {
         return Ok(Arc::clone(locks));
     }
-    insert(&mut open, || file::open(dir, &name, true))
+    insert(&mut open, || {
+        let fd = file::open(dir, &name, true)?;
+        match is_original(fd.as_fd())? {
+            Original::Yes => Ok(fd),
+            Original::NotYet => Err(io::ErrorKind::NotFound.into()),
+        }
+    })
+}
+
+/// Whether a file of locks is the one that the memory's creator made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Original {
+    Yes,
+    /// It says nothing: its creator was killed before it made anything else.
+    NotYet,
+}
+
+/// # Errors
+/// [`io::ErrorKind::NotFound`] of a copy: there is nothing of the memory here.
+fn is_original(fd: BorrowedFd<'_>) -> io::Result<Original> {
+    let mut said = [0; 16];
+    match file::read_start(fd, &mut said)? {
+        0 => Ok(Original::NotYet),
+        16 if said == identity(fd)? => Ok(Original::Yes),
+        _ => Err(io::ErrorKind::NotFound.into()),
+    }
 }
 
 /// Makes the file of locks of this memory with `make`.
@@ -170,7 +195,11 @@ pub(crate) fn open(dir: BorrowedFd<'_>, id: MemoryId) -> io::Result<Arc<ProcessL
 /// Those of `make`.
 pub(crate) fn create(make: impl FnOnce() -> io::Result<OwnedFd>) -> io::Result<Arc<ProcessLocks>> {
     let _hold = ForkHold::new()?;
-    insert(&mut open_files(), make)
+    insert(&mut open_files(), || {
+        let fd = make()?;
+        file::write_start(fd.as_fd(), &identity(fd.as_fd())?)?;
+        Ok(fd)
+    })
 }
 
 fn insert(
@@ -202,9 +231,9 @@ pub(crate) fn close(locks: Arc<ProcessLocks>) {
     }
 }
 
-/// Calls `act` with the name of the memory's file of locks while this process holds all
-/// bytes of it, if no process, this one included, holds any.
-pub(crate) fn while_unused(dir: BorrowedFd<'_>, id: MemoryId, act: impl FnOnce()) {
+/// Calls `act` while this process holds all bytes of the memory's file of locks, if no
+/// process, this one included, holds any, and it is no copy.
+pub(super) fn while_unused(dir: BorrowedFd<'_>, id: MemoryId, act: impl FnOnce(Original)) {
     let (Ok(_hold), Ok(_)) = (ForkHold::new(), ProcessToken::here()) else {
         return;
     };
@@ -222,7 +251,9 @@ pub(crate) fn while_unused(dir: BorrowedFd<'_>, id: MemoryId, act: impl FnOnce()
     let Ok(fd) = file::open(dir, &name, true) else {
         return;
     };
-    if let Ok(true) = range_lock::take(fd.as_fd(), false, 0, COUNTED) {
-        act();
+    if let Ok(true) = range_lock::take(fd.as_fd(), false, 0, COUNTED)
+        && let Ok(original) = is_original(fd.as_fd())
+    {
+        act(original);
     }
 }

@@ -4,7 +4,7 @@
 use std::io;
 use std::ptr;
 
-use shared_memory::ShmemConf;
+use shared_memory::{Shmem, ShmemConf, ShmemError};
 use windows_sys::Win32::System::Memory::{
     MEM_COMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualLock,
 };
@@ -36,6 +36,32 @@ pub(crate) unsafe fn free(base: *mut u8, _len: usize) -> io::Result<()> {
     match unsafe { VirtualFree(base.cast(), 0, MEM_RELEASE) } {
         0 => Err(io::Error::last_os_error()),
         _ => Ok(()),
+    }
+}
+
+/// Shared memory that is mapped, until the drop. The system has it for as long as a process
+/// has a handle of it, so the crate's value is kept.
+pub(crate) struct OpenedMemory(Shmem);
+
+impl OpenedMemory {
+    pub(crate) fn as_ptr(&self) -> *mut u8 {
+        self.0.as_ptr()
+    }
+}
+
+/// Maps shared memory of this name; or says how long it is, if that is too short.
+///
+/// # Errors
+/// [`io::ErrorKind::NotFound`]; those of the crate.
+pub(crate) fn open(os_name: &str, len: usize) -> io::Result<Result<OpenedMemory, u64>> {
+    match ShmemConf::new().os_id(os_name).open() {
+        Ok(memory) if memory.len() >= len => Ok(Ok(OpenedMemory(memory))),
+        Ok(memory) => Ok(Err(memory.len() as u64)),
+        Err(ShmemError::MapOpenFailed(number)) => {
+            let number = i32::try_from(number).unwrap_or(i32::MAX);
+            Err(io::Error::from_raw_os_error(number))
+        }
+        Err(other) => Err(io::Error::other(other.to_string())),
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod attack;
 mod batches;
+mod chunks;
 mod receive;
 mod sample;
 mod scene;

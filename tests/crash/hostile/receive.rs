@@ -34,7 +34,13 @@ fn receive_once<T: Sample + ?Sized, K: Cloning>(
     receiver: &mut Receiver<T, K>,
 ) -> bool {
     let time = timeout(random);
-    match random.below(8) {
+    match random.below(9) {
+        8 => match watch.call("try_lease_chunk", Duration::ZERO, || {
+            T::receive_chunk(receiver, random)
+        }) {
+            Some(leased) => tried(scene, leased.map(|count| (Outcome::Leased, count))),
+            None => true,
+        },
         0..2 => {
             let received = watch.call("try_recv", Duration::ZERO, || receiver.try_recv());
             tried(

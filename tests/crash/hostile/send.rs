@@ -38,7 +38,14 @@ fn send_once<T: Sample + ?Sized, K: Cloning>(
 ) -> bool {
     let message = T::sent(&BYTES[..random.below(LIMIT as u64 + 1) as usize]);
     let time = timeout(random);
-    match random.below(8) {
+    match random.below(9) {
+        8 => match watch.call("try_reserve_chunk", Duration::ZERO, || {
+            T::send_chunk(sender, random)
+        }) {
+            Some(Ok(count)) => tried::<()>(scene, count, Ok(())),
+            Some(Err(error)) => tried(scene, 0, Err(error)),
+            None => true,
+        },
         0..3 => {
             let sent = watch.call("try_send", Duration::ZERO, || sender.try_send(message));
             tried(scene, 1, sent)

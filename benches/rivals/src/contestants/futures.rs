@@ -15,15 +15,15 @@ use crate::futures::{AsyncRx, AsyncTx, Channel, Message};
 const ASYNC: &[Skill] = &[Skill::Async];
 
 /// Our own.
-pub struct Rings;
+pub struct AsyncRings;
 
-impl Profile for Rings {
+impl Profile for AsyncRings {
     const NAME: &'static str = "memring-async";
     const HOW: &'static str = "Spsc, Blocking, in tokio: send_async, recv_async";
     const SKILLS: &'static [Skill] = ASYNC;
 }
 
-impl Channel for Rings {
+impl Channel for AsyncRings {
     const HOME: Home = Home::Processes;
     type Tx = Sender<u64, Spsc>;
     type Rx = Receiver<u64, Spsc>;

@@ -14,7 +14,7 @@ use crate::message::Check;
 use crate::sets::Set;
 
 /// Our own, of rings used in a style.
-pub struct Rings<S>(PhantomData<S>);
+pub struct SelectRings<S>(PhantomData<S>);
 
 /// A set of rings.
 pub struct RingSet {
@@ -22,19 +22,19 @@ pub struct RingSet {
     tokens: Vec<Token<Receiver<[u64; 1], Spsc>>>,
 }
 
-impl Profile for Rings<Plain> {
+impl Profile for SelectRings<Plain> {
     const NAME: &'static str = "memring-select";
     const HOW: &'static str = "Spsc, Blocking, SpinThenPark: send; Select::ready, try_recv";
     const SKILLS: &'static [Skill] = &[Skill::Select];
 }
 
-impl Profile for Rings<Park> {
+impl Profile for SelectRings<Park> {
     const NAME: &'static str = "memring-select-park";
     const HOW: &'static str = "the same, but Park: send; Select::ready, try_recv";
     const SKILLS: &'static [Skill] = &[Skill::SelectAsleep];
 }
 
-impl<S: Style<Kind = Spsc>> Set<MemRx<S, 1>> for Rings<S>
+impl<S: Style<Kind = Spsc>> Set<MemRx<S, 1>> for SelectRings<S>
 where
     Self: Profile,
 {
