@@ -138,6 +138,7 @@ mod message;
 mod models;
 mod ring;
 mod shm;
+pub mod sync;
 mod sys;
 mod wait;
 

@@ -89,6 +89,15 @@ failpoints! {
     EntryCleaned: "The entry is clean.",
     Detached: "All waiters were woken.",
 
+    // Shared objects.
+    LockTaken: "A lock was taken that was free.",
+    LockTakenOver: "A lock was taken from a dead holder.",
+    LockFreed: "A lock was given back, and no waiter was woken yet.",
+    WaiterMarked: "A waiter has set its bit in the word of a lock.",
+    LockRecovered: "A lock that a dead member held was freed, and no waiter was woken yet.",
+    PoisonCleared: "A value was declared repaired.",
+    DirectoryWritten: "The directory of shared objects was written, and no value yet.",
+
     // Making and removing rings.
     FileMade: "There is a file without a name, or a memfd.",
     FileAllocated: "It has its size.",
