@@ -55,7 +55,9 @@ fn upward_imports(file: &str, text: &str) -> Vec<String> {
     {
         let name = path.names.first().map_or("lib", String::as_str);
         let system = name == "sys"
-            && WITHOUT_SYSTEM.iter().any(|one| file.starts_with(&format!("{one}/")))
+            && WITHOUT_SYSTEM
+                .iter()
+                .any(|one| file.starts_with(&format!("{one}/")))
             && !SLEEPS.contains(&file)
             && path
                 .names

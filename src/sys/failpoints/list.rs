@@ -13,6 +13,17 @@ macro_rules! failpoints {
         impl Failpoint {
             /// All of them.
             pub const ALL: &'static [Failpoint] = &[$(Failpoint::$name,)*];
+
+            /// Those that only shared objects have.
+            pub const OF_SYNC: &'static [Failpoint] = &[
+                Failpoint::LockTaken,
+                Failpoint::LockTakenOver,
+                Failpoint::LockFreed,
+                Failpoint::WaiterMarked,
+                Failpoint::LockRecovered,
+                Failpoint::PoisonCleared,
+                Failpoint::DirectoryWritten,
+            ];
         }
     };
 }
