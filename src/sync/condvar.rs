@@ -11,12 +11,13 @@ use super::mutex::MutexGuard;
 use super::object::{ExpectedPart, SealedObject, SharedObject, SharedRef, SharedValue};
 use super::part::PartHandle;
 use super::single::{ObjectBuilder, handle};
+use super::word::condvar;
 use crate::error::{Failure, LockError, RingError};
 use crate::members::Peer;
 use crate::sys::atomic::AtomicU32;
 use crate::sys::clock::MonotonicTime;
+use crate::wait::Park;
 use crate::wait::cap::SleepCap;
-use crate::wait::{Park, WaitWord};
 
 /// A condition variable between processes: sleepers that wait for a predicate of what a
 /// [`Mutex`] guards. As [`std::sync::Condvar`].
@@ -169,8 +170,7 @@ impl Condvar {
         }
     }
 
-    /// CV1, CV2: announces a sleeper, gives the lock back, and sleeps. The caller takes the
-    /// lock again and looks.
+    /// Gives the lock back and sleeps, for the cap of a sleep at most.
     fn sleep<T: SharedValue>(
         &self,
         guard: MutexGuard<'_, T>,
@@ -179,14 +179,10 @@ impl Condvar {
         let shared = self.part.shared();
         shared.region().check()?;
         guard.mutex().check()?;
-        let (park, word) = (shared.parker(), self.part.word());
-        // CV1, CV3: while the lock is held, so a process that changes what is waited for
-        // finds the bit. No barrier: the lock orders the two.
-        let announced = WaitWord(word).announce(false, &mut false);
-        drop(guard);
+        let park = shared.parker();
         let until = park.after(park.now(), SleepCap::new().duration());
         let until = deadline.map_or(until, |deadline| deadline.min(until));
-        let in_full = park.sleep(word, announced.word, until);
+        let in_full = condvar::sleep(self.part.word(), &park, until, || drop(guard));
         let is_late = || deadline.is_some_and(|deadline| deadline <= park.now());
         Ok(WaitTimeoutResult(in_full && is_late()))
     }
@@ -196,16 +192,14 @@ impl Condvar {
     /// Call it after the predicate was changed, with the lock or after it was given back.
     pub fn notify_one(&self) {
         if self.part.shared().region().is_mapped() {
-            // CV4; without a barrier, by CV3.
-            WaitWord(self.part.word()).notify_one_fenced(&self.part.shared().parker());
+            condvar::notify_one(self.part.word(), &self.part.shared().parker());
         }
     }
 
     /// Wakes all sleepers.
     pub fn notify_all(&self) {
         if self.part.shared().region().is_mapped() {
-            // CV5; likewise.
-            WaitWord(self.part.word()).notify_each_fenced(&self.part.shared().parker());
+            condvar::notify_all(self.part.word(), &self.part.shared().parker());
         }
     }
 }

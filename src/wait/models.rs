@@ -37,6 +37,8 @@ use crate::sys::atomic::{AtomicU32, AtomicU64, Fences, Ordering, fence};
 #[derive(Clone, Default)]
 pub(crate) struct Futex {
     queue: Arc<Mutex<VecDeque<Sleeper>>>,
+    /// From now on sleeps end by time.
+    expires: Arc<Flag>,
 }
 
 impl Futex {
@@ -45,8 +47,9 @@ impl Futex {
         self.queue.lock().unwrap().len()
     }
 
-    /// The sleeps of all that are asleep now come to their end by time.
+    /// All sleeps come to their end by time: those that last, and those that begin later.
     pub(crate) fn expire_all(&self) {
+        self.expires.store(true, Relaxed);
         for sleeper in self.queue.lock().unwrap().drain(..) {
             sleeper.expired.store(true, Relaxed);
             sleeper.awake.store(true, Relaxed);
@@ -56,6 +59,9 @@ impl Futex {
 
     /// Blocks the thread, whose word was just compared. Says whether its time is over.
     fn sleep_at(&self, word: *const ()) -> bool {
+        if self.expires.load(Relaxed) {
+            return true;
+        }
         let awake = Arc::new(Flag::new(false));
         let expired = Arc::new(Flag::new(false));
         self.queue.lock().unwrap().push_back(Sleeper {

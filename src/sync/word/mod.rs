@@ -4,6 +4,7 @@
 //! Knows no region and no system: who is alive is asked of [`Holders`], sleeping is a
 //! [`Park`](crate::wait::Park)'s. So the models run this very code.
 
+pub(crate) mod condvar;
 pub(crate) mod held;
 pub(crate) mod lock;
 #[cfg(all(test, loom))]
