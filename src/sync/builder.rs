@@ -3,7 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use super::layout::{Part, PartSpec, Plan, SyncHeader};
+use super::layout::{Part, PartSpec, RegionPlan, SyncHeader};
 use super::memory;
 use super::object::SharedRef;
 use super::shared::SharedState;
@@ -91,7 +91,12 @@ impl Options {
         self.finish(opened)
     }
 
-    fn create_at(self, at: &RegionPath, plan: Plan, specs: &Specs) -> Result<SharedRef, RingError> {
+    fn create_at(
+        self,
+        at: &RegionPath,
+        plan: RegionPlan,
+        specs: &Specs,
+    ) -> Result<SharedRef, RingError> {
         let fences = fences();
         let description = plan.describe(fences);
         let options = MapOptions::default();
@@ -117,7 +122,7 @@ impl Options {
         state.attach().map(SharedRef)
     }
 
-    fn plan(self, specs: &Specs) -> Result<Plan, RingError> {
+    fn plan(self, specs: &Specs) -> Result<RegionPlan, RingError> {
         if self.mode & !0o777 != 0 {
             return Err(RingError::InvalidOption {
                 what: "mode",
@@ -125,7 +130,7 @@ impl Options {
                 found: format!("{:o}", self.mode),
             });
         }
-        Plan::new(self.handles, self.schema, specs)
+        RegionPlan::new(self.handles, self.schema, specs)
     }
 }
 
@@ -142,7 +147,7 @@ fn fences() -> Fences {
 }
 
 /// Writes the directory and the first values: before the region has a name.
-fn prepare(region: &Region, plan: &Plan, specs: &Specs) {
+fn prepare(region: &Region, plan: &RegionPlan, specs: &Specs) {
     let directory = plan.directory();
     memory::write(region, DATA_OFFSET, bytemuck::cast_slice(&directory));
     failpoint!(DirectoryWritten);

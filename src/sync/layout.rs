@@ -165,17 +165,17 @@ impl PartSpec {
 
 /// What is fixed of a region of shared objects, in private memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct RegionPlan {
     pub handles: u16,
     pub parts: Vec<Part>,
     /// Bytes of the region.
     pub size: usize,
 }
 
-impl Plan {
+impl RegionPlan {
     /// The plan of a region with `parts`, whose offsets, places of values and lengths are
     /// worked out here; `None`: it is too large.
-    fn arrange(handles: u16, mut parts: Vec<Part>) -> Option<Plan> {
+    fn arrange(handles: u16, mut parts: Vec<Part>) -> Option<RegionPlan> {
         let mut end = DATA_OFFSET + parts.len() * size_of::<PartEntry>();
         for part in &mut parts {
             if !part.align.is_power_of_two() || part.align > MAX_ALIGN || part.size > MAX_SIZE {
@@ -189,7 +189,7 @@ impl Plan {
                 return None;
             }
         }
-        Some(Plan {
+        Some(RegionPlan {
             handles,
             parts,
             size: end.next_multiple_of(4096),
@@ -201,7 +201,7 @@ impl Plan {
         handles: u16,
         schema: u64,
         specs: &[(String, PartSpec)],
-    ) -> Result<Plan, RingError> {
+    ) -> Result<RegionPlan, RingError> {
         let invalid = |what, expected: String, found: String| RingError::InvalidOption {
             what,
             expected,
@@ -250,7 +250,7 @@ impl Plan {
             value: 0,
             length: 0,
         });
-        Plan::arrange(handles, parts.collect()).ok_or_else(|| {
+        RegionPlan::arrange(handles, parts.collect()).ok_or_else(|| {
             let expected = "values that fit an address space, aligned to 4096 bytes at most";
             let largest = specs.iter().map(|(_, spec)| (spec.size, spec.align)).max();
             let (size, align) = largest.unwrap_or_default();
@@ -300,7 +300,7 @@ impl Plan {
         header: &SyncHeader,
         size: usize,
         directory: &[PartEntry],
-    ) -> Result<Plan, Mismatch> {
+    ) -> Result<RegionPlan, Mismatch> {
         let parts: Result<Vec<Part>, Mismatch> = directory.iter().map(PartEntry::read).collect();
         let damaged = |field, expected: usize, found: usize| Mismatch::Field {
             field,
@@ -308,7 +308,7 @@ impl Plan {
             found: found as u64,
         };
         // Fits: `header` was checked.
-        let plan = Plan::arrange(header.handles as u16, parts?);
+        let plan = RegionPlan::arrange(header.handles as u16, parts?);
         let plan = plan.ok_or(damaged("part size", MAX_SIZE, size))?;
         for (at, (part, entry)) in plan.parts.iter().zip(directory).enumerate() {
             check_fields([

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::layout::{ENTRY_WORDS, Part, PartEntry, PartKind, Plan, SyncHeader};
+use super::layout::{ENTRY_WORDS, Part, PartEntry, PartKind, RegionPlan, SyncHeader};
 use super::memory;
 use super::word::Holders;
 use super::word::lock::LockWord;
@@ -31,7 +31,7 @@ pub(super) struct SharedState {
 
 impl SharedState {
     /// The objects that were just made in `region`, by `plan`.
-    pub(super) fn made(region: Region, plan: Plan, fences: Fences) -> SharedState {
+    pub(super) fn made(region: Region, plan: RegionPlan, fences: Fences) -> SharedState {
         SharedState {
             region,
             parts: plan.parts,
@@ -56,7 +56,7 @@ impl SharedState {
             header.parts as usize * ENTRY_WORDS,
         );
         let directory: &[PartEntry] = bytemuck::cast_slice(&words);
-        let plan = Plan::of(&header, region.size(), directory)
+        let plan = RegionPlan::of(&header, region.size(), directory)
             .map_err(|wrong| mismatch(&region.path().map(Into::into), wrong))?;
         Ok(SharedState::made(region, plan, fences))
     }

@@ -252,7 +252,7 @@ fn killed_while_it_takes_a_lock_over() {
         .start("open", Failpoint::LockRecovered, 1, false)
         .dies();
     stage.is_sound();
-    // A repairer's own death.
+    // One dies that has declared the value repaired, and still holds it.
     let stage = Stage::new();
     stage.start("lock", Failpoint::LockTaken, 1, false).dies();
     stage

@@ -26,7 +26,7 @@ use crate::wait::models::Futex;
 use crate::wait::{Park, ParkHalf};
 
 /// A lock, what it guards, and who is alive.
-pub(super) struct World {
+pub(super) struct LockWorld {
     pub(super) word: AtomicU64,
     condvar: AtomicU32,
     /// Two words that are equal but while a holder steps. Atomics, as loom wants to see
@@ -36,11 +36,11 @@ pub(super) struct World {
     pub(super) futex: Futex,
 }
 
-impl World {
+impl LockWorld {
     /// A lock that is free, at which the members of `ids` are.
-    pub(super) fn with(ids: &[u16]) -> Arc<World> {
+    pub(super) fn with(ids: &[u16]) -> Arc<LockWorld> {
         let byte = |id| AtomicU64::new(ids.contains(&id).into());
-        Arc::new(World {
+        Arc::new(LockWorld {
             word: AtomicU64::new(0),
             condvar: AtomicU32::new(0),
             twins: [AtomicU64::new(0), AtomicU64::new(0)],
@@ -84,7 +84,7 @@ impl World {
 
 /// A member of that world.
 pub(super) struct Member<'a> {
-    pub(super) world: &'a World,
+    pub(super) world: &'a LockWorld,
     pub(super) id: u16,
 }
 
@@ -192,7 +192,7 @@ impl ParkHalf for MortalPark<'_> {
 fn models_lock() {
     for (members, bound) in [(2, None), (3, Some(2))] {
         explore(&format!("{members} lock"), bound, move || {
-            let world = World::with(&[1, 2, 3]);
+            let world = LockWorld::with(&[1, 2, 3]);
             let others: Vec<_> = (1..members)
                 .map(|id| {
                     let world = Arc::clone(&world);
@@ -224,7 +224,7 @@ fn models_dead_holder() {
         let found = poisoned.clone();
         let name = format!("the holder dies after {steps} steps");
         explore(&name, None, move || {
-            let world = World::with(&[1, 2]);
+            let world = LockWorld::with(&[1, 2]);
             let dying = {
                 let world = Arc::clone(&world);
                 spawn(move || {
@@ -275,7 +275,7 @@ fn models_successor_beside_survivor() {
         let recovered = Witness::of("a successor that is first");
         let (first, second) = (taken_over.clone(), recovered.clone());
         explore(&name, bound, move || {
-            let world = World::with(&[1, 2]);
+            let world = LockWorld::with(&[1, 2]);
             LockWord(&world.word).try_lock(MemberId(1)).unwrap();
             world.kill(1);
             let successor = {
@@ -319,7 +319,7 @@ fn models_successor_beside_survivor() {
 #[test]
 fn models_giving_up() {
     explore("one of two waiters gives up", Some(2), || {
-        let world = World::with(&[1, 2, 3]);
+        let world = LockWorld::with(&[1, 2, 3]);
         let holder = Member {
             world: &world,
             id: 1,
@@ -410,7 +410,7 @@ fn models_condvar() {
             &format!("{waiters} wait for a predicate"),
             bound,
             move || {
-                let world = World::with(&[1, 2, 3]);
+                let world = LockWorld::with(&[1, 2, 3]);
                 let waiters: Vec<_> = (0..waiters)
                     .map(|at| {
                         let world = Arc::clone(&world);
