@@ -12,7 +12,9 @@ use std::fmt;
 use std::io;
 
 pub use batch::{SendBatchError, SendBatchTimeoutError, TrySendBatchError};
-pub use locking::{LockError, LockOwner, LockTimeoutError, PoisonError, TryLockError};
+pub use locking::{
+    BarrierError, LockError, LockOwner, LockTimeoutError, OnceError, PoisonError, TryLockError,
+};
 pub use opening::{Mismatch, RingError};
 pub use unknown::UnknownName;
 

@@ -3,9 +3,10 @@
 use std::io::{self, ErrorKind};
 
 use super::{
-    AttachError, Failure, LockError, LockTimeoutError, Mismatch, RecvError, RecvTimeoutError,
-    RingError, SendBatchError, SendBatchTimeoutError, SendError, SendTimeoutError, TryLockError,
-    TryRecvError, TrySendBatchError, TrySendError, UnknownName, WaitForPeerError,
+    AttachError, BarrierError, Failure, LockError, LockTimeoutError, Mismatch, OnceError,
+    RecvError, RecvTimeoutError, RingError, SendBatchError, SendBatchTimeoutError, SendError,
+    SendTimeoutError, TryLockError, TryRecvError, TrySendBatchError, TrySendError, UnknownName,
+    WaitForPeerError,
 };
 
 /// What a call without a time limit says, one with a limit can say, too.
@@ -81,6 +82,8 @@ into_io!(
     AttachError: attach,
     RingError: ring,
     UnknownName: unknown,
+    OnceError: once,
+    BarrierError: barrier,
     WaitForPeerError: wait_for_peer,
 );
 
@@ -249,6 +252,23 @@ fn ring(error: &RingError) -> ErrorKind {
         RingError::Failed(cause) => failure(cause),
         RingError::Os { source, .. } => source.kind(),
         _ => ErrorKind::Other,
+    }
+}
+
+fn once(error: &OnceError) -> ErrorKind {
+    match error {
+        OnceError::Interrupted => POISONED,
+        OnceError::Timeout(_) => ErrorKind::TimedOut,
+        OnceError::Failed(cause) => failure(cause),
+    }
+}
+
+fn barrier(error: &BarrierError) -> ErrorKind {
+    match error {
+        BarrierError::Broken => ErrorKind::BrokenPipe,
+        BarrierError::Full { .. } => ErrorKind::QuotaExceeded,
+        BarrierError::Timeout(_) => ErrorKind::TimedOut,
+        BarrierError::Failed(cause) => failure(cause),
     }
 }
 

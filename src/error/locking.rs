@@ -183,3 +183,52 @@ pub enum LockTimeoutError<G> {
 }
 
 with_guard!(LockTimeoutError { Timeout(owner) => "the lock was not free until the deadline" });
+
+/// Why what is to be done once was not, or is not done yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OnceError {
+    /// A call that did it has died or panicked in the middle, and this call does not begin
+    /// it again.
+    #[error(
+        "a call died or panicked in the middle of what is done once: look at what it left, and \
+         do it by call_once_force"
+    )]
+    Interrupted,
+    /// It was not done in time; and who does it, if a member does.
+    #[error("it was not done until the deadline{}", because(*.0))]
+    Timeout(Option<LockOwner>),
+    /// The operation cannot be carried out.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+/// Why a participant did not pass a barrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BarrierError {
+    /// A participant has died, or has given its seat up: this barrier will be passed no
+    /// more.
+    #[error("the barrier is broken: a participant died or left; make another")]
+    Broken,
+    /// All seats were taken, by participants that are there or have been.
+    #[error("all {seats} seats of the barrier were taken: make it with more participants")]
+    Full {
+        /// How many there are.
+        seats: usize,
+    },
+    /// Not all arrived in time; and one that had not, if it has taken its seat. This
+    /// participant has not arrived any more.
+    #[error("not all arrived at the barrier until the deadline{}", missing(*.0))]
+    Timeout(Option<LockOwner>),
+    /// The operation cannot be carried out.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+fn missing(owner: Option<LockOwner>) -> String {
+    match owner {
+        Some(LockOwner { id, pid }) => format!(": process {pid} (handle {id}) was missing"),
+        None => ": a seat was not taken yet".into(),
+    }
+}

@@ -9,8 +9,11 @@
 //! Where a part lies follows from the entries before it and from its own, so an opener
 //! works it out again and compares.
 
+use std::ops::RangeInclusive;
+
 use bytemuck::{Pod, Zeroable};
 
+use super::word::barrier::MAX_SEATS;
 use crate::error::{Mismatch, RingError};
 use crate::shm::Description;
 use crate::shm::header::check_fields;
@@ -83,33 +86,49 @@ pub enum PartKind {
     Mutex = 1,
     /// Sleepers that wait for a predicate.
     Condvar = 3,
+    /// Participants that wait for one another.
+    Barrier = 5,
+    /// What is done once, and perhaps a value that comes of it.
+    Once = 6,
 }
 
 impl PartKind {
-    const ALL: [PartKind; 2] = [PartKind::Mutex, PartKind::Condvar];
+    const ALL: [PartKind; 4] = [
+        PartKind::Mutex,
+        PartKind::Condvar,
+        PartKind::Barrier,
+        PartKind::Once,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             PartKind::Mutex => "mutex",
             PartKind::Condvar => "condition variable",
+            PartKind::Barrier => "barrier",
+            PartKind::Once => "once",
         }
     }
 
-    /// What the parameter of a part of this kind is.
-    pub(super) fn parameter(self) -> &'static str {
+    /// What the parameter of a part of this kind is, and what it may be.
+    pub(super) fn parameter(self) -> (&'static str, RangeInclusive<u64>) {
         match self {
-            PartKind::Mutex | PartKind::Condvar => "parameter",
+            PartKind::Mutex | PartKind::Condvar | PartKind::Once => ("parameter", 0..=0),
+            PartKind::Barrier => ("number of participants", 1..=MAX_SEATS as u64),
         }
     }
 
-    /// Bytes of a part before its value.
-    fn head(self, _handles: u16) -> usize {
+    /// Bytes of a part before its value. `parameter` is one that it may have.
+    fn head(self, parameter: u64, _handles: u16) -> usize {
         match self {
-            PartKind::Mutex => 8,
+            PartKind::Mutex | PartKind::Once => 8,
             PartKind::Condvar => 4,
+            PartKind::Barrier => SEATS_OFFSET + 8 * parameter as usize,
         }
     }
 }
+
+/// Where the words of a barrier's seats are, from the part's beginning.
+pub(super) const SEATS_OFFSET: usize = 64;
 
 /// A part, in private memory.
 ///
@@ -151,6 +170,17 @@ impl PartSpec {
         }
     }
 
+    /// One with a value `T` that is set later.
+    pub(super) fn unset<T>(kind: PartKind) -> PartSpec {
+        PartSpec {
+            kind,
+            size: size_of::<T>(),
+            align: align_of::<T>(),
+            parameter: 0,
+            initial: Vec::new(),
+        }
+    }
+
     /// One that starts with `value`.
     pub(super) fn of<T: bytemuck::NoUninit>(kind: PartKind, value: &T) -> PartSpec {
         PartSpec {
@@ -178,11 +208,16 @@ impl RegionPlan {
     fn arrange(handles: u16, mut parts: Vec<Part>) -> Option<RegionPlan> {
         let mut end = DATA_OFFSET + parts.len() * size_of::<PartEntry>();
         for part in &mut parts {
-            if !part.align.is_power_of_two() || part.align > MAX_ALIGN || part.size > MAX_SIZE {
+            if !part.align.is_power_of_two()
+                || part.align > MAX_ALIGN
+                || part.size > MAX_SIZE
+                || !part.kind.parameter().1.contains(&part.parameter)
+            {
                 return None;
             }
             part.offset = end.next_multiple_of(GRID.max(part.align));
-            part.value = part.kind.head(handles).next_multiple_of(part.align);
+            let head = part.kind.head(part.parameter, handles);
+            part.value = head.next_multiple_of(part.align);
             part.length = (part.value + part.size).next_multiple_of(GRID);
             end = part.offset + part.length;
             if end > MAX_SIZE {
@@ -220,7 +255,7 @@ impl RegionPlan {
                 specs.len().to_string(),
             ));
         }
-        for (at, (name, _)) in specs.iter().enumerate() {
+        for (at, (name, spec)) in specs.iter().enumerate() {
             let is_single = specs.len() == 1;
             if name.len() > MAX_NAME || name.contains(char::is_control) {
                 let expected = format!("up to {MAX_NAME} bytes and no control characters");
@@ -229,6 +264,11 @@ impl RegionPlan {
             if name.is_empty() && !is_single {
                 let expected = "a name, where there are several".into();
                 return Err(invalid("name of a part", expected, "none".into()));
+            }
+            let (what, range) = spec.kind.parameter();
+            if !range.contains(&spec.parameter) {
+                let expected = format!("{} to {}", range.start(), range.end());
+                return Err(invalid(what, expected, spec.parameter.to_string()));
             }
             if specs[..at].iter().any(|(before, _)| before == name) {
                 let expected = "each name once".into();
@@ -369,6 +409,10 @@ impl PartEntry {
         let kind = kinds.clone().find(|kind| *kind as u32 == self.kind);
         let last = PartKind::ALL.len() as u64;
         let kind = kind.ok_or(damaged("kind of a part", last, self.kind.into()))?;
+        let (what, range) = kind.parameter();
+        if !range.contains(&self.parameter) {
+            return Err(damaged(what, *range.end(), self.parameter));
+        }
         check_fields([("reserved", 0, self.reserved.into())])?;
         check_fields(self.reserved_words.map(|word| ("reserved", 0, word)))?;
         let size = usize::try_from(self.size).ok();

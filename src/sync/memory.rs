@@ -4,6 +4,8 @@
 
 use std::ptr::NonNull;
 
+use super::layout::{Part, SEATS_OFFSET};
+use super::word::barrier::BarrierWords;
 use crate::shm::Region;
 use crate::sys::atomic::{AtomicU64, Ordering};
 
@@ -24,6 +26,22 @@ pub(super) fn word(region: &Region, offset: usize) -> &AtomicU64 {
     // SAFETY: V9: in bounds, aligned, mapped as long as the region is borrowed, and only
     // ever a 64-bit atomic.
     unsafe { at.as_ref() }
+}
+
+/// `count` words from `offset` on.
+fn words(region: &Region, offset: usize, count: usize) -> &[AtomicU64] {
+    let at = address(region, offset, 8 * count, 8).cast::<AtomicU64>();
+    // SAFETY: V9: as for `word`, of each of them.
+    unsafe { std::slice::from_raw_parts(at.as_ptr(), count) }
+}
+
+/// The words of a barrier.
+pub(super) fn barrier<'r>(region: &'r Region, part: &Part) -> BarrierWords<'r> {
+    BarrierWords {
+        word: word(region, part.offset),
+        // 24 at most: the part was checked.
+        seats: words(region, part.offset + SEATS_OFFSET, part.parameter as usize),
+    }
 }
 
 /// Copies `words` words from `offset` on into private memory, each read once.

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`Mutex`] | a value that one thread of one process at a time may touch |
 //! | [`Condvar`] | sleepers that wait for what a mutex guards |
+//! | [`Barrier`] | participants that wait for one another |
+//! | [`Once`], [`OnceValue`] | what one of all processes does, or makes, once |
 //! | [`Group`] | several of these under names, in one file |
 //!
 //! Verbs and poisoning are those of [`std::sync`]; what is made, opened and removed, and by
@@ -26,6 +28,8 @@
 pub(crate) mod word;
 
 #[cfg(not(loom))]
+mod barrier;
+#[cfg(not(loom))]
 mod builder;
 #[cfg(not(loom))]
 mod condvar;
@@ -40,12 +44,16 @@ mod mutex;
 #[cfg(not(loom))]
 mod object;
 #[cfg(not(loom))]
+mod once;
+#[cfg(not(loom))]
 mod part;
 #[cfg(not(loom))]
 mod shared;
 #[cfg(not(loom))]
 mod single;
 
+#[cfg(not(loom))]
+pub use barrier::{Barrier, BarrierSeat, BarrierWaitResult};
 #[cfg(not(loom))]
 pub use condvar::{Condvar, WaitTimeoutResult};
 #[cfg(not(loom))]
@@ -55,7 +63,11 @@ pub use mutex::{Mutex, MutexGuard};
 #[cfg(not(loom))]
 pub use object::{SharedObject, SharedValue};
 #[cfg(not(loom))]
+pub use once::{Once, OnceState, OnceValue};
+#[cfg(not(loom))]
 pub use single::ObjectBuilder;
 
 #[cfg(not(loom))]
-pub use crate::error::{LockError, LockOwner, LockTimeoutError, PoisonError, TryLockError};
+pub use crate::error::{
+    BarrierError, LockError, LockOwner, LockTimeoutError, OnceError, PoisonError, TryLockError,
+};

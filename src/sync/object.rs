@@ -76,7 +76,7 @@ impl ExpectedPart {
         }
         match self.parameter {
             Some(parameter) if parameter != part.parameter => {
-                let what = self.kind.parameter();
+                let (what, _) = self.kind.parameter();
                 Err(wrong(what, &parameter, &part.parameter))
             }
             _ => Ok(()),
@@ -89,8 +89,9 @@ mod sealed {
 }
 pub(super) use sealed::SealedObject;
 
-/// An object that processes share: [`Mutex`](super::Mutex) and
-/// [`Condvar`](super::Condvar). Sealed to these.
+/// An object that processes share, alone or in a [`Group`](super::Group):
+/// [`Mutex`](super::Mutex), [`Condvar`](super::Condvar) and the others of this module.
+/// Sealed to these.
 pub trait SharedObject: SealedObject + Sized {
     /// What a new one starts with.
     type Initial;

@@ -10,6 +10,7 @@ use super::layout::{ENTRY_WORDS, Part, PartEntry, PartKind, RegionPlan, SyncHead
 use super::memory;
 use super::word::Holders;
 use super::word::lock::LockWord;
+use super::word::once::OnceWord;
 use crate::error::{Corruption, Failure, LockOwner, Mismatch, RingError};
 use crate::members::{
     Admits, Attached, Liveness, MemberId, MemberSet, Members, Peer, Recover, Refusal, Role, Table,
@@ -214,6 +215,14 @@ impl Recover for SharedState {
                     word.recover(dead, &mut is_dead, &parker);
                 }
                 PartKind::Condvar => {} // nobody holds one
+                PartKind::Once => {
+                    let word = OnceWord(memory::word(&self.region, part.offset));
+                    word.recover(dead, &mut is_dead, &parker);
+                }
+                PartKind::Barrier => {
+                    let words = memory::barrier(&self.region, part);
+                    words.recover(dead, &mut is_dead, &parker);
+                }
             }
         }
     }

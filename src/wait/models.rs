@@ -60,6 +60,8 @@ impl Futex {
     /// Blocks the thread, whose word was just compared. Says whether its time is over.
     fn sleep_at(&self, word: *const ()) -> bool {
         if self.expires.load(Relaxed) {
+            // Others go on first: one that waits for them would look for ever.
+            thread::yield_now();
             return true;
         }
         let awake = Arc::new(Flag::new(false));

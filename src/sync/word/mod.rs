@@ -4,11 +4,13 @@
 //! Knows no region and no system: who is alive is asked of [`Holders`], sleeping is a
 //! [`Park`](crate::wait::Park)'s. So the models run this very code.
 
+pub(crate) mod barrier;
 pub(crate) mod condvar;
 pub(crate) mod held;
 pub(crate) mod lock;
 #[cfg(all(test, loom))]
 mod models;
+pub(crate) mod once;
 #[cfg(all(test, not(loom)))]
 mod tests;
 

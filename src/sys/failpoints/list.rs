@@ -22,6 +22,13 @@ macro_rules! failpoints {
                 Failpoint::WaiterMarked,
                 Failpoint::LockRecovered,
                 Failpoint::PoisonCleared,
+                Failpoint::OnceEnded,
+                Failpoint::OnceRecovered,
+                Failpoint::SeatTaken,
+                Failpoint::SeatLeft,
+                Failpoint::BarrierArrived,
+                Failpoint::BarrierBroken,
+                Failpoint::BarrierWithdrawn,
                 Failpoint::DirectoryWritten,
             ];
         }
@@ -107,6 +114,13 @@ failpoints! {
     WaiterMarked: "A waiter has set its bit in the word of a lock.",
     LockRecovered: "A lock that a dead member held was freed, and no waiter was woken yet.",
     PoisonCleared: "A value was declared repaired.",
+    OnceEnded: "What is done once was done, or given up, and no waiter was woken yet.",
+    OnceRecovered: "What a dead member did once is new again, and no waiter was woken yet.",
+    SeatTaken: "A participant has taken its seat at a barrier.",
+    SeatLeft: "A seat was given up, and the round is not broken yet.",
+    BarrierArrived: "A participant has arrived, and no waiter was woken yet.",
+    BarrierBroken: "A barrier was broken, and no waiter was woken yet.",
+    BarrierWithdrawn: "A participant has not arrived any more.",
     DirectoryWritten: "The directory of shared objects was written, and no value yet.",
 
     // Making and removing rings.
