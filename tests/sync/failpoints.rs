@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use memring::failpoints::{self, Act, Failpoint};
-use memring::sync::{Group, LockError, LockTimeoutError, Mutex};
+use memring::sync::{BarrierError, Group, LockError, LockTimeoutError, Mutex};
 use memring_testkit::boards::Board;
 use memring_testkit::children::{Args, Child, Role};
 use memring_testkit::homes::Home;
@@ -59,6 +59,23 @@ fn doomed(args: &Args) {
                 changed.notify_all();
             }
         }
+        "once" => {
+            let value = group.once_value::<u64>("value").expect("the value");
+            arm();
+            assert_eq!(value.get_or_init(|| 5), Ok(&5));
+        }
+        "once, and wait" => {
+            let value = group.once_value::<u64>("value").expect("the value");
+            arm();
+            let _ = value.get_or_init(|| board.wait_to_be_killed());
+        }
+        "barrier" => {
+            let barrier = group.barrier("barrier").expect("the barrier");
+            arm();
+            let mut seat = barrier.join().expect("a seat");
+            board.wait(GO, 1);
+            let _ = seat.wait_timeout(Duration::from_millis(args.get("limit")));
+        }
         // While the test holds the lock.
         "wait" => {
             arm();
@@ -98,7 +115,8 @@ impl Stage {
     fn new() -> Stage {
         let home = Home::new();
         let group = Group::builder().mutex("twins", Twins::default());
-        let group = group.condvar("changed").create(home.named("group"));
+        let group = group.condvar("changed").once_value::<u64>("value");
+        let group = group.barrier("barrier", 2).create(home.named("group"));
         let group = group.expect("make a group");
         Stage {
             board: home.board("board", 3),
@@ -110,6 +128,11 @@ impl Stage {
 
     fn start(&self, what: &str, point: Failpoint, nth: u64, stops: bool) -> Child {
         let name = self.home.named("group");
+        // Of a wait at the barrier, in milliseconds.
+        let limit = match point {
+            Failpoint::BarrierWithdrawn => 30,
+            _ => 30_000,
+        };
         let point = format!("{point:?}");
         self.home.spawn(
             "doomed locker",
@@ -119,6 +142,7 @@ impl Stage {
                 ("point", &point),
                 ("nth", &nth),
                 ("stops", &stops),
+                ("limit", &limit),
             ],
         )
     }
@@ -150,7 +174,14 @@ impl Stage {
 }
 
 /// The points of shared objects that a test here names.
-const TRIED: [Failpoint; 7] = [
+const TRIED: [Failpoint; 14] = [
+    Failpoint::OnceEnded,
+    Failpoint::OnceRecovered,
+    Failpoint::SeatTaken,
+    Failpoint::SeatLeft,
+    Failpoint::BarrierArrived,
+    Failpoint::BarrierBroken,
+    Failpoint::BarrierWithdrawn,
     Failpoint::LockTaken,
     Failpoint::LockTakenOver,
     Failpoint::LockFreed,
@@ -313,6 +344,87 @@ fn stopped_at_each_point() {
         doomed.resume();
         doomed.finish();
         assert_eq!(*stage.mutex.lock().unwrap(), Twins::of(100));
+        stage.is_sound();
+    }
+}
+
+#[test]
+fn killed_while_it_makes_a_value() {
+    use Failpoint::*;
+    for (what, point, made) in [
+        ("once", LockTaken, false),
+        ("once", OnceEnded, true),
+        ("once, and wait", LockTaken, false),
+    ] {
+        let stage = Stage::new();
+        stage.start(what, point, 1, false).dies();
+        let value = stage.group.once_value::<u64>("value").unwrap();
+        assert_eq!(value.get().is_some(), made, "{point:?}");
+        assert_eq!(value.get_or_init(|| 5), Ok(&5));
+        stage.is_sound();
+    }
+    // Its successor dies, too, while it makes what was begun new again; or takes it over.
+    for (what, point) in [("open", OnceRecovered), ("once", LockTakenOver)] {
+        let stage = Stage::new();
+        let first = stage.start("once, and wait", Failpoint::LockTaken, 1, true);
+        first.wait_for_state('T');
+        let second = match what {
+            "open" => {
+                first.kill();
+                stage.start(what, point, 1, false)
+            }
+            _ => {
+                let second = stage.start(what, point, 1, false);
+                stage.board.wait(READY, 2);
+                second.wait_until_asleep();
+                first.kill();
+                second
+            }
+        };
+        second.dies();
+        let value = stage.group.once_value::<u64>("value").unwrap();
+        assert_eq!(value.get_or_init(|| 6), Ok(&6));
+        stage.is_sound();
+    }
+}
+
+#[test]
+fn killed_at_a_barrier() {
+    use Failpoint::*;
+    for (point, passes) in [
+        (SeatTaken, false),
+        (BarrierArrived, true),
+        (BarrierWithdrawn, false),
+    ] {
+        let stage = Stage::new();
+        let barrier = stage.group.barrier("barrier").unwrap();
+        let mut seat = barrier.join().unwrap();
+        let doomed = stage.start("barrier", point, 1, false);
+        stage.board.wait(READY, 1);
+        stage.board.set(GO, 1);
+        // It is the first to come, and the round is passed; or it never does.
+        if point != SeatTaken {
+            doomed.dies();
+        }
+        assert_eq!(seat.wait_timeout(LONG).is_ok(), passes, "{point:?}");
+        assert_eq!(seat.wait_timeout(LONG), Err(BarrierError::Broken));
+        stage.is_sound();
+    }
+    // It leaves, and dies before all are told.
+    for point in [SeatLeft, BarrierBroken] {
+        let stage = Stage::new();
+        let barrier = stage.group.barrier("barrier").unwrap();
+        let mut seat = barrier.join().unwrap();
+        let doomed = stage.start("barrier", point, 1, false);
+        stage.board.wait(READY, 1);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                stage.board.set(GO, 1);
+                assert!(seat.wait_timeout(LONG).is_ok());
+                assert_eq!(seat.wait_timeout(LONG), Err(BarrierError::Broken));
+            });
+            doomed.dies();
+        });
         stage.is_sound();
     }
 }

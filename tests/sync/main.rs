@@ -1,6 +1,7 @@
 //! Shared variables: the interface, and what survivors find when processes are killed or
 //! stopped with a lock in their hands.
 
+mod barrier;
 mod condvar;
 #[cfg(debug_assertions)] // without them the library has no failpoints
 mod failpoints;
@@ -8,6 +9,7 @@ mod forked;
 mod groups;
 mod hostile;
 mod mutex;
+mod once;
 mod opening;
 mod processes;
 
@@ -17,6 +19,8 @@ use memring_testkit::children::{self, Role};
 #[test]
 fn child() {
     let mut roles: Vec<Role> = Vec::new();
+    roles.extend(barrier::ROLES);
+    roles.extend(once::ROLES);
     roles.extend(processes::ROLES);
     #[cfg(debug_assertions)]
     roles.extend(failpoints::ROLES);
