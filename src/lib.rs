@@ -53,6 +53,7 @@
 //! * Waiting for any of many: [`select!`](macro@select), [`Select`].
 //! * Async, by futures for any runtime: [`Receiver::recv_async`], [`Sender::send_async`] and
 //!   their kin; for event loops, [`Receiver::ready_fd`].
+//! * Shared variables, under locks: [`sync`].
 //!
 //! # Capacity and layout
 //!
@@ -191,3 +192,7 @@ pub use wait::{Idle, IdleStrategy, WaitStrategy};
 #[cfg(doctest)]
 #[doc = include_str!("../docs/select.md")]
 mod documents {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/sync.md")]
+mod documents_of_sync {}

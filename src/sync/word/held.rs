@@ -43,20 +43,37 @@ pub(crate) enum HeldError {
     Failed(Failure),
 }
 
+/// What a call that waits at a word remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WaitState {
+    /// L4: it has slept in this call.
+    pub(super) has_slept: bool,
+    /// L5: the holder is to be asked for before the next sleep.
+    pub(super) probe_is_due: bool,
+    /// The word that it sleeps on, with WAITERS in it.
+    pub(super) announced: Option<u64>,
+    /// What was taken from a dead member, or why that cannot be known.
+    pub(super) taken_over: Option<Result<u64, Failure>>,
+}
+
+impl Default for WaitState {
+    fn default() -> Self {
+        WaitState {
+            has_slept: false,
+            probe_is_due: true,
+            announced: None,
+            taken_over: None,
+        }
+    }
+}
+
 /// A call that waits at a word.
 pub(crate) struct Waiting<'a, W, H, P> {
     word: &'a AtomicU64,
     rules: W,
     holders: &'a H,
     park: P,
-    /// L4: it has slept in this call.
-    has_slept: bool,
-    /// L5: the holder is to be asked for before the next sleep.
-    probe_is_due: bool,
-    /// The word that it sleeps on, with WAITERS in it.
-    announced: Option<u64>,
-    /// What was taken from a dead member, or why that cannot be known.
-    taken_over: Option<Result<u64, Failure>>,
+    pub(super) state: WaitState,
 }
 
 impl<'a, W: HeldWord, H: Holders, P: ParkHalf + Clone> Waiting<'a, W, H, P> {
@@ -66,10 +83,7 @@ impl<'a, W: HeldWord, H: Holders, P: ParkHalf + Clone> Waiting<'a, W, H, P> {
             rules,
             holders,
             park,
-            has_slept: false,
-            probe_is_due: true,
-            announced: None,
-            taken_over: None,
+            state: WaitState::default(),
         }
     }
 
@@ -81,7 +95,7 @@ impl<'a, W: HeldWord, H: Holders, P: ParkHalf + Clone> Waiting<'a, W, H, P> {
         deadline: Option<P::Time>,
     ) -> Result<u64, HeldError> {
         let result = block(&mut self, looks, deadline);
-        if result.is_err() && self.has_slept {
+        if result.is_err() && self.state.has_slept {
             // L10: it may have been woken; then that was another waiter's wake-up.
             self.park.wake_half(self.word, 1);
         }
@@ -91,14 +105,17 @@ impl<'a, W: HeldWord, H: Holders, P: ParkHalf + Clone> Waiting<'a, W, H, P> {
     /// Takes the word if it is free or, if `may_probe`, its holder is dead (L11). Never
     /// sleeps.
     pub(crate) fn attempt(mut self, may_probe: bool) -> Result<u64, HeldError> {
-        self.probe_is_due = may_probe;
-        // Twice: after a probe, and once more because the word may have changed.
-        for _ in 0..3 {
+        self.state.probe_is_due = may_probe;
+        // Again after a probe, and because the word may have changed meanwhile. Each probe is
+        // followed by a check, which hands out what was taken over.
+        for left in (0..3).rev() {
             match self.check() {
                 Poll::Ready(word) => return Ok(word),
                 Poll::Ended(error) => return Err(error),
-                Poll::Pending if self.reclaim() => {}
-                Poll::Pending => break,
+                Poll::Pending => {}
+            }
+            if left == 0 || !self.reclaim() {
+                break;
             }
         }
         Err(self.timed_out())
@@ -107,7 +124,7 @@ impl<'a, W: HeldWord, H: Holders, P: ParkHalf + Clone> Waiting<'a, W, H, P> {
     /// Takes `word`, which was just loaded and is free, if it still is as it was.
     fn take(&self, word: u64) -> Option<u64> {
         // L4: others may sleep, and their bit went when the word was freed.
-        let waiters = if self.has_slept { WAITERS } else { 0 };
+        let waiters = if self.state.has_slept { WAITERS } else { 0 };
         let taken = self.rules.taken(word, self.holders.me()) | waiters;
         // Acquire: pairs with the Release of the one that freed it.
         let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
@@ -134,7 +151,7 @@ impl<W: HeldWord, H: Holders, P: ParkHalf + Clone> Operation for Waiting<'_, W, 
     }
 
     fn check(&mut self) -> Poll<u64, HeldError> {
-        match self.taken_over.take() {
+        match self.state.taken_over.take() {
             Some(Ok(word)) => return Poll::Ready(word),
             Some(Err(failure)) => return Poll::Ended(HeldError::Failed(failure)),
             None => {}
@@ -173,13 +190,13 @@ impl<W: HeldWord, H: Holders, P: ParkHalf + Clone> Operation for Waiting<'_, W, 
         if is_announced {
             failpoint!(WaiterMarked);
         }
-        self.announced = is_announced.then_some(announced);
+        self.state.announced = is_announced.then_some(announced);
         announced as u32
     }
 
     /// L5, L6.
     fn reclaim(&mut self) -> bool {
-        if !self.probe_is_due {
+        if !self.state.probe_is_due {
             return false;
         }
         // L6: before the probe. Acquire: pairs with the compare-and-swap of the holder.
@@ -187,7 +204,7 @@ impl<W: HeldWord, H: Holders, P: ParkHalf + Clone> Operation for Waiting<'_, W, 
         let Look::Held(id) = self.rules.look(word) else {
             return true; // worth another check
         };
-        self.probe_is_due = false;
+        self.state.probe_is_due = false;
         // Its own id: another thread of this process holds it, which is alive.
         if id == self.holders.me() {
             return false;
@@ -196,7 +213,7 @@ impl<W: HeldWord, H: Holders, P: ParkHalf + Clone> Operation for Waiting<'_, W, 
             Ok(false) => return false,
             Ok(true) => {}
             Err(failure) => {
-                self.taken_over = Some(Err(failure));
+                self.state.taken_over = Some(Err(failure));
                 return true;
             }
         }
@@ -209,7 +226,7 @@ impl<W: HeldWord, H: Holders, P: ParkHalf + Clone> Operation for Waiting<'_, W, 
         let swapped = self.word.compare_exchange(word, taken, success, failure);
         if swapped.is_ok() {
             failpoint!(LockTakenOver);
-            self.taken_over = Some(Ok(taken));
+            self.state.taken_over = Some(Ok(taken));
         }
         true
     }
@@ -219,15 +236,15 @@ impl<W: HeldWord, H: Holders, P: ParkHalf + Clone> Operation for Waiting<'_, W, 
     }
 
     fn sleep(&mut self, _registered: u32, until: P::Time) -> bool {
-        let Some(announced) = self.announced else {
+        let Some(announced) = self.state.announced else {
             return false; // the word was not held
         };
-        self.has_slept = true;
+        self.state.has_slept = true;
         let in_full = self.park.sleep_half(self.word, announced, until);
         failpoint!(Woken);
         // L5: at each expiry; and where a signal has ended the sleep early, or others do
         // so again and again, the same holder may have died.
-        self.probe_is_due |= in_full || self.word.load(Ordering::Relaxed) == announced;
+        self.state.probe_is_due |= in_full || self.word.load(Ordering::Relaxed) == announced;
         in_full
     }
 

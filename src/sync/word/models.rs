@@ -15,8 +15,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool as Flag, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::barrier::{Arrival, BarrierWords, RoundError};
 use super::held::{HeldError, Waiting};
 use super::lock::{LockRules, LockWord, POISONED};
+use super::once::{INTERRUPTED, OnceRules, OnceWord, is_done};
 use super::{Holders, condvar};
 use crate::error::{Corruption, Failure};
 use crate::members::{MemberId, MemberSet};
@@ -263,13 +265,13 @@ fn models_dead_holder() {
 }
 
 /// The holder of id 1 has died. Its successor recovers the lock, then takes it; a survivor
-/// waits for it meanwhile (L6 to L9). Exhaustive for the first, then two preemptions.
+/// waits for it meanwhile (L6 to L9). Three preemptions, and two.
 ///
 /// Seen to fail: `reclaim` that swaps the word that it finds after the probe; a takeover
 /// that does not count up; `recover_held` that loads after the probe (with a scan).
 #[test]
 fn models_successor_beside_survivor() {
-    for (scans, bound) in [(false, None), (true, Some(3))] {
+    for (scans, bound) in [(false, Some(3)), (true, Some(2))] {
         let name = format!("a successor beside a survivor, which scans: {scans}");
         let taken_over = Witness::of("a survivor that is first");
         let recovered = Witness::of("a successor that is first");
@@ -444,4 +446,126 @@ fn models_condvar() {
             },
         );
     }
+}
+
+impl Member<'_> {
+    /// Makes the twins one, once. Says whether it was the one to do so.
+    fn make_once(&self, before_each: impl Fn()) -> bool {
+        let rules = OnceRules { begins_again: true };
+        let futex = self.world.futex.clone();
+        let waiting = Waiting::new(&self.world.word, rules, self, futex);
+        let word = match waiting.wait(Some(0), None) {
+            Ok(word) => word,
+            Err(error) => panic!("{error:?}"),
+        };
+        if is_done(word) {
+            return false;
+        }
+        let [first, second] = &self.world.twins;
+        if word & INTERRUPTED == 0 {
+            assert_eq!(first.load(Ordering::Relaxed), 0, "it was begun before");
+        }
+        before_each();
+        first.store(1, Ordering::Relaxed);
+        before_each();
+        second.store(1, Ordering::Relaxed);
+        before_each();
+        OnceWord(&self.world.word).end(word, true, &self.world.futex);
+        true
+    }
+}
+
+/// What is done once is done once, and seen by those that find it done, though the first
+/// to do it dies at some step, or lives (ON1 to ON4). Three preemptions.
+///
+/// Seen to fail: `end` that is relaxed, or wakes one (three members); `taken_over` that is
+/// not INTERRUPTED.
+#[test]
+fn models_once() {
+    for steps in [0, 1, 2, 3] {
+        let name = format!("two do it once, of which one dies after {steps} steps, if at all");
+        explore(&name, Some(3), move || {
+            let world = LockWorld::with(&[1, 2]);
+            let first = {
+                let world = Arc::clone(&world);
+                spawn(move || {
+                    let member = Member {
+                        world: &world,
+                        id: 1,
+                    };
+                    let killed = live(steps, |steps| {
+                        member.make_once(|| steps.step());
+                    });
+                    if killed {
+                        world.kill(1);
+                    }
+                    killed
+                })
+            };
+            let second = Member {
+                world: &world,
+                id: 2,
+            };
+            second.make_once(|| {});
+            assert_eq!(world.value(), (1, true));
+            first.join();
+        });
+    }
+}
+
+/// A participant of two, of which the other dies at some moment: it passes if the other has
+/// arrived, and finds the barrier broken if not (BA1 to BA4). Two that live pass both
+/// rounds. Three preemptions.
+///
+/// Seen to fail: an arrival that is relaxed; the last one that wakes nobody.
+#[test]
+fn models_barrier() {
+    for rounds in [0, 1, 2] {
+        let name = format!("two arrive, of which one dies after {rounds} rounds");
+        explore(&name, Some(3), move || {
+            let world = LockWorld::with(&[1, 2]);
+            let seats = Arc::new([AtomicU64::new(1), AtomicU64::new(2)]);
+            let other = {
+                let (world, seats) = (Arc::clone(&world), Arc::clone(&seats));
+                spawn(move || {
+                    let member = Member {
+                        world: &world,
+                        id: 1,
+                    };
+                    for round in 1..=rounds {
+                        world.twins[0].store(round, Ordering::Relaxed);
+                        assert!(arrive(&member, &*seats, 0).is_ok());
+                        assert_eq!(world.twins[1].load(Ordering::Relaxed), round);
+                        // So that nobody changes them before all have looked.
+                        assert!(arrive(&member, &*seats, 0).is_ok());
+                    }
+                    if rounds < 2 {
+                        world.kill(1);
+                    }
+                })
+            };
+            let member = Member {
+                world: &world,
+                id: 2,
+            };
+            for round in 1..=rounds {
+                world.twins[1].store(round, Ordering::Relaxed);
+                assert!(arrive(&member, &*seats, 1).is_ok());
+                assert_eq!(world.twins[0].load(Ordering::Relaxed), round);
+                assert!(arrive(&member, &*seats, 1).is_ok());
+            }
+            if rounds < 2 {
+                assert_eq!(arrive(&member, &*seats, 1), Err(RoundError::Broken));
+            }
+            other.join();
+        });
+    }
+}
+
+fn arrive(member: &Member<'_>, seats: &[AtomicU64], seat: usize) -> Result<Arrival, RoundError> {
+    let words = BarrierWords {
+        word: &member.world.word,
+        seats,
+    };
+    words.wait(seat, member, member.world.futex.clone(), Some(0), None)
 }
