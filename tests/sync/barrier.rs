@@ -115,6 +115,19 @@ fn one_that_leaves_breaks_it() {
     assert_eq!(seat.wait_timeout(LONG), Err(BarrierError::Broken));
 }
 
+/// BA4: one that has passed the last round may go at once.
+#[test]
+fn one_that_leaves_after_the_last_round_breaks_nothing() {
+    for _ in 0..200 {
+        let barrier = Barrier::anonymous(2).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| assert!(barrier.join().unwrap().wait().is_ok()));
+            }
+        });
+    }
+}
+
 /// Goes from round to round.
 fn arriving(args: &Args) {
     let name: String = args.get("name");

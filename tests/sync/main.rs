@@ -12,6 +12,8 @@ mod mutex;
 mod once;
 mod opening;
 mod processes;
+#[cfg(debug_assertions)]
+mod wakeups;
 
 use memring_testkit::children::{self, Role};
 
@@ -23,7 +25,10 @@ fn child() {
     roles.extend(once::ROLES);
     roles.extend(processes::ROLES);
     #[cfg(debug_assertions)]
-    roles.extend(failpoints::ROLES);
+    {
+        roles.extend(failpoints::ROLES);
+        roles.extend(wakeups::ROLES);
+    }
     children::enter(&roles);
 }
 

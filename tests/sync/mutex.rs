@@ -226,3 +226,21 @@ fn a_descriptor_leads_to_the_same_mutex() {
     assert!(other.try_lock().is_err());
     drop(guard);
 }
+
+/// What was leaked is not the next handle's on that id.
+#[test]
+fn a_leaked_guard_is_nothing_to_the_next_handle() {
+    let home = Home::new();
+    let builder = Mutex::<u64>::builder().max_handles(2);
+    let leaking = builder.create(home.named("one"), 0).unwrap();
+    let other = Mutex::<u64>::open(home.named("one")).unwrap();
+    let id = leaking.id();
+    std::mem::forget(leaking.lock().unwrap());
+    drop(leaking);
+    let next = Mutex::<u64>::open(home.named("one")).unwrap();
+    assert_eq!(next.id(), id);
+    let late = next.lock_timeout(LONG);
+    assert!(matches!(late, Err(LockTimeoutError::Poisoned(_))));
+    drop(late);
+    assert!(matches!(other.try_lock(), Err(TryLockError::Poisoned(_))));
+}

@@ -11,7 +11,7 @@ use memring_testkit::homes::Home;
 use memring_testkit::text::says;
 use memring_testkit::time::{LONG, in_time};
 
-pub const ROLES: [Role; 1] = [("maker", maker)];
+pub const ROLES: [Role; 2] = [("maker", maker), ("runner", runner)];
 
 const SHORT: Duration = Duration::from_millis(10);
 const READY: usize = 0;
@@ -143,4 +143,44 @@ fn a_maker_that_dies_or_stops() {
     others.into_iter().for_each(Child::finish);
     assert_eq!((board.get(CALLS), value.get()), (2, Some(&5)));
     assert_eq!(value.get_or_init_timeout(LONG, || unreachable!()), Ok(&5));
+}
+
+/// Does it, and is killed in the middle.
+fn runner(args: &Args) {
+    let once = Once::open(args.get::<String>("name")).expect("open it");
+    let board = args.board("board");
+    let _ = once.call_once(|| {
+        board.add(CALLS, 1);
+        board.wait_to_be_killed();
+    });
+}
+
+#[test]
+fn a_call_that_was_killed_is_told_of() {
+    for waits in [true, false] {
+        let home = Home::new();
+        let board = home.board("board", 4);
+        let name = home.named("once");
+        let once = Once::create(&name).unwrap();
+        let runner = home.spawn("runner", &[("name", &name)]);
+        board.wait(CALLS, 1);
+        let interrupted = Err(OnceError::Interrupted);
+        if waits {
+            thread::scope(|scope| {
+                let waiting = scope.spawn(|| once.call_once_timeout(LONG, || unreachable!()));
+                thread::sleep(SHORT);
+                runner.kill();
+                assert_eq!(waiting.join().unwrap(), interrupted);
+            });
+        } else {
+            runner.kill();
+            // One that opens it recovers what the dead one was at.
+            let opened = Once::open(&name).unwrap();
+            assert_eq!(opened.call_once(|| unreachable!()), interrupted);
+        }
+        assert_eq!(once.call_once(|| unreachable!()), interrupted);
+        once.call_once_force(|state| assert!(state.is_interrupted()))
+            .unwrap();
+        assert!(once.is_completed());
+    }
 }

@@ -55,6 +55,7 @@ fn some_die() {
 fn the_dead_have_successors() {
     sound(of(&[1, 1]).kills(2).successors());
     sound(of(&[1, 1]).kills(1).successors().leaving_poison());
+    sound(of(&[1, 1, 1]).kills(1).successors());
 }
 
 const TWO_INSIDE: &str = "two inside";
