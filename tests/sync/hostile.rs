@@ -2,14 +2,18 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use memring::sync::{Group, LockError, LockTimeoutError, Mutex, TryLockError};
 use memring::{Failure, RingError};
+use memring_testkit::children::{Args, Role};
 use memring_testkit::homes::Home;
 use memring_testkit::random::Random;
 use memring_testkit::text::says;
 use memring_testkit::time::in_time;
+
+pub const ROLES: [Role; 1] = [("scribbler", scribbler)];
 
 const HEADER: u64 = 0x40;
 const DIRECTORY: u64 = 0x5000;
@@ -146,4 +150,93 @@ fn words_that_no_process_writes() {
     assert!(mutex.lock().is_err());
     // Others go on.
     assert!(Mutex::<u64>::open(&path).unwrap().lock().is_ok());
+}
+
+const READY: usize = 0;
+
+/// Writes over all words and values of a group, at random, until it is killed.
+fn scribbler(args: &Args) {
+    let path: String = args.get("path");
+    let file = OpenOptions::new().read(true).write(true).open(path);
+    let file = file.expect("open the file");
+    let parts = DIRECTORY + 5 * ENTRY;
+    let words = (file.metadata().expect("a length").len() - parts) / 8;
+    let (board, mut random) = (args.board("board"), Random::of(args.get("seed")));
+    board.add(READY, 1);
+    loop {
+        let at = parts + 8 * random.below(words.min(150));
+        let mut word = [0; 8];
+        file.read_exact_at(&mut word, at).expect("read a word");
+        let old = u64::from_le_bytes(word);
+        let new = match random.below(8) {
+            0 => 0,
+            1 => random.number(),
+            2 => old ^ 1 << random.below(64),
+            3 => u64::MAX,
+            4 => random.below(70) << 2 | random.below(4),
+            5 => random.below(70) << 4 | random.below(16),
+            6 => random.below(70),
+            _ => old.wrapping_add(1 << random.below(24)),
+        };
+        file.write_all_at(&new.to_le_bytes(), at).expect("write");
+        if random.below(64) == 0 {
+            thread::sleep(Duration::from_micros(300));
+        }
+    }
+}
+
+/// All calls with a time limit, again and again; a handle that has found out is replaced.
+fn work(path: &str, until: Instant) -> u64 {
+    let (limit, mut calls) = (Duration::from_millis(2), 0);
+    while Instant::now() < until {
+        let Ok(group) = Group::open(path) else {
+            continue;
+        };
+        let mutex = group.mutex::<u64>("a").expect("a");
+        let changed = group.condvar("c").expect("c");
+        let value = group.once_value::<u64>("d").expect("d");
+        let barrier = group.barrier("e").expect("e");
+        for _ in 0..20 {
+            let began = Instant::now();
+            if let Ok(mut guard) = mutex.try_lock() {
+                *guard = guard.wrapping_add(1);
+            }
+            match mutex
+                .lock_timeout(limit)
+                .map_err(LockTimeoutError::into_guard)
+            {
+                Ok(guard) | Err(Ok(guard)) => drop(changed.wait_timeout(guard, limit)),
+                Err(Err(_)) => {}
+            }
+            mutex.clear_poison();
+            changed.notify_one();
+            changed.notify_all();
+            let _ = value.get_or_init_timeout(limit, || 5).map(|value| *value);
+            if let Ok(mut seat) = barrier.join() {
+                let _ = seat.wait_timeout(limit);
+            }
+            assert!(began.elapsed() < Duration::from_secs(20));
+            calls += 1;
+        }
+    }
+    calls
+}
+
+#[test]
+fn beside_a_process_that_writes_over_everything() {
+    let home = Home::new();
+    let (path, board) = (home.named("group"), home.board("board", 2));
+    let group = Group::builder().mutex("a", 1u64).mutex("b", [2u32; 9]);
+    let group = group.condvar("c").once_value::<u64>("d").barrier("e", 3);
+    drop(group.create(&path).unwrap());
+    let spawn = |seed: u64| home.spawn("scribbler", &[("path", &path), ("seed", &seed)]);
+    let scribblers = [spawn(1), spawn(2)];
+    board.wait(READY, 2);
+    let until = Instant::now() + Duration::from_secs(2);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| assert!(work(&path, until) > 0));
+        }
+    });
+    drop(scribblers);
 }

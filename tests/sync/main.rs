@@ -6,6 +6,7 @@ mod condvar;
 #[cfg(debug_assertions)] // without them the library has no failpoints
 mod failpoints;
 mod forked;
+mod format;
 mod groups;
 mod hostile;
 mod mutex;
@@ -22,6 +23,7 @@ use memring_testkit::children::{self, Role};
 fn child() {
     let mut roles: Vec<Role> = Vec::new();
     roles.extend(barrier::ROLES);
+    roles.extend(hostile::ROLES);
     roles.extend(once::ROLES);
     roles.extend(processes::ROLES);
     #[cfg(debug_assertions)]

@@ -569,3 +569,93 @@ fn arrive(member: &Member<'_>, seats: &[AtomicU64], seat: usize) -> Result<Arriv
     };
     words.wait(seat, member, member.world.futex.clone(), Some(0), None)
 }
+
+/// A participant of two whose time is over comes again, or has passed; the other passes once
+/// both have arrived, and not before. Then one leaves at once, and breaks nothing (BA4,
+/// BA5). Three preemptions.
+///
+/// Seen to fail: a participant that withdraws from a round that is over; `poll` that asks
+/// for BROKEN first; `wait` that reports the end of the time of a round that was passed.
+#[test]
+fn models_barrier_late() {
+    let late = Witness::of("one whose time was over");
+    let found = late.clone();
+    explore("one of two gives up and comes again", Some(3), move || {
+        let world = LockWorld::with(&[1, 2]);
+        let seats = Arc::new([AtomicU64::new(1), AtomicU64::new(2)]);
+        let hasty = {
+            let (world, seats) = (Arc::clone(&world), Arc::clone(&seats));
+            spawn(move || {
+                let member = Member {
+                    world: &world,
+                    id: 1,
+                };
+                let words = BarrierWords {
+                    word: &world.word,
+                    seats: &*seats,
+                };
+                world.twins[0].store(1, Ordering::Relaxed);
+                let park = Leaving(world.futex.clone(), Arc::default());
+                let first = words.wait(0, &member, park, Some(0), Some(1));
+                let is_late = matches!(first, Err(RoundError::Timeout(_)));
+                if is_late {
+                    assert!(arrive(&member, &*seats, 0).is_ok());
+                } else {
+                    assert!(first.is_ok());
+                }
+                assert_eq!(world.twins[1].load(Ordering::Relaxed), 1);
+                words.leave(0, &world.futex);
+                is_late
+            })
+        };
+        let member = Member {
+            world: &world,
+            id: 2,
+        };
+        world.twins[1].store(1, Ordering::Relaxed);
+        assert!(arrive(&member, &*seats, 1).is_ok());
+        assert_eq!(world.twins[0].load(Ordering::Relaxed), 1);
+        found.note_if(hasty.join());
+        // It has left: the next round is none.
+        assert_eq!(arrive(&member, &*seats, 1), Err(RoundError::Broken));
+    });
+    late.check();
+}
+
+/// A participant of two is dead. A scan gives its seat up while the other arrives and waits:
+/// that one finds the barrier broken, by the scan's word or by its own (BA3, BA5).
+/// Exhaustive.
+///
+/// Seen to fail: `recover` that breaks nothing, and leaves no seat.
+#[test]
+fn models_barrier_recovered() {
+    explore("a scan beside one that waits for a dead one", None, || {
+        let world = LockWorld::with(&[2, 3]);
+        let seats = Arc::new([AtomicU64::new(1), AtomicU64::new(2)]);
+        let scan = {
+            let (world, seats) = (Arc::clone(&world), Arc::clone(&seats));
+            spawn(move || {
+                let member = Member {
+                    world: &world,
+                    id: 3,
+                };
+                let words = BarrierWords {
+                    word: &world.word,
+                    seats: &*seats,
+                };
+                let mut dead = MemberSet::only(MemberId(1));
+                words.recover(
+                    &mut dead,
+                    |id| member.is_dead(id).unwrap_or(false),
+                    &world.futex,
+                );
+            })
+        };
+        let member = Member {
+            world: &world,
+            id: 2,
+        };
+        assert_eq!(arrive(&member, &*seats, 1), Err(RoundError::Broken));
+        scan.join();
+    });
+}
