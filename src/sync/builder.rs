@@ -85,7 +85,7 @@ impl Options {
         state.attach().map(SharedRef)
     }
 
-    pub(super) fn from_fd(self, fd: BorrowedFd<'_>) -> Result<SharedRef, RingError> {
+    pub(super) fn open_fd(self, fd: BorrowedFd<'_>) -> Result<SharedRef, RingError> {
         let options = MapOptions::default();
         let opened = open::from_fd(fd, self.allow_foreign, options, accept)?;
         self.finish(opened)

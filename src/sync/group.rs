@@ -221,7 +221,7 @@ impl GroupBuilder {
     /// As [`open`](Self::open).
     #[allow(clippy::wrong_self_convention)] // named as `Ring::from_fd` is
     pub fn from_fd(self, fd: impl AsFd) -> Result<Group, RingError> {
-        self.checked(self.options.from_fd(fd.as_fd())?)
+        self.checked(self.options.open_fd(fd.as_fd())?)
     }
 
     fn checked(&self, shared: SharedRef) -> Result<Group, RingError> {

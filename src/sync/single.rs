@@ -117,7 +117,7 @@ impl<O: SharedObject> ObjectBuilder<O> {
     /// As [`open`](Self::open).
     #[allow(clippy::wrong_self_convention)] // named as `Ring::from_fd` is
     pub fn from_fd(self, fd: impl AsFd) -> Result<O, RingError> {
-        self.options.from_fd(fd.as_fd())?.part(SINGLE)
+        self.options.open_fd(fd.as_fd())?.part(SINGLE)
     }
 }
 
