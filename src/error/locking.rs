@@ -203,22 +203,22 @@ pub enum OnceError {
     Failed(#[from] Failure),
 }
 
-/// Why a participant did not pass a barrier.
+/// Why a party did not pass a barrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BarrierError {
-    /// A participant has died, or has given its seat up: this barrier will be passed no
+    /// A party has died, or has given its seat up: this barrier will be passed no
     /// more.
-    #[error("the barrier is broken: a participant died or left; make another")]
+    #[error("the barrier is broken: a party died or left; make another")]
     Broken,
-    /// All seats were taken, by participants that are there or have been.
-    #[error("all {seats} seats of the barrier were taken: make it with more participants")]
+    /// All seats were taken, by parties that are there or have been.
+    #[error("all {seats} seats of the barrier were taken: make it with more parties")]
     Full {
         /// How many there are.
         seats: usize,
     },
     /// Not all arrived in time; and one that had not, if it has taken its seat. This
-    /// participant has not arrived any more.
+    /// party has not arrived any more.
     #[error("not all arrived at the barrier until the deadline{}", missing(*.0))]
     Timeout(Option<LockOwner>),
     /// The operation cannot be carried out.

@@ -18,10 +18,10 @@ use crate::members::Peer;
 use crate::sys::atomic::AtomicU64;
 use crate::sys::clock::MonotonicTime;
 
-/// A barrier between processes: participants that wait until all have arrived, round after
-/// round. As [`std::sync::Barrier`], with up to 24 participants.
+/// A barrier between processes: parties that wait until all have arrived, round after
+/// round. As [`std::sync::Barrier`], with up to 24 parties.
 ///
-/// Each participant takes a [seat](Barrier::join), and waits by it. Should a participant
+/// Each party takes a [seat](Barrier::join), and waits by it. Should a party
 /// die, or give its seat up, before it has arrived, the others would wait in vain: the
 /// barrier is *broken*, for good, and all get [`BarrierError::Broken`]. One that dies after
 /// it has arrived lets that round be passed, and breaks the next. For one that has not
@@ -46,21 +46,21 @@ pub struct Barrier {
     index: usize,
 }
 
-handle!([] Barrier, "barrier", (participants: u32));
+handle!([] Barrier, "barrier", (parties: u32));
 
-/// A participant of a [`Barrier`]. Dropped, it gives its seat up, for good.
+/// A party of a [`Barrier`]. Dropped, it gives its seat up, for good.
 #[must_use = "a seat that is dropped breaks the barrier"]
 pub struct BarrierSeat<'b> {
     barrier: &'b Barrier,
     seat: usize,
 }
 
-/// Whether a participant was the last to arrive. As [`std::sync::BarrierWaitResult`].
+/// Whether a party was the last to arrive. As [`std::sync::BarrierWaitResult`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BarrierWaitResult(bool);
 
 impl BarrierWaitResult {
-    /// Whether this participant was the last of the round, which one is.
+    /// Whether this party was the last of the round, which one is.
     pub fn is_leader(self) -> bool {
         self.0
     }
@@ -72,8 +72,8 @@ impl Barrier {
         memory::barrier(shared.region(), &shared.parts()[self.index])
     }
 
-    /// How many participants there are to be.
-    pub fn participants(&self) -> u32 {
+    /// How many parties there are to be.
+    pub fn parties(&self) -> u32 {
         // 24 at most.
         self.part.shared().parts()[self.index].parameter as u32
     }
@@ -81,7 +81,7 @@ impl Barrier {
     /// Takes a seat. A thread needs one for itself.
     ///
     /// # Errors
-    /// [`BarrierError::Full`]: all seats were taken, be it by participants that have gone.
+    /// [`BarrierError::Full`]: all seats were taken, be it by parties that have gone.
     /// [`BarrierError::Failed`].
     pub fn join(&self) -> Result<BarrierSeat<'_>, BarrierError> {
         let shared = self.part.shared();
@@ -100,20 +100,20 @@ impl Barrier {
 }
 
 impl BarrierSeat<'_> {
-    /// Arrives, and waits until all have. What participants did before they arrived
+    /// Arrives, and waits until all have. What parties did before they arrived
     /// happened before this returns.
     ///
     /// # Errors
-    /// [`BarrierError::Broken`]: a participant died or left. [`BarrierError::Failed`].
+    /// [`BarrierError::Broken`]: a party died or left. [`BarrierError::Failed`].
     pub fn wait(&mut self) -> Result<BarrierWaitResult, BarrierError> {
         self.wait_until(None)
     }
 
-    /// As [`BarrierSeat::wait`], for `timeout` at most: then this participant has not
+    /// As [`BarrierSeat::wait`], for `timeout` at most: then this party has not
     /// arrived.
     ///
     /// # Errors
-    /// [`BarrierError::Timeout`] names a participant that has not arrived. Else as
+    /// [`BarrierError::Timeout`] names a party that has not arrived. Else as
     /// [`BarrierSeat::wait`].
     pub fn wait_timeout(&mut self, timeout: Duration) -> Result<BarrierWaitResult, BarrierError> {
         self.wait_until(MonotonicTime::now().checked_add(timeout))
@@ -160,8 +160,8 @@ impl Drop for BarrierSeat<'_> {
 impl SharedObject for Barrier {
     type Initial = u32;
 
-    fn spec(participants: u32) -> PartSpec {
-        PartSpec::plain(PartKind::Barrier, participants.into())
+    fn spec(parties: u32) -> PartSpec {
+        PartSpec::plain(PartKind::Barrier, parties.into())
     }
 
     fn expected() -> ExpectedPart {
@@ -190,7 +190,7 @@ impl fmt::Debug for Barrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Barrier")
             .field("path", &self.path())
-            .field("participants", &self.participants())
+            .field("parties", &self.parties())
             .finish_non_exhaustive()
     }
 }
@@ -204,9 +204,9 @@ impl fmt::Debug for BarrierSeat<'_> {
 }
 
 impl GroupBuilder {
-    /// Adds a [`Barrier`] of this name, for so many participants: 1 to 24.
-    pub fn barrier(self, name: &str, participants: u32) -> Self {
-        self.part::<Barrier>(name, participants)
+    /// Adds a [`Barrier`] of this name, for so many parties: 1 to 24.
+    pub fn barrier(self, name: &str, parties: u32) -> Self {
+        self.part::<Barrier>(name, parties)
     }
 }
 

@@ -86,7 +86,7 @@ pub enum PartKind {
     Mutex = 1,
     /// Sleepers that wait for a predicate.
     Condvar = 3,
-    /// Participants that wait for one another.
+    /// Parties that wait for one another.
     Barrier = 5,
     /// What is done once, and perhaps a value that comes of it.
     Once = 6,
@@ -113,7 +113,7 @@ impl PartKind {
     pub(super) fn parameter(self) -> (&'static str, RangeInclusive<u64>) {
         match self {
             PartKind::Mutex | PartKind::Condvar | PartKind::Once => ("parameter", 0..=0),
-            PartKind::Barrier => ("number of participants", 1..=MAX_SEATS as u64),
+            PartKind::Barrier => ("number of parties", 1..=MAX_SEATS as u64),
         }
     }
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`Mutex`] | a value that one thread of one process at a time may touch |
 //! | [`Condvar`] | sleepers that wait for what a mutex guards |
-//! | [`Barrier`] | participants that wait for one another |
+//! | [`Barrier`] | parties that wait for one another |
 //! | [`Once`], [`OnceValue`] | what one of all processes does, or makes, once |
 //! | [`Group`] | several of these under names, in one file |
 //!

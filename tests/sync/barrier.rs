@@ -22,7 +22,7 @@ const GO: usize = 2;
 #[test]
 fn nobody_passes_before_all_have_arrived() {
     let barrier = Barrier::anonymous(4).unwrap();
-    assert_eq!(barrier.participants(), 4);
+    assert_eq!(barrier.parties(), 4);
     let (arrived, leaders) = (AtomicU32::new(0), AtomicU32::new(0));
     in_time(move || {
         thread::scope(|scope| {
@@ -52,9 +52,9 @@ fn alone_one_passes_at_once() {
 
 #[test]
 fn seats_and_numbers() {
-    for participants in [0, 25] {
-        let error = Barrier::anonymous(participants).unwrap_err();
-        says(&error, &["number of participants", "1 to 24"]);
+    for parties in [0, 25] {
+        let error = Barrier::anonymous(parties).unwrap_err();
+        says(&error, &["number of parties", "1 to 24"]);
     }
     let barrier = Barrier::anonymous(24).unwrap();
     let seats: Vec<_> = (0..24).map(|_| barrier.join().unwrap()).collect();
@@ -68,9 +68,9 @@ fn seats_and_numbers() {
     ));
     let home = Home::new();
     Barrier::create(home.named(NAME), 3).unwrap();
-    assert_eq!(Barrier::open(home.named(NAME)).unwrap().participants(), 3);
+    assert_eq!(Barrier::open(home.named(NAME)).unwrap().parties(), 3);
     let error = Barrier::open_or_create(home.named(NAME), 4).unwrap_err();
-    says(&error, &["number of participants 3, expected 4"]);
+    says(&error, &["number of parties 3, expected 4"]);
 }
 
 #[test]
@@ -149,9 +149,9 @@ struct Round {
 }
 
 impl Round {
-    fn of(participants: u32) -> Round {
+    fn of(parties: u32) -> Round {
         let home = Home::new();
-        let group = Group::builder().barrier("barrier", participants);
+        let group = Group::builder().barrier("barrier", parties);
         let group = group.create(home.named(NAME)).expect("make a group");
         Round {
             board: home.board("board", 3),
@@ -160,7 +160,7 @@ impl Round {
         }
     }
 
-    fn participant(&self) -> Child {
+    fn party(&self) -> Child {
         let ready = self.board.get(READY);
         let name = self.home.named(NAME);
         let child = self.home.spawn("arriving", &[("name", &name)]);
@@ -170,10 +170,10 @@ impl Round {
 }
 
 #[test]
-fn a_killed_participant_breaks_it() {
+fn a_killed_party_breaks_it() {
     let round = Round::of(3);
     let mut seat = round.barrier.join().unwrap();
-    let children = [round.participant(), round.participant()];
+    let children = [round.party(), round.party()];
     round.board.set(GO, 1);
     for _ in 0..50 {
         seat.wait().unwrap();
@@ -188,10 +188,10 @@ fn a_killed_participant_breaks_it() {
 }
 
 #[test]
-fn a_stopped_participant_is_waited_for_and_named() {
+fn a_stopped_party_is_waited_for_and_named() {
     let round = Round::of(2);
     let mut seat = round.barrier.join().unwrap();
-    let child = round.participant();
+    let child = round.party();
     child.stop();
     let late = seat.wait_timeout(Duration::from_millis(500));
     let Err(BarrierError::Timeout(Some(owner))) = late else {

@@ -2,7 +2,7 @@
 //!
 //! | bits | what |
 //! |---|---|
-//! | 0 | BROKEN: a participant has died or left; for good |
+//! | 0 | BROKEN: a party has died or left; for good |
 //! | 1 to 39 | generation: rounds that were completed |
 //! | 40 to 63 | who has arrived in this round, a bit for each seat |
 //!
@@ -16,7 +16,7 @@ use crate::sys::atomic::{AtomicU64, Ordering, fence};
 use crate::sys::failpoints::failpoint;
 use crate::wait::{Operation, ParkHalf, Poll, block};
 
-/// The most participants.
+/// The most parties.
 pub(crate) const MAX_SEATS: usize = 24;
 
 const BROKEN: u64 = 1;
@@ -58,7 +58,7 @@ pub(crate) enum Arrival {
 /// Why a round was not completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RoundError {
-    /// A participant has died or left.
+    /// A party has died or left.
     Broken,
     /// The deadline passed; and one that had not arrived, if it has a seat. The one that
     /// waited has not arrived any more.
@@ -202,7 +202,7 @@ impl<'a> BarrierWords<'a> {
             park.wake_half(self.word, ALL);
             return Ok(Arrival::Last);
         }
-        let mut round = Round {
+        let mut round = RoundWait {
             words: self,
             seat,
             generation: generation(word),
@@ -227,7 +227,7 @@ impl<'a> BarrierWords<'a> {
 }
 
 /// One that has arrived, and waits for the others.
-struct Round<'a, H, P> {
+struct RoundWait<'a, H, P> {
     words: BarrierWords<'a>,
     seat: usize,
     generation: u64,
@@ -240,7 +240,7 @@ struct Round<'a, H, P> {
     failed: Option<Failure>,
 }
 
-impl<H: Holders, P: ParkHalf + Clone> Round<'_, H, P> {
+impl<H: Holders, P: ParkHalf + Clone> RoundWait<'_, H, P> {
     /// BA4.
     fn poll(&self, word: u64) -> Poll<Arrival, RoundError> {
         if generation(word) != self.generation {
@@ -273,7 +273,7 @@ impl<H: Holders, P: ParkHalf + Clone> Round<'_, H, P> {
             }
             let Some(id) = sits(seat) else {
                 if seat == 0 {
-                    continue; // its participant is late
+                    continue; // its party is late
                 }
                 return Err(self.invalid(seat));
             };
@@ -319,7 +319,7 @@ impl<H: Holders, P: ParkHalf + Clone> Round<'_, H, P> {
     }
 }
 
-impl<H: Holders, P: ParkHalf + Clone> Operation for Round<'_, H, P> {
+impl<H: Holders, P: ParkHalf + Clone> Operation for RoundWait<'_, H, P> {
     type Output = Arrival;
     type Error = RoundError;
     type Park = P;
