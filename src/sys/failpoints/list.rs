@@ -116,11 +116,11 @@ failpoints! {
     PoisonCleared: "A value was declared repaired.",
     OnceEnded: "What is done once was done, or given up, and no waiter was woken yet.",
     OnceRecovered: "What a dead member did once is new again, and no waiter was woken yet.",
-    SeatTaken: "A participant has taken its seat at a barrier.",
+    SeatTaken: "A party has taken its seat at a barrier.",
     SeatLeft: "A seat was given up, and the round is not broken yet.",
-    BarrierArrived: "A participant has arrived, and no waiter was woken yet.",
+    BarrierArrived: "A party has arrived, and no waiter was woken yet.",
     BarrierBroken: "A barrier was broken, and no waiter was woken yet.",
-    BarrierWithdrawn: "A participant has not arrived any more.",
+    BarrierWithdrawn: "A party has not arrived any more.",
     DirectoryWritten: "The directory of shared objects was written, and no value yet.",
 
     // Making and removing rings.
