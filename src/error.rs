@@ -3,6 +3,7 @@
 
 mod batch;
 mod convert;
+mod locking;
 mod opening;
 mod questions;
 mod unknown;
@@ -11,6 +12,9 @@ use std::fmt;
 use std::io;
 
 pub use batch::{SendBatchError, SendBatchTimeoutError, TrySendBatchError};
+pub use locking::{
+    BarrierError, LockError, LockOwner, LockTimeoutError, OnceError, PoisonError, TryLockError,
+};
 pub use opening::{Mismatch, RingError};
 pub use unknown::UnknownName;
 

@@ -53,6 +53,7 @@
 //! * Waiting for any of many: [`select!`](macro@select), [`Select`].
 //! * Async, by futures for any runtime: [`Receiver::recv_async`], [`Sender::send_async`] and
 //!   their kin; for event loops, [`Receiver::ready_fd`].
+//! * Shared variables, under locks: [`sync`].
 //!
 //! # Capacity and layout
 //!
@@ -160,6 +161,7 @@ mod message;
 mod models;
 mod ring;
 mod shm;
+pub mod sync;
 mod sys;
 mod wait;
 
@@ -216,3 +218,7 @@ pub use wait::{Idle, IdleStrategy, WaitStrategy};
 #[doc = include_str!("../docs/select.md")]
 #[doc = include_str!("../docs/async.md")]
 mod documents {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/sync.md")]
+mod documents_of_sync {}

@@ -3,9 +3,10 @@
 use std::io::{self, ErrorKind};
 
 use super::{
-    AttachError, Failure, Mismatch, RecvError, RecvTimeoutError, RingError, SendBatchError,
-    SendBatchTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendBatchError,
-    TrySendError, UnknownName, WaitForPeerError,
+    AttachError, BarrierError, Failure, LockError, LockTimeoutError, Mismatch, OnceError,
+    RecvError, RecvTimeoutError, RingError, SendBatchError, SendBatchTimeoutError, SendError,
+    SendTimeoutError, TryLockError, TryRecvError, TrySendBatchError, TrySendError, UnknownName,
+    WaitForPeerError,
 };
 
 /// What a call without a time limit says, one with a limit can say, too.
@@ -81,6 +82,8 @@ into_io!(
     AttachError: attach,
     RingError: ring,
     UnknownName: unknown,
+    OnceError: once,
+    BarrierError: barrier,
     WaitForPeerError: wait_for_peer,
 );
 
@@ -119,6 +122,38 @@ batch_into_io!(
     TrySendBatchError: try_send,
     SendBatchError: send,
     SendBatchTimeoutError: send_timeout,
+);
+
+macro_rules! into_io_without_guard {
+    ($($error:ident: $kind:expr),* $(,)?) => {
+        $(impl<G> From<$error<G>> for io::Error {
+            fn from(error: $error<G>) -> Self {
+                let error = error.without_guard();
+                let kind: fn(&$error<()>) -> ErrorKind = $kind;
+                io::Error::new(kind(&error), error)
+            }
+        })*
+    };
+}
+
+/// What is poisoned is damaged.
+const POISONED: ErrorKind = ErrorKind::InvalidData;
+
+into_io_without_guard!(
+    LockError: |error| match error {
+        LockError::Poisoned(_) => POISONED,
+        LockError::Failed(cause) => failure(cause),
+    },
+    TryLockError: |error| match error {
+        TryLockError::Poisoned(_) => POISONED,
+        TryLockError::Held(_) => ErrorKind::WouldBlock,
+        TryLockError::Failed(cause) => failure(cause),
+    },
+    LockTimeoutError: |error| match error {
+        LockTimeoutError::Poisoned(_) => POISONED,
+        LockTimeoutError::Timeout(_) => ErrorKind::TimedOut,
+        LockTimeoutError::Failed(cause) => failure(cause),
+    },
 );
 
 /// Not `Interrupted`: callers of `std::io` try again at that.
@@ -212,10 +247,28 @@ fn ring(error: &RingError) -> ErrorKind {
         | RingError::Directory { .. } => ErrorKind::PermissionDenied,
         RingError::Mismatch { .. } => ErrorKind::InvalidData,
         RingError::NoSpace { .. } => ErrorKind::StorageFull,
+        RingError::TooManyHandles { .. } => ErrorKind::QuotaExceeded,
         RingError::Unsupported { .. } => ErrorKind::Unsupported,
         RingError::Failed(cause) => failure(cause),
         RingError::Os { source, .. } => source.kind(),
         _ => ErrorKind::Other,
+    }
+}
+
+fn once(error: &OnceError) -> ErrorKind {
+    match error {
+        OnceError::Interrupted => POISONED,
+        OnceError::Timeout(_) => ErrorKind::TimedOut,
+        OnceError::Failed(cause) => failure(cause),
+    }
+}
+
+fn barrier(error: &BarrierError) -> ErrorKind {
+    match error {
+        BarrierError::Broken => ErrorKind::BrokenPipe,
+        BarrierError::Full { .. } => ErrorKind::QuotaExceeded,
+        BarrierError::Timeout(_) => ErrorKind::TimedOut,
+        BarrierError::Failed(cause) => failure(cause),
     }
 }
 

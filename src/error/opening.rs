@@ -97,6 +97,18 @@ pub enum RingError {
         /// Where, if the ring was to have a name.
         path: Option<PathBuf>,
     },
+    /// All handles that shared objects may have are open in processes that are alive.
+    #[error(
+        "all {limit} handles of {} are open in processes that are alive: drop one (clones count \
+         for nothing), or make it with more (`max_handles`)",
+        place(path)
+    )]
+    TooManyHandles {
+        /// Where it is, if it has a name.
+        path: Option<PathBuf>,
+        /// How many there may be.
+        limit: usize,
+    },
     /// The kernel lacks something that this ring needs.
     #[error("this system lacks {what}: {remedy}")]
     Unsupported {
@@ -281,6 +293,26 @@ pub enum Mismatch {
         max: u64,
         /// Found.
         found: u64,
+    },
+    /// A group of shared objects has no part of this name.
+    #[error("no part {name:?}: expected one of {found}")]
+    NoPart {
+        /// Asked for.
+        name: String,
+        /// The parts that there are.
+        found: String,
+    },
+    /// A part of a group of shared objects, or the only one, is not what was asked for.
+    #[error("part {name:?}: {what} {found}, expected {expected}: not the same type")]
+    Part {
+        /// Its name; that of the only one is empty.
+        name: String,
+        /// What differs.
+        what: &'static str,
+        /// Asked for.
+        expected: String,
+        /// Found.
+        found: String,
     },
     /// A number in the header that contradicts the others.
     #[error("header field {field}: expected {expected}, found {found}; the header is damaged")]

@@ -137,6 +137,11 @@ impl Region {
         self.mapping.as_ptr()
     }
 
+    /// Bytes of the region.
+    pub(crate) fn size(&self) -> usize {
+        self.mapping.len()
+    }
+
     /// The entry of `id` in the table of members.
     pub(crate) fn entry(&self, id: MemberId) -> &AtomicU64 {
         self.word(TABLE_OFFSET + usize::from(id.0) % TABLE_ENTRIES * ENTRY_SIZE)

@@ -53,6 +53,11 @@ impl MonotonicTime {
         later.0.saturating_sub(self.0)
     }
 
+    /// Nanoseconds since the start; the last number, if there are more (in 584 years).
+    pub(crate) fn as_nanos(self) -> u64 {
+        u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// The multiple of `grid` that is next to it; `grid` is at least a nanosecond.
     pub(crate) fn round_to(self, grid: Duration) -> Self {
         let middle = self.0.saturating_add(grid / 2);

@@ -7,6 +7,7 @@
 pub(crate) mod backoff;
 pub(crate) mod block;
 pub(crate) mod cap;
+pub(crate) mod half;
 pub(crate) mod idle;
 pub(crate) mod many;
 #[cfg(all(test, loom))]
@@ -21,6 +22,7 @@ pub(crate) mod waker;
 pub(crate) mod word;
 
 pub(crate) use block::{Operation, Poll, block};
+pub(crate) use half::ParkHalf;
 pub use idle::{Idle, IdleStrategy};
 pub use strategy::WaitStrategy;
 pub(crate) use word::{Park, WaitWord};

@@ -20,13 +20,13 @@ use std::sync::atomic::{AtomicBool as Flag, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use loom::sync::atomic::{AtomicBool, AtomicU64};
+use loom::sync::atomic::AtomicBool;
 use loom::thread;
 
 use super::word::ParkMany;
-use super::{Operation, Park, Poll, WaitStrategy, WaitWord, block};
+use super::{Operation, Park, ParkHalf, Poll, WaitStrategy, WaitWord, block};
 use crate::models::{explore, spawn};
-use crate::sys::atomic::{AtomicU32, Fences, Ordering, fence};
+use crate::sys::atomic::{AtomicU32, AtomicU64, Fences, Ordering, fence};
 
 /// A futex: compares and blocks in one step, wakes threads that are asleep, no others.
 ///
@@ -37,6 +37,8 @@ use crate::sys::atomic::{AtomicU32, Fences, Ordering, fence};
 #[derive(Clone, Default)]
 pub(crate) struct Futex {
     queue: Arc<Mutex<VecDeque<Sleeper>>>,
+    /// From now on sleeps end by time.
+    expires: Arc<Flag>,
 }
 
 impl Futex {
@@ -44,12 +46,78 @@ impl Futex {
     pub(crate) fn sleepers(&self) -> usize {
         self.queue.lock().unwrap().len()
     }
+
+    /// All sleeps come to their end by time: those that last, and those that begin later.
+    pub(crate) fn expire_all(&self) {
+        self.expires.store(true, Relaxed);
+        for sleeper in self.queue.lock().unwrap().drain(..) {
+            sleeper.expired.store(true, Relaxed);
+            sleeper.awake.store(true, Relaxed);
+            sleeper.thread.unpark();
+        }
+    }
+
+    /// Blocks the thread, whose word was just compared. Says whether its time is over.
+    fn sleep_at(&self, word: *const ()) -> bool {
+        if self.expires.load(Relaxed) {
+            // Others go on first: one that waits for them would look for ever.
+            thread::yield_now();
+            return true;
+        }
+        let awake = Arc::new(Flag::new(false));
+        let expired = Arc::new(Flag::new(false));
+        self.queue.lock().unwrap().push_back(Sleeper {
+            word,
+            thread: thread::current(),
+            awake: Arc::clone(&awake),
+            expired: Arc::clone(&expired),
+        });
+        while !awake.load(Relaxed) {
+            thread::park();
+        }
+        expired.load(Relaxed)
+    }
+
+    /// Wakes up to `count` threads that sleep at `word`, which was just accessed.
+    fn wake_at(&self, word: *const (), count: u32) -> usize {
+        let mut queue = self.queue.lock().unwrap();
+        let mut woken = 0;
+        while woken < count as usize {
+            let Some(at) = queue.iter().position(|sleeper| sleeper.word == word) else {
+                break;
+            };
+            let sleeper = queue.remove(at).unwrap();
+            sleeper.awake.store(true, Relaxed);
+            sleeper.thread.unpark();
+            woken += 1;
+        }
+        woken
+    }
+}
+
+/// Which word it is.
+fn place<A>(word: &A) -> *const () {
+    std::ptr::from_ref(word).cast()
+}
+
+impl ParkHalf for Futex {
+    fn sleep_half(&self, word: &AtomicU64, expected: u64, (): ()) -> bool {
+        let found = word.fetch_add(0, Ordering::AcqRel);
+        found as u32 == expected as u32 && self.sleep_at(place(word))
+    }
+
+    fn wake_half(&self, word: &AtomicU64, count: u32) -> usize {
+        word.fetch_add(0, Ordering::AcqRel);
+        self.wake_at(place(word), count)
+    }
 }
 
 struct Sleeper {
-    word: *const AtomicU32,
+    word: *const (),
     thread: thread::Thread,
     awake: Arc<Flag>,
+    /// It was not woken: its time was over.
+    expired: Arc<Flag>,
 }
 
 impl Park for Futex {
@@ -66,35 +134,12 @@ impl Park for Futex {
     }
 
     fn sleep(&self, word: &AtomicU32, expected: u32, (): ()) -> bool {
-        if word.fetch_add(0, Ordering::AcqRel) != expected {
-            return false;
-        }
-        let awake = Arc::new(Flag::new(false));
-        self.queue.lock().unwrap().push_back(Sleeper {
-            word,
-            thread: thread::current(),
-            awake: Arc::clone(&awake),
-        });
-        while !awake.load(Relaxed) {
-            thread::park();
-        }
-        false
+        word.fetch_add(0, Ordering::AcqRel) == expected && self.sleep_at(place(word))
     }
 
     fn wake(&self, word: &AtomicU32, count: u32) -> usize {
         word.fetch_add(0, Ordering::AcqRel);
-        let mut queue = self.queue.lock().unwrap();
-        let mut woken = 0;
-        while woken < count as usize {
-            let Some(at) = queue.iter().position(|s| std::ptr::eq(s.word, word)) else {
-                break;
-            };
-            let sleeper = queue.remove(at).unwrap();
-            sleeper.awake.store(true, Relaxed);
-            sleeper.thread.unpark();
-            woken += 1;
-        }
-        woken
+        self.wake_at(place(word), count)
     }
 }
 
@@ -110,9 +155,10 @@ impl ParkMany for Futex {
                 break;
             }
             self.queue.lock().unwrap().push_back(Sleeper {
-                word: *word,
+                word: place(*word),
                 thread: thread::current(),
                 awake: Arc::clone(&awake),
+                expired: Arc::default(),
             });
         }
         while is_queued && !awake.load(Relaxed) {

@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
+use super::half::ParkHalf;
 use super::word::{Park, ParkMany};
-use crate::sys::atomic::{AtomicU32, Fences, Ordering, fence};
+use crate::sys::atomic::{AtomicU32, AtomicU64, Fences, Ordering, fence};
 use crate::sys::clock::MonotonicTime;
 use crate::sys::failpoints::failpoint;
 use crate::sys::{futex, membarrier};
@@ -61,5 +62,16 @@ impl Park for Parker {
 impl ParkMany for Parker {
     fn sleep_many(&self, words: &[(&AtomicU32, u32)], deadline: MonotonicTime) -> bool {
         futex::wait_many(words, deadline) == futex::WaitEnd::TimedOut
+    }
+}
+
+impl ParkHalf for Parker {
+    fn sleep_half(&self, word: &AtomicU64, expected: u64, deadline: MonotonicTime) -> bool {
+        // The low half, as the kernel compares it.
+        self.sleep(futex::low_half(word), expected as u32, deadline)
+    }
+
+    fn wake_half(&self, word: &AtomicU64, count: u32) -> usize {
+        futex::wake(futex::low_half(word), count)
     }
 }

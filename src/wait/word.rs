@@ -161,6 +161,12 @@ impl WaitWord<'_> {
     /// things. Call after publishing.
     pub(crate) fn notify_each(self, fences: Fences, park: &impl Park) {
         fences.light();
+        self.notify_each_fenced(park);
+    }
+
+    /// As `notify_each`, after [`Fences::light`], which came after publishing; or without
+    /// it, where a lock orders the two.
+    pub(crate) fn notify_each_fenced(self, park: &impl Park) {
         for _ in 0..MAX_TRIES {
             // Pairs with the `fetch_or` in `register` (W2).
             let word = self.0.load(Ordering::SeqCst);

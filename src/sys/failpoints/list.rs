@@ -13,6 +13,24 @@ macro_rules! failpoints {
         impl Failpoint {
             /// All of them.
             pub const ALL: &'static [Failpoint] = &[$(Failpoint::$name,)*];
+
+            /// Those that only shared objects have.
+            pub const OF_SYNC: &'static [Failpoint] = &[
+                Failpoint::LockTaken,
+                Failpoint::LockTakenOver,
+                Failpoint::LockFreed,
+                Failpoint::WaiterMarked,
+                Failpoint::LockRecovered,
+                Failpoint::PoisonCleared,
+                Failpoint::OnceEnded,
+                Failpoint::OnceRecovered,
+                Failpoint::SeatTaken,
+                Failpoint::SeatLeft,
+                Failpoint::BarrierArrived,
+                Failpoint::BarrierBroken,
+                Failpoint::BarrierWithdrawn,
+                Failpoint::DirectoryWritten,
+            ];
         }
     };
 }
@@ -88,6 +106,22 @@ failpoints! {
     DepartureCounted: "The going was counted.",
     EntryCleaned: "The entry is clean.",
     Detached: "All waiters were woken.",
+
+    // Shared objects.
+    LockTaken: "A lock was taken that was free.",
+    LockTakenOver: "A lock was taken from a dead holder.",
+    LockFreed: "A lock was given back, and no waiter was woken yet.",
+    WaiterMarked: "A waiter has set its bit in the word of a lock.",
+    LockRecovered: "A lock that a dead member held was freed, and no waiter was woken yet.",
+    PoisonCleared: "A value was declared repaired.",
+    OnceEnded: "What is done once was done, or given up, and no waiter was woken yet.",
+    OnceRecovered: "What a dead member did once is new again, and no waiter was woken yet.",
+    SeatTaken: "A party has taken its seat at a barrier.",
+    SeatLeft: "A seat was given up, and the round is not broken yet.",
+    BarrierArrived: "A party has arrived, and no waiter was woken yet.",
+    BarrierBroken: "A barrier was broken, and no waiter was woken yet.",
+    BarrierWithdrawn: "A party has not arrived any more.",
+    DirectoryWritten: "The directory of shared objects was written, and no value yet.",
 
     // Making and removing rings.
     FileMade: "There is a file without a name, or a memfd.",

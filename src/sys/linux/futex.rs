@@ -10,8 +10,10 @@ use rustix::thread::futex;
 
 use crate::sys::clock::MonotonicTime;
 
+mod half;
 mod many;
 
+pub(crate) use half::low_half;
 pub(crate) use many::wait_many;
 
 /// Why a sleep ended. Whatever it was, the caller looks at its condition again.

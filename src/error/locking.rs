@@ -1,0 +1,234 @@
+//! What can go wrong with locks between processes.
+
+use std::fmt;
+
+use super::Failure;
+
+/// The member that holds a lock: a handle of a process that is alive, be it slow or
+/// stopped. No other takes the lock away from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct LockOwner {
+    /// The handle's id in the table of members.
+    pub id: u16,
+    /// The process id that it gave when it was opened: for display only.
+    pub pid: u32,
+}
+
+impl fmt::Display for LockOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {} (handle {}) holds it", self.pid, self.id)
+    }
+}
+
+/// The end of the line about a lock that was not had.
+fn because(owner: Option<LockOwner>) -> String {
+    owner.map_or_else(String::new, |owner| format!(": {owner}"))
+}
+
+/// The lock was had, but its value may be half changed: a holder has died, or panicked,
+/// and nobody has declared the value repaired. The guard is inside.
+///
+/// The value is as that holder left it. Look at it, repair it if need be, and declare it
+/// repaired with [`Mutex::clear_poison`](crate::sync::Mutex::clear_poison) while you hold
+/// the lock; until then every holder gets this error.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PoisonError<G> {
+    guard: G,
+}
+
+impl<G> PoisonError<G> {
+    pub(crate) fn new(guard: G) -> Self {
+        PoisonError { guard }
+    }
+
+    /// The guard.
+    pub fn into_inner(self) -> G {
+        self.guard
+    }
+
+    /// A reference to the guard.
+    pub fn get_ref(&self) -> &G {
+        &self.guard
+    }
+
+    /// A mutable reference to the guard.
+    pub fn get_mut(&mut self) -> &mut G {
+        &mut self.guard
+    }
+}
+
+impl<G> fmt::Debug for PoisonError<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoisonError").finish_non_exhaustive()
+    }
+}
+
+impl<G> fmt::Display for PoisonError<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the lock is poisoned: a holder died or panicked with it; repair the value and call \
+             clear_poison",
+        )
+    }
+}
+
+impl<G> std::error::Error for PoisonError<G> {}
+
+/// What errors with a guard inside have in common.
+macro_rules! with_guard {
+    ($name:ident { $($variant:ident($owner:ident) => $text:literal),* }) => {
+        impl<G> $name<G> {
+            /// The guard, poisoned or not.
+            ///
+            /// # Errors
+            /// The same error, if there is no guard in it.
+            pub fn into_guard(self) -> Result<G, $name<()>> {
+                match self {
+                    $name::Poisoned(poisoned) => Ok(poisoned.into_inner()),
+                    other => Err(other.without_guard()),
+                }
+            }
+
+            /// The same error without the guard, for `?`: the lock is given back, and
+            /// stays poisoned.
+            pub fn without_guard(self) -> $name<()> {
+                match self {
+                    $name::Poisoned(_) => $name::Poisoned(PoisonError::new(())),
+                    $($name::$variant($owner) => $name::$variant($owner),)*
+                    $name::Failed(failure) => $name::Failed(failure),
+                }
+            }
+        }
+
+        impl<G> fmt::Debug for $name<G> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $name::Poisoned(_) => f.write_str("Poisoned"),
+                    $($name::$variant($owner) => {
+                        f.debug_tuple(stringify!($variant)).field($owner).finish()
+                    })*
+                    $name::Failed(failure) => f.debug_tuple("Failed").field(failure).finish(),
+                }
+            }
+        }
+
+        impl<G> fmt::Display for $name<G> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $name::Poisoned(poisoned) => fmt::Display::fmt(poisoned, f),
+                    $($name::$variant($owner) => {
+                        f.write_str($text)?;
+                        f.write_str(&because(*$owner))
+                    })*
+                    $name::Failed(failure) => fmt::Display::fmt(failure, f),
+                }
+            }
+        }
+
+        impl<G> std::error::Error for $name<G> {}
+
+        impl<G> From<Failure> for $name<G> {
+            fn from(failure: Failure) -> Self {
+                $name::Failed(failure)
+            }
+        }
+
+        impl<G> From<PoisonError<G>> for $name<G> {
+            fn from(poisoned: PoisonError<G>) -> Self {
+                $name::Poisoned(poisoned)
+            }
+        }
+    };
+}
+
+/// Why a lock was not simply had, in a call that waits as long as it takes.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LockError<G> {
+    /// It was had, and its value may be half changed.
+    Poisoned(PoisonError<G>),
+    /// The operation cannot be carried out.
+    Failed(Failure),
+}
+
+with_guard!(LockError {});
+
+/// Why a lock was not simply had, in a call that does not wait.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TryLockError<G> {
+    /// It was had, and its value may be half changed.
+    Poisoned(PoisonError<G>),
+    /// Another handle holds it, or another thread by this one; and who, unless that changed
+    /// meanwhile.
+    Held(Option<LockOwner>),
+    /// The operation cannot be carried out.
+    Failed(Failure),
+}
+
+with_guard!(TryLockError { Held(owner) => "the lock cannot be had now" });
+
+/// Why a lock was not simply had, in a call with a time limit.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LockTimeoutError<G> {
+    /// It was had, and its value may be half changed.
+    Poisoned(PoisonError<G>),
+    /// It was not free in time; and who held it at last, unless that changed just then.
+    Timeout(Option<LockOwner>),
+    /// The operation cannot be carried out.
+    Failed(Failure),
+}
+
+with_guard!(LockTimeoutError { Timeout(owner) => "the lock was not free until the deadline" });
+
+/// Why what is to be done once was not, or is not done yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OnceError {
+    /// A call that did it has died or panicked in the middle, and this call does not begin
+    /// it again.
+    #[error(
+        "a call died or panicked in the middle of what is done once: look at what it left, and \
+         do it by call_once_force"
+    )]
+    Interrupted,
+    /// It was not done in time; and who does it, if a member does.
+    #[error("it was not done until the deadline{}", because(*.0))]
+    Timeout(Option<LockOwner>),
+    /// The operation cannot be carried out.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+/// Why a party did not pass a barrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BarrierError {
+    /// A party has died, or has given its seat up: this barrier will be passed no
+    /// more.
+    #[error("the barrier is broken: a party died or left; make another")]
+    Broken,
+    /// All seats were taken, by parties that are there or have been.
+    #[error("all {seats} seats of the barrier were taken: make it with more parties")]
+    Full {
+        /// How many there are.
+        seats: usize,
+    },
+    /// Not all arrived in time; and one that had not, if it has taken its seat. This
+    /// party has not arrived any more.
+    #[error("not all arrived at the barrier until the deadline{}", missing(*.0))]
+    Timeout(Option<LockOwner>),
+    /// The operation cannot be carried out.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+fn missing(owner: Option<LockOwner>) -> String {
+    match owner {
+        Some(LockOwner { id, pid }) => format!(": process {pid} (handle {id}) was missing"),
+        None => ": a seat was not taken yet".into(),
+    }
+}

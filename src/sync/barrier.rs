@@ -1,0 +1,221 @@
+//! Waiting for one another.
+
+use std::fmt;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::group::{Group, GroupBuilder};
+use super::layout::{PartKind, PartSpec};
+use super::memory;
+use super::object::{ExpectedPart, SealedObject, SharedObject, SharedRef};
+use super::part::PartHandle;
+use super::single::{ObjectBuilder, handle};
+use super::word::barrier::{Arrival, BarrierWords, RoundError};
+use super::word::held::LOOKS;
+use crate::error::{BarrierError, RingError};
+use crate::members::Peer;
+use crate::sys::atomic::AtomicU64;
+use crate::sys::clock::MonotonicTime;
+
+/// A barrier between processes: parties that wait until all have arrived, round after
+/// round. As [`std::sync::Barrier`], with up to 24 parties.
+///
+/// Each party takes a [seat](Barrier::join), and waits by it. Should a party
+/// die, or give its seat up, before it has arrived, the others would wait in vain: the
+/// barrier is *broken*, for good, and all get [`BarrierError::Broken`]. One that dies after
+/// it has arrived lets that round be passed, and breaks the next. For one that has not
+/// taken its seat yet the others wait.
+///
+/// ```
+/// use memring::sync::Barrier;
+/// use std::thread;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let barrier = Barrier::anonymous(2)?;
+/// thread::scope(|scope| {
+///     scope.spawn(|| barrier.join()?.wait());
+///     let mut seat = barrier.join()?;
+///     seat.wait() // both have arrived
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Barrier {
+    part: PartHandle<AtomicU64>,
+    index: usize,
+}
+
+handle!([] Barrier, "barrier", (parties: u32));
+
+/// A party of a [`Barrier`]. Dropped, it gives its seat up, for good.
+#[must_use = "a seat that is dropped breaks the barrier"]
+pub struct BarrierSeat<'b> {
+    barrier: &'b Barrier,
+    seat: usize,
+}
+
+/// Whether a party was the last to arrive. As [`std::sync::BarrierWaitResult`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BarrierWaitResult(bool);
+
+impl BarrierWaitResult {
+    /// Whether this party was the last of the round, which one is.
+    pub fn is_leader(self) -> bool {
+        self.0
+    }
+}
+
+impl Barrier {
+    fn words(&self) -> BarrierWords<'_> {
+        let shared = self.part.shared();
+        memory::barrier(shared.region(), &shared.parts()[self.index])
+    }
+
+    /// How many parties there are to be.
+    pub fn parties(&self) -> u32 {
+        // 24 at most.
+        self.part.shared().parts()[self.index].parameter as u32
+    }
+
+    /// Takes a seat. A thread needs one for itself.
+    ///
+    /// # Errors
+    /// [`BarrierError::Full`]: all seats were taken, be it by parties that have gone.
+    /// [`BarrierError::Failed`].
+    pub fn join(&self) -> Result<BarrierSeat<'_>, BarrierError> {
+        let shared = self.part.shared();
+        shared.region().check()?;
+        let words = self.words();
+        match words.sit(shared.id()) {
+            Some(seat) => Ok(BarrierSeat {
+                barrier: self,
+                seat,
+            }),
+            None => Err(BarrierError::Full {
+                seats: words.seats.len(),
+            }),
+        }
+    }
+}
+
+impl BarrierSeat<'_> {
+    /// Arrives, and waits until all have. What parties did before they arrived
+    /// happened before this returns.
+    ///
+    /// # Errors
+    /// [`BarrierError::Broken`]: a party died or left. [`BarrierError::Failed`].
+    pub fn wait(&mut self) -> Result<BarrierWaitResult, BarrierError> {
+        self.wait_until(None)
+    }
+
+    /// As [`BarrierSeat::wait`], for `timeout` at most: then this party has not
+    /// arrived.
+    ///
+    /// # Errors
+    /// [`BarrierError::Timeout`] names a party that has not arrived. Else as
+    /// [`BarrierSeat::wait`].
+    pub fn wait_timeout(&mut self, timeout: Duration) -> Result<BarrierWaitResult, BarrierError> {
+        self.wait_until(MonotonicTime::now().checked_add(timeout))
+    }
+
+    /// As [`BarrierSeat::wait_timeout`], until `deadline` at most.
+    ///
+    /// # Errors
+    /// As [`BarrierSeat::wait_timeout`].
+    pub fn wait_deadline(&mut self, deadline: Instant) -> Result<BarrierWaitResult, BarrierError> {
+        self.wait_until(Some(MonotonicTime::from_instant(deadline)))
+    }
+
+    fn wait_until(
+        &mut self,
+        deadline: Option<MonotonicTime>,
+    ) -> Result<BarrierWaitResult, BarrierError> {
+        let shared = self.barrier.part.shared();
+        shared.region().check()?;
+        let words = self.barrier.words();
+        let arrival = words.wait(self.seat, &**shared, shared.parker(), Some(LOOKS), deadline);
+        match arrival {
+            Ok(arrival) => Ok(BarrierWaitResult(arrival == Arrival::Last)),
+            Err(RoundError::Broken) => Err(BarrierError::Broken),
+            Err(RoundError::Timeout(missing)) => {
+                let missing = missing.map(|id| shared.owner(id));
+                Err(BarrierError::Timeout(missing))
+            }
+            Err(RoundError::Failed(failure)) => Err(failure.into()),
+        }
+    }
+}
+
+impl Drop for BarrierSeat<'_> {
+    fn drop(&mut self) {
+        let shared = self.barrier.part.shared();
+        // In a forked child the seat is the parent's.
+        if shared.region().is_mapped() {
+            self.barrier.words().leave(self.seat, &shared.parker());
+        }
+    }
+}
+
+impl SharedObject for Barrier {
+    type Initial = u32;
+
+    fn spec(parties: u32) -> PartSpec {
+        PartSpec::plain(PartKind::Barrier, parties.into())
+    }
+
+    fn expected() -> ExpectedPart {
+        ExpectedPart::plain(PartKind::Barrier)
+    }
+
+    fn from_part(shared: SharedRef, index: usize) -> Self {
+        Barrier {
+            part: PartHandle::of_word(shared.0, index),
+            index,
+        }
+    }
+}
+
+/// Another handle of the same member, for another thread.
+impl Clone for Barrier {
+    fn clone(&self) -> Self {
+        Barrier {
+            part: self.part.clone(),
+            index: self.index,
+        }
+    }
+}
+
+impl fmt::Debug for Barrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Barrier")
+            .field("path", &self.path())
+            .field("parties", &self.parties())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for BarrierSeat<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BarrierSeat")
+            .field("seat", &self.seat)
+            .finish_non_exhaustive()
+    }
+}
+
+impl GroupBuilder {
+    /// Adds a [`Barrier`] of this name, for so many parties: 1 to 24.
+    pub fn barrier(self, name: &str, parties: u32) -> Self {
+        self.part::<Barrier>(name, parties)
+    }
+}
+
+impl Group {
+    /// The [`Barrier`] of this name.
+    ///
+    /// # Errors
+    /// As [`Group::part`].
+    pub fn barrier(&self, name: &str) -> Result<Barrier, RingError> {
+        self.part(name)
+    }
+}

@@ -1,0 +1,243 @@
+//! Several shared objects in one region.
+
+use std::fmt;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+use super::builder::Options;
+use super::layout::PartSpec;
+use super::object::{SharedObject, SharedRef};
+use crate::error::RingError;
+use crate::members::Peer;
+use crate::message::schema::Schema;
+
+/// Several shared objects under names, in one file: a struct of shared state.
+///
+/// The handles of its parts share the group's id in the table of members: to open ten
+/// parts costs one place of [`max_handles`](GroupBuilder::max_handles).
+///
+/// ```
+/// use memring::sync::Group;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = &format!("doc-group-{}", std::process::id());
+/// let jobs = Group::builder()
+///     .mutex::<u64>("waiting", 0)
+///     .condvar("not empty")
+///     .create(name)?;
+///
+/// // Another process, or this one again.
+/// let jobs = Group::open(name)?;
+/// let waiting = jobs.mutex::<u64>("waiting")?;
+/// let not_empty = jobs.condvar("not empty")?;
+/// *waiting.lock().map_err(|error| error.without_guard())? += 1;
+/// not_empty.notify_one();
+/// # memring::remove(name)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Group {
+    shared: SharedRef,
+}
+
+/// What is to be in a [`Group`], and its options.
+///
+/// The number of handles and the permission bits are the maker's: an opener's are ignored.
+/// The schema tag must be that of the maker.
+pub struct GroupBuilder {
+    options: Options,
+    parts: Vec<(String, PartSpec)>,
+}
+
+impl Group {
+    /// What is to be in a group, and its options.
+    pub fn builder() -> GroupBuilder {
+        GroupBuilder {
+            options: Options::default(),
+            parts: Vec::new(),
+        }
+    }
+
+    /// Opens a group that was made before, whatever is in it.
+    ///
+    /// # Errors
+    /// As [`ObjectBuilder::open`](super::ObjectBuilder::open).
+    pub fn open(name: impl AsRef<Path>) -> Result<Group, RingError> {
+        Group::builder().open(name)
+    }
+
+    /// Opens the group behind a descriptor that was inherited or received; it is reopened,
+    /// and `fd` may be closed afterwards.
+    ///
+    /// # Errors
+    /// As [`Group::open`].
+    pub fn from_fd(fd: impl AsFd) -> Result<Group, RingError> {
+        Group::builder().from_fd(fd)
+    }
+
+    /// The part of this name: `group.part::<Mutex<u64>>("total")`. Each call makes a
+    /// handle; they all are one member.
+    ///
+    /// # Errors
+    /// [`RingError::Mismatch`]: there is no part of this name, or it is of another sort,
+    /// or its value has another size or alignment.
+    pub fn part<O: SharedObject>(&self, name: &str) -> Result<O, RingError> {
+        self.shared.part(name)
+    }
+
+    /// The names of the parts, in the order in which they were given.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let parts = self.shared.0.parts().iter();
+        parts.map(|part| part.name.as_str())
+    }
+
+    /// A descriptor of the group's file, to pass on: it holds no locks, and is
+    /// close-on-exec.
+    ///
+    /// # Errors
+    /// As [`Mutex::share_fd`](super::Mutex::share_fd).
+    pub fn share_fd(&self) -> Result<BorrowedFd<'_>, RingError> {
+        self.shared.0.share_fd()
+    }
+
+    /// The file of the group, if it has a name.
+    pub fn path(&self) -> Option<&Path> {
+        self.shared.0.region().path()
+    }
+
+    /// Whether the file was removed: handles that are open still share the objects, and no
+    /// process can open them by name any more. A system call.
+    pub fn is_removed(&self) -> bool {
+        let region = self.shared.0.region();
+        region.is_mapped() && region.is_removed()
+    }
+
+    /// The id of this handle, its clones and its parts in the table of members.
+    pub fn id(&self) -> u16 {
+        self.shared.0.id().0
+    }
+
+    /// The handles that are open, of all processes. A system call for each.
+    pub fn handles(&self) -> Vec<Peer> {
+        self.shared.0.handles()
+    }
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Group")
+            .field("path", &self.path())
+            .field("parts", &self.names().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+impl GroupBuilder {
+    /// Adds a part of this name, up to 31 bytes, which starts with `initial`. How many
+    /// parts there are is fixed when the group is made: at most 1024.
+    pub fn part<O: SharedObject>(mut self, name: &str, initial: O::Initial) -> Self {
+        self.parts.push((name.into(), O::spec(initial)));
+        self
+    }
+
+    /// The most handles that may be open at a time, of all processes together: 1 to 1023.
+    /// Default 63. Clones of a handle, and handles of parts, count for nothing.
+    pub fn max_handles(mut self, handles: u16) -> Self {
+        self.options.handles = handles;
+        self
+    }
+
+    /// A tag for what the values mean, which all users must agree on. Default 0.
+    pub fn schema(mut self, tag: u64) -> Self {
+        self.options.schema = tag;
+        self
+    }
+
+    /// The tag is the fingerprint of `S`: see [`schema!`](crate::schema!). `S` may be a
+    /// struct of all the values.
+    pub fn schema_of<S: Schema>(self) -> Self {
+        self.schema(S::SCHEMA)
+    }
+
+    /// Permission bits of the file, whatever the umask. Default 0600.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.options.mode = mode;
+        self
+    }
+
+    /// Opens files of other users, or that others may write to. Default off. A process
+    /// that may write to the file may change the values at any time, with the locks or
+    /// without.
+    pub fn allow_foreign(mut self, allow: bool) -> Self {
+        self.options.allow_foreign = allow;
+        self
+    }
+
+    /// Makes the group.
+    ///
+    /// # Errors
+    /// As [`ObjectBuilder::create`](super::ObjectBuilder::create);
+    /// [`RingError::InvalidOption`] if there is no part, or one has no name, or a name
+    /// that another has, or one that is too long.
+    pub fn create(self, name: impl AsRef<Path>) -> Result<Group, RingError> {
+        let shared = self.options.create(name.as_ref(), &self.parts)?;
+        Ok(Group { shared })
+    }
+
+    /// Opens a group that was made before. The parts that were added here have to be in
+    /// it; their first values are not used.
+    ///
+    /// # Errors
+    /// As [`ObjectBuilder::open`](super::ObjectBuilder::open).
+    pub fn open(self, name: impl AsRef<Path>) -> Result<Group, RingError> {
+        self.checked(self.options.open(name.as_ref())?)
+    }
+
+    /// Opens the group, or makes it if there is none. However many processes race here,
+    /// all end on the same one. The parts that were added here have to be in one that
+    /// stands; it may have more.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create) and [`open`](Self::open).
+    pub fn open_or_create(self, name: impl AsRef<Path>) -> Result<Group, RingError> {
+        let shared = self.options.open_or_create(name.as_ref(), &self.parts)?;
+        Ok(Group { shared })
+    }
+
+    /// Makes the group without a name: in a memfd sealed against shrinking and growing,
+    /// for children and for passing over a socket.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), without those of names.
+    pub fn anonymous(self) -> Result<Group, RingError> {
+        let shared = self.options.anonymous(&self.parts)?;
+        Ok(Group { shared })
+    }
+
+    /// Opens the group behind a descriptor; see [`Group::from_fd`].
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    #[allow(clippy::wrong_self_convention)] // named as `Ring::from_fd` is
+    pub fn from_fd(self, fd: impl AsFd) -> Result<Group, RingError> {
+        self.checked(self.options.open_fd(fd.as_fd())?)
+    }
+
+    fn checked(&self, shared: SharedRef) -> Result<Group, RingError> {
+        for (name, spec) in &self.parts {
+            shared.check_part(name, spec)?;
+        }
+        Ok(Group { shared })
+    }
+}
+
+impl fmt::Debug for GroupBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.parts.iter().map(|(name, _)| name).collect();
+        f.debug_struct("GroupBuilder")
+            .field("options", &self.options)
+            .field("parts", &names)
+            .finish()
+    }
+}

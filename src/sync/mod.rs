@@ -1,0 +1,73 @@
+//! Shared variables between processes: values under locks, and waiting for them.
+//!
+//! | object | what it is |
+//! |---|---|
+//! | [`Mutex`] | a value that one thread of one process at a time may touch |
+//! | [`Condvar`] | sleepers that wait for what a mutex guards |
+//! | [`Barrier`] | parties that wait for one another |
+//! | [`Once`], [`OnceValue`] | what one of all processes does, or makes, once |
+//! | [`Group`] | several of these under names, in one file |
+//!
+//! Verbs and poisoning are those of [`std::sync`]; what is made, opened and removed, and by
+//! which names, is as with [rings](crate::Ring).
+//!
+//! # When a process dies
+//!
+//! The word of a lock names the process that holds it, by its handle, and each handle
+//! holds a lock byte that the kernel drops when the process dies. One that waits asks for
+//! it, when it begins to wait and every 100 ms: a dead holder loses the lock, and the next
+//! one gets `Poisoned`, with the value as it stood. No time-out decides anything: a process
+//! that is stopped keeps what it holds, and the errors of calls with a time limit name it.
+//!
+//! A handle in a forked child is its parent's: each call returns
+//! [`Failure::Forked`](crate::Failure::Forked), or does nothing. A child opens the object
+//! itself.
+//!
+//! The repository's `docs/sync.md` has the rules, and what each call costs.
+
+pub(crate) mod word;
+
+#[cfg(not(loom))]
+mod barrier;
+#[cfg(not(loom))]
+mod builder;
+#[cfg(not(loom))]
+mod condvar;
+#[cfg(not(loom))]
+mod group;
+#[cfg(not(loom))]
+mod layout;
+#[cfg(not(loom))]
+mod memory;
+#[cfg(not(loom))]
+mod mutex;
+#[cfg(not(loom))]
+mod object;
+#[cfg(not(loom))]
+mod once;
+#[cfg(not(loom))]
+mod part;
+#[cfg(not(loom))]
+mod shared;
+#[cfg(not(loom))]
+mod single;
+
+#[cfg(not(loom))]
+pub use barrier::{Barrier, BarrierSeat, BarrierWaitResult};
+#[cfg(not(loom))]
+pub use condvar::{Condvar, WaitTimeoutResult};
+#[cfg(not(loom))]
+pub use group::{Group, GroupBuilder};
+#[cfg(not(loom))]
+pub use mutex::{Mutex, MutexGuard};
+#[cfg(not(loom))]
+pub use object::{SharedObject, SharedValue};
+#[cfg(not(loom))]
+pub use once::{Once, OnceState, OnceValue};
+#[cfg(not(loom))]
+pub use single::ObjectBuilder;
+
+#[cfg(not(loom))]
+pub use crate::error::{
+    BarrierError, LockError, LockOwner, LockTimeoutError, OnceError, PoisonError, TryLockError,
+};

@@ -1,0 +1,169 @@
+//! Locking.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::super::object::SharedValue;
+use super::super::shared::Shared;
+use super::super::word::held::{HeldError, LOOKS, Waiting};
+use super::super::word::lock::{LockRules, POISONED};
+use super::{Mutex, MutexGuard};
+use crate::error::{Failure, LockError, LockTimeoutError, PoisonError, TryLockError};
+use crate::sys::clock::MonotonicTime;
+use crate::wait::parker::Parker;
+
+/// How long a failing [`Mutex::try_lock`] believes that the holder lives, in nanoseconds.
+const PROBE_INTERVAL: u64 = 100_000_000;
+
+impl<T: SharedValue> Mutex<T> {
+    pub(in crate::sync) fn check(&self) -> Result<(), Failure> {
+        self.part.shared().region().check()
+    }
+
+    /// The guard of the lock that was just taken, by `held`.
+    #[inline(always)]
+    fn guard<'a, E>(&'a self, held: u64) -> Result<MutexGuard<'a, T>, E>
+    where
+        E: From<PoisonError<MutexGuard<'a, T>>>,
+    {
+        let guard = MutexGuard::new(self, held);
+        match held & POISONED {
+            0 => Ok(guard),
+            _ => Err(PoisonError::new(guard).into()),
+        }
+    }
+
+    /// Takes the lock, if this handle is good and the lock is free.
+    #[inline(always)]
+    fn try_lock_fast(&self) -> Option<u64> {
+        let shared = self.part.shared();
+        match shared.region().has_fast_paths() {
+            true => self.word().try_lock(shared.id()),
+            false => None,
+        }
+    }
+
+    fn waiting(&self) -> Waiting<'_, LockRules, Shared, Parker> {
+        let shared = self.part.shared();
+        Waiting::new(self.part.word(), LockRules, &**shared, shared.parker())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn lock_slow(&self, deadline: Option<MonotonicTime>) -> Result<u64, HeldError> {
+        self.check().map_err(HeldError::Failed)?;
+        self.waiting().wait(Some(LOOKS), deadline)
+    }
+
+    fn lock_until(
+        &self,
+        deadline: impl FnOnce() -> Option<MonotonicTime>,
+    ) -> Result<MutexGuard<'_, T>, LockTimeoutError<MutexGuard<'_, T>>> {
+        if let Some(held) = self.try_lock_fast() {
+            return self.guard(held);
+        }
+        match self.lock_slow(deadline()) {
+            Ok(held) => self.guard(held),
+            Err(HeldError::Timeout(holder)) => {
+                let owner = holder.map(|id| self.part.shared().owner(id));
+                Err(LockTimeoutError::Timeout(owner))
+            }
+            Err(HeldError::Failed(failure)) => Err(failure.into()),
+        }
+    }
+
+    /// Takes the lock, and waits for it as long as it takes. A thread that locks it twice
+    /// waits for itself.
+    ///
+    /// What holders before have stored in the value, they have stored before this
+    /// returns (Acquire).
+    ///
+    /// # Errors
+    /// [`LockError::Poisoned`], with the guard inside: a holder died or panicked.
+    /// [`LockError::Failed`]: [`Failure::Forked`], [`Failure::Corrupted`],
+    /// [`Failure::DescriptorClosed`].
+    #[inline]
+    pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
+        if let Some(held) = self.try_lock_fast() {
+            return self.guard(held);
+        }
+        match self.lock_slow(None) {
+            Ok(held) => self.guard(held),
+            Err(HeldError::Failed(failure)) => Err(failure.into()),
+            // Without a deadline there is none to pass.
+            Err(HeldError::Timeout(_)) => self.lock(),
+        }
+    }
+
+    /// Takes the lock if that takes no waiting. That the holder has died is noticed once
+    /// in 100 ms.
+    ///
+    /// # Errors
+    /// [`TryLockError::Held`]: another thread holds it, of this process or another.
+    /// Else as [`Mutex::lock`].
+    pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError<MutexGuard<'_, T>>> {
+        if let Some(held) = self.try_lock_fast() {
+            return self.guard(held);
+        }
+        self.check()?;
+        match self.waiting().attempt(self.may_probe()) {
+            Ok(held) => self.guard(held),
+            Err(HeldError::Timeout(holder)) => {
+                let owner = holder.map(|id| self.part.shared().owner(id));
+                Err(TryLockError::Held(owner))
+            }
+            Err(HeldError::Failed(failure)) => Err(failure.into()),
+        }
+    }
+
+    /// L11: whether it is time to ask whether the holder is alive.
+    fn may_probe(&self) -> bool {
+        let now = MonotonicTime::coarse().as_nanos();
+        // Relaxed: a probe too many does no harm.
+        let due = self.probe_again.load(Ordering::Relaxed) <= now;
+        if due {
+            let again = now.saturating_add(PROBE_INTERVAL);
+            self.probe_again.store(again, Ordering::Relaxed);
+        }
+        due
+    }
+
+    /// Takes the lock, and waits for it for `timeout` at most.
+    ///
+    /// # Errors
+    /// [`LockTimeoutError::Timeout`] names the process that holds it, be it busy or
+    /// stopped. Else as [`Mutex::lock`].
+    pub fn lock_timeout(
+        &self,
+        timeout: Duration,
+    ) -> Result<MutexGuard<'_, T>, LockTimeoutError<MutexGuard<'_, T>>> {
+        self.lock_until(|| MonotonicTime::now().checked_add(timeout))
+    }
+
+    /// Takes the lock, and waits for it until `deadline` at most.
+    ///
+    /// # Errors
+    /// As [`Mutex::lock_timeout`].
+    pub fn lock_deadline(
+        &self,
+        deadline: Instant,
+    ) -> Result<MutexGuard<'_, T>, LockTimeoutError<MutexGuard<'_, T>>> {
+        self.lock_until(|| Some(MonotonicTime::from_instant(deadline)))
+    }
+
+    /// Whether a holder died or panicked, and nobody has declared the value repaired; as
+    /// far as it is known: of a holder that died it is known when another has noticed.
+    pub fn is_poisoned(&self) -> bool {
+        self.part.shared().region().is_mapped() && self.word().is_poisoned()
+    }
+
+    /// Declares the value repaired: later holders get it without
+    /// [`Poisoned`](LockError::Poisoned). Call it with the lock held. While another handle
+    /// holds the lock it does nothing, for then the value is that one's to judge. If this
+    /// process dies before it has given the lock back, the value is poisoned again.
+    pub fn clear_poison(&self) {
+        if self.part.shared().region().is_mapped() {
+            self.word().clear_poison(self.part.shared().id());
+        }
+    }
+}

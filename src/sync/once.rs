@@ -1,0 +1,361 @@
+//! What is done once, by one of all processes.
+
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::time::Duration;
+
+use super::group::{Group, GroupBuilder};
+use super::layout::{PartKind, PartSpec};
+use super::object::{ExpectedPart, SealedObject, SharedObject, SharedRef, SharedValue};
+use super::part::PartHandle;
+use super::single::{ObjectBuilder, handle};
+use super::word::held::{HeldError, LOOKS, Waiting};
+use super::word::once::{INTERRUPTED, OnceRules, OnceWord, is_done};
+use crate::error::{OnceError, RingError};
+use crate::members::Peer;
+use crate::sys::atomic::AtomicU64;
+use crate::sys::clock::MonotonicTime;
+
+/// Something that one of all processes does, once: as [`std::sync::Once`].
+///
+/// Should the process that does it die in the middle, another one begins again, if it says
+/// so ([`Once::call_once_force`]): until then, calls that do not say so get
+/// [`OnceError::Interrupted`].
+///
+/// ```
+/// use memring::sync::Once;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let once = Once::anonymous()?;
+/// let mut calls = 0;
+/// once.call_once(|| calls += 1)?;
+/// once.call_once(|| calls += 1)?;
+/// assert_eq!(calls, 1);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Once {
+    part: PartHandle<AtomicU64>,
+}
+
+handle!([] Once, "once", ());
+
+/// What [`Once::call_once_force`] tells of those that began before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnceState {
+    is_interrupted: bool,
+}
+
+impl OnceState {
+    /// Whether another has begun, and has died or panicked in the middle.
+    pub fn is_interrupted(self) -> bool {
+        self.is_interrupted
+    }
+}
+
+/// A value that one of all processes makes, once, and all read: as
+/// [`std::sync::OnceLock`].
+///
+/// ```
+/// use memring::sync::OnceValue;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let seed = OnceValue::<u64>::anonymous()?;
+/// assert_eq!(seed.get(), None);
+/// assert_eq!(*seed.get_or_init(|| 42)?, 42);
+/// assert_eq!(*seed.get_or_init(|| 43)?, 42);
+/// # Ok(())
+/// # }
+/// ```
+pub struct OnceValue<T: SharedValue> {
+    part: PartHandle<AtomicU64>,
+    marker: PhantomData<T>,
+}
+
+handle!([T: SharedValue] OnceValue<T>, "value that is made once", ());
+
+/// The right to do what is done once; dropped before the end, it leaves that to others.
+struct Running<'a> {
+    part: &'a PartHandle<AtomicU64>,
+    held: u64,
+}
+
+impl Running<'_> {
+    fn state(&self) -> OnceState {
+        OnceState {
+            is_interrupted: self.held & INTERRUPTED != 0,
+        }
+    }
+
+    /// It is done.
+    fn end(self) {
+        self.finish(true);
+        std::mem::forget(self);
+    }
+
+    fn finish(&self, is_done: bool) {
+        let shared = self.part.shared();
+        if shared.region().is_mapped() {
+            OnceWord(self.part.word()).end(self.held, is_done, &shared.parker());
+        }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.finish(false);
+    }
+}
+
+/// The right to do it; `None`: it is done.
+fn begin(
+    part: &PartHandle<AtomicU64>,
+    begins_again: bool,
+    deadline: Option<MonotonicTime>,
+) -> Result<Option<Running<'_>>, OnceError> {
+    let shared = part.shared();
+    shared.region().check()?;
+    let rules = OnceRules { begins_again };
+    let waiting = Waiting::new(part.word(), rules, &**shared, shared.parker());
+    let held = waiting
+        .wait(Some(LOOKS), deadline)
+        .map_err(|error| match error {
+            HeldError::Timeout(holder) => OnceError::Timeout(holder.map(|id| shared.owner(id))),
+            HeldError::Failed(failure) => failure.into(),
+        })?;
+    if is_done(held) {
+        return Ok(None);
+    }
+    // It may be new and interrupted, or taken over from one that died: then it is given up
+    // again here, if it was.
+    if held & INTERRUPTED != 0 && !begins_again {
+        if OnceRules::is_run_by(held, shared.id()) {
+            drop(Running { part, held });
+        }
+        return Err(OnceError::Interrupted);
+    }
+    Ok(Some(Running { part, held }))
+}
+
+fn is_completed(part: &PartHandle<AtomicU64>) -> bool {
+    part.shared().region().is_mapped() && OnceWord(part.word()).is_done()
+}
+
+impl Once {
+    /// Whether it is done: a load (Acquire), so that what was done happened before.
+    #[inline]
+    pub fn is_completed(&self) -> bool {
+        is_completed(&self.part)
+    }
+
+    /// Calls `act`, unless that is done; waits for another call that does it. When this
+    /// returns `Ok` it is done, and what was done happened before. If `act` panics it is
+    /// not done, and interrupted.
+    ///
+    /// # Errors
+    /// [`OnceError::Interrupted`]: a call has died or panicked in the middle.
+    /// [`OnceError::Failed`].
+    pub fn call_once(&self, act: impl FnOnce()) -> Result<(), OnceError> {
+        self.call(false, None, |_| act())
+    }
+
+    /// As [`Once::call_once`], waiting for `timeout` at most for another call that does it.
+    ///
+    /// # Errors
+    /// As [`Once::call_once`]; [`OnceError::Timeout`] names the process that does it.
+    pub fn call_once_timeout(
+        &self,
+        timeout: Duration,
+        act: impl FnOnce(),
+    ) -> Result<(), OnceError> {
+        let deadline = MonotonicTime::now().checked_add(timeout);
+        self.call(false, deadline, |_| act())
+    }
+
+    /// As [`Once::call_once`], though a call has died or panicked in the middle: `act` is
+    /// told.
+    ///
+    /// # Errors
+    /// [`OnceError::Failed`].
+    pub fn call_once_force(&self, act: impl FnOnce(OnceState)) -> Result<(), OnceError> {
+        self.call(true, None, act)
+    }
+
+    fn call(
+        &self,
+        begins_again: bool,
+        deadline: Option<MonotonicTime>,
+        act: impl FnOnce(OnceState),
+    ) -> Result<(), OnceError> {
+        if self.is_completed() {
+            return Ok(());
+        }
+        if let Some(running) = begin(&self.part, begins_again, deadline)? {
+            act(running.state());
+            running.end();
+        }
+        Ok(())
+    }
+}
+
+impl<T: SharedValue> OnceValue<T> {
+    /// The value, if it was made: a load (Acquire). It never changes. (In a forked child,
+    /// `None`; a reference that its parent had is not valid there.)
+    #[inline]
+    pub fn get(&self) -> Option<&T> {
+        match is_completed(&self.part) {
+            // SAFETY: V9, V11: mapped and aligned, any bytes are a value, and it is made.
+            true => Some(unsafe { self.part.value::<T>().as_ref() }),
+            false => None,
+        }
+    }
+
+    /// The value; if it was not made, `make` makes it now. Waits for another call that
+    /// does. Should that one die or panic in the middle, this one makes it.
+    ///
+    /// # Errors
+    /// [`OnceError::Failed`].
+    pub fn get_or_init(&self, make: impl FnOnce() -> T) -> Result<&T, OnceError> {
+        self.get_or_make(None, make)
+    }
+
+    /// As [`OnceValue::get_or_init`], waiting for `timeout` at most for another call that
+    /// makes it.
+    ///
+    /// # Errors
+    /// [`OnceError::Timeout`] names the process that makes it; [`OnceError::Failed`].
+    pub fn get_or_init_timeout(
+        &self,
+        timeout: Duration,
+        make: impl FnOnce() -> T,
+    ) -> Result<&T, OnceError> {
+        self.get_or_make(MonotonicTime::now().checked_add(timeout), make)
+    }
+
+    fn get_or_make(
+        &self,
+        deadline: Option<MonotonicTime>,
+        make: impl FnOnce() -> T,
+    ) -> Result<&T, OnceError> {
+        if let Some(value) = self.get() {
+            return Ok(value);
+        }
+        let value = self.part.value::<T>();
+        if let Some(running) = begin(&self.part, true, deadline)? {
+            let made = make();
+            // SAFETY: V9, V11: mapped and aligned, and this call alone makes it.
+            unsafe { value.write(made) }
+            running.end();
+        }
+        // SAFETY: V9, V11: as in `get`.
+        Ok(unsafe { value.as_ref() })
+    }
+}
+
+impl SharedObject for Once {
+    type Initial = ();
+
+    fn spec((): ()) -> PartSpec {
+        PartSpec::plain(PartKind::Once, 0)
+    }
+
+    fn expected() -> ExpectedPart {
+        ExpectedPart::plain(PartKind::Once)
+    }
+
+    fn from_part(shared: SharedRef, index: usize) -> Self {
+        Once {
+            part: PartHandle::of_word(shared.0, index),
+        }
+    }
+}
+
+impl<T: SharedValue> SharedObject for OnceValue<T> {
+    type Initial = ();
+
+    fn spec((): ()) -> PartSpec {
+        PartSpec::unset::<T>(PartKind::Once)
+    }
+
+    fn expected() -> ExpectedPart {
+        ExpectedPart::of::<T>(PartKind::Once)
+    }
+
+    fn from_part(shared: SharedRef, index: usize) -> Self {
+        OnceValue {
+            part: PartHandle::of_word(shared.0, index),
+            marker: PhantomData,
+        }
+    }
+}
+
+/// Another handle of the same member, for another thread.
+impl Clone for Once {
+    fn clone(&self) -> Self {
+        Once {
+            part: self.part.clone(),
+        }
+    }
+}
+
+/// Another handle of the same member, for another thread.
+impl<T: SharedValue> Clone for OnceValue<T> {
+    fn clone(&self) -> Self {
+        OnceValue {
+            part: self.part.clone(),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl fmt::Debug for Once {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Once")
+            .field("path", &self.path())
+            .field("completed", &self.is_completed())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: SharedValue + fmt::Debug> fmt::Debug for OnceValue<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnceValue")
+            .field("path", &self.path())
+            .field("value", &self.get())
+            .finish_non_exhaustive()
+    }
+}
+
+impl GroupBuilder {
+    /// Adds a [`Once`] of this name.
+    pub fn once(self, name: &str) -> Self {
+        self.part::<Once>(name, ())
+    }
+
+    /// Adds a [`OnceValue`] of this name.
+    pub fn once_value<T: SharedValue>(self, name: &str) -> Self {
+        self.part::<OnceValue<T>>(name, ())
+    }
+}
+
+impl Group {
+    /// The [`Once`] of this name.
+    ///
+    /// # Errors
+    /// As [`Group::part`].
+    pub fn once(&self, name: &str) -> Result<Once, RingError> {
+        self.part(name)
+    }
+
+    /// The [`OnceValue`] of this name.
+    ///
+    /// # Errors
+    /// As [`Group::part`].
+    pub fn once_value<T: SharedValue>(&self, name: &str) -> Result<OnceValue<T>, RingError> {
+        self.part(name)
+    }
+}

@@ -1,0 +1,232 @@
+//! Objects that are regions of their own.
+
+use std::marker::PhantomData;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use super::builder::Options;
+use super::object::SharedObject;
+use crate::error::RingError;
+use crate::message::schema::Schema;
+
+/// What the name of the only part of a region is.
+const SINGLE: &str = "";
+
+/// All the options of an object that is a region of its own, from
+/// [`Mutex::builder`](super::Mutex::builder) and its like.
+///
+/// The number of handles and the permission bits are the maker's: an opener's are ignored.
+/// The schema tag must be that of the maker.
+pub struct ObjectBuilder<O> {
+    pub(super) options: Options,
+    marker: PhantomData<fn() -> O>,
+}
+
+impl<O: SharedObject> ObjectBuilder<O> {
+    pub(super) fn new() -> Self {
+        ObjectBuilder {
+            options: Options::default(),
+            marker: PhantomData,
+        }
+    }
+
+    /// The most handles that may be open at a time, of all processes together: 1 to 1023.
+    /// Default 63. A clone of a handle counts for nothing.
+    pub fn max_handles(mut self, handles: u16) -> Self {
+        self.options.handles = handles;
+        self
+    }
+
+    /// A tag for what the value means, which all users must agree on. Default 0.
+    pub fn schema(mut self, tag: u64) -> Self {
+        self.options.schema = tag;
+        self
+    }
+
+    /// The tag is the fingerprint of `S`: see [`schema!`](crate::schema!).
+    pub fn schema_of<S: Schema>(self) -> Self {
+        self.schema(S::SCHEMA)
+    }
+
+    /// Permission bits of the file, whatever the umask. Default 0600. With write
+    /// permission for others, they and you must open with
+    /// [`allow_foreign`](Self::allow_foreign).
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.options.mode = mode;
+        self
+    }
+
+    /// Opens files of other users, or that others may write to. Default off. A process
+    /// that may write to the file may change the value at any time, with the lock or
+    /// without.
+    pub fn allow_foreign(mut self, allow: bool) -> Self {
+        self.options.allow_foreign = allow;
+        self
+    }
+
+    /// Makes the object, which starts with `initial`.
+    ///
+    /// # Errors
+    /// [`RingError::AlreadyExists`], [`RingError::InvalidName`],
+    /// [`RingError::InvalidOption`], [`RingError::NoSpace`],
+    /// [`RingError::FileSizeLimit`], [`RingError::Directory`], [`RingError::Os`].
+    pub fn create(self, name: impl AsRef<Path>, initial: O::Initial) -> Result<O, RingError> {
+        let parts = [(SINGLE.into(), O::spec(initial))];
+        self.options.create(name.as_ref(), &parts)?.part(SINGLE)
+    }
+
+    /// Opens the object.
+    ///
+    /// # Errors
+    /// [`RingError::NotFound`]; [`RingError::Mismatch`] if the file holds another sort of
+    /// object, or a value of another size, alignment or schema tag, or is not ours;
+    /// [`RingError::TooManyHandles`].
+    pub fn open(self, name: impl AsRef<Path>) -> Result<O, RingError> {
+        self.options.open(name.as_ref())?.part(SINGLE)
+    }
+
+    /// Opens the object, or makes it if there is none: then it starts with `initial`.
+    /// However many processes race here, all end on the same object.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create) and [`open`](Self::open).
+    pub fn open_or_create(
+        self,
+        name: impl AsRef<Path>,
+        initial: O::Initial,
+    ) -> Result<O, RingError> {
+        let parts = [(SINGLE.into(), O::spec(initial))];
+        let shared = self.options.open_or_create(name.as_ref(), &parts)?;
+        shared.part(SINGLE)
+    }
+
+    /// Makes the object without a name: in a memfd sealed against shrinking and growing,
+    /// for children and for passing over a socket.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), without those of names.
+    pub fn anonymous(self, initial: O::Initial) -> Result<O, RingError> {
+        let parts = [(SINGLE.into(), O::spec(initial))];
+        self.options.anonymous(&parts)?.part(SINGLE)
+    }
+
+    /// Opens the object behind a descriptor that was inherited or received; it is
+    /// reopened, and `fd` may be closed afterwards.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    #[allow(clippy::wrong_self_convention)] // named as `Ring::from_fd` is
+    pub fn from_fd(self, fd: impl AsFd) -> Result<O, RingError> {
+        self.options.open_fd(fd.as_fd())?.part(SINGLE)
+    }
+}
+
+impl<O> std::fmt::Debug for ObjectBuilder<O> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ObjectBuilder")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What every handle has: ways to make and open it, and what can be asked of it. `$self`
+/// has a field `part`.
+macro_rules! handle {
+    ([$($parameters:tt)*] $type:ty, $what:literal, ($($initial:ident: $value:ty)?)) => {
+        impl<$($parameters)*> $type {
+            #[doc = concat!("All the options of a ", $what, ".")]
+            pub fn builder() -> ObjectBuilder<Self> {
+                ObjectBuilder::new()
+            }
+
+            #[doc = concat!("Makes a ", $what, " with a name: a file in the default")]
+            /// directory (see [`directory`](crate::directory)), or at a path if there is
+            /// a `/` in it. It stays until it is [removed](crate::remove).
+            ///
+            /// # Errors
+            /// As [`ObjectBuilder::create`].
+            pub fn create(
+                name: impl AsRef<Path>,
+                $($initial: $value)?
+            ) -> Result<Self, RingError> {
+                Self::builder().create(name, handle!(@ $($initial)?))
+            }
+
+            #[doc = concat!("Opens a ", $what, " that was made before.")]
+            ///
+            /// # Errors
+            /// As [`ObjectBuilder::open`].
+            pub fn open(name: impl AsRef<Path>) -> Result<Self, RingError> {
+                Self::builder().open(name)
+            }
+
+            #[doc = concat!("Opens the ", $what, ", or makes it if there is none. However")]
+            /// many processes race here, all end on the same one.
+            ///
+            /// # Errors
+            /// As [`ObjectBuilder::open_or_create`].
+            pub fn open_or_create(
+                name: impl AsRef<Path>,
+                $($initial: $value)?
+            ) -> Result<Self, RingError> {
+                Self::builder().open_or_create(name, handle!(@ $($initial)?))
+            }
+
+            #[doc = concat!("Makes a ", $what, " without a name: in a sealed memfd, for")]
+            /// children and for passing over a socket ([`share_fd`](Self::share_fd)).
+            ///
+            /// # Errors
+            /// As [`ObjectBuilder::anonymous`].
+            pub fn anonymous($($initial: $value)?) -> Result<Self, RingError> {
+                Self::builder().anonymous(handle!(@ $($initial)?))
+            }
+
+            #[doc = concat!("Opens the ", $what, " behind a descriptor that was inherited or")]
+            /// received; it is reopened, and `fd` may be closed afterwards.
+            ///
+            /// # Errors
+            /// As [`ObjectBuilder::from_fd`].
+            pub fn from_fd(fd: impl AsFd) -> Result<Self, RingError> {
+                Self::builder().from_fd(fd)
+            }
+
+            /// A descriptor of the file that this lies in, to pass on: it holds no locks,
+            /// and is close-on-exec.
+            ///
+            /// # Errors
+            /// [`RingError::Os`] at the first call on an object with a name, if it cannot
+            /// be reopened, and at any if the program has closed the descriptor;
+            /// [`RingError::Failed`] in a forked child.
+            pub fn share_fd(&self) -> Result<BorrowedFd<'_>, RingError> {
+                self.part.shared().share_fd()
+            }
+
+            /// The file that this lies in, if it has a name.
+            pub fn path(&self) -> Option<&Path> {
+                self.part.shared().region().path()
+            }
+
+            /// Whether the file was removed: handles that are open still share the object,
+            /// and no process can open it by its name any more. A system call.
+            pub fn is_removed(&self) -> bool {
+                let region = self.part.shared().region();
+                region.is_mapped() && region.is_removed()
+            }
+
+            /// The id of this handle, and of its clones, in the table of members.
+            pub fn id(&self) -> u16 {
+                self.part.shared().id().0
+            }
+
+            /// The handles that are open, of all processes. A system call for each.
+            pub fn handles(&self) -> Vec<Peer> {
+                self.part.shared().handles()
+            }
+        }
+
+        impl<$($parameters)*> SealedObject for $type {}
+    };
+    (@ $initial:ident) => { $initial };
+    (@) => { () };
+}
+pub(super) use handle;

@@ -1,0 +1,3 @@
+//! Tests of the words of shared objects.
+
+mod explore;

@@ -1,0 +1,63 @@
+//! Shared variables: the interface, and what survivors find when processes are killed or
+//! stopped with a lock in their hands.
+
+mod barrier;
+mod condvar;
+#[cfg(debug_assertions)] // without them the library has no failpoints
+mod failpoints;
+mod forked;
+mod format;
+mod groups;
+mod hostile;
+mod mutex;
+mod once;
+mod opening;
+mod processes;
+#[cfg(debug_assertions)]
+mod wakeups;
+
+use memring_testkit::children::{self, Role};
+
+/// The entry of child processes; in an ordinary run it does nothing.
+#[test]
+fn child() {
+    let mut roles: Vec<Role> = Vec::new();
+    roles.extend(barrier::ROLES);
+    roles.extend(hostile::ROLES);
+    roles.extend(once::ROLES);
+    roles.extend(processes::ROLES);
+    #[cfg(debug_assertions)]
+    {
+        roles.extend(failpoints::ROLES);
+        roles.extend(wakeups::ROLES);
+    }
+    children::enter(&roles);
+}
+
+/// Two words that a holder changes one after the other: in between they differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Twins {
+    /// Changed first.
+    pub first: u64,
+    /// Changed next.
+    pub second: u64,
+}
+
+impl Twins {
+    /// Both the same.
+    pub fn of(both: u64) -> Twins {
+        Twins {
+            first: both,
+            second: both,
+        }
+    }
+
+    /// Both are one more; they must have been equal.
+    pub fn step(&mut self) {
+        assert_eq!(self.first, self.second);
+        self.first += 1;
+        std::hint::black_box(&mut *self);
+        self.second += 1;
+    }
+}
