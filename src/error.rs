@@ -6,6 +6,7 @@ mod convert;
 mod locking;
 mod opening;
 mod questions;
+mod sharing;
 mod unknown;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use std::io;
 pub use batch::{SendBatchError, SendBatchTimeoutError, TrySendBatchError};
 pub use locking::{LockError, LockOwner, LockTimeoutError, PoisonError, TryLockError};
 pub use opening::{Mismatch, RingError};
+pub use sharing::{AcquireTimeoutError, ReadError, TryAcquireError, WaitChangedError, WriterError};
 pub use unknown::UnknownName;
 
 /// The two sides of a ring.

@@ -11,10 +11,12 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::word::{latest, semaphore};
 use crate::error::{Mismatch, RingError};
+use crate::members::MemberId;
 use crate::shm::Description;
 use crate::shm::header::check_fields;
-use crate::shm::layout::{Contents, DATA_OFFSET, ObjectKind, TABLE_ENTRIES};
+use crate::shm::layout::{Contents, DATA_OFFSET, LINE, ObjectKind, TABLE_ENTRIES};
 use crate::sys::atomic::Fences;
 
 /// Shared objects, in a region's header.
@@ -75,38 +77,94 @@ const MAX_ALIGN: usize = 4096;
 /// The most bytes of a region, so that no sum here overflows.
 const MAX_SIZE: usize = 1 << 46;
 
+/// Where the words of a semaphore's permits begin, from the beginning of the part.
+pub(super) const SLOTS_OFFSET: usize = LINE;
+
+/// Where the cell of this member is in a reader-writer lock, from the beginning of the part:
+/// in a line of its own, behind that of the lock's words.
+#[inline(always)]
+pub(super) fn cell_offset(id: MemberId) -> usize {
+    GRID + LINE * (usize::from(id.0) - 1)
+}
+
 /// What a part is. The numbers are in the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum PartKind {
     /// A value under a lock.
     Mutex = 1,
+    /// A value that many may read, or one may change.
+    RwLock = 2,
     /// Sleepers that wait for a predicate.
     Condvar = 3,
+    /// Permits.
+    Semaphore = 4,
+    /// The last value that one writer has stored.
+    Latest = 7,
+    /// A number.
+    Counter = 8,
 }
 
 impl PartKind {
-    const ALL: [PartKind; 2] = [PartKind::Mutex, PartKind::Condvar];
+    const ALL: [PartKind; 6] = [
+        PartKind::Mutex,
+        PartKind::RwLock,
+        PartKind::Condvar,
+        PartKind::Semaphore,
+        PartKind::Latest,
+        PartKind::Counter,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             PartKind::Mutex => "mutex",
             PartKind::Condvar => "condition variable",
+            PartKind::RwLock => "reader-writer lock",
+            PartKind::Semaphore => "semaphore",
+            PartKind::Latest => "latest value",
+            PartKind::Counter => "counter",
         }
     }
 
     /// What the parameter of a part of this kind is.
     pub(super) fn parameter(self) -> &'static str {
         match self {
-            PartKind::Mutex | PartKind::Condvar => "parameter",
+            PartKind::Mutex | PartKind::RwLock | PartKind::Condvar => "parameter",
+            PartKind::Semaphore => "number of permits",
+            PartKind::Latest => "number of slots",
+            PartKind::Counter => "sort of number (0: u64, 1: i64)",
+        }
+    }
+
+    /// The smallest and the largest parameter.
+    fn parameters(self) -> (u64, u64) {
+        match self {
+            PartKind::Mutex | PartKind::RwLock | PartKind::Condvar => (0, 0),
+            PartKind::Semaphore => (1, semaphore::MAX_PERMITS),
+            PartKind::Latest => (latest::MIN_SLOTS, latest::MAX_SLOTS),
+            PartKind::Counter => (0, 1),
         }
     }
 
     /// Bytes of a part before its value.
-    fn head(self, _handles: u16) -> usize {
+    fn head(self, handles: u16, parameter: u64) -> usize {
         match self {
             PartKind::Mutex => 8,
             PartKind::Condvar => 4,
+            PartKind::RwLock => cell_offset(MemberId(handles + 1)),
+            // At most 4096 permits: the parameter was checked.
+            PartKind::Semaphore => SLOTS_OFFSET + 8 * parameter as usize,
+            PartKind::Latest => size_of::<latest::LatestHead>().next_multiple_of(GRID),
+            PartKind::Counter => 0, // its word is its value
+        }
+    }
+
+    /// Bytes from one copy of a value to the next, and how many there are.
+    fn copies(self, size: usize, align: usize, parameter: u64) -> (usize, usize) {
+        match self {
+            // At most 64 slots: the parameter was checked.
+            PartKind::Latest => (size.next_multiple_of(align.max(GRID)), parameter as usize),
+            _ => (size, 1),
         }
     }
 }
@@ -126,6 +184,13 @@ pub struct Part {
     /// Where its value begins, from `offset`.
     pub(super) value: usize,
     pub(super) length: usize,
+}
+
+impl Part {
+    /// Bytes from one copy of its value to the next, and how many there are.
+    pub(super) fn copies(&self) -> (usize, usize) {
+        self.kind.copies(self.size, self.align, self.parameter)
+    }
 }
 
 /// A part that is to be made: its place is still to be found.
@@ -178,12 +243,21 @@ impl RegionPlan {
     fn arrange(handles: u16, mut parts: Vec<Part>) -> Option<RegionPlan> {
         let mut end = DATA_OFFSET + parts.len() * size_of::<PartEntry>();
         for part in &mut parts {
-            if !part.align.is_power_of_two() || part.align > MAX_ALIGN || part.size > MAX_SIZE {
+            let (least, most) = part.kind.parameters();
+            if !part.align.is_power_of_two()
+                || part.align > MAX_ALIGN
+                || part.size > MAX_SIZE
+                || !(least..=most).contains(&part.parameter)
+            {
                 return None;
             }
             part.offset = end.next_multiple_of(GRID.max(part.align));
-            part.value = part.kind.head(handles).next_multiple_of(part.align);
-            part.length = (part.value + part.size).next_multiple_of(GRID);
+            part.value = part
+                .kind
+                .head(handles, part.parameter)
+                .next_multiple_of(part.align);
+            let (stride, copies) = part.copies();
+            part.length = (part.value + stride * copies).next_multiple_of(GRID);
             end = part.offset + part.length;
             if end > MAX_SIZE {
                 return None;
@@ -237,6 +311,14 @@ impl RegionPlan {
                     expected,
                     format!("{name:?} twice"),
                 ));
+            }
+        }
+        for (_, spec) in specs {
+            let (least, most) = spec.kind.parameters();
+            if !(least..=most).contains(&spec.parameter) {
+                let expected = format!("{least} to {most}");
+                let found = spec.parameter.to_string();
+                return Err(invalid(spec.kind.parameter(), expected, found));
             }
         }
         let parts = specs.iter().map(|(name, spec)| Part {
@@ -371,6 +453,10 @@ impl PartEntry {
         let kind = kind.ok_or(damaged("kind of a part", last, self.kind.into()))?;
         check_fields([("reserved", 0, self.reserved.into())])?;
         check_fields(self.reserved_words.map(|word| ("reserved", 0, word)))?;
+        let (least, most) = kind.parameters();
+        if !(least..=most).contains(&self.parameter) {
+            return Err(damaged(kind.parameter(), most, self.parameter));
+        }
         let size = usize::try_from(self.size).ok();
         let align = usize::try_from(self.align).ok();
         Ok(Part {

@@ -4,8 +4,9 @@
 
 use std::ptr::NonNull;
 
+use super::word::rwlock::RwHead;
 use crate::shm::Region;
-use crate::sys::atomic::{AtomicU64, Ordering};
+use crate::sys::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// The address of `length` bytes of a region.
 ///
@@ -23,6 +24,27 @@ pub(super) fn word(region: &Region, offset: usize) -> &AtomicU64 {
     let at = address(region, offset, 8, 8).cast::<AtomicU64>();
     // SAFETY: V9: in bounds, aligned, mapped as long as the region is borrowed, and only
     // ever a 64-bit atomic.
+    unsafe { at.as_ref() }
+}
+
+/// The word of 32 bits at `offset`.
+pub(super) fn half_word(region: &Region, offset: usize) -> &AtomicU32 {
+    let at = address(region, offset, 4, 4).cast::<AtomicU32>();
+    // SAFETY: V9, as above; only ever a 32-bit atomic.
+    unsafe { at.as_ref() }
+}
+
+/// `count` words from `offset` on.
+pub(super) fn words(region: &Region, offset: usize, count: usize) -> &[AtomicU64] {
+    let at = address(region, offset, 8 * count, 8).cast::<AtomicU64>();
+    // SAFETY: V9, as above; only ever 64-bit atomics.
+    unsafe { std::slice::from_raw_parts(at.as_ptr(), count) }
+}
+
+/// The words of a reader-writer lock at `offset`.
+pub(super) fn rw_head(region: &Region, offset: usize) -> &RwHead {
+    let at = address(region, offset, size_of::<RwHead>(), 8).cast::<RwHead>();
+    // SAFETY: V9, as above; atomics and nothing else.
     unsafe { at.as_ref() }
 }
 

@@ -3,7 +3,11 @@
 //! | object | what it is |
 //! |---|---|
 //! | [`Mutex`] | a value that one thread of one process at a time may touch |
+//! | [`RwLock`] | a value that many may read at a time, or one may change |
 //! | [`Condvar`] | sleepers that wait for what a mutex guards |
+//! | [`Latest`] | the last value that one writer has stored, for readers that wait for nobody |
+//! | [`Semaphore`] | a number of permits |
+//! | [`Counter`] | a number that is changed without a lock |
 //! | [`Group`] | several of these under names, in one file |
 //!
 //! Verbs and poisoning are those of [`std::sync`]; what is made, opened and removed, and by
@@ -30,7 +34,11 @@ mod builder;
 #[cfg(not(loom))]
 mod condvar;
 #[cfg(not(loom))]
+mod counter;
+#[cfg(not(loom))]
 mod group;
+#[cfg(not(loom))]
+mod latest;
 #[cfg(not(loom))]
 mod layout;
 #[cfg(not(loom))]
@@ -42,6 +50,10 @@ mod object;
 #[cfg(not(loom))]
 mod part;
 #[cfg(not(loom))]
+mod rwlock;
+#[cfg(not(loom))]
+mod semaphore;
+#[cfg(not(loom))]
 mod shared;
 #[cfg(not(loom))]
 mod single;
@@ -49,13 +61,24 @@ mod single;
 #[cfg(not(loom))]
 pub use condvar::{Condvar, WaitTimeoutResult};
 #[cfg(not(loom))]
+pub use counter::{Counter, CounterValue};
+#[cfg(not(loom))]
 pub use group::{Group, GroupBuilder};
+#[cfg(not(loom))]
+pub use latest::{Latest, LatestWriter};
 #[cfg(not(loom))]
 pub use mutex::{Mutex, MutexGuard};
 #[cfg(not(loom))]
 pub use object::{SharedObject, SharedValue};
 #[cfg(not(loom))]
+pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+#[cfg(not(loom))]
+pub use semaphore::{Semaphore, SemaphoreGuard};
+#[cfg(not(loom))]
 pub use single::ObjectBuilder;
 
 #[cfg(not(loom))]
-pub use crate::error::{LockError, LockOwner, LockTimeoutError, PoisonError, TryLockError};
+pub use crate::error::{
+    AcquireTimeoutError, LockError, LockOwner, LockTimeoutError, PoisonError, ReadError,
+    TryAcquireError, TryLockError, WaitChangedError, WriterError,
+};

@@ -89,8 +89,9 @@ mod sealed {
 }
 pub(super) use sealed::SealedObject;
 
-/// An object that processes share: [`Mutex`](super::Mutex) and
-/// [`Condvar`](super::Condvar). Sealed to these.
+/// An object that processes share: [`Mutex`](super::Mutex), [`RwLock`](super::RwLock),
+/// [`Condvar`](super::Condvar), [`Semaphore`](super::Semaphore), [`Latest`](super::Latest),
+/// [`Counter`](super::Counter). Sealed to these.
 pub trait SharedObject: SealedObject + Sized {
     /// What a new one starts with.
     type Initial;

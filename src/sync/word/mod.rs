@@ -6,9 +6,12 @@
 
 pub(crate) mod condvar;
 pub(crate) mod held;
+pub(crate) mod latest;
 pub(crate) mod lock;
 #[cfg(all(test, loom))]
 mod models;
+pub(crate) mod rwlock;
+pub(crate) mod semaphore;
 #[cfg(all(test, not(loom)))]
 mod tests;
 

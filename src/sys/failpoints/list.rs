@@ -23,6 +23,18 @@ macro_rules! failpoints {
                 Failpoint::LockRecovered,
                 Failpoint::PoisonCleared,
                 Failpoint::DirectoryWritten,
+                Failpoint::WordWritten,
+                Failpoint::CellRaised,
+                Failpoint::ReaderInside,
+                Failpoint::CellLowered,
+                Failpoint::EventCounted,
+                Failpoint::WriterInside,
+                Failpoint::PermitTaken,
+                Failpoint::PermitTakenOver,
+                Failpoint::PermitFreed,
+                Failpoint::PermitRecovered,
+                Failpoint::ValueWritten,
+                Failpoint::ValuePublished,
             ];
         }
     };
@@ -107,6 +119,18 @@ failpoints! {
     WaiterMarked: "A waiter has set its bit in the word of a lock.",
     LockRecovered: "A lock that a dead member held was freed, and no waiter was woken yet.",
     PoisonCleared: "A value was declared repaired.",
+    CellRaised: "A member has counted a reader that is about to look whether a writer is there.",
+    ReaderInside: "A reader may read.",
+    CellLowered: "A member has counted one reader less.",
+    EventCounted: "A writer that waits for readers has something to look at, and was not woken yet.",
+    WriterInside: "No reader is left, and a writer may write.",
+    PermitTaken: "A permit was taken that was free.",
+    PermitTakenOver: "A permit was taken from a dead holder.",
+    PermitFreed: "A permit was given back, and no waiter was woken yet.",
+    PermitRecovered: "A permit that a dead member held was freed, and no waiter was woken yet.",
+    WordWritten: "A writer has stored one word of a value.",
+    ValueWritten: "A writer has stored a value, and not its number.",
+    ValuePublished: "A writer has stored the number of its value, and has woken no waiter yet.",
     DirectoryWritten: "The directory of shared objects was written, and no value yet.",
 
     // Making and removing rings.
