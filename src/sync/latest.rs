@@ -12,7 +12,7 @@ use super::object::{ExpectedPart, SealedObject, SharedObject, SharedRef, SharedV
 use super::part::PartHandle;
 use super::single::{ObjectBuilder, handle};
 use super::word::held::LOOKS;
-use super::word::latest::{self, LatestHead, MAX_COPIES, SLOTS, Slots};
+use super::word::latest::{self, LatestHead, MAX_COPIES, SLOTS, ValueSlots};
 use crate::error::{Failure, LockOwner, ReadError, RingError, WaitChangedError, WriterError};
 use crate::members::{MemberId, Peer};
 use crate::sys::atomic::{AtomicU64, Ordering};
@@ -226,7 +226,7 @@ impl<T: SharedValue> Latest<T> {
     }
 }
 
-impl<T: SharedValue> Slots for Latest<T> {
+impl<T: SharedValue> ValueSlots for Latest<T> {
     #[inline(always)]
     fn head(&self) -> &LatestHead {
         self.part.word()

@@ -1,7 +1,5 @@
 //! A value that many may read at a time, or one may change.
 
-#![allow(unsafe_code)]
-
 mod guards;
 mod verbs;
 

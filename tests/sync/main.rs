@@ -2,14 +2,22 @@
 //! stopped with a lock in their hands.
 
 mod condvar;
+mod counter;
 #[cfg(debug_assertions)] // without them the library has no failpoints
 mod failpoints;
 mod forked;
 mod groups;
 mod hostile;
+mod latest;
 mod mutex;
 mod opening;
 mod processes;
+mod readers;
+mod rwlock;
+mod scribbled;
+mod semaphore;
+#[cfg(debug_assertions)]
+mod sharing;
 
 use memring_testkit::children::{self, Role};
 
@@ -18,8 +26,15 @@ use memring_testkit::children::{self, Role};
 fn child() {
     let mut roles: Vec<Role> = Vec::new();
     roles.extend(processes::ROLES);
+    roles.extend(counter::ROLES);
+    roles.extend(latest::ROLES);
+    roles.extend(readers::ROLES);
+    roles.extend(semaphore::ROLES);
     #[cfg(debug_assertions)]
-    roles.extend(failpoints::ROLES);
+    {
+        roles.extend(failpoints::ROLES);
+        roles.extend(sharing::ROLES);
+    }
     children::enter(&roles);
 }
 

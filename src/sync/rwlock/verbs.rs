@@ -4,13 +4,12 @@ use std::time::{Duration, Instant};
 
 use super::super::object::SharedValue;
 use super::super::shared::may_probe;
-use super::super::word::held::{HeldError, LOOKS, Waiting};
-use super::super::word::rwlock::{POISONED, ReadRules, ReaderWait, WriteRules};
+use super::super::word::held::{HeldError, LOOKS};
+use super::super::word::rwlock::POISONED;
 use super::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::error::{Failure, LockError, LockOwner, LockTimeoutError, PoisonError, TryLockError};
 use crate::members::MemberId;
 use crate::sys::clock::MonotonicTime;
-use crate::wait::Park;
 
 impl<T: SharedValue> RwLock<T> {
     fn check(&self) -> Result<(), Failure> {
@@ -62,18 +61,7 @@ impl<T: SharedValue> RwLock<T> {
         self.check().map_err(HeldError::Failed)?;
         let shared = self.part.shared();
         let parker = shared.parker();
-        loop {
-            // RW2: until no member writes; then it starts over.
-            Waiting::new(self.lock().word(), ReadRules, &**shared, parker)
-                .wait(Some(LOOKS), deadline)?;
-            if let Some(word) = self.lock().try_read(shared.id(), &parker) {
-                return Ok(word);
-            }
-            // Writers may be quicker again and again.
-            if deadline.is_some_and(|deadline| deadline <= parker.now()) {
-                return Err(HeldError::Timeout(None));
-            }
-        }
+        self.lock().read(&**shared, &parker, LOOKS, deadline)
     }
 
     fn read_until(
@@ -126,13 +114,12 @@ impl<T: SharedValue> RwLock<T> {
         }
         self.check()?;
         let shared = self.part.shared();
-        let parker = shared.parker();
-        let waiting = Waiting::new(self.lock().word(), ReadRules, &**shared, parker);
-        match waiting.attempt(may_probe(&self.probe_again)) {
-            Ok(_) => match self.lock().try_read(shared.id(), &parker) {
-                Some(word) => self.read_guard(word),
-                None => Err(TryLockError::Held(None)),
-            },
+        let may_probe = may_probe(&self.probe_again);
+        match self
+            .lock()
+            .read_at_once(&**shared, &shared.parker(), may_probe)
+        {
+            Ok(word) => self.read_guard(word),
             Err(HeldError::Timeout(holder)) => Err(TryLockError::Held(self.owner(holder))),
             Err(HeldError::Failed(failure)) => Err(failure.into()),
         }
@@ -161,31 +148,11 @@ impl<T: SharedValue> RwLock<T> {
         self.read_until(|| Some(MonotonicTime::from_instant(deadline)))
     }
 
-    /// RW5 to RW8.
     fn write_slow(&self, deadline: Option<MonotonicTime>) -> Result<u64, HeldError> {
         self.check().map_err(HeldError::Failed)?;
-        let (shared, lock) = (self.part.shared(), self.lock());
+        let shared = self.part.shared();
         let parker = shared.parker();
-        let held = match lock.try_take(shared.id()) {
-            Some(held) => held,
-            None => Waiting::new(lock.word(), WriteRules, &**shared, parker)
-                .wait(Some(LOOKS), deadline)?,
-        };
-        let readers = ReaderWait::new(lock, &**shared, parker).wait(Some(LOOKS), deadline);
-        self.entered(held, readers)
-    }
-
-    /// The word of a writer that has taken the lock, and has waited for the readers or
-    /// given up.
-    fn entered(&self, held: u64, readers: Result<(), HeldError>) -> Result<u64, HeldError> {
-        match readers {
-            Ok(()) => Ok(self.lock().enter(held)),
-            Err(error) => {
-                let parker = self.part.shared().parker();
-                self.lock().unlock_write(held, false, &parker);
-                Err(error)
-            }
-        }
+        self.lock().write(&**shared, &parker, LOOKS, deadline)
     }
 
     fn write_until(
@@ -225,24 +192,16 @@ impl<T: SharedValue> RwLock<T> {
         &self,
     ) -> Result<RwLockWriteGuard<'_, T>, TryLockError<RwLockWriteGuard<'_, T>>> {
         self.check()?;
-        match self.try_write_once() {
+        let (shared, mut may) = (self.part.shared(), None);
+        let may_probe = || *may.get_or_insert_with(|| may_probe(&self.probe_again));
+        match self
+            .lock()
+            .write_at_once(&**shared, &shared.parker(), may_probe)
+        {
             Ok(held) => self.write_guard(held),
             Err(HeldError::Timeout(holder)) => Err(TryLockError::Held(self.owner(holder))),
             Err(HeldError::Failed(failure)) => Err(failure.into()),
         }
-    }
-
-    fn try_write_once(&self) -> Result<u64, HeldError> {
-        let (shared, lock) = (self.part.shared(), self.lock());
-        let parker = shared.parker();
-        let mut probes = None;
-        let mut may_probe = || *probes.get_or_insert_with(|| may_probe(&self.probe_again));
-        let held = match lock.try_take(shared.id()) {
-            Some(held) => held,
-            None => Waiting::new(lock.word(), WriteRules, &**shared, parker).attempt(may_probe())?,
-        };
-        let readers = ReaderWait::new(lock, &**shared, parker);
-        self.entered(held, readers.attempt(&mut may_probe))
     }
 
     /// Takes the lock for writing, and waits for `timeout` at most.

@@ -5,6 +5,8 @@
 
 #[cfg(all(test, loom))]
 mod models;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use crate::sys::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::sys::failpoints::failpoint;
@@ -48,7 +50,7 @@ impl LatestHead {
 }
 
 /// The memory of one object.
-pub(crate) trait Slots {
+pub(crate) trait ValueSlots {
     fn head(&self) -> &LatestHead;
     /// How many slots there are, from private memory.
     fn count(&self) -> u64;
@@ -59,9 +61,9 @@ pub(crate) trait Slots {
 /// LA1, LA4: stores the value after the last one, and returns its number. One writer at a
 /// time.
 #[inline]
-pub(crate) fn write(slots: &impl Slots, value: &[u8]) -> u64 {
+pub(crate) fn write(slots: &impl ValueSlots, value: &[u8]) -> u64 {
     let index = &slots.head().index;
-    // LA4: the number after that of the last whole value, whoever stored that. Acquire:
+    // LA4: the number after that of the last whole value, whichever writer stored it. Acquire:
     // pairs with the store of a predecessor, below.
     let number = index.load(Ordering::Acquire).wrapping_add(1);
     // LA2: parts the last index from the next words. Pairs with the fence in `read`: a
@@ -77,7 +79,7 @@ pub(crate) fn write(slots: &impl Slots, value: &[u8]) -> u64 {
 
 /// LA3: copies the last value, and returns its number; `None`: each copy was disturbed.
 #[inline]
-pub(crate) fn read(slots: &impl Slots, copies: u32, into: &mut [u8]) -> Option<u64> {
+pub(crate) fn read(slots: &impl ValueSlots, copies: u32, into: &mut [u8]) -> Option<u64> {
     let index = &slots.head().index;
     for _ in 0..copies {
         // Acquire: pairs with the store in `write`.

@@ -14,8 +14,9 @@
 #[cfg(all(test, loom))]
 mod models;
 mod readers;
+mod waiting;
 
-pub(crate) use readers::ReaderWait;
+use readers::ReaderWait;
 
 use super::held::{HeldWord, Look};
 use super::{MAX_TRIES, OWNER_BITS, recover_held};
@@ -91,8 +92,13 @@ impl<C> Clone for RwWord<'_, C> {
 impl<C> Copy for RwWord<'_, C> {}
 
 impl<'a, C: Cells> RwWord<'a, C> {
-    pub(crate) fn word(self) -> &'a AtomicU64 {
+    fn word(self) -> &'a AtomicU64 {
         &self.0.head().word
+    }
+
+    /// The member that writes, or waits for readers.
+    fn writer(self) -> Option<MemberId> {
+        owner(self.word().load(Ordering::Relaxed))
     }
 
     /// RW1 to RW3: counts a reader of this member, if no other member writes or waits to.
