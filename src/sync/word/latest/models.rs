@@ -66,8 +66,8 @@ impl ValueSlots for LatestWorld {
 
 /// A reader beside a writer gets whole values, and never an older one than before.
 ///
-/// Seen to fail: `write` without its fence (LA2); `read` without its; an index that is
-/// stored or loaded relaxed; `read` that allows one value more.
+/// Seen to fail: `read` without its fence; an index that is stored relaxed; `read` that
+/// allows one value more; `write` that skips a number.
 #[test]
 fn models_latest() {
     for (slots, values) in [(2, 2), (3, 3)] {
@@ -93,7 +93,7 @@ fn models_latest() {
 /// A writer dies with half a value stored; its successor stores values, beside a reader
 /// (LA4).
 ///
-/// Seen to fail: a successor that skips a number.
+/// Seen to fail: `write` without its fence (LA2), and the faults above.
 #[test]
 fn models_latest_successor() {
     explore("a writer dies with half a value", Some(3), || {
@@ -128,7 +128,7 @@ fn models_latest_successor() {
 
 /// One that waits for another value is woken.
 ///
-/// Seen to fail: a writer that does not notify; one that notifies before it stores.
+/// Seen to fail: an index that is stored relaxed.
 #[test]
 fn models_latest_waiter() {
     explore("a reader waits for a value", None, || {

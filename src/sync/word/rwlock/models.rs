@@ -180,7 +180,7 @@ fn models_reading_twice() {
 /// reads.
 #[test]
 fn models_two_threads_of_a_member() {
-    explore("two threads of a member read", Some(2), || {
+    explore("two threads of a member read", Some(3), || {
         let world = RwWorld::new();
         let reader = {
             let world = Arc::clone(&world);
@@ -254,26 +254,32 @@ fn models_dead_writer() {
     }
 }
 
-/// A reader has died; a writer passes over its cell, beside the successor (RW7, RW12).
+/// A reader has died; a writer passes over its cell, beside a successor or without one
+/// (RW7, RW12).
 ///
 /// Seen to fail: `reclaim` that passes over no cell.
 #[test]
 fn models_dead_reader() {
-    explore("a reader has died", Some(2), || {
-        let world = RwWorld::new();
-        world.lock().try_read(MemberId(1), &world.futex).unwrap();
-        world.kill(1);
-        let successor = {
-            let world = Arc::clone(&world);
-            spawn(move || {
-                let byte = &world.lock_bytes[1];
-                assert_eq!(byte.swap(1, Ordering::AcqRel), 0);
-                world.lock().clear_cell(MemberId(1), &world.futex);
-                Visitor(&world, 1).read()
-            })
-        };
-        assert!(!Visitor(&world, 2).write());
-        assert!(!successor.join().1);
-        assert_eq!(world.value(), 1);
-    });
+    for succeeded in [false, true] {
+        let name = format!("a reader has died, and has a successor: {succeeded}");
+        explore(&name, Some(2), move || {
+            let world = RwWorld::new();
+            world.lock().try_read(MemberId(1), &world.futex).unwrap();
+            world.kill(1);
+            let successor = succeeded.then(|| {
+                let world = Arc::clone(&world);
+                spawn(move || {
+                    let byte = &world.lock_bytes[1];
+                    assert_eq!(byte.swap(1, Ordering::AcqRel), 0);
+                    world.lock().clear_cell(MemberId(1), &world.futex);
+                    Visitor(&world, 1).read()
+                })
+            });
+            assert!(!Visitor(&world, 2).write());
+            if let Some(successor) = successor {
+                assert!(!successor.join().1);
+            }
+            assert_eq!(world.value(), 1);
+        });
+    }
 }

@@ -110,8 +110,8 @@ impl PermitUser<'_> {
 
 /// Members that want a permit each get one (SE2, SE3): a wake-up that is lost is a deadlock.
 ///
-/// Seen to fail: `register` without its barrier; `release` without its; one that wakes
-/// nobody; a relaxed swap in `release`.
+/// Seen to fail: `register` without its barrier; `release` without its; `release` that wakes
+/// nobody, and one with a relaxed swap.
 #[test]
 fn models_semaphore() {
     for (permits, members, bound) in [(1, 2, None), (1, 3, Some(1)), (2, 3, Some(1))] {
@@ -134,7 +134,7 @@ fn models_semaphore() {
 
 /// A holder dies; a survivor takes its permit, beside a successor that frees it (SE4, SE5).
 ///
-/// Seen to fail: `reclaim` that swaps the word that it finds after the probe.
+/// Seen to fail: as above.
 #[test]
 fn models_semaphore_death() {
     let taken_over = Witness::of("a survivor that is first");
