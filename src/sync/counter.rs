@@ -15,13 +15,15 @@ use crate::members::Peer;
 use crate::sys::atomic::{AtomicU64, Ordering};
 
 mod sealed {
-    pub trait Sealed {}
-    impl Sealed for u64 {}
-    impl Sealed for i64 {}
+    pub trait SealedCount {}
+    impl SealedCount for u64 {}
+    impl SealedCount for i64 {}
 }
 
 /// What a [`Counter`] may count in: `u64`, `i64`. Sealed to these.
-pub trait CounterValue: sealed::Sealed + Copy + Ord + fmt::Debug + Send + Sync + 'static {
+pub trait CounterValue:
+    sealed::SealedCount + Copy + Ord + fmt::Debug + Send + Sync + 'static
+{
     /// Which of them, in the directory.
     #[doc(hidden)]
     const SORT: u64;

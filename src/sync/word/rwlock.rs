@@ -16,8 +16,6 @@ mod models;
 mod readers;
 mod waiting;
 
-use readers::ReaderWait;
-
 use super::held::{HeldWord, Look};
 use super::{MAX_TRIES, OWNER_BITS, recover_held};
 use crate::members::{MemberId, MemberSet};

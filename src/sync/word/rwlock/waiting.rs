@@ -2,7 +2,8 @@
 
 use super::super::Holders;
 use super::super::held::{HeldError, Waiting};
-use super::{Cells, ReadRules, ReaderWait, RwWord, WriteRules};
+use super::readers::ReaderWait;
+use super::{Cells, ReadRules, RwWord, WriteRules};
 use crate::wait::ParkHalf;
 
 impl<C: Cells> RwWord<'_, C> {
