@@ -122,7 +122,7 @@ pub fn inspect(name: impl AsRef<Path>) -> Result<Inspection, RingError> {
     let at = RegionPath::existing(name.as_ref())?;
     let (region, config) = open::observe(&at, Config::of)?;
     let segment = Segment::new(region, config);
-    let file_size = segment.region.size()?;
+    let file_size = segment.region.file_size()?;
     let stats = stats(&segment);
     Ok(Inspection {
         path: at.path,

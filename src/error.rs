@@ -6,6 +6,7 @@ mod convert;
 mod locking;
 mod opening;
 mod questions;
+mod sharing;
 mod unknown;
 
 use std::fmt;
@@ -16,6 +17,7 @@ pub use locking::{
     BarrierError, LockError, LockOwner, LockTimeoutError, OnceError, PoisonError, TryLockError,
 };
 pub use opening::{Mismatch, RingError};
+pub use sharing::{AcquireTimeoutError, ReadError, TryAcquireError, WaitChangedError, WriterError};
 pub use unknown::UnknownName;
 
 /// The two sides of a ring.

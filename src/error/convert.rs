@@ -3,10 +3,11 @@
 use std::io::{self, ErrorKind};
 
 use super::{
-    AttachError, BarrierError, Failure, LockError, LockTimeoutError, Mismatch, OnceError,
-    RecvError, RecvTimeoutError, RingError, SendBatchError, SendBatchTimeoutError, SendError,
-    SendTimeoutError, TryLockError, TryRecvError, TrySendBatchError, TrySendError, UnknownName,
-    WaitForPeerError,
+    AcquireTimeoutError, AttachError, BarrierError, Failure, LockError, LockTimeoutError, Mismatch,
+    OnceError, ReadError, RecvError, RecvTimeoutError, RingError, SendBatchError,
+    SendBatchTimeoutError, SendError, SendTimeoutError, TryAcquireError, TryLockError,
+    TryRecvError, TrySendBatchError, TrySendError, UnknownName, WaitChangedError, WaitForPeerError,
+    WriterError,
 };
 
 /// What a call without a time limit says, one with a limit can say, too.
@@ -85,6 +86,11 @@ into_io!(
     OnceError: once,
     BarrierError: barrier,
     WaitForPeerError: wait_for_peer,
+    WriterError: writer,
+    ReadError: read,
+    WaitChangedError: wait_changed,
+    TryAcquireError: try_acquire,
+    AcquireTimeoutError: acquire_timeout,
 );
 
 macro_rules! into_io_without_message {
@@ -232,6 +238,42 @@ fn attach(error: &AttachError) -> ErrorKind {
         AttachError::CannotPark => ErrorKind::InvalidInput,
         AttachError::Failed(cause) => failure(cause),
         AttachError::Os { source, .. } => source.kind(),
+    }
+}
+
+fn writer(error: &WriterError) -> ErrorKind {
+    match error {
+        WriterError::Occupied { .. } => ErrorKind::ResourceBusy,
+        WriterError::Failed(cause) => failure(cause),
+        WriterError::Os { source } => source.kind(),
+    }
+}
+
+fn read(error: &ReadError) -> ErrorKind {
+    match error {
+        ReadError::Overtaken => ErrorKind::WouldBlock,
+        ReadError::Failed(cause) => failure(cause),
+    }
+}
+
+fn wait_changed(error: &WaitChangedError) -> ErrorKind {
+    match error {
+        WaitChangedError::Timeout => ErrorKind::TimedOut,
+        WaitChangedError::Failed(cause) => failure(cause),
+    }
+}
+
+fn try_acquire(error: &TryAcquireError) -> ErrorKind {
+    match error {
+        TryAcquireError::NoPermit => ErrorKind::WouldBlock,
+        TryAcquireError::Failed(cause) => failure(cause),
+    }
+}
+
+fn acquire_timeout(error: &AcquireTimeoutError) -> ErrorKind {
+    match error {
+        AcquireTimeoutError::Timeout { .. } => ErrorKind::TimedOut,
+        AcquireTimeoutError::Failed(cause) => failure(cause),
     }
 }
 

@@ -320,7 +320,7 @@ impl Region {
     }
 
     /// Bytes of the region.
-    pub(crate) fn size(&self) -> Result<u64, RingError> {
+    pub(crate) fn file_size(&self) -> Result<u64, RingError> {
         let facts = self.metadata()?;
         let size = self.file().and_then(|fd| file::region_size(fd, &facts));
         size.map_err(os_error("look at", &self.path))

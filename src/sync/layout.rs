@@ -14,10 +14,12 @@ use std::ops::RangeInclusive;
 use bytemuck::{Pod, Zeroable};
 
 use super::word::barrier::MAX_SEATS;
+use super::word::{latest, semaphore};
 use crate::error::{Mismatch, RingError};
+use crate::members::MemberId;
 use crate::shm::Description;
 use crate::shm::header::check_fields;
-use crate::shm::layout::{Contents, DATA_OFFSET, ObjectKind, TABLE_ENTRIES};
+use crate::shm::layout::{Contents, DATA_OFFSET, LINE, ObjectKind, TABLE_ENTRIES};
 use crate::sys::atomic::Fences;
 
 /// Shared objects, in a region's header.
@@ -78,26 +80,48 @@ const MAX_ALIGN: usize = 4096;
 /// The most bytes of a region, so that no sum here overflows.
 const MAX_SIZE: usize = 1 << 46;
 
+/// Where the words of a semaphore's permits begin, from the beginning of the part.
+pub(super) const SLOTS_OFFSET: usize = LINE;
+
+/// Where the cell of this member is in a reader-writer lock, from the beginning of the part:
+/// in a line of its own, behind that of the lock's words.
+#[inline(always)]
+pub(super) fn cell_offset(id: MemberId) -> usize {
+    GRID + LINE * (usize::from(id.0) - 1)
+}
+
 /// What a part is. The numbers are in the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum PartKind {
     /// A value under a lock.
     Mutex = 1,
+    /// A value that many may read, or one may change.
+    RwLock = 2,
     /// Sleepers that wait for a predicate.
     Condvar = 3,
+    /// Permits.
+    Semaphore = 4,
     /// Parties that wait for one another.
     Barrier = 5,
     /// What is done once, and perhaps a value that comes of it.
     Once = 6,
+    /// The last value that one writer has stored.
+    Latest = 7,
+    /// A number.
+    Counter = 8,
 }
 
 impl PartKind {
-    const ALL: [PartKind; 4] = [
+    const ALL: [PartKind; 8] = [
         PartKind::Mutex,
+        PartKind::RwLock,
         PartKind::Condvar,
+        PartKind::Semaphore,
         PartKind::Barrier,
         PartKind::Once,
+        PartKind::Latest,
+        PartKind::Counter,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -106,23 +130,46 @@ impl PartKind {
             PartKind::Condvar => "condition variable",
             PartKind::Barrier => "barrier",
             PartKind::Once => "once",
+            PartKind::RwLock => "reader-writer lock",
+            PartKind::Semaphore => "semaphore",
+            PartKind::Latest => "latest value",
+            PartKind::Counter => "counter",
         }
     }
 
     /// What the parameter of a part of this kind is, and what it may be.
     pub(super) fn parameter(self) -> (&'static str, RangeInclusive<u64>) {
         match self {
-            PartKind::Mutex | PartKind::Condvar | PartKind::Once => ("parameter", 0..=0),
+            PartKind::Mutex | PartKind::RwLock | PartKind::Condvar | PartKind::Once => {
+                ("parameter", 0..=0)
+            }
+            PartKind::Semaphore => ("number of permits", 1..=semaphore::MAX_PERMITS),
             PartKind::Barrier => ("number of parties", 1..=MAX_SEATS as u64),
+            PartKind::Latest => ("number of slots", latest::MIN_SLOTS..=latest::MAX_SLOTS),
+            PartKind::Counter => ("sort of number (0: u64, 1: i64)", 0..=1),
         }
     }
 
     /// Bytes of a part before its value. `parameter` is one that it may have.
-    fn head(self, parameter: u64, _handles: u16) -> usize {
+    fn head(self, parameter: u64, handles: u16) -> usize {
         match self {
             PartKind::Mutex | PartKind::Once => 8,
             PartKind::Condvar => 4,
             PartKind::Barrier => SEATS_OFFSET + 8 * parameter as usize,
+            PartKind::RwLock => cell_offset(MemberId(handles + 1)),
+            // At most 4096 permits: the parameter was checked.
+            PartKind::Semaphore => SLOTS_OFFSET + 8 * parameter as usize,
+            PartKind::Latest => size_of::<latest::LatestHead>().next_multiple_of(GRID),
+            PartKind::Counter => 0, // its word is its value
+        }
+    }
+
+    /// Bytes from one copy of a value to the next, and how many there are.
+    fn copies(self, size: usize, align: usize, parameter: u64) -> (usize, usize) {
+        match self {
+            // At most 64 slots: the parameter was checked.
+            PartKind::Latest => (size.next_multiple_of(align.max(GRID)), parameter as usize),
+            _ => (size, 1),
         }
     }
 }
@@ -145,6 +192,13 @@ pub struct Part {
     /// Where its value begins, from `offset`.
     pub(super) value: usize,
     pub(super) length: usize,
+}
+
+impl Part {
+    /// Bytes from one copy of its value to the next, and how many there are.
+    pub(super) fn copies(&self) -> (usize, usize) {
+        self.kind.copies(self.size, self.align, self.parameter)
+    }
 }
 
 /// A part that is to be made: its place is still to be found.
@@ -218,7 +272,8 @@ impl RegionPlan {
             part.offset = end.next_multiple_of(GRID.max(part.align));
             let head = part.kind.head(part.parameter, handles);
             part.value = head.next_multiple_of(part.align);
-            part.length = (part.value + part.size).next_multiple_of(GRID);
+            let (stride, copies) = part.copies();
+            part.length = (part.value + stride * copies).next_multiple_of(GRID);
             end = part.offset + part.length;
             if end > MAX_SIZE {
                 return None;
@@ -277,6 +332,13 @@ impl RegionPlan {
                     expected,
                     format!("{name:?} twice"),
                 ));
+            }
+        }
+        for (_, spec) in specs {
+            let (what, range) = spec.kind.parameter();
+            if !range.contains(&spec.parameter) {
+                let expected = format!("{} to {}", range.start(), range.end());
+                return Err(invalid(what, expected, spec.parameter.to_string()));
             }
         }
         let parts = specs.iter().map(|(name, spec)| Part {

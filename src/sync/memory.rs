@@ -6,8 +6,9 @@ use std::ptr::NonNull;
 
 use super::layout::{Part, SEATS_OFFSET};
 use super::word::barrier::BarrierWords;
+use super::word::rwlock::RwHead;
 use crate::shm::Region;
-use crate::sys::atomic::{AtomicU64, Ordering};
+use crate::sys::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// The address of `length` bytes of a region.
 ///
@@ -29,7 +30,7 @@ pub(super) fn word(region: &Region, offset: usize) -> &AtomicU64 {
 }
 
 /// `count` words from `offset` on.
-fn words(region: &Region, offset: usize, count: usize) -> &[AtomicU64] {
+pub(super) fn words(region: &Region, offset: usize, count: usize) -> &[AtomicU64] {
     let at = address(region, offset, 8 * count, 8).cast::<AtomicU64>();
     // SAFETY: V9: as for `word`, of each of them.
     unsafe { std::slice::from_raw_parts(at.as_ptr(), count) }
@@ -42,6 +43,20 @@ pub(super) fn barrier<'r>(region: &'r Region, part: &Part) -> BarrierWords<'r> {
         // 24 at most: the part was checked.
         seats: words(region, part.offset + SEATS_OFFSET, part.parameter as usize),
     }
+}
+
+/// The word of 32 bits at `offset`.
+pub(super) fn half_word(region: &Region, offset: usize) -> &AtomicU32 {
+    let at = address(region, offset, 4, 4).cast::<AtomicU32>();
+    // SAFETY: V9, as above; only ever a 32-bit atomic.
+    unsafe { at.as_ref() }
+}
+
+/// The words of a reader-writer lock at `offset`.
+pub(super) fn rw_head(region: &Region, offset: usize) -> &RwHead {
+    let at = address(region, offset, size_of::<RwHead>(), 8).cast::<RwHead>();
+    // SAFETY: V9, as above; atomics and nothing else.
+    unsafe { at.as_ref() }
 }
 
 /// Copies `words` words from `offset` on into private memory, each read once.

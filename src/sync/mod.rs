@@ -3,9 +3,13 @@
 //! | object | what it is |
 //! |---|---|
 //! | [`Mutex`] | a value that one thread of one process at a time may touch |
+//! | [`RwLock`] | a value that many may read at a time, or one may change |
 //! | [`Condvar`] | sleepers that wait for what a mutex guards |
 //! | [`Barrier`] | parties that wait for one another |
 //! | [`Once`], [`OnceValue`] | what one of all processes does, or makes, once |
+//! | [`Latest`] | the last value that one writer has stored, for readers that wait for nobody |
+//! | [`Semaphore`] | a number of permits |
+//! | [`Counter`] | a number that is changed without a lock |
 //! | [`Group`] | several of these under names, in one file |
 //!
 //! Verbs and poisoning are those of [`std::sync`]; what is made, opened and removed, and by
@@ -34,7 +38,11 @@ mod builder;
 #[cfg(not(loom))]
 mod condvar;
 #[cfg(not(loom))]
+mod counter;
+#[cfg(not(loom))]
 mod group;
+#[cfg(not(loom))]
+mod latest;
 #[cfg(not(loom))]
 mod layout;
 #[cfg(not(loom))]
@@ -48,6 +56,10 @@ mod once;
 #[cfg(not(loom))]
 mod part;
 #[cfg(not(loom))]
+mod rwlock;
+#[cfg(not(loom))]
+mod semaphore;
+#[cfg(not(loom))]
 mod shared;
 #[cfg(not(loom))]
 mod single;
@@ -57,7 +69,11 @@ pub use barrier::{Barrier, BarrierSeat, BarrierWaitResult};
 #[cfg(not(loom))]
 pub use condvar::{Condvar, WaitTimeoutResult};
 #[cfg(not(loom))]
+pub use counter::{Counter, CounterValue};
+#[cfg(not(loom))]
 pub use group::{Group, GroupBuilder};
+#[cfg(not(loom))]
+pub use latest::{Latest, LatestWriter};
 #[cfg(not(loom))]
 pub use mutex::{Mutex, MutexGuard};
 #[cfg(not(loom))]
@@ -65,9 +81,14 @@ pub use object::{SharedObject, SharedValue};
 #[cfg(not(loom))]
 pub use once::{Once, OnceState, OnceValue};
 #[cfg(not(loom))]
+pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+#[cfg(not(loom))]
+pub use semaphore::{Semaphore, SemaphoreGuard};
+#[cfg(not(loom))]
 pub use single::ObjectBuilder;
 
 #[cfg(not(loom))]
 pub use crate::error::{
-    BarrierError, LockError, LockOwner, LockTimeoutError, OnceError, PoisonError, TryLockError,
+    AcquireTimeoutError, BarrierError, LockError, LockOwner, LockTimeoutError, OnceError,
+    PoisonError, ReadError, TryAcquireError, TryLockError, WaitChangedError, WriterError,
 };

@@ -1,22 +1,29 @@
 //! An open region of shared objects: its parts, its members, and what it does for members
 //! that died.
 
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64 as PrivateWord, Ordering};
 
-use super::layout::{ENTRY_WORDS, Part, PartEntry, PartKind, RegionPlan, SyncHeader};
+use super::layout::{
+    ENTRY_WORDS, Part, PartEntry, PartKind, RegionPlan, SLOTS_OFFSET, SyncHeader, cell_offset,
+};
 use super::memory;
 use super::word::Holders;
 use super::word::lock::LockWord;
 use super::word::once::OnceWord;
+use super::word::rwlock::{Cells, RwHead, RwWord};
+use super::word::semaphore::Permits;
 use crate::error::{Corruption, Failure, LockOwner, Mismatch, RingError};
 use crate::members::{
     Admits, Attached, Liveness, MemberId, MemberSet, Members, Peer, Recover, Refusal, Role, Table,
 };
+use crate::shm::layout::TABLE_ENTRIES;
 use crate::shm::{Region, mismatch, register_barrier};
 use crate::sys::atomic::{AtomicU64, Fences};
+use crate::sys::clock::MonotonicTime;
 use crate::wait::WaitWord;
 use crate::wait::parker::Parker;
 
@@ -103,10 +110,35 @@ impl SharedState {
                 limit: self.roles[0].ids().len(),
             },
         })?;
+        // RW12: what the member that had this id before has left, whether or not others
+        // have recovered the rest.
+        self.clear_cells(attached.id);
         Ok(Arc::new(Shared {
             state: self,
             attached,
         }))
+    }
+
+    /// RW12, of all reader-writer locks: the member of this id, which is ours, counts for
+    /// no reader.
+    fn clear_cells(&self, id: MemberId) {
+        let locks = self.parts.iter();
+        for part in locks.filter(|part| part.kind == PartKind::RwLock) {
+            RwWord(&self.rwlock(part)).clear_cell(id, &self.parker());
+        }
+    }
+
+    fn rwlock<'a>(&'a self, part: &'a Part) -> RwLockPart<'a> {
+        RwLockPart { state: self, part }
+    }
+
+    fn permits(&self, part: &Part) -> Permits<'_> {
+        let slots = part.offset + SLOTS_OFFSET;
+        Permits {
+            event: memory::half_word(&self.region, part.offset),
+            // At most 4096: it was checked.
+            slots: memory::words(&self.region, slots, part.parameter as usize),
+        }
     }
 }
 
@@ -127,6 +159,11 @@ impl Shared {
 
     pub(super) fn parts(&self) -> &[Part] {
         &self.state.parts
+    }
+
+    /// The largest id of a member; the smallest is 1.
+    pub(super) fn last_id(&self) -> u16 {
+        self.state.roles[0].end - 1
     }
 
     /// The member that this handle is.
@@ -163,10 +200,67 @@ impl Shared {
         }
     }
 
+    /// Takes the lock byte of the writer of part `index`; `false`: another handle has it.
+    pub(super) fn lock_writer(&self, index: usize) -> Result<bool, io::Error> {
+        self.region().try_lock(writer_byte(index))
+    }
+
+    pub(super) fn unlock_writer(&self, index: usize) {
+        self.region().unlock(writer_byte(index));
+    }
+
+    /// Whether a handle holds the lock byte of the writer of part `index`.
+    pub(super) fn has_writer(&self, index: usize) -> Result<bool, Failure> {
+        let has = self.region().is_alive(writer_byte(index));
+        self.region().check_descriptor()?;
+        Ok(has)
+    }
+
     /// The error of a part that is not what was asked for.
     pub(super) fn wrong(&self, wrong: Mismatch) -> RingError {
         mismatch(&self.state.path(), wrong)
     }
+}
+
+/// A reader-writer lock, of which there need not be a handle.
+struct RwLockPart<'a> {
+    state: &'a SharedState,
+    part: &'a Part,
+}
+
+impl Cells for RwLockPart<'_> {
+    fn head(&self) -> &RwHead {
+        memory::rw_head(&self.state.region, self.part.offset)
+    }
+
+    fn cell(&self, id: MemberId) -> &AtomicU64 {
+        memory::word(&self.state.region, self.part.offset + cell_offset(id))
+    }
+
+    fn last_id(&self) -> u16 {
+        self.state.roles[0].end - 1
+    }
+}
+
+/// How long a failing call that does not wait believes that a holder lives, in nanoseconds.
+const PROBE_INTERVAL: u64 = 100_000_000;
+
+/// L11: whether it is time to ask whether a holder is alive; `again`: when it is, by the
+/// coarse clock.
+pub(super) fn may_probe(again: &PrivateWord) -> bool {
+    let now = MonotonicTime::coarse().as_nanos();
+    // Relaxed: a probe too many does no harm.
+    let due = again.load(Ordering::Relaxed) <= now;
+    if due {
+        again.store(now.saturating_add(PROBE_INTERVAL), Ordering::Relaxed);
+    }
+    due
+}
+
+/// The lock byte of the one writer of part `index`: behind those of the ids.
+fn writer_byte(index: usize) -> MemberId {
+    // At most 1024 parts.
+    MemberId((TABLE_ENTRIES + index) as u16)
 }
 
 impl Drop for Shared {
@@ -177,7 +271,8 @@ impl Drop for Shared {
             Err(Failure::Forked) => {}
             check => {
                 if check.is_ok() {
-                    // What leaked guards hold, while the id is still ours (L8).
+                    // What leaked guards hold, while the id is still ours (L8, RW12).
+                    state.clear_cells(self.attached.id);
                     state.recover(&mut MemberSet::only(self.attached.id), |_| true);
                 }
                 state.members().detach(&self.attached, check.is_ok());
@@ -214,7 +309,13 @@ impl Recover for SharedState {
                     let word = LockWord(memory::word(&self.region, part.offset));
                     word.recover(dead, &mut is_dead, &parker);
                 }
-                PartKind::Condvar => {} // nobody holds one
+                PartKind::RwLock => {
+                    let lock = self.rwlock(part);
+                    RwWord(&lock).recover(dead, &mut is_dead, &parker);
+                }
+                PartKind::Semaphore => {
+                    self.permits(part).recover(dead, &mut is_dead, &parker);
+                }
                 PartKind::Once => {
                     let word = OnceWord(memory::word(&self.region, part.offset));
                     word.recover(dead, &mut is_dead, &parker);
@@ -223,6 +324,8 @@ impl Recover for SharedState {
                     let words = memory::barrier(&self.region, part);
                     words.recover(dead, &mut is_dead, &parker);
                 }
+                // Nobody holds one, and a dead writer has left nothing (LA4).
+                PartKind::Condvar | PartKind::Latest | PartKind::Counter => {}
             }
         }
     }

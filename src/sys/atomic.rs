@@ -16,6 +16,14 @@ pub(crate) use watched::{AtomicU8, AtomicU64};
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
+/// Between a `SeqCst` read-modify-write and a `SeqCst` load of another word: nothing, for
+/// the two are ordered by what they are. loom takes them for less, and gets a fence.
+#[inline(always)]
+pub(crate) fn after_swap() {
+    #[cfg(loom)]
+    fence(Ordering::SeqCst);
+}
+
 /// How the cheap side of a store-then-load race orders the two.
 ///
 /// Three races in a ring are of that shape (publish, then look for sleepers;

@@ -16,8 +16,9 @@ pub(crate) enum Acquired {
     HeldElsewhere,
 }
 
-/// Bytes that can be locked, from 0 on.
-pub(crate) const LOCK_BYTES: u64 = 1024;
+/// Bytes that can be locked, from 0 on: one for each id, and one for each writer of a shared
+/// value.
+pub(crate) const LOCK_BYTES: u64 = 2048;
 
 /// A set of bytes, which can be looked at without a lock.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! A forked child and its parent's handles.
 
-use memring::sync::{Group, LockError, LockTimeoutError, Mutex, TryLockError};
+use memring::sync::{
+    Group, LockError, LockTimeoutError, Mutex, ReadError, TryLockError, WriterError,
+};
 use memring::{Failure, RingError};
 use memring_testkit::forks::{in_child, ran_in_own_process};
 use memring_testkit::homes::Home;
@@ -14,7 +16,16 @@ fn a_child_has_no_handle() {
     }
     let home = Home::new();
     let group = Group::builder().mutex("value", 1u64).condvar("changed");
+    let group = group.latest("latest", 1u64).semaphore("permits", 2);
+    let group = group.rwlock("lock", 1u64).counter("counter", 1u64);
     let group = group.create(home.named("group")).unwrap();
+    let latest = group.latest::<u64>("latest").unwrap();
+    let mut writer = Some(latest.writer().unwrap());
+    let permits = group.semaphore("permits").unwrap();
+    let mut permit = Some(permits.acquire().unwrap());
+    let lock = group.rwlock::<u64>("lock").unwrap();
+    let mut reader = Some(lock.read().unwrap());
+    let counter = group.counter::<u64>("counter").unwrap();
     let value = group.mutex::<u64>("value").unwrap();
     let changed = group.condvar("changed").unwrap();
     let mut guard = Some(value.lock().unwrap());
@@ -35,6 +46,24 @@ fn a_child_has_no_handle() {
         let error = value.share_fd().unwrap_err();
         assert!(matches!(error, RingError::Failed(Failure::Forked)));
         drop((value.clone(), changed.clone()));
+        assert_eq!(latest.read(), Err(ReadError::Failed(Failure::Forked)));
+        assert_eq!(latest.number(), Err(Failure::Forked));
+        assert_eq!(latest.has_writer(), Err(Failure::Forked));
+        assert!(matches!(
+            latest.writer(),
+            Err(WriterError::Failed(Failure::Forked))
+        ));
+        let store = writer.as_mut().map(|writer| writer.write(2));
+        assert_eq!(store, Some(Err(Failure::Forked)));
+        drop((writer.take(), permit.take(), reader.take()));
+        assert_eq!(permits.acquire().err(), Some(Failure::Forked));
+        assert!(permits.try_acquire().is_err());
+        assert_eq!((permits.available(), permits.holders().len()), (0, 0));
+        assert!(lock.read().is_err() && lock.try_read().is_err());
+        assert!(lock.write().is_err() && lock.try_write().is_err());
+        lock.clear_poison();
+        assert!(!lock.is_poisoned());
+        assert_eq!(counter.add(1), Err(Failure::Forked));
         // What it opens itself is its own.
         let own = Mutex::<u64>::open(home.named("group"));
         says(&own.unwrap_err(), &["no part"]);
@@ -48,6 +77,12 @@ fn a_child_has_no_handle() {
     });
     // The parent still has its lock: the child's drop did nothing.
     assert!(value.try_lock().is_err());
+    assert_eq!((latest.has_writer(), latest.read()), (Ok(true), Ok(1)));
+    assert_eq!((permits.available(), counter.get()), (1, Ok(1)));
+    assert!(lock.try_write().is_err());
+    drop((writer, permit, reader));
+    assert_eq!((latest.has_writer(), permits.available()), (Ok(false), 2));
+    drop(lock.try_write().unwrap());
     drop(guard);
     assert!(value.try_lock().is_ok());
 }

@@ -3,16 +3,24 @@
 
 mod barrier;
 mod condvar;
+mod counter;
 #[cfg(debug_assertions)] // without them the library has no failpoints
 mod failpoints;
 mod forked;
 mod format;
 mod groups;
 mod hostile;
+mod latest;
 mod mutex;
 mod once;
 mod opening;
 mod processes;
+mod readers;
+mod rwlock;
+mod scribbled;
+mod semaphore;
+#[cfg(debug_assertions)]
+mod sharing;
 #[cfg(debug_assertions)]
 mod wakeups;
 
@@ -26,10 +34,15 @@ fn child() {
     roles.extend(hostile::ROLES);
     roles.extend(once::ROLES);
     roles.extend(processes::ROLES);
+    roles.extend(counter::ROLES);
+    roles.extend(latest::ROLES);
+    roles.extend(readers::ROLES);
+    roles.extend(semaphore::ROLES);
     #[cfg(debug_assertions)]
     {
         roles.extend(failpoints::ROLES);
         roles.extend(wakeups::ROLES);
+        roles.extend(sharing::ROLES);
     }
     children::enter(&roles);
 }

@@ -32,6 +32,10 @@ pub(crate) trait HeldWord: Copy {
     fn taken(self, word: u64, me: MemberId) -> u64;
     /// What `me` stores that takes `word` from a dead member. It counts up (L7).
     fn taken_over(self, word: u64, me: MemberId) -> u64;
+    /// Whether `taken_over` frees the word for all that wait, the caller among them (RW11).
+    fn frees_for_all(self) -> bool {
+        false
+    }
 }
 
 /// Why a wait at a word ended in vain.
@@ -219,13 +223,22 @@ impl<W: HeldWord, H: Holders, P: ParkHalf + Clone> Operation for Waiting<'_, W, 
         }
         // Between the kernel's word and the swap, which must not come first.
         fence(Ordering::SeqCst);
-        let taken = self.rules.taken_over(word, self.holders.me()) | WAITERS;
+        // Never WAITERS on a free word (L3).
+        let waiters = if self.rules.frees_for_all() {
+            0
+        } else {
+            WAITERS
+        };
+        let taken = self.rules.taken_over(word, self.holders.me()) | waiters;
         // L6: of exactly the word that was loaded before the probe. A failure: the word is
         // another's now. AcqRel: what the dead holder stored happened before.
         let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
         let swapped = self.word.compare_exchange(word, taken, success, failure);
         if swapped.is_ok() {
             failpoint!(LockTakenOver);
+            if self.rules.frees_for_all() {
+                self.park.wake_half(self.word, u32::MAX >> 1);
+            }
             self.state.taken_over = Some(Ok(taken));
         }
         true

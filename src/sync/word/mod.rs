@@ -7,10 +7,13 @@
 pub(crate) mod barrier;
 pub(crate) mod condvar;
 pub(crate) mod held;
+pub(crate) mod latest;
 pub(crate) mod lock;
 #[cfg(all(test, loom))]
 mod models;
 pub(crate) mod once;
+pub(crate) mod rwlock;
+pub(crate) mod semaphore;
 #[cfg(all(test, not(loom)))]
 mod tests;
 

@@ -30,6 +30,18 @@ macro_rules! failpoints {
                 Failpoint::BarrierBroken,
                 Failpoint::BarrierWithdrawn,
                 Failpoint::DirectoryWritten,
+                Failpoint::WordWritten,
+                Failpoint::CellRaised,
+                Failpoint::ReaderInside,
+                Failpoint::CellLowered,
+                Failpoint::EventCounted,
+                Failpoint::WriterInside,
+                Failpoint::PermitTaken,
+                Failpoint::PermitTakenOver,
+                Failpoint::PermitFreed,
+                Failpoint::PermitRecovered,
+                Failpoint::ValueWritten,
+                Failpoint::ValuePublished,
             ];
         }
     };
@@ -121,6 +133,18 @@ failpoints! {
     BarrierArrived: "A party has arrived, and no waiter was woken yet.",
     BarrierBroken: "A barrier was broken, and no waiter was woken yet.",
     BarrierWithdrawn: "A party has not arrived any more.",
+    CellRaised: "A member has counted a reader that is about to look whether a writer is there.",
+    ReaderInside: "A reader may read.",
+    CellLowered: "A member has counted one reader less.",
+    EventCounted: "A writer that waits for readers has something to look at, and was not woken yet.",
+    WriterInside: "No reader is left, and a writer may write.",
+    PermitTaken: "A permit was taken that was free.",
+    PermitTakenOver: "A permit was taken from a dead holder.",
+    PermitFreed: "A permit was given back, and no waiter was woken yet.",
+    PermitRecovered: "A permit that a dead member held was freed, and no waiter was woken yet.",
+    WordWritten: "A writer has stored one word of a value.",
+    ValueWritten: "A writer has stored a value, and not its number.",
+    ValuePublished: "A writer has stored the number of its value, and has woken no waiter yet.",
     DirectoryWritten: "The directory of shared objects was written, and no value yet.",
 
     // Making and removing rings.

@@ -1,0 +1,366 @@
+//! The last value that one writer has stored.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::group::{Group, GroupBuilder};
+use super::layout::{PartKind, PartSpec};
+use super::object::{ExpectedPart, SealedObject, SharedObject, SharedRef, SharedValue};
+use super::part::PartHandle;
+use super::single::{ObjectBuilder, handle};
+use super::word::held::LOOKS;
+use super::word::latest::{self, LatestHead, MAX_COPIES, SLOTS, ValueSlots};
+use crate::error::{Failure, LockOwner, ReadError, RingError, WaitChangedError, WriterError};
+use crate::members::{MemberId, Peer};
+use crate::sys::atomic::{AtomicU64, Ordering};
+use crate::sys::clock::MonotonicTime;
+use crate::wait::WaitWord;
+
+/// The last value that one writer has stored, for any number of readers: a configuration, a
+/// price, a position.
+///
+/// A reader takes no lock and stores nothing in shared memory: it copies the value, and
+/// looks whether the writer has come round to the slot that it copied from. So it never
+/// gets a torn value, it waits for nobody, and a writer that is killed or stopped at any
+/// moment holds no reader up: they get the last whole value. Each value has a number, by
+/// which a reader knows whether it has seen it; numbers go up by 1 from 0, that of the first
+/// value.
+///
+/// There is one writer at a time, in all processes together: see [`Latest::writer`]. If its
+/// process dies, the next one goes on.
+///
+/// A reader that copies while the writer stores three values or more copies again. Four
+/// slots are kept, so that takes a value that is large, or stored in a tight loop.
+///
+/// ```
+/// use memring::sync::Latest;
+///
+/// #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+/// #[repr(C)]
+/// struct Limits {
+///     per_second: u64,
+///     in_flight: u64,
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = &format!("doc-latest-{}", std::process::id());
+/// let start = Limits { per_second: 100, in_flight: 8 };
+/// let limits = Latest::create(name, start)?;
+/// let mut writer = limits.writer()?;
+///
+/// // Another process, or a thread of this one.
+/// let limits = Latest::<Limits>::open(name)?;
+/// assert_eq!(limits.read()?, start);
+/// writer.write(Limits { per_second: 50, ..start })?;
+/// let (number, now) = limits.read_numbered()?;
+/// assert_eq!((number, now.per_second), (1, 50));
+/// assert!(!limits.has_changed_since(number)?);
+/// # memring::remove(name)?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Latest<T: SharedValue> {
+    part: PartHandle<LatestHead>,
+    /// Where the slots begin, bytes from one to the next, and how many there are: private.
+    first: usize,
+    stride: usize,
+    slots: u64,
+    marker: PhantomData<T>,
+}
+
+handle!([T: SharedValue] Latest<T>, "latest value", (value: T));
+
+impl<T: SharedValue> Latest<T> {
+    /// Is this handle good? A relaxed load.
+    #[inline(always)]
+    fn check(&self) -> Result<(), Failure> {
+        let region = self.part.shared().region();
+        match region.has_fast_paths() {
+            true => Ok(()),
+            false => region.check(),
+        }
+    }
+
+    /// The last value. Never waits.
+    ///
+    /// What the writer has stored before it stored this value, it has stored before this
+    /// returns (Acquire).
+    ///
+    /// # Errors
+    /// As [`Latest::read_numbered`].
+    #[inline]
+    pub fn read(&self) -> Result<T, ReadError> {
+        self.read_numbered().map(|(_, value)| value)
+    }
+
+    /// The last value, and its number.
+    ///
+    /// # Errors
+    /// [`ReadError::Overtaken`]: the writer stored values faster than this thread could
+    /// copy one, 65,536 times in a row. [`ReadError::Failed`]: [`Failure::Forked`].
+    #[inline]
+    pub fn read_numbered(&self) -> Result<(u64, T), ReadError> {
+        self.check()?;
+        let mut value = T::zeroed();
+        let bytes = bytemuck::bytes_of_mut(&mut value);
+        let number = latest::read(self, MAX_COPIES, bytes).ok_or(ReadError::Overtaken)?;
+        Ok((number, value))
+    }
+
+    /// The number of the last value (Acquire).
+    ///
+    /// # Errors
+    /// [`Failure::Forked`].
+    #[inline]
+    pub fn number(&self) -> Result<u64, Failure> {
+        self.check()?;
+        // Acquire: pairs with the store of the writer.
+        Ok(self.part.word().index.load(Ordering::Acquire))
+    }
+
+    /// Whether the last value is another than number `number`: a load.
+    ///
+    /// # Errors
+    /// [`Failure::Forked`].
+    #[inline]
+    pub fn has_changed_since(&self, number: u64) -> Result<bool, Failure> {
+        Ok(self.number()? != number)
+    }
+
+    /// Waits until the last value is another than number `number`, and returns its number.
+    /// If there never is a writer again it waits for ever.
+    ///
+    /// # Errors
+    /// [`Failure::Forked`].
+    pub fn wait_changed(&self, number: u64) -> Result<u64, Failure> {
+        loop {
+            match self.wait_until(number, None) {
+                Ok(number) => return Ok(number),
+                Err(WaitChangedError::Failed(failure)) => return Err(failure),
+                // Without a deadline there is none to pass.
+                Err(WaitChangedError::Timeout) => {}
+            }
+        }
+    }
+
+    /// As [`Latest::wait_changed`], for `timeout` at most.
+    ///
+    /// # Errors
+    /// [`WaitChangedError::Timeout`]; else as [`Latest::wait_changed`].
+    pub fn wait_changed_timeout(
+        &self,
+        number: u64,
+        timeout: Duration,
+    ) -> Result<u64, WaitChangedError> {
+        self.wait_until(number, MonotonicTime::now().checked_add(timeout))
+    }
+
+    /// As [`Latest::wait_changed`], until `deadline` at most.
+    ///
+    /// # Errors
+    /// As [`Latest::wait_changed_timeout`].
+    pub fn wait_changed_deadline(
+        &self,
+        number: u64,
+        deadline: Instant,
+    ) -> Result<u64, WaitChangedError> {
+        self.wait_until(number, Some(MonotonicTime::from_instant(deadline)))
+    }
+
+    /// `None`: later than any clock tells.
+    fn wait_until(
+        &self,
+        number: u64,
+        deadline: Option<MonotonicTime>,
+    ) -> Result<u64, WaitChangedError> {
+        self.check()?;
+        let park = self.part.shared().parker();
+        latest::wait_changed(self.part.word(), number, park, LOOKS, deadline)
+            .ok_or(WaitChangedError::Timeout)
+    }
+
+    /// The right to store values, which one handle at a time has, of all processes: by a
+    /// lock byte of its own, which the kernel frees when the process dies. Clones of a
+    /// handle count as others. Two system calls.
+    ///
+    /// # Errors
+    /// [`WriterError::Occupied`] names the handle that writes;
+    /// [`WriterError::Failed`]: [`Failure::Forked`]; [`WriterError::Os`].
+    pub fn writer(&self) -> Result<LatestWriter<T>, WriterError> {
+        self.check()?;
+        let shared = self.part.shared();
+        let writer = &self.part.word().writer;
+        let is_ours = shared.lock_writer(self.part.index());
+        match is_ours.map_err(|source| WriterError::Os { source })? {
+            true => {
+                // Relaxed: for display only.
+                writer.store(shared.id().0.into(), Ordering::Relaxed);
+                Ok(LatestWriter {
+                    latest: self.clone(),
+                })
+            }
+            false => Err(WriterError::Occupied {
+                holder: self.last_writer(),
+            }),
+        }
+    }
+
+    /// The handle that was the last to become the writer.
+    fn last_writer(&self) -> Option<LockOwner> {
+        let writer = self.part.word().writer.load(Ordering::Relaxed);
+        let id = u16::try_from(writer).ok().filter(|id| *id != 0)?;
+        Some(self.part.shared().owner(MemberId(id)))
+    }
+
+    /// Whether a handle has the right to store values, in a process that is alive. A system
+    /// call, unless the handle is of this region.
+    ///
+    /// # Errors
+    /// [`Failure::Forked`], [`Failure::DescriptorClosed`].
+    pub fn has_writer(&self) -> Result<bool, Failure> {
+        self.check()?;
+        self.part.shared().has_writer(self.part.index())
+    }
+}
+
+impl<T: SharedValue> ValueSlots for Latest<T> {
+    #[inline(always)]
+    fn head(&self) -> &LatestHead {
+        self.part.word()
+    }
+
+    #[inline(always)]
+    fn count(&self) -> u64 {
+        self.slots
+    }
+
+    #[inline(always)]
+    fn slot(&self, number: u64) -> &[AtomicU64] {
+        let at = self.first + (number % self.slots) as usize * self.stride;
+        self.part.words(at, size_of::<T>().div_ceil(8))
+    }
+}
+
+/// The right to store values in a [`Latest`], by [`Latest::writer`]. Dropped, it gives the
+/// right back.
+pub struct LatestWriter<T: SharedValue> {
+    latest: Latest<T>,
+}
+
+impl<T: SharedValue> LatestWriter<T> {
+    /// Stores a value, and returns its number. No read-modify-write, and no system call
+    /// unless somebody waits for it.
+    ///
+    /// What was stored before, readers of this value find stored (Release).
+    ///
+    /// # Errors
+    /// [`Failure::Forked`].
+    #[inline]
+    pub fn write(&mut self, value: T) -> Result<u64, Failure> {
+        self.latest.check()?;
+        let number = latest::write(&self.latest, bytemuck::bytes_of(&value));
+        let parker = self.latest.part.shared().parker();
+        WaitWord(&self.latest.part.word().waiters).notify_each(parker.0, &parker);
+        Ok(number)
+    }
+
+    /// Stores what `change` makes of the last value, and returns its number.
+    ///
+    /// # Errors
+    /// As [`LatestWriter::write`]; [`ReadError::Overtaken`] if a process stores values
+    /// that has not got the right to.
+    pub fn update(&mut self, change: impl FnOnce(&mut T)) -> Result<u64, ReadError> {
+        let mut value = self.latest.read()?;
+        change(&mut value);
+        Ok(self.write(value)?)
+    }
+
+    /// What it stores to, as readers have it.
+    pub fn latest(&self) -> &Latest<T> {
+        &self.latest
+    }
+}
+
+impl<T: SharedValue> Drop for LatestWriter<T> {
+    fn drop(&mut self) {
+        let shared = self.latest.part.shared();
+        // In a forked child the lock is the parent's.
+        if shared.region().is_mapped() {
+            shared.unlock_writer(self.latest.part.index());
+        }
+    }
+}
+
+impl<T: SharedValue> fmt::Debug for LatestWriter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LatestWriter")
+            .field("path", &self.latest.path())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: SharedValue> SharedObject for Latest<T> {
+    type Initial = T;
+
+    fn spec(initial: T) -> PartSpec {
+        PartSpec {
+            parameter: SLOTS,
+            ..PartSpec::of(PartKind::Latest, &initial)
+        }
+    }
+
+    fn expected() -> ExpectedPart {
+        ExpectedPart::of::<T>(PartKind::Latest)
+    }
+
+    fn from_part(shared: SharedRef, index: usize) -> Self {
+        let part = &shared.0.parts()[index];
+        let (first, (stride, slots)) = (part.value, part.copies());
+        Latest {
+            part: PartHandle::of_latest(shared.0, index),
+            first,
+            stride,
+            slots: slots as u64,
+            marker: PhantomData,
+        }
+    }
+}
+
+/// Another handle of the same member, for another thread.
+impl<T: SharedValue> Clone for Latest<T> {
+    fn clone(&self) -> Self {
+        Latest {
+            part: self.part.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<T: SharedValue + fmt::Debug> fmt::Debug for Latest<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Latest")
+            .field("path", &self.path())
+            .field("value", &self.read())
+            .finish_non_exhaustive()
+    }
+}
+
+impl GroupBuilder {
+    /// Adds a [`Latest`] of this name, which starts with `value`.
+    pub fn latest<T: SharedValue>(self, name: &str, value: T) -> Self {
+        self.part::<Latest<T>>(name, value)
+    }
+}
+
+impl Group {
+    /// The [`Latest`] of this name.
+    ///
+    /// # Errors
+    /// As [`Group::part`].
+    pub fn latest<T: SharedValue>(&self, name: &str) -> Result<Latest<T>, RingError> {
+        self.part(name)
+    }
+}

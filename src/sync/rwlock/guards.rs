@@ -1,0 +1,146 @@
+//! The rights to read and to change the value.
+
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use super::super::object::SharedValue;
+use super::RwLock;
+
+/// The right to read the value of a [`RwLock`]; dropped, it gives the right back. By
+/// [`RwLock::read`] and its like.
+///
+/// A guard that is leaked keeps writers out until the last clone of its handle is dropped.
+/// A forked child must not touch the value of a guard that it has inherited, which is not
+/// mapped there; to drop it does nothing.
+#[must_use = "if unused the lock is given back at once"]
+pub struct RwLockReadGuard<'a, T: SharedValue> {
+    lock: &'a RwLock<T>,
+}
+
+/// The right to change the value of a [`RwLock`]; dropped, it gives the right back. By
+/// [`RwLock::write`] and its like.
+///
+/// A guard that is leaked leaves the lock held until the last clone of its handle is
+/// dropped: then the lock is free, and poisoned. What is said of forked children at
+/// [`RwLockReadGuard`] holds here, too.
+#[must_use = "if unused the lock is given back at once"]
+pub struct RwLockWriteGuard<'a, T: SharedValue> {
+    lock: &'a RwLock<T>,
+    /// The word as this guard holds it.
+    held: u64,
+    /// Locked while this thread was unwinding already: what it does then poisons nothing,
+    /// as in `std`.
+    was_panicking: bool,
+}
+
+impl<'a, T: SharedValue> RwLockReadGuard<'a, T> {
+    /// After this member has counted the reader.
+    #[inline(always)]
+    pub(super) fn new(lock: &'a RwLock<T>) -> Self {
+        RwLockReadGuard { lock }
+    }
+}
+
+impl<'a, T: SharedValue> RwLockWriteGuard<'a, T> {
+    /// After this member has taken the lock, and waited for the readers.
+    #[inline(always)]
+    pub(super) fn new(lock: &'a RwLock<T>, held: u64) -> Self {
+        RwLockWriteGuard {
+            lock,
+            held,
+            was_panicking: std::thread::panicking(),
+        }
+    }
+
+    /// Makes a read guard of it: no writer comes between. The other way there is none: two
+    /// readers that wait to become writers would wait for each other.
+    pub fn downgrade(self) -> RwLockReadGuard<'a, T> {
+        let RwLockWriteGuard { lock, held, .. } = self;
+        std::mem::forget(self);
+        let shared = lock.part.shared();
+        if shared.region().is_mapped() {
+            lock.lock().downgrade(held, shared.id(), &shared.parker());
+        }
+        RwLockReadGuard { lock }
+    }
+}
+
+impl<T: SharedValue> Deref for RwLockReadGuard<'_, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: V9, V10: mapped and aligned, any bytes are a value, and nobody holds the
+        // lock for writing.
+        unsafe { self.lock.part.value::<T>().as_ref() }
+    }
+}
+
+impl<T: SharedValue> Deref for RwLockWriteGuard<'_, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: V9, V10: mapped and aligned, any bytes are a value, and no other holds
+        // the lock.
+        unsafe { self.lock.part.value::<T>().as_ref() }
+    }
+}
+
+impl<T: SharedValue> DerefMut for RwLockWriteGuard<'_, T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: V9, V10, as above; the guard is borrowed for itself alone.
+        unsafe { self.lock.part.value::<T>().as_mut() }
+    }
+}
+
+impl<T: SharedValue> Drop for RwLockReadGuard<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        let shared = self.lock.part.shared();
+        // In a forked child the count is the parent's.
+        if shared.region().is_mapped() {
+            self.lock.lock().unlock_read(shared.id(), &shared.parker());
+        }
+    }
+}
+
+impl<T: SharedValue> Drop for RwLockWriteGuard<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        let shared = self.lock.part.shared();
+        // In a forked child the lock is the parent's.
+        if shared.region().is_mapped() {
+            let poison = !self.was_panicking && std::thread::panicking();
+            let lock = self.lock.lock();
+            lock.unlock_write(self.held, poison, &shared.parker());
+        }
+    }
+}
+
+impl<T: SharedValue + fmt::Debug> fmt::Debug for RwLockReadGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl<T: SharedValue + fmt::Debug> fmt::Debug for RwLockWriteGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl<T: SharedValue + fmt::Display> fmt::Display for RwLockReadGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self, f)
+    }
+}
+
+impl<T: SharedValue + fmt::Display> fmt::Display for RwLockWriteGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self, f)
+    }
+}

@@ -1,0 +1,245 @@
+//! Locking.
+
+use std::time::{Duration, Instant};
+
+use super::super::object::SharedValue;
+use super::super::shared::may_probe;
+use super::super::word::held::{HeldError, LOOKS};
+use super::super::word::rwlock::POISONED;
+use super::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::error::{Failure, LockError, LockOwner, LockTimeoutError, PoisonError, TryLockError};
+use crate::members::MemberId;
+use crate::sys::clock::MonotonicTime;
+
+impl<T: SharedValue> RwLock<T> {
+    fn check(&self) -> Result<(), Failure> {
+        self.part.shared().region().check()
+    }
+
+    fn owner(&self, holder: Option<MemberId>) -> Option<LockOwner> {
+        holder.map(|id| self.part.shared().owner(id))
+    }
+
+    /// The guard of a reader that was just counted, while the word was `word`.
+    #[inline(always)]
+    fn read_guard<'a, E>(&'a self, word: u64) -> Result<RwLockReadGuard<'a, T>, E>
+    where
+        E: From<PoisonError<RwLockReadGuard<'a, T>>>,
+    {
+        let guard = RwLockReadGuard::new(self);
+        match word & POISONED {
+            0 => Ok(guard),
+            _ => Err(PoisonError::new(guard).into()),
+        }
+    }
+
+    /// The guard of a writer that has just taken the lock, by `held`.
+    #[inline(always)]
+    fn write_guard<'a, E>(&'a self, held: u64) -> Result<RwLockWriteGuard<'a, T>, E>
+    where
+        E: From<PoisonError<RwLockWriteGuard<'a, T>>>,
+    {
+        let guard = RwLockWriteGuard::new(self, held);
+        match held & POISONED {
+            0 => Ok(guard),
+            _ => Err(PoisonError::new(guard).into()),
+        }
+    }
+
+    #[inline(always)]
+    fn try_read_fast(&self) -> Option<u64> {
+        let shared = self.part.shared();
+        match shared.region().has_fast_paths() {
+            true => self.lock().try_read(shared.id(), &shared.parker()),
+            false => None,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read_slow(&self, deadline: Option<MonotonicTime>) -> Result<u64, HeldError> {
+        self.check().map_err(HeldError::Failed)?;
+        let shared = self.part.shared();
+        let parker = shared.parker();
+        self.lock().read(&**shared, &parker, LOOKS, deadline)
+    }
+
+    fn read_until(
+        &self,
+        deadline: impl FnOnce() -> Option<MonotonicTime>,
+    ) -> Result<RwLockReadGuard<'_, T>, LockTimeoutError<RwLockReadGuard<'_, T>>> {
+        if let Some(word) = self.try_read_fast() {
+            return self.read_guard(word);
+        }
+        match self.read_slow(deadline()) {
+            Ok(word) => self.read_guard(word),
+            Err(HeldError::Timeout(holder)) => Err(LockTimeoutError::Timeout(self.owner(holder))),
+            Err(HeldError::Failed(failure)) => Err(failure.into()),
+        }
+    }
+
+    /// Takes the lock for reading, and waits as long as it takes, for a writer that waits
+    /// for others, too; unless this handle reads already. A thread that has a write guard
+    /// waits for itself.
+    ///
+    /// What writers before have stored in the value, they have stored before this returns
+    /// (Acquire).
+    ///
+    /// # Errors
+    /// [`LockError::Poisoned`], with the guard inside: a writer died or panicked.
+    /// [`LockError::Failed`]: [`Failure::Forked`], [`Failure::Corrupted`],
+    /// [`Failure::DescriptorClosed`].
+    #[inline]
+    pub fn read(&self) -> Result<RwLockReadGuard<'_, T>, LockError<RwLockReadGuard<'_, T>>> {
+        if let Some(word) = self.try_read_fast() {
+            return self.read_guard(word);
+        }
+        match self.read_slow(None) {
+            Ok(word) => self.read_guard(word),
+            Err(HeldError::Failed(failure)) => Err(failure.into()),
+            // Without a deadline there is none to pass.
+            Err(HeldError::Timeout(_)) => self.read(),
+        }
+    }
+
+    /// Takes the lock for reading, if that takes no waiting. That a writer has died is
+    /// noticed once in 100 ms.
+    ///
+    /// # Errors
+    /// [`TryLockError::Held`]: another thread writes, of this process or another, or waits
+    /// to. Else as [`RwLock::read`].
+    pub fn try_read(&self) -> Result<RwLockReadGuard<'_, T>, TryLockError<RwLockReadGuard<'_, T>>> {
+        if let Some(word) = self.try_read_fast() {
+            return self.read_guard(word);
+        }
+        self.check()?;
+        let shared = self.part.shared();
+        let may_probe = may_probe(&self.probe_again);
+        match self
+            .lock()
+            .read_at_once(&**shared, &shared.parker(), may_probe)
+        {
+            Ok(word) => self.read_guard(word),
+            Err(HeldError::Timeout(holder)) => Err(TryLockError::Held(self.owner(holder))),
+            Err(HeldError::Failed(failure)) => Err(failure.into()),
+        }
+    }
+
+    /// Takes the lock for reading, and waits for `timeout` at most.
+    ///
+    /// # Errors
+    /// [`LockTimeoutError::Timeout`] names the process that writes or waits to, be it busy
+    /// or stopped. Else as [`RwLock::read`].
+    pub fn read_timeout(
+        &self,
+        timeout: Duration,
+    ) -> Result<RwLockReadGuard<'_, T>, LockTimeoutError<RwLockReadGuard<'_, T>>> {
+        self.read_until(|| MonotonicTime::now().checked_add(timeout))
+    }
+
+    /// Takes the lock for reading, and waits until `deadline` at most.
+    ///
+    /// # Errors
+    /// As [`RwLock::read_timeout`].
+    pub fn read_deadline(
+        &self,
+        deadline: Instant,
+    ) -> Result<RwLockReadGuard<'_, T>, LockTimeoutError<RwLockReadGuard<'_, T>>> {
+        self.read_until(|| Some(MonotonicTime::from_instant(deadline)))
+    }
+
+    fn write_slow(&self, deadline: Option<MonotonicTime>) -> Result<u64, HeldError> {
+        self.check().map_err(HeldError::Failed)?;
+        let shared = self.part.shared();
+        let parker = shared.parker();
+        self.lock().write(&**shared, &parker, LOOKS, deadline)
+    }
+
+    fn write_until(
+        &self,
+        deadline: Option<MonotonicTime>,
+    ) -> Result<RwLockWriteGuard<'_, T>, LockTimeoutError<RwLockWriteGuard<'_, T>>> {
+        match self.write_slow(deadline) {
+            Ok(held) => self.write_guard(held),
+            Err(HeldError::Timeout(holder)) => Err(LockTimeoutError::Timeout(self.owner(holder))),
+            Err(HeldError::Failed(failure)) => Err(failure.into()),
+        }
+    }
+
+    /// Takes the lock for writing, and waits as long as it takes: for the writer before it,
+    /// and then for those that read, while no new readers come in. A thread that has a
+    /// guard waits for itself.
+    ///
+    /// # Errors
+    /// As [`RwLock::read`].
+    pub fn write(&self) -> Result<RwLockWriteGuard<'_, T>, LockError<RwLockWriteGuard<'_, T>>> {
+        loop {
+            match self.write_slow(None) {
+                Ok(held) => return self.write_guard(held),
+                Err(HeldError::Failed(failure)) => return Err(failure.into()),
+                // Without a deadline there is none to pass.
+                Err(HeldError::Timeout(_)) => {}
+            }
+        }
+    }
+
+    /// Takes the lock for writing, if that takes no waiting. That a holder has died is
+    /// noticed once in 100 ms.
+    ///
+    /// # Errors
+    /// [`TryLockError::Held`] names one that reads or writes. Else as [`RwLock::read`].
+    pub fn try_write(
+        &self,
+    ) -> Result<RwLockWriteGuard<'_, T>, TryLockError<RwLockWriteGuard<'_, T>>> {
+        self.check()?;
+        let (shared, mut may) = (self.part.shared(), None);
+        let may_probe = || *may.get_or_insert_with(|| may_probe(&self.probe_again));
+        match self
+            .lock()
+            .write_at_once(&**shared, &shared.parker(), may_probe)
+        {
+            Ok(held) => self.write_guard(held),
+            Err(HeldError::Timeout(holder)) => Err(TryLockError::Held(self.owner(holder))),
+            Err(HeldError::Failed(failure)) => Err(failure.into()),
+        }
+    }
+
+    /// Takes the lock for writing, and waits for `timeout` at most.
+    ///
+    /// # Errors
+    /// [`LockTimeoutError::Timeout`] names a process that writes or reads, be it busy or
+    /// stopped. Else as [`RwLock::read`].
+    pub fn write_timeout(
+        &self,
+        timeout: Duration,
+    ) -> Result<RwLockWriteGuard<'_, T>, LockTimeoutError<RwLockWriteGuard<'_, T>>> {
+        self.write_until(MonotonicTime::now().checked_add(timeout))
+    }
+
+    /// Takes the lock for writing, and waits until `deadline` at most.
+    ///
+    /// # Errors
+    /// As [`RwLock::write_timeout`].
+    pub fn write_deadline(
+        &self,
+        deadline: Instant,
+    ) -> Result<RwLockWriteGuard<'_, T>, LockTimeoutError<RwLockWriteGuard<'_, T>>> {
+        self.write_until(Some(MonotonicTime::from_instant(deadline)))
+    }
+
+    /// Whether a writer died or panicked, and nobody has declared the value repaired; as
+    /// far as it is known: of a writer that died it is known when another has noticed.
+    pub fn is_poisoned(&self) -> bool {
+        self.part.shared().region().is_mapped() && self.lock().is_poisoned()
+    }
+
+    /// Declares the value repaired: later holders get it without
+    /// [`Poisoned`](LockError::Poisoned). Call it with a write guard. While another handle
+    /// writes it does nothing, for then the value is that one's to judge. If this process
+    /// dies before it has given the lock back, the value is poisoned again.
+    pub fn clear_poison(&self) {
+        if self.part.shared().region().is_mapped() {
+            self.lock().clear_poison(self.part.shared().id());
+        }
+    }
+}
