@@ -165,6 +165,8 @@ mod wait;
 mod admin;
 #[cfg(not(loom))]
 mod channel;
+#[cfg(all(target_os = "linux", not(feature = "portable"), not(loom)))]
+pub mod uds;
 
 #[cfg(not(loom))]
 pub use admin::{Inspection, ListEntry, directory, inspect, list, remove};

@@ -3,7 +3,9 @@
 
 #![allow(unsafe_code)]
 
+use std::any::Any;
 use std::os::fd::BorrowedFd;
+use std::sync::{Arc, OnceLock};
 
 use crate::error::{AttachError, Failure, Side};
 use crate::events;
@@ -34,6 +36,8 @@ pub(crate) struct Segment {
     pub(crate) config: Config,
     /// Where everything lies, as `config` says.
     frame: Frame,
+    /// What lives as long as this, whatever it is.
+    pub(crate) companion: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Segment {
@@ -47,6 +51,7 @@ impl Segment {
             region,
             config,
             frame,
+            companion: OnceLock::new(),
         }
     }
 

@@ -20,7 +20,9 @@
 //! | `lock` | byte locks, which tell whether a process lives |
 //! | `file` | files and directories |
 //!
-//! The last seven are there twice: in `linux`, and in `portable`, which does without what
+//! | `socket`, `credentials`, `epoll` | Unix domain sockets, passing descriptors |
+//!
+//! The seven before the last are there twice: in `linux`, and in `portable`, which does without what
 //! Linux alone has (`docs/portable.md`). The floors above use these names only.
 
 pub(crate) mod atomic;
@@ -36,7 +38,9 @@ mod portable;
 mod posix;
 
 #[cfg(all(not(loom), not(any(feature = "portable", not(target_os = "linux")))))]
-pub(crate) use linux::{event, file, fork, futex, lock, map, membarrier};
+pub(crate) use linux::{
+    credentials, epoll, event, file, fork, futex, lock, map, membarrier, socket,
+};
 #[cfg(all(not(loom), any(feature = "portable", not(target_os = "linux"))))]
 pub(crate) use portable::{event, file, fork, futex, lock, map, membarrier};
 #[cfg(not(loom))]

@@ -3,7 +3,7 @@
 use super::source::{is_identifier, is_test, module_of, names_in, root, sources, tokens};
 
 /// The modules of the crate by floor. A module uses only those on lower floors.
-const FLOORS: [(&str, u32); 11] = [
+const FLOORS: [(&str, u32); 12] = [
     ("error", 0),
     ("message", 0),
     ("events", 10),
@@ -13,6 +13,7 @@ const FLOORS: [(&str, u32); 11] = [
     ("shm", 30),
     ("ring", 40),
     ("channel", 50),
+    ("uds", 55),
     ("admin", 60),
     ("lib", 70),
 ];

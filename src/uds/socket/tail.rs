@@ -1,0 +1,102 @@
+//! What a send could not hand to the kernel at once, and must not be lost or cut: the rest of
+//! a message that a stream took the begin of, and the end behind a full buffer.
+
+use std::io::{self, IoSlice};
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::sys::fork::PrivateFd;
+use crate::sys::socket;
+use crate::uds::watcher::{Interest, Next, Watch, adopt};
+
+/// Bytes that go out as soon as there is room: by the next call of the sender, or by the
+/// watching thread.
+pub(super) struct Tail {
+    /// Its own: the socket stays open for it when the sender is gone.
+    fd: PrivateFd,
+    rest: Mutex<Rest>,
+}
+
+struct Rest {
+    bytes: Vec<u8>,
+    from: usize,
+    /// The other end has gone: nothing will go out any more.
+    is_lost: bool,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    Done,
+    /// There is no room yet.
+    Waiting,
+    Lost,
+}
+
+impl Tail {
+    /// Has `bytes` sent behind what `socket` has taken.
+    ///
+    /// # Errors
+    /// No descriptor or thread can be had.
+    pub(super) fn new(socket: BorrowedFd<'_>, bytes: Vec<u8>) -> io::Result<Arc<Tail>> {
+        let tail = Arc::new(Tail {
+            fd: PrivateFd::open(|| socket::duplicate(socket))?,
+            rest: Mutex::new(Rest {
+                bytes,
+                from: 0,
+                is_lost: false,
+            }),
+        });
+        let watch: Arc<dyn Watch> = Arc::clone(&tail) as _;
+        adopt(watch, Interest::Writable)?;
+        Ok(tail)
+    }
+
+    /// Has `bytes` sent behind the rest. `false`: there is no rest any more.
+    pub(super) fn append(&self, bytes: &[u8]) -> bool {
+        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_waiting = rest.from < rest.bytes.len() && !rest.is_lost;
+        if is_waiting {
+            rest.bytes.extend_from_slice(bytes);
+        }
+        is_waiting
+    }
+
+    /// Sends what there is room for.
+    pub(super) fn flush(&self) -> Progress {
+        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if rest.is_lost {
+                return Progress::Lost;
+            }
+            if rest.from >= rest.bytes.len() {
+                return Progress::Done;
+            }
+            // In a forked child it is the parent's to send.
+            let Some(fd) = self.fd.get() else {
+                return Progress::Lost;
+            };
+            let left = &rest.bytes[rest.from..];
+            match socket::send(fd, &[IoSlice::new(left)]) {
+                Ok(sent) => rest.from += sent,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Progress::Waiting;
+                }
+                Err(_) => rest.is_lost = true,
+            }
+        }
+    }
+}
+
+impl Watch for Tail {
+    fn happened(&self) -> Next {
+        match self.flush() {
+            Progress::Waiting => Next::Rearm(Interest::Writable),
+            Progress::Done | Progress::Lost => Next::Forget,
+        }
+    }
+
+    fn own_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.fd.get()
+    }
+}
