@@ -71,7 +71,11 @@ mod meeting {
         let mut listener = calculator.capacity(16).bind(&address)?;
         for role in ["asks", "hangs"] {
             let mut child = start(&address, role)?;
-            let Connection { mut tx, mut rx, peer } = listener.accept()?;
+            let Connection {
+                mut tx,
+                mut rx,
+                peer,
+            } = listener.accept()?;
             assert_eq!(peer.pid, child.id());
             let mut answered = 0;
             let mut killed = None;
@@ -97,7 +101,10 @@ mod meeting {
             match killed {
                 Some(killed) => {
                     assert_eq!(end, RecvError::Disconnected);
-                    println!("answered {answered}, and heard of the death in {:?}", killed.elapsed());
+                    println!(
+                        "answered {answered}, and heard of the death in {:?}",
+                        killed.elapsed()
+                    );
                 }
                 None => println!("answered {answered}, all of them"),
             }

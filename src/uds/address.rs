@@ -5,7 +5,6 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::error::RendezvousError;
 use crate::sys::socket::SocketAddrUnix;
 
 /// Bytes of the longest address: of a path, without the zero at its end.
@@ -47,28 +46,24 @@ impl SocketAddress {
         }
     }
 
-    /// In the kernel's form.
-    pub(super) fn to_unix(&self) -> Result<SocketAddrUnix, RendezvousError> {
-        let invalid = |reason| RendezvousError::InvalidAddress {
-            address: self.clone(),
-            reason,
-        };
-        let (bytes, most) = match &self.0 {
-            Form::Path(path) => (path.as_os_str().as_bytes(), LONGEST),
-            Form::Abstract(name) => (&name[..], LONGEST),
+    /// In the kernel's form; else what is wrong with it.
+    pub(super) fn to_unix(&self) -> Result<SocketAddrUnix, &'static str> {
+        let bytes = match &self.0 {
+            Form::Path(path) => path.as_os_str().as_bytes(),
+            Form::Abstract(name) => name,
         };
         if bytes.is_empty() {
-            return Err(invalid("it is empty"));
+            return Err("it is empty");
         }
-        if bytes.len() > most {
-            return Err(invalid("it is longer than 107 bytes, which is all that the kernel takes"));
+        if bytes.len() > LONGEST {
+            return Err("it is longer than 107 bytes, which is all that the kernel takes");
         }
         let unix = match &self.0 {
-            Form::Path(_) if bytes.contains(&0) => return Err(invalid("it has a zero byte")),
+            Form::Path(_) if bytes.contains(&0) => return Err("it has a zero byte"),
             Form::Path(path) => SocketAddrUnix::new(path.as_path()),
             Form::Abstract(name) => SocketAddrUnix::new_abstract_name(name),
         };
-        unix.map_err(|_| invalid("the kernel does not take it"))
+        unix.map_err(|_| "the kernel does not take it")
     }
 }
 

@@ -6,9 +6,9 @@ use std::marker::PhantomData;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use super::config::RendezvousConfig;
 use super::error::RendezvousError;
-use super::hello::{DATAGRAM, Direction, SEQ_PACKET, STREAM};
+use super::hello::{DATAGRAM, Direction, Hello, SEQ_PACKET, STREAM};
+use super::options::RendezvousConfig;
 use super::socket::{
     DEFAULT_LIMIT, SocketConfig, SocketReceiver, SocketSender, make_direction, receiver_of,
     sender_of,
@@ -389,3 +389,18 @@ impl Traffic for Nothing {
     }
 }
 
+/// What an end with these options says of itself.
+pub(super) fn hello_of<Out, In, C>(config: &RendezvousConfig) -> Hello
+where
+    Out: Traffic + ?Sized,
+    In: Traffic + ?Sized,
+    C: Carrier,
+{
+    let limit = config.limit.unwrap_or(C::LIMIT);
+    let [outgoing, incoming] = config.schemas;
+    Hello::new(
+        C::CODE,
+        Out::describe(outgoing, limit).0,
+        In::describe(incoming, limit).0,
+    )
+}

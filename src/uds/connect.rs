@@ -5,51 +5,16 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use super::address::SocketAddress;
-use super::carrier::{Assembly, Carrier, Rings, Traffic};
-use super::config::{Rendezvous, RendezvousConfig};
+use super::carrier::{Assembly, Carrier, Traffic, hello_of};
 use super::connection::Connection;
 use super::credentials::PeerCredentials;
 use super::error::RendezvousError;
 use super::hello::{HELLO_BYTES, Hello, RefusalReason, Verdict};
+use super::options::RendezvousConfig;
 use crate::error::Failure;
 use crate::sys::clock::MonotonicTime;
 use crate::sys::fork::PrivateFd;
 use crate::sys::socket::{self, PollFlags};
-
-/// Connects to the listener at `address`, with the default options: rings of one sender and
-/// one receiver, to and from a process of the same user. Options: [`Rendezvous::connect`].
-///
-/// ```
-/// use memring::uds::{self, Connection, Listener};
-///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let address = format!("@memring-doc-connect-{}", std::process::id());
-/// let mut listener = Listener::<u64, [u8]>::bind(&address)?;
-/// # let other = address.clone();
-/// let client = std::thread::spawn(move || {
-///     let mut connection = uds::connect::<[u8], u64>(&other).expect("a listener");
-///     connection.tx.send(b"six times seven").unwrap();
-///     connection.rx.recv().unwrap()
-/// });
-/// let Connection { mut tx, mut rx, .. } = listener.accept()?;
-/// assert_eq!(rx.recv()?, b"six times seven");
-/// tx.send(42)?;
-/// assert_eq!(client.join().unwrap(), 42);
-/// # Ok(())
-/// # }
-/// ```
-///
-/// # Errors
-/// As [`Rendezvous::connect`].
-pub fn connect<Out, In>(
-    address: impl Into<SocketAddress>,
-) -> Result<Connection<Out, In, Rings>, RendezvousError>
-where
-    Out: Traffic + ?Sized,
-    In: Traffic + ?Sized,
-{
-    Rendezvous::new().connect(address)
-}
 
 pub(super) fn connect_with<Out, In, C>(
     address: &SocketAddress,
@@ -60,7 +25,12 @@ where
     In: Traffic + ?Sized,
     C: Carrier,
 {
-    let unix = address.to_unix()?;
+    let unix = address
+        .to_unix()
+        .map_err(|reason| RendezvousError::InvalidAddress {
+            address: address.clone(),
+            reason,
+        })?;
     let now = MonotonicTime::now();
     let deadline = now.checked_add(config.timeout).unwrap_or(now);
     let connected = socket::connect(&unix, config.timeout).map_err(|error| {
@@ -83,8 +53,12 @@ where
     if !config.policy.admits(&peer) {
         return Err(RendezvousError::NotAdmitted { peer });
     }
-    let ours = config.hello::<Out, In, C>();
-    say(fd, &ours.saying(Verdict::Hello))?;
+    let ours = hello_of::<Out, In, C>(config);
+    match say(fd, &ours.saying(Verdict::Hello)) {
+        // Perhaps it has said why.
+        Ok(()) | Err(RendezvousError::HungUp) => {}
+        Err(error) => return Err(error),
+    }
     let (theirs, fds) = hear(fd, deadline)?;
     match theirs.verdict()? {
         Verdict::Accept => {}
@@ -157,6 +131,7 @@ fn hear(
 ) -> Result<(Hello, VecDeque<OwnedFd>), RendezvousError> {
     // One more than a message has: a longer one is noticed.
     let mut bytes = [0; HELLO_BYTES + 1];
+    let mut was_reset = false;
     loop {
         match socket::recv_passed(fd, &mut bytes) {
             Ok(came) if came.bytes == 0 => return Err(RendezvousError::HungUp),
@@ -171,6 +146,11 @@ fn hear(
                 };
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // It has hung up before it read all. What it said before comes next.
+            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) && !was_reset => {
+                was_reset = true;
+                continue;
+            }
             Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => {
                 return Err(RendezvousError::HungUp);
             }

@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::carrier::{Assembly, Carrier, Finish, Traffic};
-use super::config::RendezvousConfig;
+use super::carrier::{Assembly, Carrier, Finish, Traffic, hello_of};
 use super::connect::{say, say_passing};
 use super::connection::Connection;
 use super::credentials::PeerCredentials;
 use super::error::RendezvousError;
 use super::hello::{HELLO_BYTES, Hello, RefusalReason, Verdict};
+use super::options::RendezvousConfig;
 use crate::error::Failure;
 use crate::sys::clock::MonotonicTime;
 use crate::sys::fork::PrivateFd;
@@ -128,7 +128,7 @@ where
         theirs: &Hello,
         config: &RendezvousConfig,
     ) -> Result<Offer<Out, In, C>, RendezvousError> {
-        let ours = config.hello::<Out, In, C>();
+        let ours = hello_of::<Out, In, C>(config);
         ours.check(theirs)?;
         let mut assembly = Assembly::new(config, VecDeque::new());
         assembly.turn_to(&ours.outgoing, config.schemas[0]);
@@ -156,7 +156,7 @@ where
             _ => RefusalReason::Resources,
         };
         if let Some(fd) = self.socket.get() {
-            let hello = config.hello::<Out, In, C>();
+            let hello = hello_of::<Out, In, C>(config);
             let _ = say(fd, &hello.saying(Verdict::Refuse(reason)));
         }
     }

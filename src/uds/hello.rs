@@ -215,7 +215,9 @@ impl Hello {
 
     /// What it says.
     pub(super) fn verdict(&self) -> Result<Verdict, RendezvousError> {
-        let mut known = VERDICTS.iter().filter(|(number, _)| *number == self.verdict);
+        let mut known = VERDICTS
+            .iter()
+            .filter(|(number, _)| *number == self.verdict);
         match known.next() {
             Some((_, verdict)) => Ok(*verdict),
             None => Err(RendezvousError::Protocol {
@@ -228,9 +230,11 @@ impl Hello {
     /// Whether the other end means the same. Both ends ask it, of each other, and so both
     /// find the same difference.
     pub(super) fn check(&self, found: &Hello) -> Result<(), RendezvousError> {
-        let of = |direction| move |mismatch| RendezvousError::Mismatch {
-            direction,
-            mismatch,
+        let of = |direction| {
+            move |mismatch| RendezvousError::Mismatch {
+                direction,
+                mismatch,
+            }
         };
         if self.carrier != found.carrier {
             return Err(of("what carries the messages")(Mismatch::Kind {
@@ -305,29 +309,51 @@ mod tests {
             change(&mut theirs);
             let here = ours.check(&theirs).expect_err(field);
             let there = theirs.check(&ours).expect_err(field);
-            let (RendezvousError::Mismatch { mismatch: here, .. },
-                 RendezvousError::Mismatch { mismatch: there, .. }) = (here, there)
+            let (
+                RendezvousError::Mismatch { mismatch: here, .. },
+                RendezvousError::Mismatch {
+                    mismatch: there, ..
+                },
+            ) = (here, there)
             else {
                 panic!("{field}: not a mismatch");
             };
             let swapped = |one: &Mismatch, other: &Mismatch| match (one, other) {
-                (Mismatch::Kind { expected, found }, Mismatch::Kind { expected: e, found: f }) => {
-                    (expected, found) == (f, e)
-                }
-                (Mismatch::Shape { expected, found }, Mismatch::Shape { expected: e, found: f }) => {
-                    (expected, found) == (f, e)
-                }
+                (
+                    Mismatch::Kind { expected, found },
+                    Mismatch::Kind {
+                        expected: e,
+                        found: f,
+                    },
+                ) => (expected, found) == (f, e),
+                (
+                    Mismatch::Shape { expected, found },
+                    Mismatch::Shape {
+                        expected: e,
+                        found: f,
+                    },
+                ) => (expected, found) == (f, e),
                 (
                     Mismatch::MessageSize { expected, found },
-                    Mismatch::MessageSize { expected: e, found: f },
+                    Mismatch::MessageSize {
+                        expected: e,
+                        found: f,
+                    },
                 )
                 | (
                     Mismatch::MessageAlign { expected, found },
-                    Mismatch::MessageAlign { expected: e, found: f },
+                    Mismatch::MessageAlign {
+                        expected: e,
+                        found: f,
+                    },
                 )
-                | (Mismatch::Schema { expected, found }, Mismatch::Schema { expected: e, found: f }) => {
-                    (expected, found) == (f, e)
-                }
+                | (
+                    Mismatch::Schema { expected, found },
+                    Mismatch::Schema {
+                        expected: e,
+                        found: f,
+                    },
+                ) => (expected, found) == (f, e),
                 _ => false,
             };
             assert!(swapped(&here, &there), "{field}: {here:?}, {there:?}");
@@ -382,12 +408,20 @@ mod tests {
                 }
                 _ => bytes[skip..].fill_with(|| random() as u8),
             }
-            let Ok(heard) = Hello::parse(&bytes) else { continue };
+            let Ok(heard) = Hello::parse(&bytes) else {
+                continue;
+            };
             let _ = heard.verdict();
             let same = Hello {
                 verdict: heard.verdict,
-                outgoing: Direction { limit: heard.outgoing.limit, ..ours.incoming },
-                incoming: Direction { limit: heard.incoming.limit, ..ours.outgoing },
+                outgoing: Direction {
+                    limit: heard.outgoing.limit,
+                    ..ours.incoming
+                },
+                incoming: Direction {
+                    limit: heard.incoming.limit,
+                    ..ours.outgoing
+                },
                 ..ours
             };
             assert_eq!(ours.check(&heard).is_ok(), heard == same, "{heard:?}");

@@ -7,16 +7,15 @@ use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-pub(super) use bind::bind;
 use bind::BoundPath;
 
 use super::address::SocketAddress;
 use super::carrier::{Carrier, Rings, Traffic};
-use super::config::{Rendezvous, RendezvousConfig};
 use super::connection::Connection;
 use super::credentials::PeerCredentials;
 use super::error::RendezvousError;
 use super::half_made::{Advance, HalfMade};
+use super::options::RendezvousConfig;
 use crate::channel::Wait;
 use crate::error::Failure;
 use crate::sys::clock::MonotonicTime;
@@ -27,7 +26,7 @@ use crate::sys::socket::{self, PollFlags};
 const AT_ONCE: usize = 16;
 
 /// Listens at an address, and gives a [`Connection`] for each process that connects and means
-/// the same: see [`Rendezvous`].
+/// the same: see [`Rendezvous`](super::Rendezvous).
 ///
 /// Peers that are slow, silent, that lie or hang up in the middle, and that come in crowds,
 /// keep no other from being accepted, and no call from returning: each has its time, is read
@@ -53,29 +52,29 @@ where
     path: Option<BoundPath>,
 }
 
-impl<Out, In> Listener<Out, In, Rings>
-where
-    Out: Traffic + ?Sized,
-    In: Traffic + ?Sized,
-{
-    /// Listens at `address`, with the default options: rings of one sender and one receiver,
-    /// to and from processes of the same user. Options: [`Rendezvous::bind`].
-    ///
-    /// # Errors
-    /// As [`Rendezvous::bind`].
-    pub fn bind(address: impl Into<SocketAddress>) -> Result<Self, RendezvousError> {
-        Rendezvous::new().bind(address)
-    }
-}
-
 impl<Out, In, C> Listener<Out, In, C>
 where
     Out: Traffic + ?Sized,
     In: Traffic + ?Sized,
     C: Carrier,
 {
+    pub(super) fn with(
+        address: SocketAddress,
+        config: RendezvousConfig,
+    ) -> Result<Self, RendezvousError> {
+        let (socket, path) = bind::bind(&address, config.mode)?;
+        Ok(Listener {
+            socket,
+            address,
+            config,
+            half_made: VecDeque::new(),
+            refused: 0,
+            path,
+        })
+    }
+
     /// The next connection, however long that takes. Peers that are refused are told why,
-    /// counted ([`Listener::refused`]), told to [`Rendezvous::on_refused`], and passed over.
+    /// counted ([`Listener::refused`]), told to [`on_refused`](super::Rendezvous::on_refused), and passed over.
     ///
     /// # Errors
     /// What is this process's own trouble: [`RendezvousError::Os`], if descriptors or memory
@@ -205,7 +204,12 @@ where
 
     /// Has the oldest one of the process that has the most of them go.
     fn evict(&mut self) {
-        let count = |pid| self.half_made.iter().filter(|one| one.peer.pid == pid).count();
+        let count = |pid| {
+            self.half_made
+                .iter()
+                .filter(|one| one.peer.pid == pid)
+                .count()
+        };
         // The first of those with the most: the oldest.
         let most = self.half_made.iter().map(|one| count(one.peer.pid)).max();
         let mut places = self.half_made.iter();

@@ -15,7 +15,6 @@
 
 mod address;
 mod carrier;
-mod config;
 mod connect;
 mod connection;
 mod credentials;
@@ -24,17 +23,18 @@ mod half_made;
 mod hello;
 mod lifeline;
 mod listener;
+mod options;
+mod rendezvous;
 mod socket;
 mod watcher;
 
 pub use address::SocketAddress;
 pub use carrier::{Carrier, Datagram, Nothing, Rings, SeqPacket, Stream, Traffic};
-pub use config::Rendezvous;
-pub use connect::connect;
 pub use connection::Connection;
 pub use credentials::PeerCredentials;
 pub use error::RendezvousError;
 pub use listener::Listener;
+pub use rendezvous::{Rendezvous, connect};
 pub use socket::{
     SocketCanceller, SocketReceiver, SocketRecvFuture, SocketSendFuture, SocketSender, SocketType,
     socket_pair, socket_pair_with,

@@ -27,11 +27,17 @@ fn the_socket_of_a_dead_listener_is_replaced() {
     board.wait(1, 1);
     // As long as it lives, the address is its own.
     let error = Listener::<u64, Nothing>::bind(&address).unwrap_err();
-    assert!(matches!(error, RendezvousError::AddressInUse { .. }), "{error}");
+    assert!(
+        matches!(error, RendezvousError::AddressInUse { .. }),
+        "{error}"
+    );
     child.kill();
     assert!(address.exists());
     let error = uds::connect::<Nothing, u64>(&address).unwrap_err();
-    assert!(matches!(error, RendezvousError::NotListening { .. }), "{error}");
+    assert!(
+        matches!(error, RendezvousError::NotListening { .. }),
+        "{error}"
+    );
     let first = Listener::<u64, Nothing>::bind(&address).expect("take its place");
     let mode = fs::metadata(&address).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -72,10 +78,16 @@ fn invalid_addresses_are_refused() {
     let name = raw::name("twice");
     let _listener = Listener::<u64, u64>::bind(&name).unwrap();
     let error = Listener::<u64, u64>::bind(&name).unwrap_err();
-    assert!(matches!(error, RendezvousError::AddressInUse { .. }), "{error}");
+    assert!(
+        matches!(error, RendezvousError::AddressInUse { .. }),
+        "{error}"
+    );
     let options = Rendezvous::<u64, u64>::new();
     for wrong in [options.clone().max_half_made(0), options.mode(0o1777)] {
         let error = wrong.bind(raw::name("options")).unwrap_err();
-        assert!(matches!(error, RendezvousError::InvalidOption { .. }), "{error}");
+        assert!(
+            matches!(error, RendezvousError::InvalidOption { .. }),
+            "{error}"
+        );
     }
 }

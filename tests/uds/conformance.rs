@@ -180,20 +180,34 @@ ends! {
     [] SocketSender<u64>, SocketReceiver<u64>;
 }
 
-type Sends<E> = (&'static str, Waiting, fn(&mut E, u64, Duration) -> Result<(), CameTo>);
-type Receives<E> = (&'static str, Waiting, fn(&mut E, Duration) -> Result<u64, CameTo>);
+type Sends<E> = (
+    &'static str,
+    Waiting,
+    fn(&mut E, u64, Duration) -> Result<(), CameTo>,
+);
+type Receives<E> = (
+    &'static str,
+    Waiting,
+    fn(&mut E, Duration) -> Result<u64, CameTo>,
+);
 
 fn sends<E: SendingEnd>() -> [Sends<E>; 5] {
     [
-        ("try_send", Waiting::Not, |end, message, _| end.try_one(message)),
-        ("send", Waiting::Forever, |end, message, _| end.send_one(message)),
+        ("try_send", Waiting::Not, |end, message, _| {
+            end.try_one(message)
+        }),
+        ("send", Waiting::Forever, |end, message, _| {
+            end.send_one(message)
+        }),
         ("send_timeout", Waiting::Limited, |end, message, limit| {
             end.send_in(message, limit)
         }),
         ("send_deadline", Waiting::Limited, |end, message, limit| {
             end.send_until(message, limit)
         }),
-        ("send_async", Waiting::Forever, |end, message, _| end.send_later(message)),
+        ("send_async", Waiting::Forever, |end, message, _| {
+            end.send_later(message)
+        }),
     ]
 }
 
@@ -201,8 +215,12 @@ fn receives<E: ReceivingEnd>() -> [Receives<E>; 5] {
     [
         ("try_recv", Waiting::Not, |end, _| end.try_one()),
         ("recv", Waiting::Forever, |end, _| end.recv_one()),
-        ("recv_timeout", Waiting::Limited, |end, limit| end.recv_in(limit)),
-        ("recv_deadline", Waiting::Limited, |end, limit| end.recv_until(limit)),
+        ("recv_timeout", Waiting::Limited, |end, limit| {
+            end.recv_in(limit)
+        }),
+        ("recv_deadline", Waiting::Limited, |end, limit| {
+            end.recv_until(limit)
+        }),
         ("recv_async", Waiting::Forever, |end, _| end.recv_later()),
     ]
 }

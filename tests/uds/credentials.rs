@@ -29,11 +29,16 @@ pub fn stranger(args: &Args) {
                     matches!(error, RendezvousError::RefusedByListener { .. }),
                     "{error}"
                 ),
-                false => assert!(matches!(error, RendezvousError::NotAdmitted { .. }), "{error}"),
+                false => assert!(
+                    matches!(error, RendezvousError::NotAdmitted { .. }),
+                    "{error}"
+                ),
             }
         }
         false => {
-            let connection = connects.admit(|peer| peer.uid == 0).connect(address.as_str());
+            let connection = connects
+                .admit(|peer| peer.uid == 0)
+                .connect(address.as_str());
             connection.expect("admitted").tx.send(7).expect("send");
         }
     }
@@ -62,7 +67,10 @@ fn processes_of_other_users_are_refused() {
     let mut listener = Rendezvous::<Nothing, u64>::new()
         .on_refused(|peer, error| {
             assert_eq!(peer.expect("known").uid, STRANGER);
-            assert!(matches!(error, RendezvousError::NotAdmitted { .. }), "{error}");
+            assert!(
+                matches!(error, RendezvousError::NotAdmitted { .. }),
+                "{error}"
+            );
         })
         .bind(&name)
         .unwrap();
@@ -92,7 +100,10 @@ fn the_policy_decides() {
     let mut listener = admits.bind(&name).unwrap();
     let child = spawn_stranger(&home, &name, true, false);
     let mut connection = listener.accept().expect("accept");
-    assert_eq!((connection.peer.uid, connection.peer.pid), (STRANGER, child.pid()));
+    assert_eq!(
+        (connection.peer.uid, connection.peer.pid),
+        (STRANGER, child.pid())
+    );
     assert_eq!(connection.rx.recv(), Ok(7));
     child.finish();
 }
@@ -111,9 +122,15 @@ fn both_ends_have_a_policy() {
             assert!(accepted.is_none());
         }
         let error = client.join().unwrap();
-        assert!(matches!(error, RendezvousError::RefusedByListener { .. }), "{error}");
+        assert!(
+            matches!(error, RendezvousError::RefusedByListener { .. }),
+            "{error}"
+        );
     });
     let refuses = Rendezvous::<u64, u64>::new().admit(|_| false);
     let error = refuses.connect(&name).unwrap_err();
-    assert!(matches!(error, RendezvousError::NotAdmitted { .. }), "{error}");
+    assert!(
+        matches!(error, RendezvousError::NotAdmitted { .. }),
+        "{error}"
+    );
 }

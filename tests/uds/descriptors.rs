@@ -114,7 +114,12 @@ fn abandoned() {
     let slow = connected(&at);
     say(&slow, &honest_hello());
     while listener.refused() < 2 {
-        assert!(listener.accept_timeout(Duration::from_millis(5)).unwrap().is_none());
+        assert!(
+            listener
+                .accept_timeout(Duration::from_millis(5))
+                .unwrap()
+                .is_none()
+        );
     }
     // One that is left while it waits.
     options.connect(&at).expect_err("nobody accepts");

@@ -95,7 +95,10 @@ fn what_a_stream_has_begun_it_finishes() {
 fn a_message_that_is_too_long_is_not_sent() {
     for kind in TYPES {
         let (mut tx, mut rx) = socket_pair_with::<[u8]>(kind, 100, None).unwrap();
-        let too_long = Failure::TooLong { length: 101, limit: 100 };
+        let too_long = Failure::TooLong {
+            length: 101,
+            limit: 100,
+        };
         assert_eq!(tx.send(&[0; 101]), Err(SendError::Failed((), too_long)));
         tx.send(&[1; 100]).unwrap();
         assert_eq!(rx.recv().unwrap(), [1; 100]);
@@ -115,7 +118,10 @@ fn a_message_is_not_cut_short() {
     let mut rx = SocketReceiver::<[u8]>::from_fd(other.into(), 100).unwrap();
     tx.send(&[1; 101]).unwrap();
     tx.send(&[2; 5]).unwrap();
-    let too_long = Failure::TooLongToReceive { length: 101, limit: 100 };
+    let too_long = Failure::TooLongToReceive {
+        length: 101,
+        limit: 100,
+    };
     // A stream cannot go on.
     for _ in 0..2 {
         assert_eq!(rx.recv(), Err(RecvError::Failed(too_long)));
@@ -203,7 +209,10 @@ fn pieces_are_put_together() {
             }
         });
         for seed in 0..40 {
-            assert!(rx.recv().unwrap() == bytes(seed * 11, seed as u64), "{seed}");
+            assert!(
+                rx.recv().unwrap() == bytes(seed * 11, seed as u64),
+                "{seed}"
+            );
         }
         assert_eq!(rx.recv(), Err(RecvError::Closed));
     });

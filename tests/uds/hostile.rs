@@ -4,7 +4,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use memring::uds::{self, Listener, Rendezvous, RendezvousError};
 use memring_testkit::children::Args;
@@ -18,10 +18,7 @@ use crate::raw::{
 };
 
 /// A listener that tells whom it refused, and why.
-fn telling(
-    options: Rendezvous<u64, u64>,
-    name: &str,
-) -> (Listener<u64, u64>, Receiver<String>) {
+fn telling(options: Rendezvous<u64, u64>, name: &str) -> (Listener<u64, u64>, Receiver<String>) {
     let (told, why) = channel();
     let options = options.on_refused(move |_, error| {
         let _ = told.send(error.to_string());
@@ -45,7 +42,9 @@ fn accepts_an_honest_one(listener: &mut Listener<u64, u64>, name: &str) {
 
 /// Accepts nobody until so many were refused.
 fn refuses(listener: &mut Listener<u64, u64>, count: u64) {
+    let late = Instant::now() + LONG;
     while listener.refused() < count {
+        assert!(Instant::now() < late, "nobody is refused");
         let accepted = listener.accept_timeout(Duration::from_millis(10)).unwrap();
         assert!(accepted.is_none(), "a hostile peer was accepted");
     }
@@ -55,7 +54,7 @@ fn refuses(listener: &mut Listener<u64, u64>, count: u64) {
 #[test]
 fn a_silent_peer_delays_nobody_and_is_dropped() {
     let name = name("silent");
-    let options = Rendezvous::new().timeout(Duration::from_millis(300));
+    let options = Rendezvous::new().timeout(Duration::from_secs(3));
     let (mut listener, why) = telling(options, &name);
     let silent = connected(&name);
     let slow = connected(&name);
@@ -162,7 +161,10 @@ fn a_peer_that_hangs_up_is_forgotten() {
             let count = listener.refused() + 1;
             refuses(&mut listener, count);
             let why = why.recv_timeout(LONG).unwrap();
-            assert!(why.contains("hung up before"), "{says_hello}, {is_half}: {why}");
+            assert!(
+                why.contains("hung up before"),
+                "{says_hello}, {is_half}: {why}"
+            );
             drop(kept);
         }
     }
@@ -208,6 +210,13 @@ fn a_crowd_of_one_process_keeps_no_other_out() {
 
 /// What one that connects makes of a listener's answer.
 fn answered(answer: impl FnOnce(&OwnedFd, Vec<u8>) + Send) -> RendezvousError {
+    answered_within(LONG, answer)
+}
+
+fn answered_within(
+    timeout: Duration,
+    answer: impl FnOnce(&OwnedFd, Vec<u8>) + Send,
+) -> RendezvousError {
     let name = name("listener");
     let listener = listening(&name);
     thread::scope(|scope| {
@@ -218,7 +227,7 @@ fn answered(answer: impl FnOnce(&OwnedFd, Vec<u8>) + Send) -> RendezvousError {
             // Not hung up on before it has understood.
             hear(&peer);
         });
-        let options = Rendezvous::<u64, u64>::new().timeout(Duration::from_millis(500));
+        let options = Rendezvous::<u64, u64>::new().timeout(timeout);
         options.connect(&name).expect_err("a listener that lies")
     })
 }
@@ -252,7 +261,7 @@ fn a_listener_that_lies_is_refused() {
         say_passing(peer, &saying(&hello, ACCEPT), &[file.as_fd(); 2]);
     });
     assert!(matches!(error, RendezvousError::Ring(_)), "{error}");
-    let error = answered(|_, _| thread::sleep(Duration::from_millis(600)));
+    let error = answered_within(Duration::from_millis(100), |_, _| ());
     assert!(matches!(error, RendezvousError::Timeout { .. }), "{error}");
     let error = answered(|peer, _| shutdown(peer, Shutdown::Both).unwrap());
     assert!(matches!(error, RendezvousError::HungUp), "{error}");

@@ -128,7 +128,9 @@ fn idle(args: &Args) {
     let address: String = args.get("address");
     let mut listener = Listener::<u64, Nothing>::bind(address).expect("listen");
     board.set(MET, 1);
-    let connections: Vec<_> = (0..100).map(|_| listener.accept().expect("accept")).collect();
+    let connections: Vec<_> = (0..100)
+        .map(|_| listener.accept().expect("accept"))
+        .collect();
     board.set(MET, 2);
     board.wait(0, 1);
     drop(connections);

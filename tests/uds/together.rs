@@ -15,7 +15,7 @@ use memring_testkit::time::LONG;
 use crate::conformance::{ReceivingEnd, SendingEnd};
 use crate::raw;
 
-const MESSAGES: u64 = 10_000;
+const MESSAGES: u64 = 500;
 
 /// Sends numbers, and receives each of them back, and one more.
 fn echo<C: Carrier>(address: &str)
@@ -138,7 +138,10 @@ where
         }
         client.join().unwrap()
     });
-    (error, why.recv_timeout(LONG).expect("the listener knows why"))
+    (
+        error,
+        why.recv_timeout(LONG).expect("the listener knows why"),
+    )
 }
 
 #[test]
@@ -157,7 +160,10 @@ fn a_difference_is_named_at_both_ends() {
     );
     assert_eq!(
         mismatch(here),
-        Mismatch::MessageSize { expected: 4, found: 8 }
+        Mismatch::MessageSize {
+            expected: 4,
+            found: 8
+        }
     );
     assert!(there.contains("of 4 bytes, expected 8"), "{there}");
     // Bytes against a type.
@@ -204,7 +210,13 @@ fn a_difference_is_named_at_both_ends() {
         },
         marker,
     );
-    assert_eq!(mismatch(here), Mismatch::Schema { expected: 3, found: 1 });
+    assert_eq!(
+        mismatch(here),
+        Mismatch::Schema {
+            expected: 3,
+            found: 1
+        }
+    );
     assert!(there.contains("schema tag 0x3, expected 0x1"), "{there}");
 }
 
@@ -246,5 +258,8 @@ fn what_does_not_wait_says_so() {
     let error = connects.connect(&name).unwrap_err();
     assert!(matches!(error, RendezvousError::Timeout { .. }), "{error}");
     let error = uds::connect::<u64, u64>(raw::name("nobody")).unwrap_err();
-    assert!(matches!(error, RendezvousError::NotListening { .. }), "{error}");
+    assert!(
+        matches!(error, RendezvousError::NotListening { .. }),
+        "{error}"
+    );
 }

@@ -1,6 +1,5 @@
 //! Taking an address, and giving it back.
 
-use std::collections::VecDeque;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::AsFd;
@@ -8,14 +7,11 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Listener;
 use crate::sys::clock::MonotonicTime;
 use crate::sys::file::flock_exclusive;
 use crate::sys::fork::{PrivateFd, ProcessToken};
 use crate::sys::socket::{self, SocketAddrUnix};
 use crate::uds::address::SocketAddress;
-use crate::uds::carrier::{Carrier, Traffic};
-use crate::uds::config::RendezvousConfig;
 use crate::uds::error::RendezvousError;
 
 /// How long to wait for another that takes an address in the same directory.
@@ -24,34 +20,27 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long one that listens may take to say so.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(100);
 
-pub(in crate::uds) fn bind<Out, In, C>(
-    address: SocketAddress,
-    config: RendezvousConfig,
-) -> Result<Listener<Out, In, C>, RendezvousError>
-where
-    Out: Traffic + ?Sized,
-    In: Traffic + ?Sized,
-    C: Carrier,
-{
-    let unix = address.to_unix()?;
-    let (socket, path) = match address.path() {
+/// Listens there. Of a path also what takes it away again.
+pub(super) fn bind(
+    address: &SocketAddress,
+    mode: u32,
+) -> Result<(PrivateFd, Option<BoundPath>), RendezvousError> {
+    let unix = address
+        .to_unix()
+        .map_err(|reason| RendezvousError::InvalidAddress {
+            address: address.clone(),
+            reason,
+        })?;
+    match address.path() {
         Some(path) => {
-            let (socket, bound) = bind_path(&address, &unix, path, config.mode)?;
-            (socket, Some(bound))
+            let (socket, bound) = bind_path(address, &unix, path, mode)?;
+            Ok((socket, Some(bound)))
         }
-        None => (
-            listen(&unix, config.mode).map_err(|error| taken(&address, error))?,
-            None,
-        ),
-    };
-    Ok(Listener {
-        socket,
-        address,
-        config,
-        half_made: VecDeque::new(),
-        refused: 0,
-        path,
-    })
+        None => {
+            let socket = listen(&unix, mode).map_err(|error| taken(address, error))?;
+            Ok((socket, None))
+        }
+    }
 }
 
 fn listen(unix: &SocketAddrUnix, mode: u32) -> io::Result<PrivateFd> {
@@ -93,7 +82,9 @@ fn bind_path(
 
 /// `None`: the directory cannot be read, so that nothing is locked.
 fn lock_directory(path: &Path) -> Result<Option<File>, RendezvousError> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     let Ok(directory) = File::open(parent.unwrap_or(Path::new("."))) else {
         return Ok(None);
     };
@@ -126,7 +117,9 @@ fn remove_dead(
         Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => {
             match fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    Err(RendezvousError::os("remove the socket of a dead listener")(error))
+                    Err(RendezvousError::os("remove the socket of a dead listener")(
+                        error,
+                    ))
                 }
                 _ => Ok(()),
             }

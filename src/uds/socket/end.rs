@@ -171,7 +171,8 @@ pub(super) fn failed(action: &'static str) -> impl Fn(io::Error) -> WaitError {
 /// [`Canceller`](crate::Canceller) does for those of a ring.
 ///
 /// From [`SocketSender::canceller`](super::SocketSender::canceller) or
-/// [`SocketReceiver::canceller`](super::SocketReceiver::canceller).
+/// [`SocketReceiver::canceller`](super::SocketReceiver::canceller). A future that waits is not
+/// woken; polled again, it is `Cancelled`.
 #[derive(Clone, Debug)]
 pub struct SocketCanceller(Arc<Cancelling>);
 

@@ -101,7 +101,10 @@ mod tests {
         let nine = message_header(9).unwrap();
         assert_eq!(
             refused(nine, 8, false),
-            Failure::TooLongToReceive { length: 9, limit: 8 }
+            Failure::TooLongToReceive {
+                length: 9,
+                limit: 8
+            }
         );
         assert!(matches!(
             refused(message_header(7).unwrap(), 8, true),

@@ -80,12 +80,15 @@ impl<T: Message + ?Sized> Future for SocketRecvFuture<'_, T> {
         };
         let received = receiver.recv_now();
         match received {
-            Err(WaitError::NotYet) if receiver.end.is_cancelled() => {
-                this.receiver = None;
-                Poll::Ready(Err(RecvError::Cancelled))
+            Err(WaitError::NotYet) if !receiver.end.is_cancelled() => {
+                wait(&mut receiver.end, context)
             }
-            Err(WaitError::NotYet) => wait(&mut receiver.end, context),
             received => {
+                let received = match received {
+                    Err(WaitError::NotYet) => Err(WaitError::Cancelled),
+                    received => received,
+                };
+                receiver.end.stop_waiting();
                 this.receiver = None;
                 Poll::Ready(received.map_err(outcome::recv))
             }
@@ -103,6 +106,7 @@ impl<T: Message + ?Sized> Future for SocketSendFuture<'_, T> {
         };
         let error = match sender.send_now(T::encode(message)) {
             Ok(()) => {
+                sender.end.stop_waiting();
                 this.pending = None;
                 return Poll::Ready(Ok(()));
             }
@@ -110,6 +114,7 @@ impl<T: Message + ?Sized> Future for SocketSendFuture<'_, T> {
             Err(WaitError::NotYet) => return wait(&mut sender.end, context),
             Err(error) => error,
         };
+        sender.end.stop_waiting();
         match this.pending.take() {
             Some((_, message)) => Poll::Ready(Err(outcome::send(error, T::unsent(message)))),
             None => Poll::Pending,

@@ -248,7 +248,8 @@ impl<T: Message + ?Sized> SocketReceiver<T> {
                 Err(error) => error,
             };
             match error.raw_os_error().unwrap_or(0) {
-                libc::EAGAIN if was_hung_up => return Ok(None),
+                // What was sent before this end closed has come; more is not sent.
+                libc::EAGAIN if was_hung_up || self.is_closed_here => return Ok(None),
                 // What was sent before that is there now.
                 libc::EAGAIN if self.end.is_hung_up() => was_hung_up = true,
                 libc::EAGAIN => return Err(WaitError::NotYet),

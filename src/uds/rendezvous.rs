@@ -7,49 +7,13 @@ use std::time::Duration;
 
 use super::address::SocketAddress;
 use super::carrier::{Carrier, Rings, Traffic};
+use super::connect::connect_with;
 use super::connection::Connection;
 use super::credentials::{PeerCredentials, Policy};
 use super::error::RendezvousError;
-use super::hello::Hello;
 use super::listener::Listener;
-use super::{connect, listener};
+use super::options::RendezvousConfig;
 use crate::message::schema::Schema;
-
-/// Called with each one that was refused, if it is known who it was, and why.
-type OnRefused = Arc<dyn Fn(Option<&PeerCredentials>, &RendezvousError) + Send + Sync>;
-
-/// What was asked for.
-#[derive(Clone)]
-pub(super) struct RendezvousConfig {
-    pub(super) capacity: usize,
-    pub(super) limit: Option<usize>,
-    pub(super) buffer: Option<usize>,
-    /// Of what goes out, and of what comes in.
-    pub(super) schemas: [u64; 2],
-    pub(super) policy: Policy,
-    pub(super) timeout: Duration,
-    pub(super) max_half_made: usize,
-    pub(super) mode: u32,
-    pub(super) on_refused: Option<OnRefused>,
-}
-
-impl RendezvousConfig {
-    /// What this end says of itself.
-    pub(super) fn hello<Out, In, C>(&self) -> Hello
-    where
-        Out: Traffic + ?Sized,
-        In: Traffic + ?Sized,
-        C: Carrier,
-    {
-        let limit = self.limit.unwrap_or(C::LIMIT);
-        let [outgoing, incoming] = self.schemas;
-        Hello::new(
-            C::CODE,
-            Out::describe(outgoing, limit).0,
-            In::describe(incoming, limit).0,
-        )
-    }
-}
 
 /// How two processes come together: the options of a [`Listener`], or of one that connects to
 /// it.
@@ -108,17 +72,7 @@ where
     #[allow(clippy::new_without_default)] // there is one
     pub fn new() -> Self {
         Rendezvous {
-            config: RendezvousConfig {
-                capacity: 1024,
-                limit: None,
-                buffer: None,
-                schemas: [0; 2],
-                policy: Policy::SameUser,
-                timeout: Duration::from_secs(5),
-                max_half_made: 32,
-                mode: 0o600,
-                on_refused: None,
-            },
+            config: RendezvousConfig::default(),
             marker: PhantomData,
         }
     }
@@ -226,7 +180,7 @@ where
                 found: self.config.mode as usize,
             });
         }
-        listener::bind(address.into(), self.config)
+        Listener::with(address.into(), self.config)
     }
 
     /// Connects to the listener at `address`. Waits until that has accepted, for at most the
@@ -238,7 +192,7 @@ where
         self,
         address: impl Into<SocketAddress>,
     ) -> Result<Connection<Out, In, C>, RendezvousError> {
-        connect::connect_with(&address.into(), &self.config)
+        connect_with(&address.into(), &self.config)
     }
 }
 
@@ -268,4 +222,54 @@ where
             .field("timeout", &self.config.timeout)
             .finish_non_exhaustive()
     }
+}
+
+impl<Out, In> Listener<Out, In, Rings>
+where
+    Out: Traffic + ?Sized,
+    In: Traffic + ?Sized,
+{
+    /// Listens at `address`, with the default options: rings of one sender and one receiver,
+    /// to and from processes of the same user. Options: [`Rendezvous::bind`].
+    ///
+    /// # Errors
+    /// As [`Rendezvous::bind`].
+    pub fn bind(address: impl Into<SocketAddress>) -> Result<Self, RendezvousError> {
+        Rendezvous::new().bind(address)
+    }
+}
+
+/// Connects to the listener at `address`, with the default options: rings of one sender and
+/// one receiver, to and from a process of the same user. Options: [`Rendezvous::connect`].
+///
+/// ```
+/// use memring::uds::{self, Connection, Listener};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let address = format!("@memring-doc-connect-{}", std::process::id());
+/// let mut listener = Listener::<u64, [u8]>::bind(&address)?;
+/// # let other = address.clone();
+/// let client = std::thread::spawn(move || {
+///     let mut connection = uds::connect::<[u8], u64>(&other).expect("a listener");
+///     connection.tx.send(b"six times seven").unwrap();
+///     connection.rx.recv().unwrap()
+/// });
+/// let Connection { mut tx, mut rx, .. } = listener.accept()?;
+/// assert_eq!(rx.recv()?, b"six times seven");
+/// tx.send(42)?;
+/// assert_eq!(client.join().unwrap(), 42);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// As [`Rendezvous::connect`].
+pub fn connect<Out, In>(
+    address: impl Into<SocketAddress>,
+) -> Result<Connection<Out, In, Rings>, RendezvousError>
+where
+    Out: Traffic + ?Sized,
+    In: Traffic + ?Sized,
+{
+    Rendezvous::new().connect(address)
 }
