@@ -131,17 +131,17 @@ impl<'c> Assembly<'c> {
 }
 
 mod sealed {
-    pub trait Sealed {}
-    impl<K: super::Kind> Sealed for super::Rings<K> {}
-    impl Sealed for super::Stream {}
-    impl Sealed for super::SeqPacket {}
-    impl Sealed for super::Datagram {}
+    pub trait SealedCarrier {}
+    impl<K: super::Kind> SealedCarrier for super::Rings<K> {}
+    impl SealedCarrier for super::Stream {}
+    impl SealedCarrier for super::SeqPacket {}
+    impl SealedCarrier for super::Datagram {}
 }
 
 /// What carries the messages: [`Rings`], [`Stream`], [`SeqPacket`] or [`Datagram`]. The ends of
 /// each have the same verbs and errors, so that a program changes its carrier where it says
 /// which. Not for others to implement.
-pub trait Carrier: sealed::Sealed + Sized + 'static {
+pub trait Carrier: sealed::SealedCarrier + Sized + 'static {
     /// The sending end.
     type Sender<T: Message + ?Sized>;
     /// The receiving end.

@@ -27,11 +27,11 @@ where
     pub(super) peer: PeerCredentials,
     pub(super) expires: MonotonicTime,
     /// When the other end has said what it wants.
-    offer: Option<Offer<Out, In, C>>,
+    offer: Option<OpenOffer<Out, In, C>>,
 }
 
 /// What was passed to the other end, and not yet received.
-struct Offer<Out: Traffic + ?Sized, In: Traffic + ?Sized, C: Carrier> {
+struct OpenOffer<Out: Traffic + ?Sized, In: Traffic + ?Sized, C: Carrier> {
     ends: (Out::Sender<C>, In::Receiver<C>),
     finish: Finish,
 }
@@ -127,7 +127,7 @@ where
         &self,
         theirs: &Hello,
         config: &RendezvousConfig,
-    ) -> Result<Offer<Out, In, C>, RendezvousError> {
+    ) -> Result<OpenOffer<Out, In, C>, RendezvousError> {
         let ours = hello_of::<Out, In, C>(config);
         ours.check(theirs)?;
         let mut assembly = Assembly::new(config, VecDeque::new());
@@ -139,7 +139,7 @@ where
         let fds: Vec<_> = passed.iter().map(AsFd::as_fd).collect();
         let socket = self.socket.get().ok_or(Failure::Forked)?;
         say_passing(socket, &ours.saying(Verdict::Accept), &fds)?;
-        Ok(Offer {
+        Ok(OpenOffer {
             ends: (tx, rx),
             finish,
         })
@@ -166,12 +166,12 @@ where
         self,
         offered: Offered<Out, In, C>,
     ) -> Result<Connection<Out, In, C>, RendezvousError> {
-        let Offered(Offer { ends, finish }) = offered;
+        let Offered(OpenOffer { ends, finish }) = offered;
         Connection::new(ends, self.peer, self.socket, finish)
     }
 }
 
 /// What the other end has received.
 pub(super) struct Offered<Out: Traffic + ?Sized, In: Traffic + ?Sized, C: Carrier>(
-    Offer<Out, In, C>,
+    OpenOffer<Out, In, C>,
 );

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::error::RendezvousError;
-use super::watcher::{Interest, Next, Registration, Watch};
+use super::watcher::{AfterEvent, FdRegistration, Interest, Watch};
 use crate::channel::{DeathWatch, Survivors};
 use crate::sys::fork::PrivateFd;
 
@@ -25,7 +25,7 @@ const FIRST_DELAY: Duration = Duration::from_millis(1);
 /// The socket, and who is told.
 pub(super) struct LifeLine {
     fd: PrivateFd,
-    registration: Option<Registration>,
+    registration: Option<FdRegistration>,
 }
 
 /// The rings that the peer has ends of.
@@ -54,7 +54,7 @@ impl LifeLine {
             .get()
             .ok_or(crate::error::Failure::Forked)
             .map_err(RendezvousError::Failed)?;
-        let registration = Registration::new(socket, Interest::HangUp, watch);
+        let registration = FdRegistration::new(socket, Interest::HangUp, watch);
         line.registration =
             Some(registration.map_err(RendezvousError::os("watch the socket of a rendezvous"))?);
         Ok(Arc::new(line))
@@ -70,7 +70,7 @@ impl Drop for LifeLine {
 }
 
 impl Watch for PeerRings {
-    fn happened(&self) -> Next {
+    fn happened(&self) -> AfterEvent {
         let mut survivors = Survivors::None;
         for ring in &self.rings {
             if ring.scan() == Survivors::Some {
@@ -80,8 +80,8 @@ impl Watch for PeerRings {
         // Relaxed: only the watching thread comes here.
         let looks = self.looks.fetch_add(1, Ordering::Relaxed);
         match survivors {
-            Survivors::Some if looks < MAX_LOOKS => Next::Later(FIRST_DELAY * (1 << looks)),
-            _ => Next::Wait,
+            Survivors::Some if looks < MAX_LOOKS => AfterEvent::Later(FIRST_DELAY * (1 << looks)),
+            _ => AfterEvent::Wait,
         }
     }
 }

@@ -44,7 +44,7 @@ impl Interest {
 /// What is to be done when it happens. Called in the thread, and without a lock.
 pub(super) trait Watch: Send + Sync {
     /// It has happened.
-    fn happened(&self) -> Next;
+    fn happened(&self) -> AfterEvent;
 
     /// The descriptor, if it is this one's own.
     fn own_fd(&self) -> Option<BorrowedFd<'_>> {
@@ -54,7 +54,7 @@ pub(super) trait Watch: Send + Sync {
 
 /// What the thread does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum AfterEvent {
     /// Nothing, until it is asked to look again.
     Wait,
     /// Calls again after so long.
@@ -87,16 +87,16 @@ struct WatcherState {
 }
 
 /// The thread's affairs.
-struct Watcher {
+struct FdWatcher {
     token: ProcessToken,
     state: Mutex<WatcherState>,
 }
 
-static WATCHER: PerProcess<Watcher> = PerProcess::new();
+static WATCHER: PerProcess<FdWatcher> = PerProcess::new();
 
-impl Watcher {
-    fn here() -> io::Result<&'static Watcher> {
-        WATCHER.get(|token| Watcher {
+impl FdWatcher {
+    fn here() -> io::Result<&'static FdWatcher> {
+        WATCHER.get(|token| FdWatcher {
             token,
             state: Mutex::default(),
         })
@@ -159,24 +159,24 @@ impl Watcher {
 }
 
 /// A descriptor that the thread waits for, as long as its owner says. Before the descriptor
-/// is closed, [`Registration::end`] has to be called.
-pub(super) struct Registration {
-    watcher: &'static Watcher,
+/// is closed, [`FdRegistration::end`] has to be called.
+pub(super) struct FdRegistration {
+    watcher: &'static FdWatcher,
     set: Arc<WatchSet>,
     number: u64,
 }
 
-impl Registration {
+impl FdRegistration {
     /// # Errors
     /// No descriptor or thread can be had.
     pub(super) fn new(
         fd: BorrowedFd<'_>,
         interest: Interest,
         watch: Arc<dyn Watch>,
-    ) -> io::Result<Registration> {
-        let watcher = Watcher::here()?;
+    ) -> io::Result<FdRegistration> {
+        let watcher = FdWatcher::here()?;
         let (set, number) = watcher.enter(fd, interest, watch)?;
-        Ok(Registration {
+        Ok(FdRegistration {
             watcher,
             set,
             number,
@@ -207,15 +207,15 @@ impl Registration {
 /// Waits for what owns its descriptor, until that says `Forget`.
 ///
 /// # Errors
-/// As [`Registration::new`].
+/// As [`FdRegistration::new`].
 pub(super) fn adopt(watch: Arc<dyn Watch>, interest: Interest) -> io::Result<()> {
-    let watcher = Watcher::here()?;
+    let watcher = FdWatcher::here()?;
     let its = Arc::clone(&watch);
     let fd = its.own_fd().ok_or(io::ErrorKind::InvalidInput)?;
     watcher.enter(fd, interest, watch).map(drop)
 }
 
-fn run(watcher: &'static Watcher, set: &Arc<WatchSet>) {
+fn run(watcher: &'static FdWatcher, set: &Arc<WatchSet>) {
     let mut later: Vec<(MonotonicTime, u64)> = Vec::new();
     let mut is_idle = false;
     loop {
@@ -246,20 +246,20 @@ fn run(watcher: &'static Watcher, set: &Arc<WatchSet>) {
             let Some(watch) = known else { continue };
             // A waker that panics is its user's affair.
             let happened = AssertUnwindSafe(|| watch.happened());
-            match catch_unwind(happened).unwrap_or(Next::Wait) {
-                Next::Wait => {}
-                Next::Later(delay) => {
+            match catch_unwind(happened).unwrap_or(AfterEvent::Wait) {
+                AfterEvent::Wait => {}
+                AfterEvent::Later(delay) => {
                     let due = MonotonicTime::now().checked_add(delay);
                     later.extend(due.map(|due| (due, number)));
                 }
-                Next::Rearm(interest) => {
+                AfterEvent::Rearm(interest) => {
                     let fd = watch.own_fd();
                     let armed = fd.map(|fd| set.epoll.modify(fd, number, interest.flags()));
                     if !matches!(armed, Some(Ok(()))) {
                         watcher.leave(number);
                     }
                 }
-                Next::Forget => {
+                AfterEvent::Forget => {
                     if let Some(fd) = watch.own_fd() {
                         set.epoll.remove(fd);
                     }
@@ -272,7 +272,7 @@ fn run(watcher: &'static Watcher, set: &Arc<WatchSet>) {
 
 /// The program has closed the set (`closefrom`): nothing can be waited for by it. All are told
 /// once, and find out for themselves; the next that comes gets another set.
-fn give_up(watcher: &Watcher) {
+fn give_up(watcher: &FdWatcher) {
     let mut state = watcher.lock();
     state.set = None;
     let watched: Vec<_> = state.watched.drain().map(|(_, watch)| watch).collect();

@@ -2,231 +2,23 @@
 //! at a limit, at an end, when they are cancelled. The ends come from one rendezvous, in which
 //! the carrier is one word.
 
-use std::thread;
-use std::time::{Duration, Instant};
+mod ends;
 
-use memring::uds::{
-    Carrier, Connection, Datagram, Nothing, Rendezvous, Rings, SeqPacket, SocketReceiver,
-    SocketSender, Stream,
-};
-use memring::{
-    Kind, Mpmc, Receiver, RecvError, RecvTimeoutError, SendError, SendTimeoutError, Sender,
-    TryRecvError, TrySendError,
-};
-use memring_testkit::futures::block_on;
+use std::thread;
+use std::time::Duration;
+
+use memring::Mpmc;
+use memring::uds::{Carrier, Connection, Datagram, Nothing, Rendezvous, Rings, SeqPacket, Stream};
 use memring_testkit::time::LONG;
 
 use crate::raw;
+use ends::{CameTo, Waiting, receives, sends};
+pub use ends::{ReceivingEnd, SendingEnd};
 
 const SHORT: Duration = Duration::from_millis(5);
 
-/// What a verb came to, in the same words for all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CameTo {
-    NotYet,
-    Timeout,
-    Closed,
-    Disconnected,
-    Cancelled,
-    Other,
-}
-
-macro_rules! came_to {
-    ($($error:ty { $($pattern:pat => $came_to:ident),* $(,)? })*) => {
-        $(impl From<$error> for CameTo {
-            fn from(error: $error) -> CameTo {
-                #[allow(unreachable_patterns)]
-                match error {
-                    $($pattern => CameTo::$came_to,)*
-                    _ => CameTo::Other,
-                }
-            }
-        })*
-    };
-}
-
-came_to! {
-    TrySendError<u64> {
-        TrySendError::Full(7) | TrySendError::Held(7, _) => NotYet,
-        TrySendError::Closed(7) => Closed,
-        TrySendError::Disconnected(7) => Disconnected,
-    }
-    SendError<u64> {
-        SendError::Closed(7) => Closed,
-        SendError::Disconnected(7) => Disconnected,
-        SendError::Cancelled(7) => Cancelled,
-    }
-    SendTimeoutError<u64> {
-        SendTimeoutError::Timeout(7, _) => Timeout,
-        SendTimeoutError::Closed(7) => Closed,
-        SendTimeoutError::Disconnected(7) => Disconnected,
-        SendTimeoutError::Cancelled(7) => Cancelled,
-    }
-    TryRecvError {
-        TryRecvError::Empty | TryRecvError::Held(_) => NotYet,
-        TryRecvError::Closed => Closed,
-        TryRecvError::Disconnected => Disconnected,
-    }
-    RecvError {
-        RecvError::Closed => Closed,
-        RecvError::Disconnected => Disconnected,
-        RecvError::Cancelled => Cancelled,
-    }
-    RecvTimeoutError {
-        RecvTimeoutError::Timeout(_) => Timeout,
-        RecvTimeoutError::Closed => Closed,
-        RecvTimeoutError::Disconnected => Disconnected,
-        RecvTimeoutError::Cancelled => Cancelled,
-    }
-}
-
-/// How a verb of the tables waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Waiting {
-    Not,
-    Limited,
-    Forever,
-}
-
-/// The verbs that send, of whatever end.
-pub trait SendingEnd: Send + 'static {
-    fn try_one(&mut self, message: u64) -> Result<(), CameTo>;
-    fn send_one(&mut self, message: u64) -> Result<(), CameTo>;
-    fn send_in(&mut self, message: u64, limit: Duration) -> Result<(), CameTo>;
-    fn send_until(&mut self, message: u64, limit: Duration) -> Result<(), CameTo>;
-    fn send_later(&mut self, message: u64) -> Result<(), CameTo>;
-    fn close_end(&mut self);
-    fn cancel(&self) -> Box<dyn Fn() + Send>;
-    fn reset(&self);
-}
-
-/// The verbs that receive.
-pub trait ReceivingEnd: Send + 'static {
-    fn try_one(&mut self) -> Result<u64, CameTo>;
-    fn recv_one(&mut self) -> Result<u64, CameTo>;
-    fn recv_in(&mut self, limit: Duration) -> Result<u64, CameTo>;
-    fn recv_until(&mut self, limit: Duration) -> Result<u64, CameTo>;
-    fn recv_later(&mut self) -> Result<u64, CameTo>;
-    fn close_end(&mut self);
-    fn cancel(&self) -> Box<dyn Fn() + Send>;
-    fn reset(&self);
-}
-
-/// One text for the ends of rings and of sockets: their verbs are the same.
-macro_rules! ends {
-    ($([$($generics:tt)*] $sender:ty, $receiver:ty;)*) => {
-        $(
-            impl<$($generics)*> SendingEnd for $sender {
-                fn try_one(&mut self, message: u64) -> Result<(), CameTo> {
-                    Ok(self.try_send(message)?)
-                }
-                fn send_one(&mut self, message: u64) -> Result<(), CameTo> {
-                    Ok(self.send(message)?)
-                }
-                fn send_in(&mut self, message: u64, limit: Duration) -> Result<(), CameTo> {
-                    Ok(self.send_timeout(message, limit)?)
-                }
-                fn send_until(&mut self, message: u64, limit: Duration) -> Result<(), CameTo> {
-                    Ok(self.send_deadline(message, Instant::now() + limit)?)
-                }
-                fn send_later(&mut self, message: u64) -> Result<(), CameTo> {
-                    Ok(block_on(self.send_async(message))?)
-                }
-                fn close_end(&mut self) {
-                    self.close().expect("close");
-                }
-                fn cancel(&self) -> Box<dyn Fn() + Send> {
-                    let canceller = self.canceller();
-                    Box::new(move || canceller.cancel())
-                }
-                fn reset(&self) {
-                    self.canceller().reset();
-                }
-            }
-
-            impl<$($generics)*> ReceivingEnd for $receiver {
-                fn try_one(&mut self) -> Result<u64, CameTo> {
-                    Ok(self.try_recv()?)
-                }
-                fn recv_one(&mut self) -> Result<u64, CameTo> {
-                    Ok(self.recv()?)
-                }
-                fn recv_in(&mut self, limit: Duration) -> Result<u64, CameTo> {
-                    Ok(self.recv_timeout(limit)?)
-                }
-                fn recv_until(&mut self, limit: Duration) -> Result<u64, CameTo> {
-                    Ok(self.recv_deadline(Instant::now() + limit)?)
-                }
-                fn recv_later(&mut self) -> Result<u64, CameTo> {
-                    Ok(block_on(self.recv_async())?)
-                }
-                fn close_end(&mut self) {
-                    self.close().expect("close");
-                }
-                fn cancel(&self) -> Box<dyn Fn() + Send> {
-                    let canceller = self.canceller();
-                    Box::new(move || canceller.cancel())
-                }
-                fn reset(&self) {
-                    self.canceller().reset();
-                }
-            }
-        )*
-    };
-}
-
-ends! {
-    [K: Kind] Sender<u64, K>, Receiver<u64, K>;
-    [] SocketSender<u64>, SocketReceiver<u64>;
-}
-
-type Sends<E> = (
-    &'static str,
-    Waiting,
-    fn(&mut E, u64, Duration) -> Result<(), CameTo>,
-);
-type Receives<E> = (
-    &'static str,
-    Waiting,
-    fn(&mut E, Duration) -> Result<u64, CameTo>,
-);
-
-fn sends<E: SendingEnd>() -> [Sends<E>; 5] {
-    [
-        ("try_send", Waiting::Not, |end, message, _| {
-            end.try_one(message)
-        }),
-        ("send", Waiting::Forever, |end, message, _| {
-            end.send_one(message)
-        }),
-        ("send_timeout", Waiting::Limited, |end, message, limit| {
-            end.send_in(message, limit)
-        }),
-        ("send_deadline", Waiting::Limited, |end, message, limit| {
-            end.send_until(message, limit)
-        }),
-        ("send_async", Waiting::Forever, |end, message, _| {
-            end.send_later(message)
-        }),
-    ]
-}
-
-fn receives<E: ReceivingEnd>() -> [Receives<E>; 5] {
-    [
-        ("try_recv", Waiting::Not, |end, _| end.try_one()),
-        ("recv", Waiting::Forever, |end, _| end.recv_one()),
-        ("recv_timeout", Waiting::Limited, |end, limit| {
-            end.recv_in(limit)
-        }),
-        ("recv_deadline", Waiting::Limited, |end, limit| {
-            end.recv_until(limit)
-        }),
-        ("recv_async", Waiting::Forever, |end, _| end.recv_later()),
-    ]
-}
-
 /// Both ends, as two processes would get them.
-fn ends<C: Carrier>() -> (C::Sender<u64>, C::Receiver<u64>)
+fn both_ends<C: Carrier>() -> (C::Sender<u64>, C::Receiver<u64>)
 where
     C::Sender<u64>: SendingEnd,
     C::Receiver<u64>: ReceivingEnd,
@@ -277,7 +69,7 @@ where
     C::Sender<u64>: SendingEnd,
     C::Receiver<u64>: ReceivingEnd,
 {
-    let (mut tx, mut rx) = ends::<C>();
+    let (mut tx, mut rx) = both_ends::<C>();
     for (sending, _, send) in sends() {
         for (receiving, _, receive) in receives() {
             thread::scope(|scope| {
@@ -316,7 +108,7 @@ where
     C::Sender<u64>: SendingEnd,
     C::Receiver<u64>: ReceivingEnd,
 {
-    let (mut tx, mut rx) = ends::<C>();
+    let (mut tx, mut rx) = both_ends::<C>();
     let late = |waits| match waits {
         Waiting::Not => Some(CameTo::NotYet),
         Waiting::Limited => Some(CameTo::Timeout),
@@ -348,7 +140,7 @@ where
     C::Receiver<u64>: ReceivingEnd,
 {
     for is_full in [false, true] {
-        let (mut tx, mut rx) = ends::<C>();
+        let (mut tx, mut rx) = both_ends::<C>();
         let sent = match is_full {
             true => fill(&mut tx),
             false => tx.send_one(7).map(|()| 1).unwrap(),
@@ -374,7 +166,7 @@ where
     C::Sender<u64>: SendingEnd,
     C::Receiver<u64>: ReceivingEnd,
 {
-    let (mut tx, mut rx) = ends::<C>();
+    let (mut tx, mut rx) = both_ends::<C>();
     let sent = fill(&mut tx);
     rx.close_end();
     for (name, _, send) in sends() {
@@ -394,14 +186,14 @@ where
     C::Receiver<u64>: ReceivingEnd,
 {
     for (name, _, send) in sends() {
-        let (mut tx, rx) = ends::<C>();
+        let (mut tx, rx) = both_ends::<C>();
         fill(&mut tx);
         drop(rx);
         let came_to = send(&mut tx, 7, LONG);
         assert_eq!(came_to, Err(CameTo::Disconnected), "{name}");
     }
     for (name, _, receive) in receives() {
-        let (mut tx, mut rx) = ends::<C>();
+        let (mut tx, mut rx) = both_ends::<C>();
         let sent = fill(&mut tx);
         drop(tx);
         for _ in 0..sent {
@@ -417,7 +209,7 @@ where
     C::Sender<u64>: SendingEnd,
     C::Receiver<u64>: ReceivingEnd,
 {
-    let (mut tx, mut rx) = ends::<C>();
+    let (mut tx, mut rx) = both_ends::<C>();
     let sent = fill(&mut tx);
     tx.cancel()();
     for (name, waits, send) in sends() {
@@ -463,7 +255,7 @@ where
             continue;
         }
         let woken = |wake: &dyn Fn(C::Sender<u64>) -> Option<C::Sender<u64>>| {
-            let (tx, mut rx) = ends::<C>();
+            let (tx, mut rx) = both_ends::<C>();
             thread::scope(|scope| {
                 let waits = scope.spawn(move || receive(&mut rx, LONG));
                 thread::sleep(SHORT);
@@ -490,7 +282,7 @@ where
             continue;
         }
         let woken = |wake: &dyn Fn(C::Receiver<u64>) -> Option<C::Receiver<u64>>| {
-            let (mut tx, rx) = ends::<C>();
+            let (mut tx, rx) = both_ends::<C>();
             fill(&mut tx);
             thread::scope(|scope| {
                 let waits = scope.spawn(move || send(&mut tx, 7, LONG));

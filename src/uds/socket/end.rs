@@ -12,7 +12,7 @@ use crate::sys::clock::MonotonicTime;
 use crate::sys::event::EventFd;
 use crate::sys::fork::PrivateFd;
 use crate::sys::socket::{self, PollFlags, SocketKind};
-use crate::uds::watcher::{Interest, Next, Registration, Watch};
+use crate::uds::watcher::{AfterEvent, FdRegistration, Interest, Watch};
 
 /// One end: sockets are used in one direction each.
 pub(super) struct SocketEnd {
@@ -225,7 +225,7 @@ impl SocketCanceller {
 struct FdWaiter {
     slot: Arc<WakeSlot>,
     /// Of the socket, and of the life-line.
-    registrations: [Option<Registration>; 2],
+    registrations: [Option<FdRegistration>; 2],
 }
 
 #[derive(Default)]
@@ -238,11 +238,11 @@ impl WakeSlot {
 }
 
 impl Watch for WakeSlot {
-    fn happened(&self) -> Next {
+    fn happened(&self) -> AfterEvent {
         if let Some(waker) = self.take() {
             waker.wake();
         }
-        Next::Wait
+        AfterEvent::Wait
     }
 }
 
@@ -267,7 +267,7 @@ impl FdWaiter {
                 Some(registration) => registration.arm(fd, interest)?,
                 None => {
                     let watch: Arc<dyn Watch> = Arc::clone(&self.slot) as _;
-                    *registration = Some(Registration::new(fd, interest, watch)?);
+                    *registration = Some(FdRegistration::new(fd, interest, watch)?);
                 }
             }
         }

@@ -42,9 +42,9 @@ impl<T: Message + ?Sized> Attempt for SocketReceiver<T> {
 }
 
 /// A message that came.
-struct Payload<'b>(&'b [u8]);
+struct ReceivedBytes<'b>(&'b [u8]);
 
-impl Source for Payload<'_> {
+impl Source for ReceivedBytes<'_> {
     fn value<T: AnyBitPattern>(&self) -> T {
         bytemuck::pod_read_unaligned(self.0)
     }
@@ -120,14 +120,14 @@ impl<T: Message + ?Sized> SocketReceiver<T> {
     pub fn recv_into(&mut self, message: &mut T::Received) -> Result<usize, RecvError> {
         let received = attempt(self, Wait::Forever, Self::next_payload);
         let payload = received.map_err(outcome::recv)?;
-        let source = Payload(&self.buffer[payload.clone()]);
+        let source = ReceivedBytes(&self.buffer[payload.clone()]);
         Ok(T::decode_into(&source, payload.len(), message))
     }
 
     /// Receives if a message is there.
     pub(super) fn recv_now(&mut self) -> Result<T::Received, WaitError> {
         let payload = self.next_payload()?;
-        let source = Payload(&self.buffer[payload.clone()]);
+        let source = ReceivedBytes(&self.buffer[payload.clone()]);
         Ok(T::decode(&source, payload.len()))
     }
 

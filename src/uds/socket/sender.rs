@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::end::{Attempt, SocketCanceller, SocketEnd, attempt, failed};
 use super::frame::{FrameHeader, HEADER, end_frame, message_header};
-use super::tail::{Progress, Tail};
+use super::tail::{Tail, TailState};
 use crate::channel::{Wait, WaitError, outcome};
 use crate::error::{Failure, SendError, SendTimeoutError, TrySendError};
 use crate::message::Message;
@@ -154,15 +154,15 @@ impl<T: Message + ?Sized> SocketSender<T> {
             return Ok(());
         };
         match tail.flush() {
-            Progress::Waiting => match self.came_back() {
+            TailState::Waiting => match self.came_back() {
                 Some(over) => Err(over),
                 None => Err(WaitError::NotYet),
             },
-            Progress::Done => {
+            TailState::Done => {
                 self.tail = None;
                 Ok(())
             }
-            Progress::Lost => {
+            TailState::Lost => {
                 let over = self.came_back().unwrap_or(WaitError::Disconnected);
                 self.over = Some(over);
                 Err(over)

@@ -7,17 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::sys::fork::PrivateFd;
 use crate::sys::socket;
-use crate::uds::watcher::{Interest, Next, Watch, adopt};
+use crate::uds::watcher::{AfterEvent, Interest, Watch, adopt};
 
 /// Bytes that go out as soon as there is room: by the next call of the sender, or by the
 /// watching thread.
 pub(super) struct Tail {
     /// Its own: the socket stays open for it when the sender is gone.
     fd: PrivateFd,
-    rest: Mutex<Rest>,
+    rest: Mutex<TailBytes>,
 }
 
-struct Rest {
+struct TailBytes {
     bytes: Vec<u8>,
     from: usize,
     /// The other end has gone: nothing will go out any more.
@@ -26,7 +26,7 @@ struct Rest {
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum TailState {
     Done,
     /// There is no room yet.
     Waiting,
@@ -41,7 +41,7 @@ impl Tail {
     pub(super) fn new(socket: BorrowedFd<'_>, bytes: Vec<u8>) -> io::Result<Arc<Tail>> {
         let tail = Arc::new(Tail {
             fd: PrivateFd::open(|| socket::duplicate(socket))?,
-            rest: Mutex::new(Rest {
+            rest: Mutex::new(TailBytes {
                 bytes,
                 from: 0,
                 is_lost: false,
@@ -63,24 +63,24 @@ impl Tail {
     }
 
     /// Sends what there is room for.
-    pub(super) fn flush(&self) -> Progress {
+    pub(super) fn flush(&self) -> TailState {
         let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if rest.is_lost {
-                return Progress::Lost;
+                return TailState::Lost;
             }
             if rest.from >= rest.bytes.len() {
-                return Progress::Done;
+                return TailState::Done;
             }
             // In a forked child it is the parent's to send.
             let Some(fd) = self.fd.get() else {
-                return Progress::Lost;
+                return TailState::Lost;
             };
             let left = &rest.bytes[rest.from..];
             match socket::send(fd, &[IoSlice::new(left)]) {
                 Ok(sent) => rest.from += sent,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Progress::Waiting;
+                    return TailState::Waiting;
                 }
                 Err(_) => rest.is_lost = true,
             }
@@ -89,10 +89,10 @@ impl Tail {
 }
 
 impl Watch for Tail {
-    fn happened(&self) -> Next {
+    fn happened(&self) -> AfterEvent {
         match self.flush() {
-            Progress::Waiting => Next::Rearm(Interest::Writable),
-            Progress::Done | Progress::Lost => Next::Forget,
+            TailState::Waiting => AfterEvent::Rearm(Interest::Writable),
+            TailState::Done | TailState::Lost => AfterEvent::Forget,
         }
     }
 
