@@ -48,6 +48,7 @@ mod meeting {
     type Client = Rendezvous<Question, Product, Carried>;
 
     const QUESTIONS: u64 = 1000;
+    const HANGS_AFTER: u64 = 501;
 
     pub fn main() -> Result<(), Box<dyn Error>> {
         let arguments: Vec<String> = env::args().collect();
@@ -86,7 +87,9 @@ mod meeting {
                         tx.send(Product { product })?;
                         answered += 1;
                     }
-                    Err(error) if error.is_timeout() && role == "hangs" => {
+                    Err(error)
+                        if error.is_timeout() && role == "hangs" && answered == HANGS_AFTER =>
+                    {
                         // As the out-of-memory killer might.
                         child.kill()?;
                         killed = Some(Instant::now());
@@ -118,7 +121,7 @@ mod meeting {
         for left in 0..QUESTIONS {
             tx.send(Question { left, right: 7 })?;
             assert_eq!(rx.recv()?, Product { product: 7 * left });
-            if hangs && left == QUESTIONS / 2 {
+            if hangs && left + 1 == HANGS_AFTER {
                 std::thread::sleep(Duration::from_secs(3600));
             }
         }
