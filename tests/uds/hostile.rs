@@ -156,7 +156,10 @@ fn a_peer_that_hangs_up_is_forgotten() {
                     shutdown(&peer, Shutdown::Write).unwrap();
                     Some(peer)
                 }
-                false => None,
+                false => {
+                    drop(peer);
+                    None
+                }
             };
             let count = listener.refused() + 1;
             refuses(&mut listener, count);
