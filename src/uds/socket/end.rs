@@ -56,9 +56,14 @@ impl SocketEnd {
         self.fd.get().ok_or(Failure::Forked)
     }
 
+    /// What tells the other end of datagrams that this one has hung up.
+    pub(super) fn line_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.line.as_ref().and_then(PrivateFd::get)
+    }
+
     /// Whether the other end of the life-line has gone.
     pub(super) fn is_hung_up(&self) -> bool {
-        let Some(line) = self.line.as_ref().and_then(PrivateFd::get) else {
+        let Some(line) = self.line_fd() else {
             return false;
         };
         let now = Some(MonotonicTime::now());
@@ -83,7 +88,7 @@ impl SocketEnd {
             _ => PollFlags::IN | PollFlags::RDHUP,
         };
         let mut fds = vec![(self.get()?, own)];
-        if let Some(line) = self.line.as_ref().and_then(PrivateFd::get) {
+        if let Some(line) = self.line_fd() {
             fds.push((line, PollFlags::RDHUP));
         }
         let event = self.canceller.get().and_then(SocketCanceller::event);

@@ -131,7 +131,7 @@ impl<T: Message + ?Sized> SocketSender<T> {
         let whole = HEADER + message.len();
         if self.end.kind == SocketKind::Stream && sent < whole {
             let rest = header.iter().chain(message).skip(sent);
-            let tail = Tail::new(fd, rest.copied().collect());
+            let tail = Tail::new(fd, self.end.line_fd(), rest.copied().collect());
             match tail {
                 Ok(tail) => self.tail = Some(tail),
                 Err(error) => {
@@ -248,10 +248,11 @@ impl<T: Message + ?Sized> SocketSender<T> {
 
     fn leave(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let fd = self.end.poll_fd()?;
-        let tail = Tail::new(fd, bytes.to_vec()).map_err(|error| Failure::System {
-            action: "send the end of a socket",
-            code: error.raw_os_error().unwrap_or(0),
-        })?;
+        let tail =
+            Tail::new(fd, self.end.line_fd(), bytes.to_vec()).map_err(|error| Failure::System {
+                action: "send the end of a socket",
+                code: error.raw_os_error().unwrap_or(0),
+            })?;
         self.tail = Some(tail);
         Ok(())
     }

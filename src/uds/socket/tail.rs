@@ -14,6 +14,10 @@ use crate::uds::watcher::{AfterEvent, Interest, Watch, adopt};
 pub(super) struct Tail {
     /// Its own: the socket stays open for it when the sender is gone.
     fd: PrivateFd,
+    /// Of datagrams: the other end must not be told that this one has hung up before all is
+    /// sent.
+    #[allow(dead_code)] // for its drop
+    line: Option<PrivateFd>,
     rest: Mutex<TailBytes>,
 }
 
@@ -34,13 +38,19 @@ pub(super) enum TailState {
 }
 
 impl Tail {
-    /// Has `bytes` sent behind what `socket` has taken.
+    /// Has `bytes` sent behind what `socket` has taken. `line`: what hangs up with it.
     ///
     /// # Errors
     /// No descriptor or thread can be had.
-    pub(super) fn new(socket: BorrowedFd<'_>, bytes: Vec<u8>) -> io::Result<Arc<Tail>> {
+    pub(super) fn new(
+        socket: BorrowedFd<'_>,
+        line: Option<BorrowedFd<'_>>,
+        bytes: Vec<u8>,
+    ) -> io::Result<Arc<Tail>> {
+        let duplicate = |fd| PrivateFd::open(|| socket::duplicate(fd));
         let tail = Arc::new(Tail {
-            fd: PrivateFd::open(|| socket::duplicate(socket))?,
+            fd: duplicate(socket)?,
+            line: line.map(duplicate).transpose()?,
             rest: Mutex::new(TailBytes {
                 bytes,
                 from: 0,
