@@ -3,9 +3,7 @@
 
 #![allow(unsafe_code)]
 
-use std::any::Any;
 use std::os::fd::BorrowedFd;
-use std::sync::{Arc, OnceLock};
 
 use crate::error::{AttachError, Failure, Side};
 use crate::events;
@@ -36,8 +34,9 @@ pub(crate) struct Segment {
     pub(crate) config: Config,
     /// Where everything lies, as `config` says.
     frame: Frame,
-    /// What lives as long as this, whatever it is.
-    pub(crate) companion: OnceLock<Arc<dyn Any + Send + Sync>>,
+    /// What lives as long as this.
+    #[cfg(all(target_os = "linux", not(feature = "portable")))]
+    pub(crate) companion: std::sync::OnceLock<std::sync::Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 impl Segment {
@@ -51,7 +50,8 @@ impl Segment {
             region,
             config,
             frame,
-            companion: OnceLock::new(),
+            #[cfg(all(target_os = "linux", not(feature = "portable")))]
+            companion: std::sync::OnceLock::new(),
         }
     }
 
