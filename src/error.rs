@@ -96,6 +96,37 @@ pub enum Failure {
          send_ref, recv and lease, or a ring with a capacity"
     )]
     NotForRendezvous,
+    /// Of a socket: a message came that is longer than this receiver takes. It was not cut
+    /// short; a stream cannot go on behind it.
+    #[error(
+        "a message of {length} bytes came over the socket, and this receiver takes {limit} at \
+         most: give both ends the same limit"
+    )]
+    TooLongToReceive {
+        /// Bytes of the message, as far as they can be told.
+        length: usize,
+        /// Bytes that this receiver takes.
+        limit: usize,
+    },
+    /// Of a socket: what came is not a frame of a message of this type.
+    #[error(
+        "what came over the socket is not a message: {what} (found {found}); is the program at \
+         the other end one of this protocol, with messages of the same type?"
+    )]
+    NotAMessage {
+        /// What was wrong.
+        what: &'static str,
+        /// The value found.
+        found: u64,
+    },
+    /// Of a socket: the system refused a call.
+    #[error("cannot {action}: {}", std::io::Error::from_raw_os_error(*code))]
+    System {
+        /// What was being done.
+        action: &'static str,
+        /// The number of the error.
+        code: i32,
+    },
 }
 
 /// The endpoint that holds the slot that a call needs next. Its process is alive, be it

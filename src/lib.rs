@@ -51,6 +51,8 @@
 //! * Waiting: [`WaitStrategy`] of an endpoint, or an [`IdleStrategy`] of one's own;
 //!   [`Wakeups`] and [`FenceMode`] of a ring; [`Canceller`].
 //! * Waiting for any of many: [`select!`](macro@select), [`Select`].
+//! * Meeting at a Unix domain socket, and messages over it: the module `uds` (Linux, not with
+//!   the feature `portable`).
 //! * Async, by futures for any runtime: [`Receiver::recv_async`], [`Sender::send_async`] and
 //!   their kin; for event loops, [`Receiver::ready_fd`].
 //! * Shared variables, under locks: [`sync`].
@@ -169,6 +171,8 @@ mod wait;
 mod admin;
 #[cfg(not(loom))]
 mod channel;
+#[cfg(all(target_os = "linux", not(feature = "portable"), not(loom)))]
+pub mod uds;
 
 #[cfg(not(loom))]
 pub use admin::{Inspection, ListEntry, directory, inspect, list, remove};
@@ -212,6 +216,11 @@ pub mod __select {
     };
 }
 pub use wait::{Idle, IdleStrategy, WaitStrategy};
+
+/// As below, where there are sockets.
+#[cfg(all(doctest, target_os = "linux", not(feature = "portable")))]
+#[doc = include_str!("../docs/uds.md")]
+mod documents_of_sockets {}
 
 /// The code of the documents compiles, and runs.
 #[cfg(doctest)]

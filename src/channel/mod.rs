@@ -6,6 +6,8 @@ mod builder;
 mod byte_stream;
 mod cancel;
 mod chunk;
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+mod deaths;
 #[cfg(unix)]
 mod descriptor;
 mod endpoint;
@@ -15,7 +17,7 @@ mod idle;
 mod iter;
 mod lease;
 mod leases;
-mod outcome;
+pub(crate) mod outcome;
 mod pair;
 mod peers;
 mod queries;
@@ -35,6 +37,8 @@ mod watch;
 pub use builder::RingBuilder;
 pub use cancel::Canceller;
 pub use chunk::{GrantChunk, LeaseChunk};
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+pub(crate) use deaths::{DeathWatch, Survivors};
 #[cfg(unix)]
 pub use descriptor::ReadyFd;
 pub use future::{
@@ -58,6 +62,9 @@ pub use stats::Stats;
 pub(crate) use stats::stats;
 #[cfg(feature = "futures")]
 pub use stream::{RecvStream, SendSink};
+
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+pub(crate) use waiting::{Wait, WaitError};
 
 use crate::ring::Arity;
 use crate::ring::kind::Sides;

@@ -33,6 +33,9 @@ pub(crate) struct Segment {
     pub(crate) config: Config,
     /// Where everything lies, as `config` says.
     frame: Frame,
+    /// What lives as long as this.
+    #[cfg(all(target_os = "linux", not(feature = "portable")))]
+    pub(crate) companion: std::sync::OnceLock<std::sync::Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 impl Segment {
@@ -46,6 +49,8 @@ impl Segment {
             region,
             config,
             frame,
+            #[cfg(all(target_os = "linux", not(feature = "portable")))]
+            companion: std::sync::OnceLock::new(),
         }
     }
 

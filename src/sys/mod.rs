@@ -22,8 +22,9 @@
 //! | `map` | mapped memory |
 //! | `lock` | byte locks, which tell whether a process lives |
 //! | `file` | files and directories |
+//! | `socket`, `credentials`, `epoll` | Unix domain sockets, passing descriptors |
 //!
-//! The last seven are there twice: in `linux`, and in `portable`, which does without what
+//! The seven before the last are there twice: in `linux`, and in `portable`, which does without what
 //! Linux alone has (`docs/portable.md`). The floors above use these names only.
 
 pub(crate) mod atomic;
@@ -49,7 +50,9 @@ mod posix;
 mod windows;
 
 #[cfg(all(not(loom), not(any(feature = "portable", not(target_os = "linux")))))]
-pub(crate) use linux::{event, file, fork, futex, lock, map, membarrier};
+pub(crate) use linux::{
+    credentials, epoll, event, file, fork, futex, lock, map, membarrier, socket,
+};
 #[cfg(all(unix, any(feature = "portable", not(target_os = "linux")), not(loom)))]
 pub(crate) use portable::event;
 #[cfg(all(not(loom), any(feature = "portable", not(target_os = "linux"))))]

@@ -66,6 +66,16 @@ fn work_queue() {
 }
 
 #[test]
+fn rendezvous() {
+    let printed = run("rendezvous");
+    assert!(printed.contains("answered 1000, all of them"), "{printed}");
+    assert!(
+        printed.contains("answered 501, and heard of the death"),
+        "{printed}"
+    );
+}
+
+#[test]
 fn logger() {
     assert!(run("logger").contains("8000 lines of 4 processes in one log"));
 }

@@ -15,6 +15,7 @@ const FLOORS: [(&str, u32); 12] = [
     ("channel", 50),
     // Beside `channel`: neither uses the other.
     ("sync", 50),
+    ("uds", 55),
     ("admin", 60),
     ("lib", 70),
 ];

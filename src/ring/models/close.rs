@@ -1,7 +1,7 @@
 //! Closing: a receiver that reports the end has missed no message whose send
 //! returned `Ok` (R17; S6 to S13). The looks are the real decisions of `ring::end`.
 
-use super::endpoint::{Closer, Connection, Receive, barrier};
+use super::endpoint::{Closer, ModelConnection, Receive, barrier};
 use super::*;
 use crate::models::{Witness, explore, spawn};
 use crate::ring::end::{self, End};
@@ -56,7 +56,7 @@ fn check<S: Arity, R: Arity>(name: &str, third: Option<Closer>, bound: Option<us
         }
         let (mut received, mut end) = (Vec::new(), false);
         let park = Futex::default();
-        let mut connection = Connection::alone(&memory, &park);
+        let mut connection = ModelConnection::alone(&memory, &park);
         if let Some(Closer::IsDead) = third {
             connection = connection.after_closer();
         }
@@ -153,7 +153,7 @@ fn models_close_seen_by_two() {
                 let mut side = receiver::<<Multi as Arity>::Receiver<Single>>(&*memory, id);
                 let (mut received, mut end) = (0, false);
                 let park = Futex::default();
-                let mut connection = Connection::one_of_many(&memory, &park).after_closer();
+                let mut connection = ModelConnection::one_of_many(&memory, &park).after_closer();
                 for _ in 0..times {
                     match connection.check(Receive::<Multi, Single>(&mut side)) {
                         Poll::Ready(message) => {

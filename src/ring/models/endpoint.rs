@@ -106,7 +106,7 @@ pub(super) enum Closer {
 }
 
 /// What an endpoint keeps from one operation to the next.
-pub(super) struct Connection<'a, P> {
+pub(super) struct ModelConnection<'a, P> {
     memory: &'a LoomMemory,
     park: &'a Futex,
     is_alone: bool,
@@ -116,25 +116,25 @@ pub(super) struct Connection<'a, P> {
     peers: P,
 }
 
-impl<'a> Connection<'a, Staying> {
+impl<'a> ModelConnection<'a, Staying> {
     /// That of the one endpoint on its side.
     pub(super) fn alone(memory: &'a LoomMemory, park: &'a Futex) -> Self {
-        Connection::with_peers(memory, park, Staying)
+        ModelConnection::with_peers(memory, park, Staying)
     }
 
     /// That of one of many on its side.
     pub(super) fn one_of_many(memory: &'a LoomMemory, park: &'a Futex) -> Self {
-        Connection {
+        ModelConnection {
             is_alone: false,
-            ..Connection::alone(memory, park)
+            ..ModelConnection::alone(memory, park)
         }
     }
 }
 
-impl<'a, P: Peers> Connection<'a, P> {
+impl<'a, P: Peers> ModelConnection<'a, P> {
     /// That of the one endpoint on its side, with peers that come and go.
     pub(super) fn with_peers(memory: &'a LoomMemory, park: &'a Futex, peers: P) -> Self {
-        Connection {
+        ModelConnection {
             memory,
             park,
             is_alone: true,
@@ -147,7 +147,7 @@ impl<'a, P: Peers> Connection<'a, P> {
 
     /// The endpoint that closed the ring has died before it made sure of all sends.
     pub(super) fn after_closer(self) -> Self {
-        Connection {
+        ModelConnection {
             closer: Closer::IsDead,
             ..self
         }
@@ -182,7 +182,7 @@ impl<'a, P: Peers> Connection<'a, P> {
 
 /// One operation of an endpoint, tried until it succeeds or the ring has ended.
 struct Endpoint<'c, 'a, V, P> {
-    connection: &'c mut Connection<'a, P>,
+    connection: &'c mut ModelConnection<'a, P>,
     verb: V,
 }
 
@@ -190,7 +190,7 @@ impl<V: Verb, P: Peers> Conclude for Endpoint<'_, '_, V, P> {
     type Output = V::Output;
 
     fn fence(&mut self, end: End) -> bool {
-        let Connection { memory, closer, .. } = &*self.connection;
+        let ModelConnection { memory, closer, .. } = &*self.connection;
         let unfenced = || match closer {
             Closer::IsAlive => false,
             Closer::IsDead => end::fence_closed(*memory, barrier) | true,
@@ -275,7 +275,7 @@ impl<V: Verb, P: Peers> Operation for Endpoint<'_, '_, V, P> {
     }
 
     fn sleep(&mut self, registered: u32, (): ()) -> bool {
-        let Connection { memory, park, .. } = &*self.connection;
+        let ModelConnection { memory, park, .. } = &*self.connection;
         park.sleep(memory.wait_word(V::SIDE), registered, ())
     }
 

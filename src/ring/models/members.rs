@@ -1,7 +1,7 @@
 //! Rings and their members: the real attaching, detaching and scanning, and the real
 //! recovery of what a dead member held.
 
-use super::endpoint::{Connection, Peers, Receive, wake_all};
+use super::endpoint::{ModelConnection, Peers, Receive, wake_all};
 use super::*;
 use crate::members::models::{LoomTable, Process};
 use crate::members::{Admits, Attached, Members, Observed, Presence, Recover, Role, Scan, Table};
@@ -179,7 +179,7 @@ fn models_asleep_until_disconnected() {
                     let mut side =
                         sender::<<Single as Arity>::Sender<Single>>(&*memory, attached.id.0);
                     assert_eq!(send(&*memory, &mut side, 11), Ok(()));
-                    Connection::alone(&memory, &world.park).notify(Side::Receiver);
+                    ModelConnection::alone(&memory, &world.park).notify(Side::Receiver);
                     if dies {
                         world.table.free_locks_of(DEAD);
                         assert_eq!(world.scan(SURVIVORS[0]), Scan::Complete);
@@ -193,7 +193,7 @@ fn models_asleep_until_disconnected() {
                 world: Arc::clone(&world),
                 known: Observed::default(),
             };
-            let mut connection = Connection::with_peers(&memory, &world.park, peers);
+            let mut connection = ModelConnection::with_peers(&memory, &world.park, peers);
             let received = connection.wait(Receive::<Single, Single>(&mut side));
             assert_eq!(received, Ok(11));
             let end = connection.wait(Receive::<Single, Single>(&mut side));

@@ -1,7 +1,7 @@
 //! Sleeping at a ring: the real loop over real sides. There is no cap of a sleep here,
 //! so a wake-up that is lost is a deadlock.
 
-use super::endpoint::{Connection, Peers, Receive, Send, close};
+use super::endpoint::{ModelConnection, Peers, Receive, Send, close};
 use super::*;
 use crate::models::{Witness, explore, spawn};
 use crate::ring::end::End;
@@ -26,13 +26,13 @@ fn stream<S: Arity, R: Arity>(name: &str, messages: &'static [u64], bound: Optio
         let sender = {
             let (memory, park) = (Arc::clone(&memory), park.clone());
             spawn(move || {
-                let mut connection = Connection::alone(&memory, &park);
+                let mut connection = ModelConnection::alone(&memory, &park);
                 for message in messages {
                     assert_eq!(connection.wait(Send(&mut sending, *message)), Ok(()));
                 }
             })
         };
-        let mut connection = Connection::alone(&memory, &park);
+        let mut connection = ModelConnection::alone(&memory, &park);
         for message in messages {
             let received = connection.wait(Receive::<R, S>(&mut receiving));
             assert_eq!(received, Ok(*message));
@@ -68,9 +68,9 @@ fn models_asleep_on_a_full_ring_with_lazy_credit() {
         }
         let sender = {
             let (memory, park) = (Arc::clone(&memory), park.clone());
-            spawn(move || Connection::alone(&memory, &park).wait(Send(&mut sending, 8)))
+            spawn(move || ModelConnection::alone(&memory, &park).wait(Send(&mut sending, 8)))
         };
-        let mut connection = Connection::alone(&memory, &park);
+        let mut connection = ModelConnection::alone(&memory, &park);
         let received = connection.wait(Receive::<Single, Single>(&mut receiving));
         assert_eq!(received, Ok(0));
         assert_eq!(sender.join(), Ok(()));
@@ -80,7 +80,7 @@ fn models_asleep_on_a_full_ring_with_lazy_credit() {
 
 /// Receives until the ring has ended.
 fn drain<R: Arity, S: Arity>(
-    mut connection: Connection<'_, impl Peers>,
+    mut connection: ModelConnection<'_, impl Peers>,
     side: &mut R::Receiver<S>,
 ) -> (Vec<u64>, End) {
     let mut received = Vec::new();
@@ -113,7 +113,7 @@ fn closed<S: Arity, R: Arity>(name: &str, full: Full, bound: Option<usize>) {
         let sender = {
             let (memory, park) = (Arc::clone(&memory), park.clone());
             spawn(move || {
-                let mut connection = Connection::alone(&memory, &park);
+                let mut connection = ModelConnection::alone(&memory, &park);
                 match full {
                     Full::Waits => connection.wait(Send(&mut sending, 12)) == Ok(()),
                     Full::TriesOnce => {
@@ -128,7 +128,7 @@ fn closed<S: Arity, R: Arity>(name: &str, full: Full, bound: Option<usize>) {
         };
         let receiver = {
             let (memory, park) = (Arc::clone(&memory), park.clone());
-            spawn(move || drain::<R, S>(Connection::alone(&memory, &park), &mut receiving))
+            spawn(move || drain::<R, S>(ModelConnection::alone(&memory, &park), &mut receiving))
         };
         close(&memory, &park);
         let sent = sender.join();
@@ -174,7 +174,7 @@ fn all_come_to_the_end(name: &str, receivers: u16, bound: usize) {
             let (memory, park) = (Arc::clone(&memory), park.clone());
             let mut side = receiver::<<Multi as Arity>::Receiver<Single>>(&*memory, id);
             spawn(move || {
-                let mut connection = Connection::one_of_many(&memory, &park);
+                let mut connection = ModelConnection::one_of_many(&memory, &park);
                 connection.wait(Receive::<Multi, Single>(&mut side))
             })
         });
@@ -188,7 +188,7 @@ fn all_come_to_the_end(name: &str, receivers: u16, bound: usize) {
         memory.payload(position).set(11);
         sending.publish(&*memory, position);
         sending.end(&*memory);
-        Connection::alone(&memory, &park).notify(Side::Receiver);
+        ModelConnection::alone(&memory, &park).notify(Side::Receiver);
         let ends = receivers.into_iter().map(|receiver| receiver.join());
         let (received, ended): (Vec<_>, Vec<_>) = ends.partition(Result::is_ok);
         assert_eq!(received, [Ok(11)]);

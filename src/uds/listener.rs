@@ -1,0 +1,280 @@
+//! The end that listens.
+
+mod bind;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use bind::BoundPath;
+
+use super::address::SocketAddress;
+use super::carrier::{Carrier, Rings, Traffic};
+use super::connection::Connection;
+use super::credentials::PeerCredentials;
+use super::error::RendezvousError;
+use super::half_made::{Advance, HalfMade};
+use super::options::RendezvousConfig;
+use crate::channel::Wait;
+use crate::error::Failure;
+use crate::sys::clock::MonotonicTime;
+use crate::sys::fork::PrivateFd;
+use crate::sys::socket::{self, PollFlags};
+
+/// Connections that are taken in a row, before those half made have their turn.
+const AT_ONCE: usize = 16;
+
+/// Listens at an address, and gives a [`Connection`] for each process that connects and means
+/// the same: see [`Rendezvous`](super::Rendezvous).
+///
+/// Peers that are slow, silent, that lie or hang up in the middle, and that come in crowds,
+/// keep no other from being accepted, and no call from returning: each has its time, is read
+/// one message of 88 bytes at a time, and is one of a bounded number. Work on connections that
+/// are half made is done in calls of `accept` and its kin, and at no other time: a program
+/// that does not call them accepts nobody.
+///
+/// Dropping it takes the path away, if it is still this listener's.
+pub struct Listener<Out, In, C = Rings>
+where
+    Out: Traffic + ?Sized,
+    In: Traffic + ?Sized,
+    C: Carrier,
+{
+    socket: PrivateFd,
+    address: SocketAddress,
+    config: RendezvousConfig,
+    /// The oldest first.
+    half_made: VecDeque<HalfMade<Out, In, C>>,
+    refused: u64,
+    /// Removed when this is dropped.
+    #[allow(dead_code)] // for its drop
+    path: Option<BoundPath>,
+}
+
+impl<Out, In, C> Listener<Out, In, C>
+where
+    Out: Traffic + ?Sized,
+    In: Traffic + ?Sized,
+    C: Carrier,
+{
+    pub(super) fn with(
+        address: SocketAddress,
+        config: RendezvousConfig,
+    ) -> Result<Self, RendezvousError> {
+        let (socket, path) = bind::bind(&address, config.mode)?;
+        Ok(Listener {
+            socket,
+            address,
+            config,
+            half_made: VecDeque::new(),
+            refused: 0,
+            path,
+        })
+    }
+
+    /// The next connection, however long that takes. Peers that are refused are told why,
+    /// counted ([`Listener::refused`]), told to [`on_refused`](super::Rendezvous::on_refused), and passed over.
+    ///
+    /// # Errors
+    /// What is this process's own trouble: [`RendezvousError::Os`], if descriptors or memory
+    /// are short, for example; the listener can go on. [`RendezvousError::Failed`] in a forked
+    /// child.
+    pub fn accept(&mut self) -> Result<Connection<Out, In, C>, RendezvousError> {
+        loop {
+            if let Some(connection) = self.accept_within(Wait::Forever)? {
+                return Ok(connection);
+            }
+        }
+    }
+
+    /// The next connection, if one is complete. Does not wait, and does what can be done for
+    /// those half made.
+    ///
+    /// # Errors
+    /// As [`Listener::accept`].
+    pub fn try_accept(&mut self) -> Result<Option<Connection<Out, In, C>>, RendezvousError> {
+        self.accept_within(Wait::Not)
+    }
+
+    /// As [`Listener::accept`], for at most `timeout`; `None`: none was complete in time.
+    ///
+    /// # Errors
+    /// As [`Listener::accept`].
+    pub fn accept_timeout(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Option<Connection<Out, In, C>>, RendezvousError> {
+        self.accept_within(Wait::at_most(timeout))
+    }
+
+    /// As [`Listener::accept_timeout`], until `deadline`.
+    ///
+    /// # Errors
+    /// As [`Listener::accept`].
+    pub fn accept_deadline(
+        &mut self,
+        deadline: Instant,
+    ) -> Result<Option<Connection<Out, In, C>>, RendezvousError> {
+        self.accept_within(Wait::until(deadline))
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &SocketAddress {
+        &self.address
+    }
+
+    /// Peers that were refused so far.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Connections that are half made.
+    pub fn half_made(&self) -> usize {
+        self.half_made.len()
+    }
+
+    /// The socket, for event loops: readable when somebody connects. Call
+    /// [`Listener::try_accept`] then, and every few milliseconds as long as
+    /// [`Listener::half_made`] is not 0.
+    ///
+    /// # Errors
+    /// [`Failure::Forked`] in a forked child, where it is not open.
+    pub fn poll_fd(&self) -> Result<BorrowedFd<'_>, Failure> {
+        self.socket.get().ok_or(Failure::Forked)
+    }
+
+    fn accept_within(
+        &mut self,
+        wait: Wait,
+    ) -> Result<Option<Connection<Out, In, C>>, RendezvousError> {
+        loop {
+            let is_all = self.take_in()?;
+            if let Some(connection) = self.advance()? {
+                return Ok(Some(connection));
+            }
+            if !is_all {
+                continue;
+            }
+            let deadline = match wait {
+                Wait::Not | Wait::Zero => return Ok(None),
+                Wait::Until(deadline) if deadline <= MonotonicTime::now() => return Ok(None),
+                Wait::Until(deadline) => Some(deadline),
+                Wait::Forever => None,
+            };
+            let expiries = self.half_made.iter().map(|one| one.expires);
+            let until = expiries.chain(deadline).min();
+            let listening = self.socket.get().ok_or(Failure::Forked)?;
+            let half_made = self.half_made.iter().filter_map(HalfMade::fd);
+            let fds = std::iter::once(listening).chain(half_made);
+            let fds: Vec<_> = fds.map(|fd| (fd, PollFlags::IN)).collect();
+            let polled = socket::poll(&fds, until)
+                .map_err(RendezvousError::os("wait for one that connects"))?;
+            if polled.iter().any(|flags| flags.contains(PollFlags::NVAL)) {
+                return Err(Failure::DescriptorClosed.into());
+            }
+        }
+    }
+
+    /// Takes in those that have connected, a few. Says whether that is all of them.
+    fn take_in(&mut self) -> Result<bool, RendezvousError> {
+        for _ in 0..AT_ONCE {
+            let listening = self.socket.get().ok_or(Failure::Forked)?;
+            let accepted = PrivateFd::open(|| socket::accept(listening));
+            let accepted = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => match error.raw_os_error().unwrap_or(0) {
+                    libc::EAGAIN => return Ok(true),
+                    libc::ECONNABORTED => continue,
+                    _ => return Err(RendezvousError::os("accept a connection")(error)),
+                },
+            };
+            match HalfMade::new(accepted, &self.config) {
+                Ok(made) => {
+                    if self.half_made.len() >= self.config.max_half_made {
+                        self.evict();
+                    }
+                    self.half_made.push_back(made);
+                }
+                Err((peer, error)) => self.count_refusal(peer.as_ref(), &error),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Has the oldest one of the process that has the most of them go.
+    fn evict(&mut self) {
+        let count = |pid| {
+            self.half_made
+                .iter()
+                .filter(|one| one.peer.pid == pid)
+                .count()
+        };
+        // The first of those with the most: the oldest.
+        let most = self.half_made.iter().map(|one| count(one.peer.pid)).max();
+        let mut places = self.half_made.iter();
+        let place = places.position(|one| Some(count(one.peer.pid)) == most);
+        if let Some(evicted) = place.and_then(|place| self.half_made.remove(place)) {
+            self.refuse(&evicted, &RendezvousError::Crowded);
+        }
+    }
+
+    fn refuse(&mut self, one: &HalfMade<Out, In, C>, why: &RendezvousError) {
+        one.refuse(&self.config, why);
+        self.count_refusal(Some(&one.peer), why);
+    }
+
+    fn count_refusal(&mut self, peer: Option<&PeerCredentials>, why: &RendezvousError) {
+        self.refused += 1;
+        if let Some(told) = &self.config.on_refused {
+            told(peer, why);
+        }
+    }
+
+    /// Goes on with those half made, until one is complete.
+    fn advance(&mut self) -> Result<Option<Connection<Out, In, C>>, RendezvousError> {
+        let now = MonotonicTime::now();
+        let mut place = 0;
+        while let Some(one) = self.half_made.get_mut(place) {
+            let advanced = match one.advance(&self.config) {
+                Ok(Advance::Waiting) if one.expires <= now => Err(RendezvousError::Timeout {
+                    what: "the one that connected has not said all",
+                }),
+                advanced => advanced,
+            };
+            if let Ok(Advance::Waiting) = advanced {
+                place += 1;
+                continue;
+            }
+            let Some(one) = self.half_made.remove(place) else {
+                break;
+            };
+            match advanced {
+                Ok(Advance::Waiting) => {}
+                Ok(Advance::Made(offered)) => return one.finish(offered).map(Some),
+                Err(error) => {
+                    self.refuse(&one, &error);
+                    if !error.is_of_peer() {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl<Out, In, C> fmt::Debug for Listener<Out, In, C>
+where
+    Out: Traffic + ?Sized,
+    In: Traffic + ?Sized,
+    C: Carrier,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener")
+            .field("address", &self.address)
+            .field("half_made", &self.half_made.len())
+            .field("refused", &self.refused)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,41 @@
+//! Unix domain sockets: how two processes come together, and messages for those that share no
+//! memory.
+//!
+//! * **Rendezvous**: a [`Listener`] at a path or an abstract name, and [`connect`]. Each end
+//!   sees who the other is, both agree on what goes over and by what, and then have the ends
+//!   in hand: a [`Connection`]. Rings are anonymous, in sealed memory that was passed over the
+//!   socket, so there is no name to agree on and no file to be left behind. When the
+//!   process at the other end dies, blocked calls are woken at once.
+//! * **Sockets**: [`SocketSender`] and [`SocketReceiver`] have the verbs and errors of a ring's
+//!   ends, over `SOCK_STREAM`, `SOCK_SEQPACKET` or `SOCK_DGRAM`: by a rendezvous with another
+//!   [`Carrier`], or a [`socket_pair`].
+//!
+//! The repository's `docs/uds.md` has the contract, and what it costs. Not with the feature
+//! `portable`, which cannot pass memory.
+
+mod address;
+mod carrier;
+mod connect;
+mod connection;
+mod credentials;
+mod error;
+mod half_made;
+mod hello;
+mod lifeline;
+mod listener;
+mod options;
+mod rendezvous;
+mod socket;
+mod watcher;
+
+pub use address::SocketAddress;
+pub use carrier::{Carrier, Datagram, Nothing, Rings, SeqPacket, Stream, Traffic};
+pub use connection::Connection;
+pub use credentials::PeerCredentials;
+pub use error::RendezvousError;
+pub use listener::Listener;
+pub use rendezvous::{Rendezvous, connect};
+pub use socket::{
+    SocketCanceller, SocketReceiver, SocketRecvFuture, SocketSendFuture, SocketSender, SocketType,
+    socket_pair, socket_pair_with,
+};

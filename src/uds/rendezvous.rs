@@ -1,0 +1,275 @@
+//! All the options of a rendezvous.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::address::SocketAddress;
+use super::carrier::{Carrier, Rings, Traffic};
+use super::connect::connect_with;
+use super::connection::Connection;
+use super::credentials::{PeerCredentials, Policy};
+use super::error::RendezvousError;
+use super::listener::Listener;
+use super::options::RendezvousConfig;
+use crate::message::schema::Schema;
+
+/// How two processes come together: the options of a [`Listener`], or of one that connects to
+/// it.
+///
+/// `Out` is what this end sends and `In` what it receives: a message type, `[u8]`, or
+/// [`Nothing`](super::Nothing). `C` is what carries it. The other end has the same, with `Out`
+/// and `In` changed over; if it has not, both ends get an error that names what each expected.
+///
+/// Capacities, limits and buffers are the listener's to choose; what it has not, and the one
+/// that connects has, is ignored there.
+///
+/// ```
+/// use memring::Mpsc;
+/// use memring::uds::{Connection, Listener, Nothing, Rendezvous, Rings};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let address = format!("@memring-doc-config-{}", std::process::id());
+/// // What comes in are bytes, and nothing goes out.
+/// type Log = Rendezvous<Nothing, [u8], Rings<Mpsc>>;
+/// let mut listener = Log::new().message_limit(200).capacity(64).bind(&address)?;
+///
+/// # let other = address.clone();
+/// let client = std::thread::spawn(move || {
+///     let log = Rendezvous::<[u8], Nothing, Rings<Mpsc>>::new().connect(&other);
+///     let Connection { mut tx, .. } = log.expect("a listener");
+///     let mut of_another_thread = tx.clone();
+///     tx.send(b"hello").unwrap();
+///     of_another_thread.send(b"good-bye").unwrap();
+/// });
+/// let Connection { mut rx, peer, .. } = listener.accept()?;
+/// assert_eq!(peer.pid, std::process::id());
+/// assert_eq!(rx.recv()?, b"hello");
+/// assert_eq!(rx.recv()?, b"good-bye");
+/// # client.join().unwrap();
+/// assert!(rx.recv().unwrap_err().is_disconnected());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Rendezvous<Out, In, C = Rings>
+where
+    Out: Traffic + ?Sized,
+    In: Traffic + ?Sized,
+    C: Carrier,
+{
+    config: RendezvousConfig,
+    marker: PhantomData<fn(&Out, &In, C)>,
+}
+
+impl<Out, In, C> Rendezvous<Out, In, C>
+where
+    Out: Traffic + ?Sized,
+    In: Traffic + ?Sized,
+    C: Carrier,
+{
+    /// The default options.
+    #[allow(clippy::new_without_default)] // there is one
+    pub fn new() -> Self {
+        Rendezvous {
+            config: RendezvousConfig::default(),
+            marker: PhantomData,
+        }
+    }
+
+    /// Messages that a ring holds. Default 1024. Of a listener.
+    pub fn capacity(mut self, messages: usize) -> Self {
+        self.config.capacity = messages;
+        self
+    }
+
+    /// Of byte messages: the most bytes that one may have. Default 1024 in rings, 65,536 over
+    /// sockets. Of a listener.
+    pub fn message_limit(mut self, bytes: usize) -> Self {
+        self.config.limit = Some(bytes);
+        self
+    }
+
+    /// Bytes of a socket's send buffer, as the kernel counts them. Default: the system's. Of a
+    /// listener.
+    pub fn send_buffer(mut self, bytes: usize) -> Self {
+        self.config.buffer = Some(bytes);
+        self
+    }
+
+    /// Tags for what the messages mean: of those that go out, and of those that come in. Both
+    /// ends must agree. Default 0.
+    pub fn schemas(mut self, outgoing: u64, incoming: u64) -> Self {
+        self.config.schemas = [outgoing, incoming];
+        self
+    }
+
+    /// The tags are the fingerprints of these types: see [`schema!`](crate::schema!).
+    pub fn schemas_of<SOut: Schema, SIn: Schema>(self) -> Self {
+        self.schemas(SOut::SCHEMA, SIn::SCHEMA)
+    }
+
+    /// Admits the processes of which `policy` says so, in place of those of the same
+    /// effective user. It is asked before anything is read from the other process. Of one
+    /// that connects: whom to trust as a listener.
+    ///
+    /// Another user that is admitted can drop, forge and stall messages, as any peer. With a
+    /// path, give also the [`mode`](Rendezvous::mode) that lets it connect.
+    pub fn admit(
+        mut self,
+        policy: impl Fn(&PeerCredentials) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.config.policy = Policy::Asked(Arc::new(policy));
+        self
+    }
+
+    /// How long one rendezvous may take, at each end. Default 5 seconds. This bounds how long
+    /// a peer that is silent, or slow, is waited for.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.config.timeout = timeout;
+        self
+    }
+
+    /// Connections that may be half made at once: each has a descriptor, and when its peer has
+    /// said what it wants, rings. Default 32. If there are more, the oldest one of the process
+    /// that has the most of them is refused. Of a listener.
+    pub fn max_half_made(mut self, connections: usize) -> Self {
+        self.config.max_half_made = connections;
+        self
+    }
+
+    /// Permission bits of the path: who may connect, before the policy is asked. Default
+    /// 0600. Of a listener; an abstract name has none.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.config.mode = mode;
+        self
+    }
+
+    /// Called with each peer that is refused, and why: to be logged, say. Of a listener, which
+    /// goes on.
+    pub fn on_refused(
+        mut self,
+        told: impl Fn(Option<&PeerCredentials>, &RendezvousError) + Send + Sync + 'static,
+    ) -> Self {
+        self.config.on_refused = Some(Arc::new(told));
+        self
+    }
+
+    /// Listens at `address`.
+    ///
+    /// The socket of a listener that has died is replaced.
+    ///
+    /// # Errors
+    /// [`RendezvousError::AddressInUse`], [`RendezvousError::InvalidAddress`],
+    /// [`RendezvousError::InvalidOption`], [`RendezvousError::Os`].
+    pub fn bind(
+        self,
+        address: impl Into<SocketAddress>,
+    ) -> Result<Listener<Out, In, C>, RendezvousError> {
+        if self.config.max_half_made == 0 {
+            return Err(RendezvousError::InvalidOption {
+                what: "number of connections that may be half made",
+                expected: "at least 1",
+                found: 0,
+            });
+        }
+        if self.config.mode & !0o777 != 0 {
+            return Err(RendezvousError::InvalidOption {
+                what: "mode",
+                expected: "permission bits up to 0777",
+                found: self.config.mode as usize,
+            });
+        }
+        Listener::with(address.into(), self.config)
+    }
+
+    /// Connects to the listener at `address`. Waits until that has accepted, for at most the
+    /// [`timeout`](Rendezvous::timeout).
+    ///
+    /// # Errors
+    /// Each variant of [`RendezvousError`] says what to do.
+    pub fn connect(
+        self,
+        address: impl Into<SocketAddress>,
+    ) -> Result<Connection<Out, In, C>, RendezvousError> {
+        connect_with(&address.into(), &self.config)
+    }
+}
+
+impl<Out, In, C> Clone for Rendezvous<Out, In, C>
+where
+    Out: Traffic + ?Sized,
+    In: Traffic + ?Sized,
+    C: Carrier,
+{
+    fn clone(&self) -> Self {
+        Rendezvous {
+            config: self.config.clone(),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<Out, In, C> fmt::Debug for Rendezvous<Out, In, C>
+where
+    Out: Traffic + ?Sized,
+    In: Traffic + ?Sized,
+    C: Carrier,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rendezvous")
+            .field("capacity", &self.config.capacity)
+            .field("timeout", &self.config.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<Out, In> Listener<Out, In, Rings>
+where
+    Out: Traffic + ?Sized,
+    In: Traffic + ?Sized,
+{
+    /// Listens at `address`, with the default options: rings of one sender and one receiver,
+    /// to and from processes of the same user. Options: [`Rendezvous::bind`].
+    ///
+    /// # Errors
+    /// As [`Rendezvous::bind`].
+    pub fn bind(address: impl Into<SocketAddress>) -> Result<Self, RendezvousError> {
+        Rendezvous::new().bind(address)
+    }
+}
+
+/// Connects to the listener at `address`, with the default options: rings of one sender and
+/// one receiver, to and from a process of the same user. Options: [`Rendezvous::connect`].
+///
+/// ```
+/// use memring::uds::{self, Connection, Listener};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let address = format!("@memring-doc-connect-{}", std::process::id());
+/// let mut listener = Listener::<u64, [u8]>::bind(&address)?;
+/// # let other = address.clone();
+/// let client = std::thread::spawn(move || {
+///     let mut connection = uds::connect::<[u8], u64>(&other).expect("a listener");
+///     connection.tx.send(b"six times seven").unwrap();
+///     connection.rx.recv().unwrap()
+/// });
+/// let Connection { mut tx, mut rx, .. } = listener.accept()?;
+/// assert_eq!(rx.recv()?, b"six times seven");
+/// tx.send(42)?;
+/// assert_eq!(client.join().unwrap(), 42);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// As [`Rendezvous::connect`].
+pub fn connect<Out, In>(
+    address: impl Into<SocketAddress>,
+) -> Result<Connection<Out, In, Rings>, RendezvousError>
+where
+    Out: Traffic + ?Sized,
+    In: Traffic + ?Sized,
+{
+    Rendezvous::new().connect(address)
+}

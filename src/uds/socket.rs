@@ -1,0 +1,16 @@
+//! Messages over sockets, for peers that share no memory.
+
+mod end;
+mod frame;
+mod future;
+mod pair;
+mod receiver;
+mod sender;
+mod tail;
+
+pub use end::SocketCanceller;
+pub use future::{SocketRecvFuture, SocketSendFuture};
+pub(super) use pair::{DEFAULT_LIMIT, SocketConfig, make_direction, receiver_of, sender_of};
+pub use pair::{SocketType, socket_pair, socket_pair_with};
+pub use receiver::SocketReceiver;
+pub use sender::SocketSender;

@@ -1,0 +1,290 @@
+//! What both ends of a socket share: the descriptors, and waiting at them.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::Waker;
+
+use crate::channel::{Wait, WaitError};
+use crate::error::Failure;
+use crate::sys::clock::MonotonicTime;
+use crate::sys::event::EventFd;
+use crate::sys::fork::PrivateFd;
+use crate::sys::socket::{self, PollFlags, SocketKind};
+use crate::uds::watcher::{AfterEvent, FdRegistration, Interest, Watch};
+
+/// One end: sockets are used in one direction each.
+pub(super) struct SocketEnd {
+    fd: PrivateFd,
+    /// Of datagrams, which do not tell that the other end hangs up: a socket that does.
+    line: Option<PrivateFd>,
+    pub(super) kind: SocketKind,
+    /// Bytes of a message, at most.
+    pub(super) limit: usize,
+    interest: Interest,
+    canceller: OnceLock<SocketCanceller>,
+    waiter: Option<FdWaiter>,
+}
+
+impl SocketEnd {
+    pub(super) fn new(
+        fd: PrivateFd,
+        line: Option<PrivateFd>,
+        kind: SocketKind,
+        limit: usize,
+        interest: Interest,
+    ) -> SocketEnd {
+        SocketEnd {
+            fd,
+            line,
+            kind,
+            limit,
+            interest,
+            canceller: OnceLock::new(),
+            waiter: None,
+        }
+    }
+
+    /// The socket.
+    pub(super) fn get(&self) -> Result<BorrowedFd<'_>, WaitError> {
+        self.fd.get().ok_or(WaitError::Failed(Failure::Forked))
+    }
+
+    /// To be polled.
+    pub(super) fn poll_fd(&self) -> Result<BorrowedFd<'_>, Failure> {
+        self.fd.get().ok_or(Failure::Forked)
+    }
+
+    /// What tells the other end of datagrams that this one has hung up.
+    pub(super) fn line_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.line.as_ref().and_then(PrivateFd::get)
+    }
+
+    /// Whether the other end of the life-line has gone.
+    pub(super) fn is_hung_up(&self) -> bool {
+        let Some(line) = self.line_fd() else {
+            return false;
+        };
+        let now = Some(MonotonicTime::now());
+        let polled = socket::poll(&[(line, PollFlags::RDHUP)], now);
+        polled.is_ok_and(|flags| flags.iter().any(|flags| !flags.is_empty()))
+    }
+
+    pub(super) fn canceller(&self) -> SocketCanceller {
+        self.canceller.get_or_init(SocketCanceller::new).clone()
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        let canceller = self.canceller.get();
+        canceller.is_some_and(SocketCanceller::is_cancelled)
+    }
+
+    /// Waits until another try is worth while. Says whether something came back at a sender,
+    /// or the other end hung up.
+    fn sleep(&self, deadline: Option<MonotonicTime>) -> Result<(), WaitError> {
+        let own = match self.interest {
+            Interest::Writable => PollFlags::OUT | PollFlags::IN | PollFlags::RDHUP,
+            _ => PollFlags::IN | PollFlags::RDHUP,
+        };
+        let mut fds = vec![(self.get()?, own)];
+        if let Some(line) = self.line_fd() {
+            fds.push((line, PollFlags::RDHUP));
+        }
+        let event = self.canceller.get().and_then(SocketCanceller::event);
+        if let Some(event) = event {
+            fds.push((event, PollFlags::IN));
+        }
+        let polled = socket::poll(&fds, deadline).map_err(failed("wait for a socket"))?;
+        match polled.iter().any(|flags| flags.contains(PollFlags::NVAL)) {
+            true => Err(WaitError::Failed(Failure::DescriptorClosed)),
+            false => Ok(()),
+        }
+    }
+
+    /// Has `waker` woken when another try is worth while; once.
+    pub(super) fn wait_for_wake(&mut self, waker: &Waker) -> io::Result<()> {
+        let fd = self.fd.get().ok_or(io::ErrorKind::Unsupported)?;
+        let line = self.line.as_ref().and_then(PrivateFd::get);
+        let waiter = match &mut self.waiter {
+            Some(waiter) => waiter,
+            None => self.waiter.insert(FdWaiter::default()),
+        };
+        waiter.arm(fd, line, self.interest, waker)
+    }
+
+    /// Has no waker woken any more.
+    pub(super) fn stop_waiting(&mut self) {
+        if let Some(waiter) = &self.waiter {
+            drop(waiter.slot.take());
+        }
+    }
+}
+
+impl Drop for SocketEnd {
+    fn drop(&mut self) {
+        if let Some(waiter) = self.waiter.take() {
+            waiter.end(self.fd.get(), self.line.as_ref().and_then(PrivateFd::get));
+        }
+    }
+}
+
+/// Something that is tried until it succeeds.
+pub(super) trait Attempt {
+    fn end(&self) -> &SocketEnd;
+}
+
+/// Tries within `wait`.
+pub(super) fn attempt<A: Attempt, R>(
+    tried: &mut A,
+    wait: Wait,
+    mut attempt: impl FnMut(&mut A) -> Result<R, WaitError>,
+) -> Result<R, WaitError> {
+    loop {
+        match attempt(tried) {
+            Err(WaitError::NotYet) => {}
+            other => return other,
+        }
+        let deadline = match wait {
+            Wait::Not => return Err(WaitError::NotYet),
+            Wait::Zero | Wait::Forever | Wait::Until(_) if tried.end().is_cancelled() => {
+                return Err(WaitError::Cancelled);
+            }
+            Wait::Zero => return Err(WaitError::NotYet),
+            Wait::Forever => None,
+            Wait::Until(deadline) if deadline <= MonotonicTime::now() => {
+                return Err(WaitError::Timeout(None));
+            }
+            Wait::Until(deadline) => Some(deadline),
+        };
+        tried.end().sleep(deadline)?;
+    }
+}
+
+/// What an error of the system becomes.
+pub(super) fn failed(action: &'static str) -> impl Fn(io::Error) -> WaitError {
+    move |error| {
+        let code = error.raw_os_error().unwrap_or(0);
+        WaitError::Failed(match code {
+            libc::EBADF => Failure::DescriptorClosed,
+            code => Failure::System { action, code },
+        })
+    }
+}
+
+/// Ends the blocked calls of one end of a socket, from another thread: as
+/// [`Canceller`](crate::Canceller) does for those of a ring.
+///
+/// From [`SocketSender::canceller`](super::SocketSender::canceller) or
+/// [`SocketReceiver::canceller`](super::SocketReceiver::canceller). A future that waits is not
+/// woken; polled again, it is `Cancelled`.
+#[derive(Clone, Debug)]
+pub struct SocketCanceller(Arc<Cancelling>);
+
+#[derive(Debug)]
+struct Cancelling {
+    is_cancelled: AtomicBool,
+    /// `None`: no descriptor could be had. Calls end at their next wake-up then.
+    event: Option<EventFd>,
+}
+
+impl SocketCanceller {
+    fn new() -> SocketCanceller {
+        SocketCanceller(Arc::new(Cancelling {
+            is_cancelled: AtomicBool::new(false),
+            event: EventFd::new().ok(),
+        }))
+    }
+
+    /// Has calls of the end that wait, now and later, return `Cancelled`.
+    pub fn cancel(&self) {
+        // Release: pairs with the load in `is_cancelled`. The event orders all the rest.
+        self.0.is_cancelled.store(true, Ordering::Release);
+        if let Some(event) = &self.0.event {
+            event.signal();
+        }
+    }
+
+    /// Has calls wait again.
+    pub fn reset(&self) {
+        if let Some(event) = &self.0.event {
+            event.clear();
+        }
+        // Release: as in `cancel`.
+        self.0.is_cancelled.store(false, Ordering::Release);
+    }
+
+    /// Whether the end is cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        // Acquire: pairs with the stores in `cancel` and `reset`.
+        self.0.is_cancelled.load(Ordering::Acquire)
+    }
+
+    fn event(&self) -> Option<BorrowedFd<'_>> {
+        self.0.event.as_ref().map(AsFd::as_fd)
+    }
+}
+
+/// A waker that waits for a socket.
+#[derive(Default)]
+struct FdWaiter {
+    slot: Arc<WakeSlot>,
+    /// Of the socket, and of the life-line.
+    registrations: [Option<FdRegistration>; 2],
+}
+
+#[derive(Default)]
+struct WakeSlot(Mutex<Option<Waker>>);
+
+impl WakeSlot {
+    fn take(&self) -> Option<Waker> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Watch for WakeSlot {
+    fn happened(&self) -> AfterEvent {
+        if let Some(waker) = self.take() {
+            waker.wake();
+        }
+        AfterEvent::Wait
+    }
+}
+
+impl FdWaiter {
+    fn arm(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        line: Option<BorrowedFd<'_>>,
+        interest: Interest,
+        waker: &Waker,
+    ) -> io::Result<()> {
+        let slot = &self.slot.0;
+        let before = slot
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .replace(waker.clone());
+        drop(before);
+        let fds = [(Some(fd), interest), (line, Interest::HangUp)];
+        for ((fd, interest), registration) in fds.into_iter().zip(&mut self.registrations) {
+            let Some(fd) = fd else { continue };
+            match registration {
+                Some(registration) => registration.arm(fd, interest)?,
+                None => {
+                    let watch: Arc<dyn Watch> = Arc::clone(&self.slot) as _;
+                    *registration = Some(FdRegistration::new(fd, interest, watch)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn end(self, fd: Option<BorrowedFd<'_>>, line: Option<BorrowedFd<'_>>) {
+        drop(self.slot.take());
+        for (fd, registration) in [fd, line].into_iter().zip(self.registrations) {
+            if let Some(registration) = registration {
+                registration.end(fd);
+            }
+        }
+    }
+}

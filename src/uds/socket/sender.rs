@@ -1,0 +1,293 @@
+//! The sending end of a socket.
+
+use std::io::{self, IoSlice};
+use std::marker::PhantomData;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::end::{Attempt, SocketCanceller, SocketEnd, attempt, failed};
+use super::frame::{FrameHeader, HEADER, end_frame, message_header};
+use super::tail::{Tail, TailState};
+use crate::channel::{Wait, WaitError, outcome};
+use crate::error::{Failure, SendError, SendTimeoutError, TrySendError};
+use crate::message::Message;
+use crate::sys::socket::{self, SocketKind};
+
+/// The sending end of a socket: the verbs of a ring's [`Sender`](crate::Sender), and its
+/// errors.
+///
+/// From [`socket_pair`](super::socket_pair), from a [`Rendezvous`](crate::uds::Rendezvous)
+/// over a socket, or from a socket of any origin
+/// ([`SocketSender::from_fd`]). `Ok` means that the kernel has the message: it is received
+/// although this process dies, unless the receiver does.
+///
+/// Dropping it hangs up: the receiver drains what was sent and then gets `Disconnected`.
+pub struct SocketSender<T: Message + ?Sized> {
+    pub(super) end: SocketEnd,
+    tail: Option<Arc<Tail>>,
+    /// Why nothing can be sent any more.
+    over: Option<WaitError>,
+    marker: PhantomData<fn(&T)>,
+}
+
+impl<T: Message + ?Sized> Attempt for SocketSender<T> {
+    fn end(&self) -> &SocketEnd {
+        &self.end
+    }
+}
+
+impl<T: Message + ?Sized> SocketSender<T> {
+    pub(super) fn new(end: SocketEnd) -> Self {
+        SocketSender {
+            end,
+            tail: None,
+            over: None,
+            marker: PhantomData,
+        }
+    }
+
+    /// Sends a message if there is room now. Does not wait.
+    ///
+    /// A stream may take the begin of a message of more than 32 KiB and have no room for the
+    /// rest. That is `Ok` too: the rest is sent by this process as soon as there is room, by
+    /// the next call or in the background, and until then the socket is `Full`. Should the process
+    /// die before, the receiver gets an error, and no part of a message.
+    ///
+    /// # Errors
+    /// [`TrySendError::Full`]; [`TrySendError::Closed`] if either end closed;
+    /// [`TrySendError::Disconnected`] if the receiver has hung up, or died: at once, whether or
+    /// not there is room. [`TrySendError::Failed`]. A typed message comes back inside.
+    pub fn try_send(&mut self, message: T::Sent<'_>) -> Result<(), TrySendError<T::Unsent>> {
+        self.send_within(message, Wait::Not, outcome::try_send)
+    }
+
+    /// Sends a message, waiting for room as long as it takes.
+    ///
+    /// # Errors
+    /// As [`SocketSender::try_send`], without `Full`; [`SendError::Cancelled`].
+    pub fn send(&mut self, message: T::Sent<'_>) -> Result<(), SendError<T::Unsent>> {
+        self.send_within(message, Wait::Forever, outcome::send)
+    }
+
+    /// As [`SocketSender::send`], for at most `timeout`.
+    ///
+    /// # Errors
+    /// [`SendTimeoutError::Timeout`]: nothing of the message was sent. Else as
+    /// [`SocketSender::send`].
+    pub fn send_timeout(
+        &mut self,
+        message: T::Sent<'_>,
+        timeout: Duration,
+    ) -> Result<(), SendTimeoutError<T::Unsent>> {
+        self.send_within(message, Wait::at_most(timeout), outcome::send_timeout)
+    }
+
+    /// As [`SocketSender::send`], until `deadline` at the latest.
+    ///
+    /// # Errors
+    /// As [`SocketSender::send_timeout`].
+    pub fn send_deadline(
+        &mut self,
+        message: T::Sent<'_>,
+        deadline: Instant,
+    ) -> Result<(), SendTimeoutError<T::Unsent>> {
+        self.send_within(message, Wait::until(deadline), outcome::send_timeout)
+    }
+
+    fn send_within<E>(
+        &mut self,
+        message: T::Sent<'_>,
+        wait: Wait,
+        error: impl FnOnce(WaitError, T::Unsent) -> E,
+    ) -> Result<(), E> {
+        let sent = {
+            let bytes = T::encode(&message);
+            let sent = attempt(self, wait, |sender| sender.send_now(bytes));
+            match (sent, wait) {
+                // All of it, if there is time for that.
+                (Ok(()), Wait::Forever) if self.tail.is_some() => self.finish_tail(),
+                (sent, _) => sent,
+            }
+        };
+        sent.map_err(|cause| error(cause, T::unsent(message)))
+    }
+
+    /// Sends if there is room, for the begin at least.
+    pub(super) fn send_now(&mut self, message: &[u8]) -> Result<(), WaitError> {
+        let limit = self.end.limit;
+        let header = message_header(message.len()).filter(|_| message.len() <= limit);
+        let Some(header) = header else {
+            let length = message.len();
+            return Err(WaitError::Failed(Failure::TooLong { length, limit }));
+        };
+        self.flush_tail()?;
+        let fd = self.end.get()?;
+        let parts = [IoSlice::new(&header), IoSlice::new(message)];
+        let sent = match socket::send(fd, &parts) {
+            Ok(sent) => sent,
+            Err(error) => return Err(self.why_not(&error)),
+        };
+        let whole = HEADER + message.len();
+        if self.end.kind == SocketKind::Stream && sent < whole {
+            let rest = header.iter().chain(message).skip(sent);
+            let tail = Tail::new(fd, self.end.line_fd(), rest.copied().collect());
+            match tail {
+                Ok(tail) => self.tail = Some(tail),
+                Err(error) => {
+                    // The receiver finds a message that was cut short, and says so.
+                    let cause = failed("send the rest of a message")(error);
+                    self.over = Some(cause);
+                    return Err(cause);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what is left of an earlier message. `NotYet`: there is no room.
+    fn flush_tail(&mut self) -> Result<(), WaitError> {
+        if let Some(over) = self.over {
+            return Err(over);
+        }
+        let Some(tail) = &self.tail else {
+            return Ok(());
+        };
+        match tail.flush() {
+            TailState::Waiting => match self.came_back() {
+                Some(over) => Err(over),
+                None => Err(WaitError::NotYet),
+            },
+            TailState::Done => {
+                self.tail = None;
+                Ok(())
+            }
+            TailState::Lost => {
+                let over = self.came_back().unwrap_or(WaitError::Disconnected);
+                self.over = Some(over);
+                Err(over)
+            }
+        }
+    }
+
+    /// Waits until the rest of a message is sent. The message counts as sent if this is
+    /// cancelled meanwhile.
+    fn finish_tail(&mut self) -> Result<(), WaitError> {
+        let finished = attempt(self, Wait::Forever, Self::flush_tail);
+        match finished {
+            Err(WaitError::Cancelled) => Ok(()),
+            finished => finished,
+        }
+    }
+
+    /// Why a message could not be sent.
+    fn why_not(&mut self, error: &io::Error) -> WaitError {
+        match error.raw_os_error().unwrap_or(0) {
+            libc::EAGAIN => self.came_back().unwrap_or(WaitError::NotYet),
+            libc::EPIPE | libc::ECONNRESET | libc::ECONNREFUSED | libc::ENOTCONN => {
+                let over = self.came_back().unwrap_or(WaitError::Disconnected);
+                self.over = Some(over);
+                over
+            }
+            libc::EMSGSIZE => WaitError::Failed(Failure::System {
+                action: "send so long a message: raise net.core.wmem_max, or use a stream",
+                code: libc::EMSGSIZE,
+            }),
+            code => failed("send")(io::Error::from_raw_os_error(code)),
+        }
+    }
+
+    /// What the receiver has sent back: that it closed, if it is well-behaved.
+    fn came_back(&mut self) -> Option<WaitError> {
+        let fd = self.end.get().ok()?;
+        let mut bytes = [0; HEADER];
+        let over = match socket::recv(fd, &mut bytes) {
+            Ok(came) if came.bytes == 0 => return None, // the sends say what that means
+            Ok(came) => match FrameHeader::parse(&bytes[..came.bytes], 0, true) {
+                Some(Ok(FrameHeader::End)) if !came.is_cut => WaitError::Closed,
+                _ => WaitError::Failed(Failure::NotAMessage {
+                    what: "a receiver sent something else than its end",
+                    found: u64::from(bytes[0]),
+                }),
+            },
+            Err(_) if self.end.is_hung_up() => WaitError::Disconnected,
+            Err(_) => return None,
+        };
+        self.over = Some(over);
+        Some(over)
+    }
+
+    /// Closes for good: this end sends nothing more, and the receiver drains what was sent
+    /// and then gets `Closed`. Does not wait: behind a full buffer the end is sent by
+    /// the process as soon as there is room. Closing again does nothing.
+    ///
+    /// # Errors
+    /// [`Failure::Forked`]; [`Failure::System`], if the end can neither be sent nor kept.
+    pub fn close(&mut self) -> Result<(), Failure> {
+        let fd = match self.end.get() {
+            Err(WaitError::Failed(failure)) => return Err(failure),
+            other => other.ok(),
+        };
+        if self.over.is_some() {
+            return Ok(());
+        }
+        self.over = Some(WaitError::Closed);
+        let end = end_frame();
+        if self.tail.as_ref().is_some_and(|tail| tail.append(&end)) {
+            return Ok(());
+        }
+        let Some(fd) = fd else { return Ok(()) };
+        let sent = socket::send(fd, &[IoSlice::new(&end)]);
+        match sent {
+            Ok(sent) if sent == HEADER => Ok(()),
+            Ok(sent) => self.leave(&end[sent..]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.leave(&end),
+            Err(_) => Ok(()), // nobody is there to be told
+        }
+    }
+
+    fn leave(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let fd = self.end.poll_fd()?;
+        let tail =
+            Tail::new(fd, self.end.line_fd(), bytes.to_vec()).map_err(|error| Failure::System {
+                action: "send the end of a socket",
+                code: error.raw_os_error().unwrap_or(0),
+            })?;
+        self.tail = Some(tail);
+        Ok(())
+    }
+
+    /// Whether this end was closed, or was told by a call that the other was.
+    pub fn is_closed(&self) -> bool {
+        self.over == Some(WaitError::Closed)
+    }
+
+    /// Bytes of a message; of byte messages, the most that one may have.
+    pub fn message_size(&self) -> usize {
+        self.end.limit
+    }
+
+    /// What ends this end's blocked calls.
+    pub fn canceller(&self) -> SocketCanceller {
+        self.end.canceller()
+    }
+
+    /// The socket, for `poll`, epoll and their kin: wait until it is writable, or readable
+    /// (the receiver has closed), after a call that said `Full`. Nothing else is to be done
+    /// with it.
+    ///
+    /// # Errors
+    /// [`Failure::Forked`] in a forked child, where it is not open.
+    pub fn poll_fd(&self) -> Result<BorrowedFd<'_>, Failure> {
+        self.end.poll_fd()
+    }
+}
+
+impl<T: Message + ?Sized> std::fmt::Debug for SocketSender<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SocketSender")
+            .field("kind", &self.end.kind)
+            .field("message_size", &self.end.limit)
+            .finish_non_exhaustive()
+    }
+}

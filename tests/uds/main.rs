@@ -1,0 +1,29 @@
+//! Unix domain sockets between real processes: how two come together, and how not; messages
+//! over sockets, asked the same questions as those in rings; a death that wakes at once.
+#![cfg(all(target_os = "linux", not(feature = "portable")))]
+
+mod addresses;
+mod conformance;
+mod credentials;
+mod descriptors;
+mod frames;
+mod hostile;
+mod lifeline;
+mod raw;
+mod together;
+
+use memring_testkit::children::{self, Role};
+
+/// The entry of child processes; in an ordinary run it does nothing.
+#[test]
+fn child() {
+    let mut roles: Vec<Role> = vec![
+        ("uds client", together::client),
+        ("uds stranger", credentials::stranger),
+        ("uds crowd", hostile::crowd),
+        ("uds counting", descriptors::counting),
+        ("uds dead listener", addresses::listener),
+    ];
+    roles.extend(lifeline::ROLES);
+    children::enter(&roles);
+}
