@@ -165,6 +165,8 @@ mod wait;
 mod admin;
 #[cfg(not(loom))]
 mod channel;
+#[cfg(not(loom))]
+pub mod rpc;
 
 #[cfg(not(loom))]
 pub use admin::{Inspection, ListEntry, directory, inspect, list, remove};

@@ -3,7 +3,7 @@
 use super::source::{is_identifier, is_test, module_of, names_in, root, sources, tokens};
 
 /// The modules of the crate by floor. A module uses only those on lower floors.
-const FLOORS: [(&str, u32); 11] = [
+const FLOORS: [(&str, u32); 12] = [
     ("error", 0),
     ("message", 0),
     ("events", 10),
@@ -13,6 +13,7 @@ const FLOORS: [(&str, u32); 11] = [
     ("shm", 30),
     ("ring", 40),
     ("channel", 50),
+    ("rpc", 55),
     ("admin", 60),
     ("lib", 70),
 ];
@@ -98,6 +99,8 @@ fn upward_imports_would_be_seen() {
         ("members/reap.rs", "use crate::shm::Region;"),
         ("ring/end.rs", "fn f() { crate::sys::clock::now() }"),
         ("channel/stats.rs", "use crate::admin::list;"),
+        ("channel/stats.rs", "use crate::rpc::Service;"),
+        ("rpc/client.rs", "use crate::admin::list;"),
         ("novel.rs", ""),
     ] {
         assert_eq!(upward_imports(file, text).len(), 1, "{file}: {text}");
@@ -106,6 +109,7 @@ fn upward_imports_would_be_seen() {
         ("error.rs", "// see crate::shm"),
         ("error/opening.rs", "use super::Failure;"),
         ("admin.rs", "use crate::channel::Segment;"),
+        ("rpc/client.rs", "use crate::channel::Ring;"),
         (
             "ring/multi.rs",
             "use super::single::X; use crate::shm::layout::{Cell, WORD};",

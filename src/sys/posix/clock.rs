@@ -48,6 +48,12 @@ impl MonotonicTime {
         later.0.saturating_sub(self.0)
     }
 
+    /// Nanoseconds since the clock's start, which other processes of the machine count from
+    /// too; the last one that there is, if there are more.
+    pub(crate) fn as_nanos(self) -> u64 {
+        u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// The multiple of `grid` that is next to it; `grid` is at least a nanosecond.
     pub(crate) fn round_to(self, grid: Duration) -> Self {
         let middle = self.0.saturating_add(grid / 2);

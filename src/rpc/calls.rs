@@ -1,0 +1,455 @@
+//! The calls that a client has under way, and the ring that their replies come from.
+//!
+//! **There is always room for a reply.** A call is under way from before its request is sent
+//! until its reply was taken out of the ring, also if its caller has given up; and there are
+//! `window` of these at most, of all clones of a client together. A server sends one reply for
+//! a request that it was delivered, and holds the request until it has. So a request is
+//! delivered again, and replied to twice, only if a server dies between the reply and the
+//! acknowledgement: the replies in the ring are `window` at most, and one more for each server
+//! that died so while the client took none. The ring has `2 * window` places. Should as many
+//! servers die so as there are calls in the window, a reply finds no room: then it is dropped
+//! and counted, the server waits for nothing, and the call ends with its deadline.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use super::error::CallError;
+use super::leftovers;
+use super::wakers::Wakers;
+use super::wire::read_reply;
+use crate::channel::{Receiver, Sender};
+use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
+use crate::ring::kind::{Mpmc, Mpsc};
+use crate::shm::RegionPath;
+
+/// A thread that waits for a reply looks whether servers are left after so long, and then
+/// after twice that, up to a second: as sleeps are capped.
+const FIRST_LOOK: Duration = Duration::from_millis(100);
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
+/// Keys from here on are of tasks that wait for a place in the window.
+const TICKETS: u64 = 1 << 63;
+
+/// What the clones of a client, and their pending calls, share.
+pub(super) struct Calls {
+    state: Mutex<State>,
+    /// A call has ended, or the ends of the rings are free to be used.
+    changed: Condvar,
+    wakers: Arc<Wakers>,
+    tickets: AtomicU64,
+    window: usize,
+    service: Arc<RegionPath>,
+    pub(super) client: u128,
+}
+
+struct State {
+    /// `None`: a thread waits with them.
+    ends: Option<Box<Ends>>,
+    calls: Vec<Slot>,
+    free: Vec<u32>,
+    /// Calls whose replies are to come.
+    under_way: usize,
+    /// Threads that wait for `changed`.
+    followers: usize,
+}
+
+/// The ends of the rings that tell how calls go on.
+pub(super) struct Ends {
+    pub replies: Receiver<[u8], Mpsc>,
+    /// Of the ring of requests: whether servers are left.
+    pub servers: Sender<[u8], Mpmc>,
+    /// Whether wakers are registered with the two.
+    pub waits: (bool, bool),
+}
+
+/// A place for a call, whose number is its index and how often the place was used.
+struct Slot {
+    uses: u32,
+    call: Call,
+}
+
+enum Call {
+    Free,
+    /// Under way.
+    Waiting,
+    /// Under way, and nobody waits for it.
+    Cancelled,
+    /// The reply has come.
+    Done(Vec<u8>),
+}
+
+impl Calls {
+    pub(super) fn new(ends: Ends, window: usize, service: Arc<RegionPath>, client: u128) -> Calls {
+        Calls {
+            state: Mutex::new(State {
+                ends: Some(Box::new(ends)),
+                calls: Vec::new(),
+                free: Vec::new(),
+                under_way: 0,
+                followers: 0,
+            }),
+            changed: Condvar::new(),
+            wakers: Arc::default(),
+            tickets: AtomicU64::new(0),
+            window,
+            service,
+            client,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code of others runs under it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A number for a call, as soon as there is a place in the window.
+    pub(super) fn begin(&self, until: Option<Instant>) -> Result<u64, CallError> {
+        self.wait_until(until, |state| state.begin(self.window))
+    }
+
+    /// As [`Calls::begin`], for a task; `ticket` is its key, from [`Calls::ticket`].
+    pub(super) fn poll_begin(
+        &self,
+        ticket: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<u64, CallError>> {
+        self.poll(ticket, context, |state| state.begin(self.window))
+    }
+
+    /// A key for a task that waits for a place in the window; [`Calls::forget_task`] has to
+    /// follow.
+    pub(super) fn ticket(&self) -> u64 {
+        // Relaxed: each is only another than the others.
+        TICKETS | self.tickets.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The reply to `call`, when it has come.
+    pub(super) fn wait(&self, call: u64, until: Option<Instant>) -> Result<Vec<u8>, CallError> {
+        self.wait_until(until, |state| state.finish(call))
+    }
+
+    /// As [`Calls::wait`], for a task; [`Calls::forget_task`] has to follow.
+    pub(super) fn poll_wait(
+        &self,
+        call: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Vec<u8>, CallError>> {
+        self.poll(call, context, |state| state.finish(call))
+    }
+
+    /// Ends `call`, whatever has become of it. `was_sent`: its reply is to come still, and has
+    /// its place in the window until then.
+    pub(super) fn end(&self, call: u64, was_sent: bool) {
+        let mut state = self.lock();
+        state.end(call, was_sent);
+        self.announce(&state);
+    }
+
+    /// The task that waits under `key` does not any more.
+    pub(super) fn forget_task(&self, key: u64) {
+        if self.wakers.forget(key)
+            && let Some(ends) = &mut self.lock().ends
+        {
+            ends.stop_polling();
+        }
+    }
+
+    /// Others may go on.
+    fn announce(&self, state: &State) {
+        if state.followers > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Takes replies out of the ring until `ready` says that there is what is waited for. One
+    /// thread at a time waits at the ring, for all.
+    fn wait_until<O>(
+        &self,
+        until: Option<Instant>,
+        mut ready: impl FnMut(&mut State) -> Option<O>,
+    ) -> Result<O, CallError> {
+        let mut state = self.lock();
+        loop {
+            if let Some(output) = ready(&mut state) {
+                return Ok(output);
+            }
+            let Some(mut ends) = state.ends.take() else {
+                state = self.follow(state, until)?;
+                continue;
+            };
+            drop(state);
+            // Tasks register again when this thread is done.
+            ends.stop_polling();
+            let received = ends.receive(until);
+            state = self.lock();
+            state.ends = Some(ends);
+            let output = match received {
+                Ok(reply) => {
+                    state.note(reply);
+                    ready(&mut state).map(Ok)
+                }
+                Err(error) => Some(Err(error)),
+            };
+            self.announce(&state);
+            drop(state);
+            self.wakers.wake_all();
+            match output {
+                Some(output) => return output,
+                None => state = self.lock(),
+            }
+        }
+    }
+
+    /// Waits for the thread that waits at the ring.
+    fn follow<'c>(
+        &'c self,
+        mut state: MutexGuard<'c, State>,
+        until: Option<Instant>,
+    ) -> Result<MutexGuard<'c, State>, CallError> {
+        state.followers += 1;
+        let remaining = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let (mut state, is_late) = match remaining {
+            None => {
+                let woken = self.changed.wait(state);
+                (woken.unwrap_or_else(PoisonError::into_inner), false)
+            }
+            Some(remaining) => {
+                let woken = self.changed.wait_timeout(state, remaining);
+                let (state, _) = woken.unwrap_or_else(PoisonError::into_inner);
+                (state, until.is_some_and(|until| until <= Instant::now()))
+            }
+        };
+        state.followers -= 1;
+        match is_late {
+            true => Err(CallError::Timeout),
+            false => Ok(state),
+        }
+    }
+
+    /// As `wait_until`, for a task under `key`.
+    fn poll<O>(
+        &self,
+        key: u64,
+        context: &mut Context<'_>,
+        mut ready: impl FnMut(&mut State) -> Option<O>,
+    ) -> Poll<Result<O, CallError>> {
+        // First, so that what comes from now on wakes it.
+        self.wakers.register(key, context.waker());
+        let mut state = self.lock();
+        if let Some(output) = ready(&mut state) {
+            return Poll::Ready(Ok(output));
+        }
+        // A thread that has the ends wakes all tasks when it gives them back.
+        let Some(mut ends) = state.ends.take() else {
+            return Poll::Pending;
+        };
+        drop(state);
+        let (replies, ended) = ends.take_all(&Waker::from(Arc::clone(&self.wakers)), self.window);
+        let mut state = self.lock();
+        state.ends = Some(ends);
+        let has_changed = !replies.is_empty();
+        replies.into_iter().for_each(|reply| state.note(reply));
+        let output = ready(&mut state);
+        self.announce(&state);
+        drop(state);
+        if has_changed {
+            self.wakers.wake_all();
+        }
+        match (output, ended) {
+            (Some(output), _) => Poll::Ready(Ok(output)),
+            (None, Some(error)) => Poll::Ready(Err(error)),
+            (None, None) => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Calls {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ends) = state.ends.take() {
+            // In a forked child it is the parent's.
+            let is_ours = ends.replies.ring().is_mapped();
+            drop(ends);
+            if is_ours {
+                leftovers::remove_own(&self.service, self.client);
+            }
+        }
+    }
+}
+
+impl State {
+    fn begin(&mut self, window: usize) -> Option<u64> {
+        if self.under_way >= window {
+            return None;
+        }
+        self.under_way += 1;
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.calls.push(Slot {
+                uses: 0,
+                call: Call::Free,
+            });
+            (self.calls.len() - 1) as u32 // as many as the user has pending
+        });
+        let slot = &mut self.calls[at as usize];
+        slot.uses = slot.uses.wrapping_add(1);
+        slot.call = Call::Waiting;
+        Some(u64::from(slot.uses) << 32 | u64::from(at))
+    }
+
+    /// The place of a call, if it is that call's still.
+    fn slot(&mut self, call: u64) -> Option<&mut Slot> {
+        let slot = self.calls.get_mut(call as u32 as usize)?; // the low half
+        (u64::from(slot.uses) == call >> 32).then_some(slot)
+    }
+
+    fn finish(&mut self, call: u64) -> Option<Vec<u8>> {
+        let slot = self.slot(call)?;
+        match std::mem::replace(&mut slot.call, Call::Free) {
+            Call::Done(reply) => {
+                self.free.push(call as u32); // the low half
+                Some(reply)
+            }
+            other => {
+                slot.call = other;
+                None
+            }
+        }
+    }
+
+    fn end(&mut self, call: u64, was_sent: bool) {
+        let Some(slot) = self.slot(call) else {
+            return;
+        };
+        match slot.call {
+            Call::Waiting if was_sent => slot.call = Call::Cancelled,
+            Call::Waiting => {
+                slot.call = Call::Free;
+                self.under_way -= 1;
+                self.free.push(call as u32); // the low half
+            }
+            Call::Done(_) => {
+                slot.call = Call::Free;
+                self.free.push(call as u32); // the low half
+            }
+            Call::Cancelled | Call::Free => {}
+        }
+    }
+
+    /// A reply has come. One that nobody waits for any more ends its call; one that came
+    /// before, and what is no reply at all, counts for nothing.
+    fn note(&mut self, reply: Vec<u8>) {
+        let Some((call, ..)) = read_reply(&reply) else {
+            return;
+        };
+        let Some(slot) = self.slot(call) else {
+            return;
+        };
+        match slot.call {
+            Call::Waiting => slot.call = Call::Done(reply),
+            Call::Cancelled => {
+                slot.call = Call::Free;
+                self.free.push(call as u32); // the low half
+            }
+            Call::Done(_) | Call::Free => return,
+        }
+        self.under_way -= 1;
+    }
+}
+
+impl Ends {
+    /// The next reply.
+    fn receive(&mut self, until: Option<Instant>) -> Result<Vec<u8>, CallError> {
+        let mut look = FIRST_LOOK;
+        loop {
+            let slice = match until {
+                Some(until) => look.min(until.saturating_duration_since(Instant::now())),
+                None => look,
+            };
+            match self.replies.recv_timeout(slice) {
+                Ok(reply) => return Ok(reply),
+                // It waits on when the servers that it knows have gone: others may come.
+                Err(RecvTimeoutError::Timeout(_) | RecvTimeoutError::Disconnected) => {}
+                Err(RecvTimeoutError::Closed) => return Err(CallError::Closed),
+                Err(RecvTimeoutError::Removed) => return Err(CallError::Removed),
+                Err(RecvTimeoutError::Cancelled) => return Err(CallError::Timeout),
+                Err(RecvTimeoutError::Failed(failure)) => return Err(failure.into()),
+            }
+            if until.is_some_and(|until| until <= Instant::now()) {
+                return Err(CallError::Timeout);
+            }
+            if self.servers.is_disconnected() {
+                // What a server replied before it went is there.
+                match self.replies.try_recv() {
+                    // It died in the middle of another reply: the next wait passes that.
+                    Err(TryRecvError::Held(_)) => {}
+                    last => return last.map_err(no_reply_left),
+                }
+            }
+            look = LAST_LOOK.min(2 * look);
+        }
+    }
+
+    /// The replies that are there, `limit` at most, and the error that there are no more for.
+    /// Else `waker` is woken when there may be.
+    fn take_all(&mut self, waker: &Waker, limit: usize) -> (Vec<Vec<u8>>, Option<CallError>) {
+        let mut taken = Vec::new();
+        let context = &mut Context::from_waker(waker);
+        while taken.len() < limit {
+            match self.poll(context) {
+                Poll::Ready(Ok(reply)) => taken.push(reply),
+                Poll::Ready(Err(error)) => return (taken, Some(error)),
+                Poll::Pending => return (taken, None),
+            }
+        }
+        waker.wake_by_ref(); // there may be more
+        (taken, None)
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Vec<u8>, CallError>> {
+        let has_waited = &mut self.waits.0;
+        if let Poll::Ready(received) = self.replies.poll_recv_once(has_waited, context) {
+            return Poll::Ready(received.map_err(|error| match error {
+                RecvError::Closed => CallError::Closed,
+                RecvError::Disconnected => CallError::Disconnected,
+                RecvError::Removed => CallError::Removed,
+                RecvError::Cancelled => CallError::Timeout,
+                RecvError::Failed(failure) => failure.into(),
+            }));
+        }
+        if !self.servers.poll_disconnected(&mut self.waits.1, context) {
+            return Poll::Pending;
+        }
+        match self.replies.try_recv() {
+            // As in `receive`.
+            Err(TryRecvError::Held(_)) => {
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            last => Poll::Ready(last.map_err(no_reply_left)),
+        }
+    }
+
+    /// Has no waker woken any more.
+    fn stop_polling(&mut self) {
+        if std::mem::take(&mut self.waits.0) {
+            self.replies.stop_polling(&mut true);
+        }
+        if std::mem::take(&mut self.waits.1) {
+            self.servers.stop_polling(&mut true);
+        }
+    }
+}
+
+/// Why there is no reply any more, when no server is left.
+fn no_reply_left(error: TryRecvError) -> CallError {
+    match error {
+        TryRecvError::Failed(failure) => failure.into(),
+        TryRecvError::Removed => CallError::Removed,
+        TryRecvError::Closed => CallError::Closed,
+        TryRecvError::Empty | TryRecvError::Held(_) | TryRecvError::Disconnected => {
+            CallError::Disconnected
+        }
+    }
+}
