@@ -53,6 +53,7 @@
 //! * Waiting for any of many: [`select!`](macro@select), [`Select`].
 //! * Async, by futures for any runtime: [`Receiver::recv_async`], [`Sender::send_async`] and
 //!   their kin; for event loops, [`Receiver::ready_fd`].
+//! * Calls between processes: [`rpc`].
 //!
 //! # Capacity and layout
 //!
@@ -213,4 +214,5 @@ pub use wait::{Idle, IdleStrategy, WaitStrategy};
 #[cfg(doctest)]
 #[doc = include_str!("../docs/select.md")]
 #[doc = include_str!("../docs/async.md")]
+#[doc = include_str!("../docs/rpc.md")]
 mod documents {}

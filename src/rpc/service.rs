@@ -122,7 +122,7 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Service<Q, R> {
         self.requests.message_size().saturating_sub(REQUEST_HEADER)
     }
 
-    /// Requests that no server has answered, roughly.
+    /// Requests that no server has taken, roughly.
     pub fn queued(&self) -> usize {
         self.requests.len()
     }
