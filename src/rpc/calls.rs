@@ -47,7 +47,7 @@ pub(super) struct Calls {
 struct State {
     /// `None`: a thread waits with them.
     ends: Option<Box<Ends>>,
-    calls: Vec<Slot>,
+    calls: Vec<CallSlot>,
     free: Vec<u32>,
     /// Calls whose replies are to come.
     under_way: usize,
@@ -65,7 +65,7 @@ pub(super) struct Ends {
 }
 
 /// A place for a call, whose number is its index and how often the place was used.
-struct Slot {
+struct CallSlot {
     uses: u32,
     call: Call,
 }
@@ -286,7 +286,7 @@ impl State {
         }
         self.under_way += 1;
         let at = self.free.pop().unwrap_or_else(|| {
-            self.calls.push(Slot {
+            self.calls.push(CallSlot {
                 uses: 0,
                 call: Call::Free,
             });
@@ -299,7 +299,7 @@ impl State {
     }
 
     /// The place of a call, if it is that call's still.
-    fn slot(&mut self, call: u64) -> Option<&mut Slot> {
+    fn slot(&mut self, call: u64) -> Option<&mut CallSlot> {
         let slot = self.calls.get_mut(call as u32 as usize)?; // the low half
         (u64::from(slot.uses) == call >> 32).then_some(slot)
     }

@@ -7,10 +7,10 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::body::Body;
 use super::calls::{Calls, Ends};
 use super::error::{CallError, ServiceError};
 use super::leftovers;
-use super::payload::Payload;
 use super::pending::PendingCall;
 use super::service::Service;
 use super::wire::{Head, REPLY_HEADER, REQUEST_HEADER};
@@ -29,7 +29,7 @@ const TRIES: usize = 8;
 ///
 /// From [`Service::client`]. Clones, for other threads and tasks, share its ring of replies
 /// and its window; the ring goes with the last of them and of their pending calls.
-pub struct Client<Q: Payload + ?Sized, R: Payload + ?Sized> {
+pub struct Client<Q: Body + ?Sized, R: Body + ?Sized> {
     requests: Sender<[u8], Mpmc>,
     calls: Arc<Calls>,
     /// Used again.
@@ -37,7 +37,7 @@ pub struct Client<Q: Payload + ?Sized, R: Payload + ?Sized> {
     marker: PhantomData<fn(&Q, &R)>,
 }
 
-impl<Q: Payload + ?Sized, R: Payload + ?Sized> Service<Q, R> {
+impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
     /// Attaches a client that waits in the default way. Rings of replies that killed clients
     /// left are removed first.
     ///
@@ -107,7 +107,7 @@ fn random_id() -> u128 {
     u128::from(half(0)) << 64 | u128::from(half(1))
 }
 
-impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
+impl<Q: Body + ?Sized, R: Body + ?Sized> Client<Q, R> {
     /// Calls, and waits for the response as long as it takes, or until no server is left.
     ///
     /// As long as this client has seen no server since it connected, it waits for one.
@@ -244,7 +244,7 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
         async move {
             encoded?;
             let call = {
-                let place = Place::new(&self.calls);
+                let place = WindowPlace::new(&self.calls);
                 poll_fn(|context| self.calls.poll_begin(place.ticket, context)).await?
             };
             let mut pending = PendingCall::<R>::new(&self.calls, call, None);
@@ -286,21 +286,21 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Client<Q, R> {
 }
 
 /// A task's wait for a place in the window.
-struct Place<'c> {
+struct WindowPlace<'c> {
     calls: &'c Calls,
     ticket: u64,
 }
 
-impl<'c> Place<'c> {
-    fn new(calls: &'c Calls) -> Place<'c> {
-        Place {
+impl<'c> WindowPlace<'c> {
+    fn new(calls: &'c Calls) -> WindowPlace<'c> {
+        WindowPlace {
             calls,
             ticket: calls.ticket(),
         }
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for WindowPlace<'_> {
     fn drop(&mut self) {
         self.calls.forget_task(self.ticket);
     }
@@ -327,7 +327,7 @@ fn not_sent_in_time(error: SendTimeoutError<()>) -> CallError {
     }
 }
 
-impl<Q: Payload + ?Sized, R: Payload + ?Sized> Clone for Client<Q, R> {
+impl<Q: Body + ?Sized, R: Body + ?Sized> Clone for Client<Q, R> {
     fn clone(&self) -> Self {
         Client {
             requests: self.requests.clone(),
@@ -338,7 +338,7 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Clone for Client<Q, R> {
     }
 }
 
-impl<Q: Payload + ?Sized, R: Payload + ?Sized> fmt::Debug for Client<Q, R> {
+impl<Q: Body + ?Sized, R: Body + ?Sized> fmt::Debug for Client<Q, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Client");
         shown

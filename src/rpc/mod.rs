@@ -27,7 +27,7 @@
 //!
 //! # Requests and responses
 //!
-//! Each is a [`Payload`]: a plain `T` of fixed size, as the messages of rings; `[u8]`, up to
+//! Each is a [`Body`]: a plain `T` of fixed size, as the messages of rings; `[u8]`, up to
 //! the service's limit; or, with the feature `serde`, `Postcard<T>` of any serde type. A service of
 //! several methods takes an enum.
 //!
@@ -44,11 +44,11 @@
 //! The replies to a client that has died are dropped. A client that does not take its replies
 //! stalls nobody but itself: it has at most [`ServiceBuilder::window`] calls under way.
 
+mod body;
 mod calls;
 mod client;
 mod error;
 mod leftovers;
-mod payload;
 mod pending;
 #[cfg(feature = "serde")]
 mod postcard;
@@ -61,9 +61,9 @@ mod wire;
 
 #[cfg(feature = "serde")]
 pub use self::postcard::Postcard;
+pub use body::Body;
 pub use client::Client;
 pub use error::{CallError, ReplyError, ServiceError};
-pub use payload::Payload;
 pub use pending::PendingCall;
 pub use responder::{Request, Responder};
 pub use server::{Server, ServerStats};

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use super::body::Body;
 use super::calls::Calls;
 use super::error::CallError;
-use super::payload::Payload;
 use super::wire::{Status, read_reply};
 
 /// A call under way, from [`Client::submit`](super::Client::submit): its response is waited
@@ -25,7 +25,7 @@ use super::wire::{Status, read_reply};
 /// timer: a call with a deadline that no server answers is ended by the runtime's own
 /// (`tokio::time::timeout`), or by `wait`.
 #[must_use = "a call that is dropped is cancelled"]
-pub struct PendingCall<R: Payload + ?Sized> {
+pub struct PendingCall<R: Body + ?Sized> {
     pub(super) calls: Arc<Calls>,
     /// `None`: it has ended.
     pub(super) call: Option<u64>,
@@ -36,7 +36,7 @@ pub struct PendingCall<R: Payload + ?Sized> {
     pub(super) marker: PhantomData<fn() -> R>,
 }
 
-impl<R: Payload + ?Sized> PendingCall<R> {
+impl<R: Body + ?Sized> PendingCall<R> {
     pub(super) fn new(calls: &Arc<Calls>, call: u64, deadline: Option<Instant>) -> PendingCall<R> {
         PendingCall {
             calls: Arc::clone(calls),
@@ -95,7 +95,7 @@ impl<R: Payload + ?Sized> PendingCall<R> {
     }
 }
 
-impl<R: Payload + ?Sized> Future for PendingCall<R> {
+impl<R: Body + ?Sized> Future for PendingCall<R> {
     type Output = Result<R::Taken, CallError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -123,9 +123,9 @@ impl<R: Payload + ?Sized> Future for PendingCall<R> {
     }
 }
 
-impl<R: Payload + ?Sized> Unpin for PendingCall<R> {}
+impl<R: Body + ?Sized> Unpin for PendingCall<R> {}
 
-impl<R: Payload + ?Sized> PendingCall<R> {
+impl<R: Body + ?Sized> PendingCall<R> {
     fn end(&mut self) {
         if let Some(call) = self.call.take() {
             self.calls.end(call, self.was_sent);
@@ -141,14 +141,14 @@ impl<R: Payload + ?Sized> PendingCall<R> {
     }
 }
 
-impl<R: Payload + ?Sized> Drop for PendingCall<R> {
+impl<R: Body + ?Sized> Drop for PendingCall<R> {
     fn drop(&mut self) {
         self.forget_task();
         self.end();
     }
 }
 
-impl<R: Payload + ?Sized> fmt::Debug for PendingCall<R> {
+impl<R: Body + ?Sized> fmt::Debug for PendingCall<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("PendingCall");
         shown.field("call", &self.call).finish_non_exhaustive()
@@ -156,7 +156,7 @@ impl<R: Payload + ?Sized> fmt::Debug for PendingCall<R> {
 }
 
 /// What a reply says. Its header was read before.
-fn response<R: Payload + ?Sized>(reply: &[u8]) -> Result<R::Taken, CallError> {
+fn response<R: Body + ?Sized>(reply: &[u8]) -> Result<R::Taken, CallError> {
     let Some((_, status, body)) = read_reply(reply) else {
         return Err(CallError::Invalid("the reply has no header".into()));
     };

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::payload::{Payload, sealed};
+use super::body::{Body, sealed};
 use crate::message::schema::fingerprint;
 
 /// A request or a response of a serde type, encoded by the crate `postcard`: a name for the
@@ -54,9 +54,9 @@ use crate::message::schema::fingerprint;
 /// [`schema`](super::ServiceBuilder::schema) tag is there to tell versions apart.
 pub struct Postcard<T>(PhantomData<T>);
 
-impl<T> sealed::Sealed for Postcard<T> {}
+impl<T> sealed::SealedBody for Postcard<T> {}
 
-impl<T: Serialize + DeserializeOwned + 'static> Payload for Postcard<T> {
+impl<T: Serialize + DeserializeOwned + 'static> Body for Postcard<T> {
     type Given<'a> = &'a T;
     type Taken = T;
 

@@ -28,13 +28,13 @@ pub(super) struct Replies {
 
 #[derive(Default)]
 struct Open {
-    rings: HashMap<u128, Link>,
+    rings: HashMap<u128, ReplyLink>,
     /// Counts the uses, to find the oldest.
     uses: u64,
 }
 
 /// A client's ring of replies.
-struct Link {
+struct ReplyLink {
     sender: Sender<[u8], Mpsc>,
     last_use: u64,
 }
@@ -124,7 +124,7 @@ impl Replies {
 }
 
 impl Open {
-    fn link(&mut self, client: u128, replies: &Replies) -> Option<&mut Link> {
+    fn link(&mut self, client: u128, replies: &Replies) -> Option<&mut ReplyLink> {
         self.uses += 1;
         if !self.rings.contains_key(&client) {
             // Others come and go: now is the time to let go of those that went.
@@ -137,7 +137,7 @@ impl Open {
                 }
             }
             let last_use = self.uses;
-            self.rings.insert(client, Link { sender, last_use });
+            self.rings.insert(client, ReplyLink { sender, last_use });
         }
         let link = self.rings.get_mut(&client)?;
         link.last_use = self.uses;
@@ -149,7 +149,7 @@ impl Open {
     }
 }
 
-impl Link {
+impl ReplyLink {
     fn is_gone(&self) -> bool {
         self.sender.is_disconnected() || self.sender.ring().is_removed()
     }

@@ -5,20 +5,20 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::body::Body;
 use super::error::ReplyError;
-use super::payload::Payload;
 use super::replies::Replies;
 use super::wire::{REPLY_HEADER, Status};
 use crate::channel::OwnedLease;
 use crate::ring::kind::Mpmc;
 
 /// A request, as a handler gets it: reads like what the client handed over.
-pub struct Request<Q: Payload + ?Sized> {
+pub struct Request<Q: Body + ?Sized> {
     pub(super) body: Q::Taken,
     pub(super) attempt: u8,
 }
 
-impl<Q: Payload + ?Sized> Request<Q> {
+impl<Q: Body + ?Sized> Request<Q> {
     /// What the client handed over.
     pub fn into_inner(self) -> Q::Taken {
         self.body
@@ -31,7 +31,7 @@ impl<Q: Payload + ?Sized> Request<Q> {
     }
 }
 
-impl<Q: Payload + ?Sized> Deref for Request<Q> {
+impl<Q: Body + ?Sized> Deref for Request<Q> {
     type Target = Q::Taken;
 
     fn deref(&self) -> &Q::Taken {
@@ -39,7 +39,7 @@ impl<Q: Payload + ?Sized> Deref for Request<Q> {
     }
 }
 
-impl<Q: Payload + ?Sized> fmt::Debug for Request<Q> {
+impl<Q: Body + ?Sized> fmt::Debug for Request<Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Request");
         shown
@@ -59,7 +59,7 @@ impl<Q: Payload + ?Sized> fmt::Debug for Request<Q> {
 /// As long as it lives its server counts as attached, even if the
 /// [`Server`](super::Server) was dropped.
 #[must_use = "a responder that is dropped gives its call back; call `reply` or `fail`"]
-pub struct Responder<R: Payload + ?Sized> {
+pub struct Responder<R: Body + ?Sized> {
     pub(super) lease: OwnedLease<[u8], Mpmc>,
     pub(super) replies: Arc<Replies>,
     pub(super) client: u128,
@@ -68,7 +68,7 @@ pub struct Responder<R: Payload + ?Sized> {
     pub(super) marker: PhantomData<fn(&R)>,
 }
 
-impl<R: Payload + ?Sized> Responder<R> {
+impl<R: Body + ?Sized> Responder<R> {
     /// Answers the call.
     ///
     /// Waits for nothing. A caller that has given up meanwhile, at its deadline or by dropping
@@ -113,7 +113,7 @@ impl<R: Payload + ?Sized> Responder<R> {
     }
 }
 
-impl<R: Payload + ?Sized> fmt::Debug for Responder<R> {
+impl<R: Body + ?Sized> fmt::Debug for Responder<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Responder");
         shown

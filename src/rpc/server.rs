@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::body::Body;
 use super::error::ServiceError;
 use super::leftovers;
-use super::payload::Payload;
 use super::replies::Replies;
 use super::responder::{Request, Responder};
 use super::service::Service;
@@ -30,7 +30,7 @@ const LAST_CLEANING: Duration = Duration::from_secs(8);
 ///
 /// From [`Service::server`]. A service may have several, in one process and in many; each
 /// request goes to one of them. A process with several threads attaches one for each.
-pub struct Server<Q: Payload + ?Sized, R: Payload + ?Sized> {
+pub struct Server<Q: Body + ?Sized, R: Body + ?Sized> {
     requests: Receiver<[u8], Mpmc>,
     gate: Gate,
     marker: PhantomData<fn(&Q, &R)>,
@@ -67,13 +67,13 @@ struct Gate {
 }
 
 /// A request that came through.
-struct Admitted<Q: Payload + ?Sized> {
+struct Admitted<Q: Body + ?Sized> {
     request: Request<Q>,
     client: u128,
     call: u64,
 }
 
-impl<Q: Payload + ?Sized, R: Payload + ?Sized> Service<Q, R> {
+impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
     /// Attaches a server that waits in the default way. Rings of replies that killed clients
     /// left are removed first.
     ///
@@ -107,7 +107,7 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Service<Q, R> {
     }
 }
 
-impl<Q: Payload + ?Sized, R: Payload + ?Sized> Server<Q, R> {
+impl<Q: Body + ?Sized, R: Body + ?Sized> Server<Q, R> {
     /// Answers requests, one after the other, by what `handler` returns, until the service is
     /// closed and drained, or this server is [cancelled](Server::canceller).
     ///
@@ -288,7 +288,7 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Server<Q, R> {
     }
 }
 
-impl<Q: Payload + ?Sized, R: Payload + ?Sized> fmt::Debug for Server<Q, R> {
+impl<Q: Body + ?Sized, R: Body + ?Sized> fmt::Debug for Server<Q, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Server");
         shown
@@ -305,7 +305,7 @@ impl Gate {
     }
 
     /// The request that was leased, if it is to be answered. Else it is done with.
-    fn admit<Q: Payload + ?Sized>(&mut self, lease: &Lease<'_, [u8], Mpmc>) -> Option<Admitted<Q>> {
+    fn admit<Q: Body + ?Sized>(&mut self, lease: &Lease<'_, [u8], Mpmc>) -> Option<Admitted<Q>> {
         self.cleaning = FIRST_CLEANING;
         // A copy, once: the client may be hostile.
         lease.read_into(&mut self.request);
@@ -352,7 +352,7 @@ impl Gate {
     }
 
     /// As [`Gate::admit`], for an answer later. `None`: the request is done with.
-    fn take<Q: Payload + ?Sized, R: Payload + ?Sized>(
+    fn take<Q: Body + ?Sized, R: Body + ?Sized>(
         &mut self,
         lease: Lease<'_, [u8], Mpmc>,
     ) -> Option<(Request<Q>, Responder<R>)> {
@@ -372,7 +372,7 @@ impl Gate {
     }
 
     /// Has the handler answer, and makes the reply of that.
-    fn answer<Q: Payload + ?Sized, R: Payload + ?Sized, E: Display>(
+    fn answer<Q: Body + ?Sized, R: Body + ?Sized, E: Display>(
         &mut self,
         handler: &mut impl FnMut(Request<Q>) -> Result<R::Taken, E>,
         request: Request<Q>,

@@ -4,9 +4,9 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::body::Body;
 use super::error::ServiceError;
 use super::leftovers;
-use super::payload::Payload;
 use super::wire::{FORMAT, REQUEST_HEADER};
 use crate::channel::{Ring, RingBuilder, Segment};
 use crate::error::{Failure, RingError};
@@ -45,9 +45,9 @@ pub enum OnServerDeath {
 
 /// A service, open in this process: clients and servers come from it.
 ///
-/// `Q` is the request, `R` the response: see [`Payload`]. Cloning it is cheap. The service
+/// `Q` is the request, `R` the response: see [`Body`]. Cloning it is cheap. The service
 /// stays, with the requests in it, until it is [removed](remove).
-pub struct Service<Q: Payload + ?Sized, R: Payload + ?Sized> {
+pub struct Service<Q: Body + ?Sized, R: Body + ?Sized> {
     pub(super) requests: Ring<[u8], Mpmc>,
     pub(super) at: Arc<RegionPath>,
     pub(super) options: Options,
@@ -67,7 +67,7 @@ pub(super) struct Options {
     pub max_attempts: u8,
 }
 
-impl<Q: Payload + ?Sized, R: Payload + ?Sized> Service<Q, R> {
+impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
     /// All the options.
     pub fn builder() -> ServiceBuilder<Q, R> {
         ServiceBuilder {
@@ -128,7 +128,7 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Service<Q, R> {
     }
 }
 
-impl<Q: Payload + ?Sized, R: Payload + ?Sized> Clone for Service<Q, R> {
+impl<Q: Body + ?Sized, R: Body + ?Sized> Clone for Service<Q, R> {
     fn clone(&self) -> Self {
         Service {
             requests: self.requests.clone(),
@@ -139,7 +139,7 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> Clone for Service<Q, R> {
     }
 }
 
-impl<Q: Payload + ?Sized, R: Payload + ?Sized> std::fmt::Debug for Service<Q, R> {
+impl<Q: Body + ?Sized, R: Body + ?Sized> std::fmt::Debug for Service<Q, R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Service")
             .field("path", &self.at.path)
@@ -168,7 +168,7 @@ pub fn remove(name: impl AsRef<Path>) -> Result<(), RingError> {
 /// policy and attempts. (`open_or_create` insists on queue and request limit, if they were
 /// set.) The tag must be that of the maker. Response limit and window are those of the
 /// clients of this handle.
-pub struct ServiceBuilder<Q: Payload + ?Sized, R: Payload + ?Sized> {
+pub struct ServiceBuilder<Q: Body + ?Sized, R: Body + ?Sized> {
     request_limit: Option<usize>,
     response_limit: usize,
     queue: Option<usize>,
@@ -179,7 +179,7 @@ pub struct ServiceBuilder<Q: Payload + ?Sized, R: Payload + ?Sized> {
     marker: PhantomData<fn(&Q, &R)>,
 }
 
-impl<Q: Payload + ?Sized, R: Payload + ?Sized> ServiceBuilder<Q, R> {
+impl<Q: Body + ?Sized, R: Body + ?Sized> ServiceBuilder<Q, R> {
     /// The most bytes of a request, where they vary. Default 984, which with its header is
     /// 1024.
     pub fn request_limit(mut self, bytes: usize) -> Self {
@@ -314,7 +314,7 @@ impl<Q: Payload + ?Sized, R: Payload + ?Sized> ServiceBuilder<Q, R> {
     }
 }
 
-impl<Q: Payload + ?Sized, R: Payload + ?Sized> std::fmt::Debug for ServiceBuilder<Q, R> {
+impl<Q: Body + ?Sized, R: Body + ?Sized> std::fmt::Debug for ServiceBuilder<Q, R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ServiceBuilder")
             .field("request_limit", &self.request_limit)

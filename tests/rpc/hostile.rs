@@ -185,3 +185,35 @@ fn a_forged_reply_is_checked() {
     assert_eq!(text, Err(CallError::Failed("no \u{fffd} text".into())));
     assert_eq!(forge(3, b""), Err(CallError::ServerDied));
 }
+
+/// As a server sends it that dies before it has acknowledged the request, and then another
+/// one; and a reply to a call that has long ended, whose place another call has.
+#[test]
+fn a_reply_that_comes_twice_counts_once() {
+    let home = Home::new();
+    let service = Numbers::builder().window(2);
+    let service = service.open_or_create(home.named(SERVICE)).unwrap();
+    let mut client = service.client().unwrap();
+    let name = home.named(&leftovers(&home)[0]);
+    let tag = inspect(&name).unwrap().schema;
+    let ring = Ring::<[u8], Mpsc>::builder()
+        .schema(tag)
+        .open(&name)
+        .unwrap();
+    let mut raw = ring.sender().unwrap();
+    let mut requests = raw_requests(&home).receiver().unwrap();
+    let mut before = Vec::new();
+    for number in 0..100u64 {
+        let call = client.submit(number).unwrap();
+        let mut reply = requests.recv().unwrap()[16..24].to_vec();
+        reply.extend([0; 8]);
+        reply.extend(number.to_le_bytes());
+        if number > 0 {
+            raw.send(&before).unwrap();
+        }
+        raw.send(&reply).unwrap();
+        raw.send(&reply).unwrap();
+        before = reply;
+        assert_eq!(call.wait(), Ok(number));
+    }
+}

@@ -6,8 +6,8 @@ use crate::message::schema::fingerprint;
 use crate::message::{Message, Source};
 
 pub(super) mod sealed {
-    /// Payloads are what this crate knows how to lay out and to check.
-    pub trait Sealed {}
+    /// Bodies are what this crate knows how to lay out and to check.
+    pub trait SealedBody {}
 }
 
 /// A request or a response.
@@ -24,7 +24,7 @@ pub(super) mod sealed {
             `#[repr(C)]`; so can bytes, `[u8]`",
     note = "for a serde type use `memring::rpc::Postcard<{Self}>`, with the feature `serde`"
 )]
-pub trait Payload: sealed::Sealed + 'static {
+pub trait Body: sealed::SealedBody + 'static {
     /// What is handed over: `T`, `&[u8]`, `&T`.
     type Given<'a>;
     /// What comes out: `T`, `Vec<u8>`, `T`.
@@ -47,9 +47,9 @@ pub trait Payload: sealed::Sealed + 'static {
     fn take(bytes: &[u8]) -> Result<Self::Taken, String>;
 }
 
-impl<M: Message + ?Sized> sealed::Sealed for M {}
+impl<M: Message + ?Sized> sealed::SealedBody for M {}
 
-impl<M: Message + ?Sized> Payload for M {
+impl<M: Message + ?Sized> Body for M {
     type Given<'a> = M::Sent<'a>;
     type Taken = M::Received;
 
@@ -108,21 +108,21 @@ mod tests {
     #[test]
     fn fixed_sizes_are_checked() {
         let mut bytes = Vec::new();
-        <u64 as Payload>::put(&7, &mut bytes).unwrap();
-        assert_eq!(<u64 as Payload>::take(&bytes), Ok(7));
-        assert!(<u64 as Payload>::take(&bytes[1..]).is_err());
+        <u64 as Body>::put(&7, &mut bytes).unwrap();
+        assert_eq!(<u64 as Body>::take(&bytes), Ok(7));
+        assert!(<u64 as Body>::take(&bytes[1..]).is_err());
         bytes.push(0);
-        assert!(<u64 as Payload>::take(&bytes).is_err());
-        assert_eq!(<u64 as Payload>::take(&bytes[..8]), Ok(7));
+        assert!(<u64 as Body>::take(&bytes).is_err());
+        assert_eq!(<u64 as Body>::take(&bytes[..8]), Ok(7));
     }
 
     #[test]
     fn shapes_differ() {
         let shapes = [
-            <u32 as Payload>::SHAPE,
-            <u64 as Payload>::SHAPE,
-            <[u32; 2] as Payload>::SHAPE,
-            <[u8] as Payload>::SHAPE,
+            <u32 as Body>::SHAPE,
+            <u64 as Body>::SHAPE,
+            <[u32; 2] as Body>::SHAPE,
+            <[u8] as Body>::SHAPE,
         ];
         for (at, shape) in shapes.iter().enumerate() {
             assert!(!shapes[..at].contains(shape), "{at}");
