@@ -143,17 +143,27 @@ impl Calls {
     /// its place in the window until then.
     pub(super) fn end(&self, call: u64, was_sent: bool) {
         let mut state = self.lock();
+        let under_way = state.under_way;
         state.end(call, was_sent);
+        let has_room = state.under_way < under_way;
         self.announce(&state);
+        drop(state);
+        if has_room {
+            self.wakers.wake_all();
+        }
     }
 
     /// The task that waits under `key` does not any more.
     pub(super) fn forget_task(&self, key: u64) {
-        if self.wakers.forget(key)
-            && let Some(ends) = &mut self.lock().ends
-        {
+        // A task registers its waker first, and then takes the lock to poll the ends: under it
+        // nobody waits who is not known.
+        let mut state = self.lock();
+        let (waker, is_last) = self.wakers.forget(key);
+        if is_last && let Some(ends) = &mut state.ends {
             ends.stop_polling();
         }
+        drop(state);
+        drop(waker);
     }
 
     /// Others may go on.
@@ -176,8 +186,12 @@ impl Calls {
                 return Ok(output);
             }
             let Some(mut ends) = state.ends.take() else {
-                state = self.follow(state, until)?;
-                continue;
+                let is_late;
+                (state, is_late) = self.follow(state, until);
+                match is_late {
+                    true => return ready(&mut state).ok_or(CallError::Timeout),
+                    false => continue,
+                }
             };
             drop(state);
             // Tasks register again when this thread is done.
@@ -202,12 +216,12 @@ impl Calls {
         }
     }
 
-    /// Waits for the thread that waits at the ring.
+    /// Waits for the thread that waits at the ring. Says whether it is late now.
     fn follow<'c>(
         &'c self,
         mut state: MutexGuard<'c, State>,
         until: Option<Instant>,
-    ) -> Result<MutexGuard<'c, State>, CallError> {
+    ) -> (MutexGuard<'c, State>, bool) {
         state.followers += 1;
         let remaining = until.map(|until| until.saturating_duration_since(Instant::now()));
         let (mut state, is_late) = match remaining {
@@ -222,10 +236,7 @@ impl Calls {
             }
         };
         state.followers -= 1;
-        match is_late {
-            true => Err(CallError::Timeout),
-            false => Ok(state),
-        }
+        (state, is_late)
     }
 
     /// As `wait_until`, for a task under `key`.
@@ -254,7 +265,8 @@ impl Calls {
         let output = ready(&mut state);
         self.announce(&state);
         drop(state);
-        if has_changed {
+        if has_changed || ended.is_some() {
+            // What has come is for them, and so is the end.
             self.wakers.wake_all();
         }
         match (output, ended) {

@@ -72,7 +72,8 @@ impl<R: Body + ?Sized> PendingCall<R> {
         self.wait_within(until)
     }
 
-    /// The response, if it has come; `None`: not yet. Does not wait.
+    /// The response, if it has come; `None`: not yet. Does not wait. `Timeout` if the call's
+    /// deadline has passed, and if the response was had before.
     pub fn try_wait(&mut self) -> Option<Result<R::Taken, CallError>> {
         match self.wait_within(Some(Instant::now())) {
             Err(CallError::Timeout) if !self.is_late() => None,

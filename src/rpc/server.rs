@@ -233,7 +233,8 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Server<Q, R> {
         self.next(Some(deadline))
     }
 
-    /// Gets a request, if one is there now.
+    /// Gets a request, if one is there now. A server of which only this is called never counts
+    /// as idle, and leaves it to others to remove what killed clients left.
     ///
     /// # Errors
     /// [`TryRecvError::Empty`]; [`TryRecvError::Held`]: a client is sending one; else as

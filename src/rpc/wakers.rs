@@ -30,15 +30,13 @@ impl Wakers {
         drop(before);
     }
 
-    /// Forgets what waits under `key`. Says whether nothing waits any more.
-    pub(super) fn forget(&self, key: u64) -> bool {
+    /// Forgets what waits under `key`, which comes back, to be dropped where no lock is held.
+    /// And says whether nothing waits any more.
+    pub(super) fn forget(&self, key: u64) -> (Option<Waker>, bool) {
         let mut wakers = self.lock();
         let at = wakers.iter().position(|(known, _)| *known == key);
-        let forgotten = at.map(|at| wakers.swap_remove(at));
-        let is_empty = wakers.is_empty();
-        drop(wakers);
-        drop(forgotten);
-        is_empty
+        let forgotten = at.map(|at| wakers.swap_remove(at).1);
+        (forgotten, wakers.is_empty())
     }
 
     /// Wakes all. They stay registered.
