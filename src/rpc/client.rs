@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::body::Body;
-use super::calls::{Calls, Ends};
+use super::calls::Calls;
+use super::ends::Ends;
 use super::error::{CallError, ServiceError};
 use super::leftovers;
 use super::pending::PendingCall;

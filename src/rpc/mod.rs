@@ -47,6 +47,7 @@
 mod body;
 mod calls;
 mod client;
+mod ends;
 mod error;
 mod leftovers;
 mod pending;
