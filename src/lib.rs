@@ -56,6 +56,7 @@
 //! * Async, by futures for any runtime: [`Receiver::recv_async`], [`Sender::send_async`] and
 //!   their kin; for event loops, [`Receiver::ready_fd`].
 //! * Shared variables, under locks: [`sync`].
+//! * Calls between processes: [`rpc`].
 //!
 //! # Capacity and layout
 //!
@@ -171,6 +172,8 @@ mod wait;
 mod admin;
 #[cfg(not(loom))]
 mod channel;
+#[cfg(not(loom))]
+pub mod rpc;
 #[cfg(all(target_os = "linux", not(feature = "portable"), not(loom)))]
 pub mod uds;
 
@@ -226,6 +229,7 @@ mod documents_of_sockets {}
 #[cfg(doctest)]
 #[doc = include_str!("../docs/select.md")]
 #[doc = include_str!("../docs/async.md")]
+#[doc = include_str!("../docs/rpc.md")]
 mod documents {}
 
 #[cfg(doctest)]

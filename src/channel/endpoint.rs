@@ -399,6 +399,14 @@ impl EndpointConnection {
         })
     }
 
+    /// Whether all members of the other side that were seen have gone, as of the last change
+    /// of its epoch: deaths are found by scans.
+    pub(crate) fn have_peers_gone(&mut self) -> bool {
+        let other = self.side.other().role();
+        let members = self.segment.members();
+        members.presence_since(other, &mut self.peers).1 == Presence::Gone
+    }
+
     /// What is to be said of the other side now, by the kernel's word.
     pub(crate) fn presence(&self) -> Presence {
         self.presence_since(&self.peers)

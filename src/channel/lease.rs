@@ -4,6 +4,7 @@
 
 mod copies;
 mod iter;
+mod owned;
 mod reader;
 mod verbs;
 
@@ -11,6 +12,7 @@ use std::marker::PhantomData;
 
 pub use copies::LeaseSnapshot;
 pub use iter::LeaseIter;
+pub(crate) use owned::OwnedLease;
 pub use reader::LeaseReader;
 
 use super::ViewOf;

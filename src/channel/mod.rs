@@ -46,6 +46,7 @@ pub use future::{
 };
 pub use grant::Grant;
 pub use iter::{IntoIter, Iter, TryIter};
+pub(crate) use lease::OwnedLease;
 pub use lease::{Lease, LeaseBatch, LeaseIter, LeaseReader, LeaseSnapshot, LeasedMessage};
 pub use pair::channel;
 pub use receiver::Receiver;

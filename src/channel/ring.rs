@@ -150,7 +150,21 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         self.segment.region.warnings()
     }
 
-    fn is_mapped(&self) -> bool {
+    /// Another handle, whose endpoints wait on when the other side has gone.
+    pub(crate) fn waiting_through(&self) -> Self {
+        Ring {
+            wait_through: true,
+            ..self.clone()
+        }
+    }
+
+    /// How often a message is delivered at most, as the ring's maker chose.
+    pub(crate) fn max_deliveries(&self) -> u8 {
+        self.segment.config.max_deliveries
+    }
+
+    /// Whether the memory is there: in a forked child it is not.
+    pub(crate) fn is_mapped(&self) -> bool {
         self.segment.region.is_mapped()
     }
 }

@@ -38,6 +38,15 @@ impl RegionPath {
         RegionPath::of(name, make_default_directory)
     }
 
+    /// Another name in the same directory.
+    pub(crate) fn beside(&self, name: &OsStr) -> io::Result<RegionPath> {
+        Ok(RegionPath {
+            directory: self.directory.try_clone()?,
+            path: self.path.with_file_name(name),
+            name: name.into(),
+        })
+    }
+
     fn of(
         name: &Path,
         default_directory: impl FnOnce() -> Result<(OwnedFd, PathBuf), RingError>,

@@ -109,6 +109,16 @@ pub(crate) fn observe<C>(
     Err(unstable(at))
 }
 
+/// Whether no process has the region at `at` open, be it to make it: a region is in use before
+/// it has its name. `false` if that cannot be found out.
+pub(crate) fn is_unused(at: &RegionPath) -> bool {
+    let directory = at.directory.as_fd();
+    let is_regular = file::metadata_at(directory, &at.name).is_ok_and(|it| check_kind(&it).is_ok());
+    is_regular
+        && LockFile::open_at(directory, &at.name, false)
+            .is_ok_and(|locks| matches!(locks.is_held(USERS_BYTE), Ok(false)))
+}
+
 /// Whether a file that was opened has lost its name meanwhile, and its memory perhaps with
 /// it: then the name has to be looked at again.
 fn has_gone(at: &RegionPath, opened: &Metadata) -> bool {

@@ -31,6 +31,11 @@ impl<'a> Removal<'a> {
     /// Locks the region at `at`, if there is one, and if it still is the one that was
     /// there at the beginning: another that was made meanwhile is left alone.
     pub(crate) fn begin(at: &'a RegionPath) -> Result<Removal<'a>, RingError> {
+        Removal::begin_within(at, LOCK_TIMEOUT)
+    }
+
+    /// As [`Removal::begin`], waiting for another remover for at most `timeout`.
+    fn begin_within(at: &'a RegionPath, timeout: Duration) -> Result<Removal<'a>, RingError> {
         let path = Some(at.path.clone());
         // Only a regular file is opened at all.
         open::check_kind(&metadata(at)?).map_err(|wrong| mismatch(&path, wrong))?;
@@ -41,7 +46,7 @@ impl<'a> Removal<'a> {
         // unlinking: else two might agree on an old file, and the second take a new
         // one's name.
         let now = MonotonicTime::now();
-        let deadline = now.checked_add(LOCK_TIMEOUT).unwrap_or(now);
+        let deadline = now.checked_add(timeout).unwrap_or(now);
         file::flock_exclusive(file.as_fd(), deadline)
             .map_err(os_error("lock, to remove it,", &path))?;
         failpoint!(RemovalLocked);
@@ -118,6 +123,18 @@ impl Drop for Removal<'_> {
         // forked meanwhile may have.
         let _ = file::funlock(self.file.as_fd());
     }
+}
+
+/// Removes the region at `at`, if no process has it open. Says whether it did. Waits for no
+/// other remover.
+///
+/// It is for names that are given once: no second region ever has this one's.
+pub(crate) fn if_unused(at: &RegionPath) -> Result<bool, RingError> {
+    if !open::is_unused(at) {
+        return Ok(false);
+    }
+    let removal = Removal::begin_within(at, Duration::ZERO)?;
+    removal.unlink().map(|_| true)
 }
 
 /// A file whose name was taken away.

@@ -53,7 +53,8 @@ impl MonotonicTime {
         later.0.saturating_sub(self.0)
     }
 
-    /// Nanoseconds since the start; the last number, if there are more (in 584 years).
+    /// Nanoseconds since the clock's start, which other processes of the machine count from
+    /// too; the last one that there is, if there are more.
     pub(crate) fn as_nanos(self) -> u64 {
         u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
     }

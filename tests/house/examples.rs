@@ -76,6 +76,16 @@ fn rendezvous() {
 }
 
 #[test]
+fn key_value() {
+    let printed = run("key_value");
+    assert!(printed.contains("at attempt 2"), "{printed}");
+    assert!(
+        printed.contains("one server killed, nothing lost"),
+        "{printed}"
+    );
+}
+
+#[test]
 fn logger() {
     assert!(run("logger").contains("8000 lines of 4 processes in one log"));
 }

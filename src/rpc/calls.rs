@@ -1,0 +1,355 @@
+//! The calls that a client has under way, and the ring that their replies come from.
+//!
+//! **There is always room for a reply.** A call is under way from before its request is sent
+//! until its reply was taken out of the ring, also if its caller has given up; and there are
+//! `window` of these at most, of all clones of a client together. A server sends one reply for
+//! a request that it was delivered, and holds the request until it has. So a request is
+//! delivered again, and replied to twice, only if a server dies between the reply and the
+//! acknowledgement: the replies in the ring are `window` at most, and one more for each server
+//! that died so while the client took none. The ring has `2 * window` places. Should as many
+//! servers die so as there are calls in the window, a reply finds no room: then it is dropped
+//! and counted, the server waits for nothing, and the call ends with its deadline.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use super::ends::Ends;
+use super::error::CallError;
+use super::leftovers;
+use super::wakers::Wakers;
+use super::wire::read_reply;
+use crate::shm::RegionPath;
+
+/// Keys from here on are of tasks that wait for a place in the window.
+const TICKETS: u64 = 1 << 63;
+
+/// What the clones of a client, and their pending calls, share.
+pub(super) struct Calls {
+    state: Mutex<State>,
+    /// A call has ended, or the ends of the rings are free to be used.
+    changed: Condvar,
+    wakers: Arc<Wakers>,
+    tickets: AtomicU64,
+    window: usize,
+    service: Arc<RegionPath>,
+    pub(super) client: u128,
+}
+
+struct State {
+    /// `None`: a thread waits with them.
+    ends: Option<Box<Ends>>,
+    calls: Vec<CallSlot>,
+    free: Vec<u32>,
+    /// Calls whose replies are to come.
+    under_way: usize,
+    /// Threads that wait for `changed`.
+    followers: usize,
+}
+
+/// A place for a call, whose number is its index and how often the place was used.
+struct CallSlot {
+    uses: u32,
+    call: Call,
+}
+
+enum Call {
+    Free,
+    /// Under way.
+    Waiting,
+    /// Under way, and nobody waits for it.
+    Cancelled,
+    /// The reply has come.
+    Done(Vec<u8>),
+}
+
+impl Calls {
+    pub(super) fn new(ends: Ends, window: usize, service: Arc<RegionPath>, client: u128) -> Calls {
+        Calls {
+            state: Mutex::new(State {
+                ends: Some(Box::new(ends)),
+                calls: Vec::new(),
+                free: Vec::new(),
+                under_way: 0,
+                followers: 0,
+            }),
+            changed: Condvar::new(),
+            wakers: Arc::default(),
+            tickets: AtomicU64::new(0),
+            window,
+            service,
+            client,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code of others runs under it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A number for a call, as soon as there is a place in the window.
+    pub(super) fn begin(&self, until: Option<Instant>) -> Result<u64, CallError> {
+        self.wait_until(until, |state| state.begin(self.window))
+    }
+
+    /// As [`Calls::begin`], for a task; `ticket` is its key, from [`Calls::ticket`].
+    pub(super) fn poll_begin(
+        &self,
+        ticket: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<u64, CallError>> {
+        self.poll(ticket, context, |state| state.begin(self.window))
+    }
+
+    /// A key for a task that waits for a place in the window; [`Calls::forget_task`] has to
+    /// follow.
+    pub(super) fn ticket(&self) -> u64 {
+        // Relaxed: each is only another than the others.
+        TICKETS | self.tickets.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The reply to `call`, when it has come.
+    pub(super) fn wait(&self, call: u64, until: Option<Instant>) -> Result<Vec<u8>, CallError> {
+        self.wait_until(until, |state| state.finish(call))
+    }
+
+    /// As [`Calls::wait`], for a task; [`Calls::forget_task`] has to follow.
+    pub(super) fn poll_wait(
+        &self,
+        call: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Vec<u8>, CallError>> {
+        self.poll(call, context, |state| state.finish(call))
+    }
+
+    /// Ends `call`, whatever has become of it. `was_sent`: its reply is to come still, and has
+    /// its place in the window until then.
+    pub(super) fn end(&self, call: u64, was_sent: bool) {
+        let mut state = self.lock();
+        let under_way = state.under_way;
+        state.end(call, was_sent);
+        let has_room = state.under_way < under_way;
+        self.announce(&state);
+        drop(state);
+        if has_room {
+            self.wakers.wake_all();
+        }
+    }
+
+    /// The task that waits under `key` does not any more.
+    pub(super) fn forget_task(&self, key: u64) {
+        // A task registers its waker first, and then takes the lock to poll the ends: under it
+        // nobody waits who is not known.
+        let mut state = self.lock();
+        let (waker, is_last) = self.wakers.forget(key);
+        if is_last && let Some(ends) = &mut state.ends {
+            ends.stop_polling();
+        }
+        drop(state);
+        drop(waker);
+    }
+
+    /// Others may go on.
+    fn announce(&self, state: &State) {
+        if state.followers > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Takes replies out of the ring until `ready` says that there is what is waited for. One
+    /// thread at a time waits at the ring, for all.
+    fn wait_until<O>(
+        &self,
+        until: Option<Instant>,
+        mut ready: impl FnMut(&mut State) -> Option<O>,
+    ) -> Result<O, CallError> {
+        let mut state = self.lock();
+        loop {
+            if let Some(output) = ready(&mut state) {
+                return Ok(output);
+            }
+            let Some(mut ends) = state.ends.take() else {
+                let is_late;
+                (state, is_late) = self.follow(state, until);
+                match is_late {
+                    true => return ready(&mut state).ok_or(CallError::Timeout),
+                    false => continue,
+                }
+            };
+            drop(state);
+            // Tasks register again when this thread is done.
+            ends.stop_polling();
+            let received = ends.receive(until);
+            state = self.lock();
+            state.ends = Some(ends);
+            let output = match received {
+                Ok(reply) => {
+                    state.note(reply);
+                    ready(&mut state).map(Ok)
+                }
+                Err(error) => Some(Err(error)),
+            };
+            self.announce(&state);
+            drop(state);
+            self.wakers.wake_all();
+            match output {
+                Some(output) => return output,
+                None => state = self.lock(),
+            }
+        }
+    }
+
+    /// Waits for the thread that waits at the ring. Says whether it is late now.
+    fn follow<'c>(
+        &'c self,
+        mut state: MutexGuard<'c, State>,
+        until: Option<Instant>,
+    ) -> (MutexGuard<'c, State>, bool) {
+        state.followers += 1;
+        let remaining = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let (mut state, is_late) = match remaining {
+            None => {
+                let woken = self.changed.wait(state);
+                (woken.unwrap_or_else(PoisonError::into_inner), false)
+            }
+            Some(remaining) => {
+                let woken = self.changed.wait_timeout(state, remaining);
+                let (state, _) = woken.unwrap_or_else(PoisonError::into_inner);
+                (state, until.is_some_and(|until| until <= Instant::now()))
+            }
+        };
+        state.followers -= 1;
+        (state, is_late)
+    }
+
+    /// As `wait_until`, for a task under `key`.
+    fn poll<O>(
+        &self,
+        key: u64,
+        context: &mut Context<'_>,
+        mut ready: impl FnMut(&mut State) -> Option<O>,
+    ) -> Poll<Result<O, CallError>> {
+        // First, so that what comes from now on wakes it.
+        self.wakers.register(key, context.waker());
+        let mut state = self.lock();
+        if let Some(output) = ready(&mut state) {
+            return Poll::Ready(Ok(output));
+        }
+        // A thread that has the ends wakes all tasks when it gives them back.
+        let Some(mut ends) = state.ends.take() else {
+            return Poll::Pending;
+        };
+        drop(state);
+        let (replies, ended) = ends.take_all(&Waker::from(Arc::clone(&self.wakers)), self.window);
+        let mut state = self.lock();
+        state.ends = Some(ends);
+        let has_changed = !replies.is_empty();
+        replies.into_iter().for_each(|reply| state.note(reply));
+        let output = ready(&mut state);
+        self.announce(&state);
+        drop(state);
+        if has_changed || ended.is_some() {
+            // What has come is for them, and so is the end.
+            self.wakers.wake_all();
+        }
+        match (output, ended) {
+            (Some(output), _) => Poll::Ready(Ok(output)),
+            (None, Some(error)) => Poll::Ready(Err(error)),
+            (None, None) => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Calls {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ends) = state.ends.take() {
+            // In a forked child it is the parent's.
+            let is_ours = ends.replies.ring().is_mapped();
+            drop(ends);
+            if is_ours {
+                leftovers::remove_own(&self.service, self.client);
+            }
+        }
+    }
+}
+
+impl State {
+    fn begin(&mut self, window: usize) -> Option<u64> {
+        if self.under_way >= window {
+            return None;
+        }
+        self.under_way += 1;
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.calls.push(CallSlot {
+                uses: 0,
+                call: Call::Free,
+            });
+            (self.calls.len() - 1) as u32 // as many as the user has pending
+        });
+        let slot = &mut self.calls[at as usize];
+        slot.uses = slot.uses.wrapping_add(1);
+        slot.call = Call::Waiting;
+        Some(u64::from(slot.uses) << 32 | u64::from(at))
+    }
+
+    /// The place of a call, if it is that call's still.
+    fn slot(&mut self, call: u64) -> Option<&mut CallSlot> {
+        let slot = self.calls.get_mut(call as u32 as usize)?; // the low half
+        (u64::from(slot.uses) == call >> 32).then_some(slot)
+    }
+
+    fn finish(&mut self, call: u64) -> Option<Vec<u8>> {
+        let slot = self.slot(call)?;
+        match std::mem::replace(&mut slot.call, Call::Free) {
+            Call::Done(reply) => {
+                self.free.push(call as u32); // the low half
+                Some(reply)
+            }
+            other => {
+                slot.call = other;
+                None
+            }
+        }
+    }
+
+    fn end(&mut self, call: u64, was_sent: bool) {
+        let Some(slot) = self.slot(call) else {
+            return;
+        };
+        match slot.call {
+            Call::Waiting if was_sent => slot.call = Call::Cancelled,
+            Call::Waiting => {
+                slot.call = Call::Free;
+                self.under_way -= 1;
+                self.free.push(call as u32); // the low half
+            }
+            Call::Done(_) => {
+                slot.call = Call::Free;
+                self.free.push(call as u32); // the low half
+            }
+            Call::Cancelled | Call::Free => {}
+        }
+    }
+
+    /// A reply has come. One that nobody waits for any more ends its call; one that came
+    /// before, and what is no reply at all, counts for nothing.
+    fn note(&mut self, reply: Vec<u8>) {
+        let Some((call, ..)) = read_reply(&reply) else {
+            return;
+        };
+        let Some(slot) = self.slot(call) else {
+            return;
+        };
+        match slot.call {
+            Call::Waiting => slot.call = Call::Done(reply),
+            Call::Cancelled => {
+                slot.call = Call::Free;
+                self.free.push(call as u32); // the low half
+            }
+            Call::Done(_) | Call::Free => return,
+        }
+        self.under_way -= 1;
+    }
+}

@@ -1,0 +1,189 @@
+//! A server's way to its clients: the rings of replies that it has open.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::error::ReplyError;
+use super::leftovers;
+use super::wire::{REPLY_HEADER, Status, cut, write_reply};
+use crate::channel::{Ring, Sender};
+use crate::error::TrySendError;
+use crate::ring::kind::Mpsc;
+use crate::shm::RegionPath;
+
+/// The most rings of replies that a server has open: each is a descriptor and a mapping. Of
+/// more clients, those that have not called for the longest are opened again at their next
+/// call.
+const MAX_OPEN: usize = 128;
+
+/// The rings of replies that a server has open, shared with its responders.
+pub(super) struct Replies {
+    at: Arc<RegionPath>,
+    schema: u64,
+    open: Mutex<Open>,
+    /// Relaxed: figures.
+    pub(super) unsent: AtomicU64,
+}
+
+#[derive(Default)]
+struct Open {
+    rings: HashMap<u128, ReplyLink>,
+    /// Counts the uses, to find the oldest.
+    uses: u64,
+}
+
+/// A client's ring of replies.
+struct ReplyLink {
+    sender: Sender<[u8], Mpsc>,
+    last_use: u64,
+}
+
+impl Replies {
+    pub(super) fn new(at: Arc<RegionPath>, schema: u64) -> Replies {
+        Replies {
+            at,
+            schema,
+            open: Mutex::default(),
+            unsent: AtomicU64::new(0),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        // Nothing in there panics half-way.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the client can be answered: its ring of replies is open, or could be opened.
+    pub(super) fn reach(&self, client: u128) -> bool {
+        self.lock().link(client, self).is_some()
+    }
+
+    /// Sends `reply`, whose first bytes are for the header. Waits for nothing: a client that
+    /// keeps to the rules has room (see `calls`), and of another the reply is dropped, and
+    /// counted.
+    pub(super) fn send(
+        &self,
+        client: u128,
+        call: u64,
+        status: Status,
+        reply: &mut Vec<u8>,
+    ) -> Result<(), ReplyError> {
+        let sent = self.try_send(client, call, status, reply);
+        if sent.is_err() {
+            self.unsent.fetch_add(1, Ordering::Relaxed);
+        }
+        sent
+    }
+
+    fn try_send(
+        &self,
+        client: u128,
+        call: u64,
+        mut status: Status,
+        reply: &mut Vec<u8>,
+    ) -> Result<(), ReplyError> {
+        let mut open = self.lock();
+        let link = open.link(client, self).ok_or(ReplyError::ClientGone)?;
+        let fits = link.fit(&mut status, reply);
+        write_reply(reply, call, status);
+        match link.sender.try_send(reply) {
+            Ok(()) => fits,
+            Err(TrySendError::Full(()) | TrySendError::Held((), _)) => {
+                let is_gone = link.is_gone();
+                if is_gone {
+                    open.rings.remove(&client);
+                }
+                Err(match is_gone {
+                    true => ReplyError::ClientGone,
+                    false => ReplyError::NoRoom,
+                })
+            }
+            // Closed, removed, broken: nobody reads there.
+            Err(_) => {
+                open.rings.remove(&client);
+                Err(ReplyError::ClientGone)
+            }
+        }
+    }
+
+    /// Lets go of the rings whose clients have gone, and removes what killed clients left.
+    pub(super) fn clean_up(&self) {
+        self.lock().forget_gone();
+        leftovers::remove_all(&self.at);
+    }
+
+    fn connect(&self, client: u128) -> Option<Sender<[u8], Mpsc>> {
+        let name = leftovers::reply_name(&self.at, client);
+        let builder = Ring::<[u8], Mpsc>::builder().schema(self.schema);
+        let ring = builder.open(self.at.path.with_file_name(name)).ok()?;
+        let sender = ring.sender().ok()?;
+        let is_good = ring.message_size() >= REPLY_HEADER && !sender.peers().is_empty();
+        is_good.then_some(sender)
+    }
+}
+
+impl Open {
+    fn link(&mut self, client: u128, replies: &Replies) -> Option<&mut ReplyLink> {
+        self.uses += 1;
+        if !self.rings.contains_key(&client) {
+            // Others come and go: now is the time to let go of those that went.
+            self.forget_gone();
+            let sender = replies.connect(client)?;
+            if self.rings.len() >= MAX_OPEN {
+                let oldest = self.rings.iter().min_by_key(|(_, link)| link.last_use);
+                if let Some(oldest) = oldest.map(|(id, _)| *id) {
+                    self.rings.remove(&oldest);
+                }
+            }
+            let last_use = self.uses;
+            self.rings.insert(client, ReplyLink { sender, last_use });
+        }
+        let link = self.rings.get_mut(&client)?;
+        link.last_use = self.uses;
+        Some(link)
+    }
+
+    fn forget_gone(&mut self) {
+        self.rings.retain(|_, link| !link.is_gone());
+    }
+}
+
+impl ReplyLink {
+    fn is_gone(&self) -> bool {
+        self.sender.is_disconnected() || self.sender.ring().is_removed()
+    }
+
+    /// Makes a reply of one that is too long for the client: a text that says so, or as much
+    /// of a text as fits.
+    fn fit(&self, status: &mut Status, reply: &mut Vec<u8>) -> Result<(), ReplyError> {
+        let room = self.sender.ring().message_size() - REPLY_HEADER;
+        let length = reply.len() - REPLY_HEADER;
+        if length <= room {
+            return Ok(());
+        }
+        let too_long = ReplyError::TooLong {
+            length,
+            limit: room,
+        };
+        let text = match status {
+            Status::Done => too_long.to_string(),
+            _ => String::from_utf8_lossy(&reply[REPLY_HEADER..]).into_owned(),
+        };
+        let (was, now) = (
+            *status,
+            if *status == Status::Done {
+                Status::Invalid
+            } else {
+                *status
+            },
+        );
+        *status = now;
+        reply.truncate(REPLY_HEADER);
+        reply.extend_from_slice(cut(&text, room).as_bytes());
+        match was {
+            Status::Done => Err(too_long),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! A call in the hands of a server.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::body::Body;
+use super::error::ReplyError;
+use super::replies::Replies;
+use super::wire::{REPLY_HEADER, Status};
+use crate::channel::OwnedLease;
+use crate::ring::kind::Mpmc;
+
+/// A request, as a handler gets it: reads like what the client handed over.
+pub struct Request<Q: Body + ?Sized> {
+    pub(super) body: Q::Taken,
+    pub(super) attempt: u8,
+}
+
+impl<Q: Body + ?Sized> Request<Q> {
+    /// What the client handed over.
+    pub fn into_inner(self) -> Q::Taken {
+        self.body
+    }
+
+    /// Which attempt at the call this is: 1 at first; more if a server died, or gave it up,
+    /// with the call in hand. It may have carried it out.
+    pub fn attempt(&self) -> u8 {
+        self.attempt
+    }
+}
+
+impl<Q: Body + ?Sized> Deref for Request<Q> {
+    type Target = Q::Taken;
+
+    fn deref(&self) -> &Q::Taken {
+        &self.body
+    }
+}
+
+impl<Q: Body + ?Sized> fmt::Debug for Request<Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Request");
+        shown
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The duty to answer a call, from [`Server::recv`](super::Server::recv): now or later, in any
+/// order, by any thread.
+///
+/// Dropped without an answer, by a panic or a `?` say, it gives the call back, and that counts
+/// as an attempt: another server gets it, or the same one, or the caller gets
+/// [`CallError::ServerDied`](super::CallError::ServerDied), as the service's policy says. The
+/// same is so if the process dies.
+///
+/// As long as it lives its server counts as attached, even if the
+/// [`Server`](super::Server) was dropped.
+#[must_use = "a responder that is dropped gives its call back; call `reply` or `fail`"]
+pub struct Responder<R: Body + ?Sized> {
+    pub(super) lease: OwnedLease<[u8], Mpmc>,
+    pub(super) replies: Arc<Replies>,
+    pub(super) client: u128,
+    pub(super) call: u64,
+    pub(super) attempt: u8,
+    pub(super) marker: PhantomData<fn(&R)>,
+}
+
+impl<R: Body + ?Sized> Responder<R> {
+    /// Answers the call.
+    ///
+    /// Waits for nothing. A caller that has given up meanwhile, at its deadline or by dropping
+    /// the call, is not told apart: its client drops the response.
+    ///
+    /// # Errors
+    /// [`ReplyError`]. The call is done with in any case.
+    pub fn reply(self, response: R::Given<'_>) -> Result<(), ReplyError> {
+        let mut reply = blank();
+        match R::put(&response, &mut reply) {
+            Ok(()) => self.send(Status::Done, reply),
+            Err(text) => {
+                let _ = self.send(Status::Invalid, text_reply(&text));
+                Err(ReplyError::Encoding(text))
+            }
+        }
+    }
+
+    /// Answers the call with an error: the caller gets
+    /// [`CallError::Failed`](super::CallError::Failed) with its text, as much as fits into a
+    /// response.
+    ///
+    /// # Errors
+    /// As [`Responder::reply`].
+    pub fn fail(self, error: impl fmt::Display) -> Result<(), ReplyError> {
+        self.send(Status::Failed, text_reply(&error.to_string()))
+    }
+
+    /// As [`Request::attempt`].
+    pub fn attempt(&self) -> u8 {
+        self.attempt
+    }
+
+    /// The reply first, and then the acknowledgement: a server that dies between the two has
+    /// answered twice in the end, and not never.
+    fn send(self, status: Status, mut reply: Vec<u8>) -> Result<(), ReplyError> {
+        let sent = self
+            .replies
+            .send(self.client, self.call, status, &mut reply);
+        self.lease.release();
+        sent
+    }
+}
+
+impl<R: Body + ?Sized> fmt::Debug for Responder<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Responder");
+        shown
+            .field("call", &self.call)
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A reply without a body.
+fn blank() -> Vec<u8> {
+    vec![0; REPLY_HEADER]
+}
+
+fn text_reply(text: &str) -> Vec<u8> {
+    let mut reply = blank();
+    reply.extend_from_slice(text.as_bytes());
+    reply
+}

@@ -1,0 +1,57 @@
+//! The tasks that wait for something of one client.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Wake, Waker};
+
+/// The wakers of tasks that wait, each under a key. As a waker itself, it wakes all of them.
+///
+/// Its lock is held for no call of others: to wake may run anything.
+#[derive(Default)]
+pub(super) struct Wakers(Mutex<Vec<(u64, Waker)>>);
+
+impl Wakers {
+    fn lock(&self) -> MutexGuard<'_, Vec<(u64, Waker)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has `waker`, and no other, woken under `key`.
+    pub(super) fn register(&self, key: u64, waker: &Waker) {
+        let waker = waker.clone();
+        let mut wakers = self.lock();
+        let known = wakers.iter_mut().find(|(known, _)| *known == key);
+        let before = match known {
+            Some((_, known)) => Some(std::mem::replace(known, waker)),
+            None => {
+                wakers.push((key, waker));
+                None
+            }
+        };
+        drop(wakers);
+        drop(before);
+    }
+
+    /// Forgets what waits under `key`, which comes back, to be dropped where no lock is held.
+    /// And says whether nothing waits any more.
+    pub(super) fn forget(&self, key: u64) -> (Option<Waker>, bool) {
+        let mut wakers = self.lock();
+        let at = wakers.iter().position(|(known, _)| *known == key);
+        let forgotten = at.map(|at| wakers.swap_remove(at).1);
+        (forgotten, wakers.is_empty())
+    }
+
+    /// Wakes all. They stay registered.
+    pub(super) fn wake_all(&self) {
+        let wakers: Vec<Waker> = self.lock().iter().map(|(_, waker)| waker.clone()).collect();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Wake for Wakers {
+    fn wake(self: Arc<Self>) {
+        self.wake_all();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.wake_all();
+    }
+}
