@@ -13,6 +13,8 @@
 //! | `handle` | what stands for an open file |
 //! | `metadata` | what can be said of a file |
 //! | `posix/file` | files and directories, as every Unix has them |
+//! | `posix/fcntl` | locks of bytes |
+//! | `posix/atfork` | handlers that run around a fork |
 //! | `posix/signal` | in test builds: a thread that ends or stops its process |
 //! | `windows` | for `portable`: what Windows has in the place of `posix`, and of the Unix part of that |
 //! | `futex` | sleeping on a shared word, or on many, and waking the sleepers |

@@ -120,6 +120,14 @@ impl Child {
         wait_until(is_so, || format!("{}: never {state}", self.role));
     }
 
+    /// Waits until the child is stopped, or has ended. Says whether it is stopped.
+    #[track_caller]
+    pub fn stops(&self) -> bool {
+        let is_over = || matches!(state_of(self.pid()), Some('T' | 'Z'));
+        wait_until(is_over, || format!("{}: neither stops nor ends", self.role));
+        state_of(self.pid()) == Some('T')
+    }
+
     /// Waits until every thread of the child is asleep.
     #[track_caller]
     pub fn wait_until_asleep(&self) {

@@ -239,6 +239,34 @@ fn a_set_does_not_wait_for_a_poll() {
     assert_eq!(wakes.finish(&mut future), Ok(7));
 }
 
+/// The receiver leaves between the choice of the arm and the message: on a ring that waits
+/// through that, the message is for the next one.
+#[test]
+fn a_set_waits_through_the_loss_of_its_receiver() {
+    let ring = Ring::<u64, Mpmc>::builder()
+        .rendezvous()
+        .wait_through_disconnect(true)
+        .anonymous()
+        .unwrap();
+    let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
+    let wakes = Wakes::new();
+    let mut future = rx.recv_async();
+    assert!(wakes.poll(&mut future).is_pending());
+    // So that nothing of it is left, and it counts as waiting until it leaves.
+    std::mem::forget(future);
+    let (mut leaving, mut next) = (Some(rx), Vec::new());
+    let sent = memring::select! {
+        send(tx, {
+            drop(leaving.take());
+            let ring = ring.clone();
+            next.push(thread::spawn(move || ring.receiver().unwrap().recv()));
+            7
+        }) -> sent => sent,
+    };
+    assert_eq!(sent, Ok(()));
+    assert_eq!(next.remove(0).join().unwrap(), Ok(7));
+}
+
 /// A clone waits for itself.
 #[test]
 fn a_clone_of_a_leaked_future_is_its_own() {

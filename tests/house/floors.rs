@@ -3,7 +3,7 @@
 use super::source::{is_identifier, is_test, module_of, names_in, root, sources, tokens};
 
 /// The modules of the crate by floor. A module uses only those on lower floors.
-const FLOORS: [(&str, u32); 12] = [
+const FLOORS: [(&str, u32); 14] = [
     ("error", 0),
     ("message", 0),
     ("events", 10),

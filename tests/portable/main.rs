@@ -16,6 +16,7 @@ fn child() {
         ("creator", memory::creator),
         ("closer", memory::closer),
         ("limited", memory::limited),
+        ("reader", memory::reader),
         ("bare holder", waits::bare_holder),
         ("holder", kills::holder),
         ("plain sender", kills::sender),

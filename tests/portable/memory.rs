@@ -1,13 +1,14 @@
 //! Memory that a killed creator leaves, without its size or with it.
 
-#![allow(unsafe_code)]
-
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use memring::failpoints::{self, Act, Failpoint};
 use memring::{Mpmc, Ring, RingError};
 use memring_testkit::children::Args;
+use memring_testkit::forks::is_root;
 use memring_testkit::homes::{Home, RING};
+use memring_testkit::sys;
 use rustix::process::{Resource, Rlimit, Signal, getpid, kill_process, setrlimit};
 use shared_memory::{ShmemConf, ShmemError};
 
@@ -16,10 +17,10 @@ type Made = Ring<u64, Mpmc>;
 /// More than a file may have after [`limit_size`].
 const BYTES: usize = 1 << 16;
 
-/// From now on the system kills this process when it gives memory its size: between its
-/// name and its size.
-fn limit_size() {
-    let limit = Some(4096);
+/// From now on the system kills this process when it makes a file longer. One of a page: when
+/// it gives memory its size, between its name and its size.
+fn limit_size(bytes: u64) {
+    let limit = Some(bytes);
     let limit = Rlimit {
         current: limit,
         maximum: limit,
@@ -30,7 +31,7 @@ fn limit_size() {
 /// Makes memory called `name`, and is killed before it has a size, or after.
 pub fn bare_creator(args: &Args) {
     if args.get::<bool>("early") {
-        limit_size();
+        limit_size(4096);
     }
     let name: String = args.get("name");
     let memory = ShmemConf::new().os_id(&name).size(BYTES).create();
@@ -200,13 +201,10 @@ fn copies_are_refused_and_do_no_harm() {
     memring::remove(home.ring()).expect("remove the ring");
 }
 
-/// A daemon closes all descriptors; and a link that cannot be read may lead to anything.
+/// A daemon closes all descriptors.
 pub fn closer(_args: &Args) {
     let made = Made::create(RING, 8).expect("make a ring");
-    for number in 3..1024 {
-        // SAFETY: O3: nothing else in this process has descriptors.
-        unsafe { libc::close(number) };
-    }
+    sys::close_from(3).expect("close all descriptors");
     // The numbers are another's now.
     let others: Vec<_> = (0..16)
         .map(|_| std::fs::File::open("/dev/null").expect("open"))
@@ -224,17 +222,67 @@ fn a_creator_closes_nothing_of_others() {
     memring::remove(home.ring()).expect("remove the ring");
 }
 
+/// A link that cannot be read may lead to any memory, so a cleanup takes none away. By a user
+/// whom permissions bar.
+pub fn reader(_args: &Args) {
+    if is_root() {
+        sys::become_user(OTHER_USER);
+    }
+    let path = memring::directory().expect("a directory").join(RING);
+    let set_mode = |mode| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(&path, permissions).expect("set the permissions");
+    };
+    let another = RING.to_owned() + "-other";
+    drop(Made::create(RING, 8).expect("make a ring"));
+    set_mode(0);
+    drop(Made::create(&another, 8).expect("make a ring"));
+    set_mode(0o600);
+    drop(Made::open(RING).expect("it has its memory still"));
+    for name in [RING, &another] {
+        memring::remove(name).expect("remove the ring");
+    }
+}
+
+/// Of the child above.
+const OTHER_USER: u32 = 65534;
+
+#[test]
+fn a_cleanup_spares_what_it_cannot_read() {
+    let home = Home::new();
+    if is_root() {
+        let rings = std::fs::File::open(home.rings()).expect("open the directory");
+        let user = rustix::fs::Uid::from_raw(OTHER_USER);
+        rustix::fs::fchown(&rings, Some(user), None).expect("give the directory away");
+        for above in home.rings().ancestors().skip(1).take(1) {
+            let permissions = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(above, permissions).expect("let others in");
+        }
+    }
+    home.spawn("reader", &[]).finish();
+}
+
 /// Where a file may not be so long, that is said, and nobody is killed.
-pub fn limited(_args: &Args) {
-    limit_size();
-    let error = Made::create(RING, 1024).expect_err("too large");
-    assert!(matches!(error, RingError::FileSizeLimit { .. }), "{error}");
+pub fn limited(args: &Args) {
+    let bytes = args.get("bytes");
+    limit_size(bytes);
+    let made = [Made::create(RING, 1024), Made::anonymous(1024)];
+    for error in made.map(|made| made.expect_err("too large")) {
+        let is_said = match &error {
+            RingError::FileSizeLimit { limit, .. } => *limit == bytes,
+            RingError::Os { source, .. } => source.kind() == std::io::ErrorKind::FileTooLarge,
+            _ => false,
+        };
+        assert!(is_said, "{error}");
+    }
 }
 
 #[test]
 fn a_limit_of_files_is_an_error() {
     let home = Home::new();
-    home.spawn("limited", &[]).finish();
+    for bytes in [0, 100, 1000, 4096] {
+        home.spawn("limited", &[("bytes", &bytes)]).finish();
+    }
     assert_eq!(memory_of(&home), []);
 }
 

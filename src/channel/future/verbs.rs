@@ -88,10 +88,9 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// As [`Sender::send`], as a future; as [`Receiver::recv_async`] otherwise.
     ///
     /// **Cancel-safe**: dropped before it is ready, it has sent nothing, and the message is
-    /// dropped with it. (A typed message is `Copy`, and of bytes the caller has them.) It is
-    /// not so on a rendezvous ring:
+    /// dropped with it. (A typed message is `Copy`, and of bytes the caller has them.)
     ///
-    /// On a [rendezvous](crate::RingBuilder::rendezvous) ring the message is offered from the
+    /// **Less so on a rendezvous ring.** On a [rendezvous](crate::RingBuilder::rendezvous) ring the message is offered from the
     /// first poll on, and the future is ready when a receiver has acknowledged it. Dropped
     /// before, it takes the offer back, unless a receiver has the message in hand, which may
     /// acknowledge it still, or has acknowledged it since the last poll.

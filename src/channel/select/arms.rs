@@ -176,7 +176,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             length.map_err(WaitError::Failed)?;
             // To the receiver that waits, which is bound to take it (RV11). If another sender
             // was quicker: to the next one, when there is one.
-            return match self.hand_over(T::encode(message), Wait::Not) {
+            return match self.hand_over(T::encode(message), Wait::Zero) {
                 Err(WaitError::NotYet | WaitError::Held(_)) => {
                     self.hand_over(T::encode(message), Wait::Forever)
                 }

@@ -24,6 +24,7 @@ use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 use super::file::{self, FileId};
 use crate::sys::handle::Unusable;
+use crate::sys::posix::atfork;
 
 /// A status word that reads 0 in every forked child.
 pub(crate) struct Sentinel {
@@ -244,22 +245,7 @@ thread_local! {
 
 fn install_handlers() -> io::Result<()> {
     static INSTALLED: AtomicBool = AtomicBool::new(false);
-    // No lock and no `Once` here: a fork in the middle would leave the child
-    // with it. Instead the handlers bear being installed twice.
-    // Acquire pairs with the Release store below.
-    if INSTALLED.load(Ordering::Acquire) {
-        return Ok(());
-    }
-    // SAFETY: O4: the handlers are functions of the right type, and do nothing
-    // that is not allowed between `fork` and its return.
-    let failed =
-        unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(in_child)) };
-    if failed != 0 {
-        return Err(io::Error::from_raw_os_error(failed));
-    }
-    // Release pairs with the Acquire load above.
-    INSTALLED.store(true, Ordering::Release);
-    Ok(())
+    atfork::install(&INSTALLED, before_fork, in_parent, in_child)
 }
 
 extern "C" fn before_fork() {

@@ -5,12 +5,9 @@
 //! process keeps them; closing some other descriptor of the file does not end
 //! them. Two locks through one description never conflict, so a table says
 //! what this one holds. The bytes need not exist in the file.
-#![allow(unsafe_code)]
-
 use std::ffi::OsStr;
 use std::io;
-use std::mem;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[cfg(test)]
@@ -22,6 +19,7 @@ use crate::sys::bytes::LOCK_BYTES;
 pub(crate) use crate::sys::bytes::{Acquired, ProbeError};
 use crate::sys::bytes::{ByteSet, check_byte};
 use crate::sys::handle::Unusable;
+use crate::sys::posix::fcntl::{self, ByteLock};
 
 /// The bytes that this description holds. They change only under the lock of `changes`,
 /// one at a time: a byte comes in after the kernel has given it, and goes out after the
@@ -124,7 +122,7 @@ impl LockFile {
         if self.held.has(byte) {
             return Ok(Acquired::HeldHere);
         }
-        if !set(fd, libc::F_WRLCK, byte)? {
+        if !set(fd, ByteLock::Exclusive, byte)? {
             return Ok(Acquired::HeldElsewhere);
         }
         self.held.exclusive.insert(byte);
@@ -143,7 +141,7 @@ impl LockFile {
         if self.held.has(byte) {
             return Ok(self.held.shared.has(byte));
         }
-        let taken = set(fd, libc::F_RDLCK, byte)?;
+        let taken = set(fd, ByteLock::Shared, byte)?;
         if taken {
             self.held.shared.insert(byte);
         }
@@ -157,7 +155,7 @@ impl LockFile {
     pub(crate) fn unlock(&self, byte: u64) -> io::Result<()> {
         let (fd, _changes) = self.enter()?;
         if self.held.has(byte) {
-            set(fd, libc::F_UNLCK, byte)?;
+            set(fd, ByteLock::Free, byte)?;
             self.held.exclusive.remove(byte);
             self.held.shared.remove(byte);
         }
@@ -231,58 +229,19 @@ impl Drop for LockFile {
         {
             // From byte 0 to the end: all of them. It cannot fail, and if it
             // does, the end of the description does the same.
-            let _ = call(fd, libc::F_OFD_SETLK, libc::F_UNLCK, 0, 0);
+            let _ = fcntl::set(fd, libc::F_OFD_SETLK, ByteLock::Free, 0, 0);
         }
     }
 }
 
 /// Sets the lock of one byte; `false` if another description is in the way.
-fn set(fd: BorrowedFd<'_>, kind: libc::c_int, byte: u64) -> io::Result<bool> {
-    match call(fd, libc::F_OFD_SETLK, kind, byte, 1) {
-        Ok(_) => Ok(true),
-        Err(error) => match error.raw_os_error() {
-            Some(libc::EAGAIN | libc::EACCES) => Ok(false),
-            _ => Err(error),
-        },
-    }
+fn set(fd: BorrowedFd<'_>, lock: ByteLock, byte: u64) -> io::Result<bool> {
+    fcntl::set(fd, libc::F_OFD_SETLK, lock, byte, 1)
 }
 
 /// Whether another description holds a byte, in whichever way.
 fn conflicts(fd: BorrowedFd<'_>, byte: u64) -> io::Result<bool> {
-    let found = call(fd, libc::F_OFD_GETLK, libc::F_WRLCK, byte, 1)?;
-    Ok(libc::c_int::from(found.l_type) != libc::F_UNLCK)
-}
-
-fn call(
-    fd: BorrowedFd<'_>,
-    command: libc::c_int,
-    kind: libc::c_int,
-    start: u64,
-    len: u64,
-) -> io::Result<libc::flock> {
-    // Callers have checked the byte, or it is held by nobody. No allocation here: a
-    // probe may be made in a signal handler.
-    let offset = |value: u64| {
-        libc::off_t::try_from(value).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
-    };
-    // SAFETY: O2: integers only, for which zero is valid. In particular `l_pid`
-    // must be 0.
-    let mut request: libc::flock = unsafe { mem::zeroed() };
-    request.l_type = kind as libc::c_short;
-    request.l_whence = libc::SEEK_SET as libc::c_short;
-    request.l_start = offset(start)?;
-    request.l_len = offset(len)?;
-    loop {
-        // SAFETY: O2, O3: the descriptor is open, and `request` is a whole `flock`,
-        // ours to write to, which is what both commands take.
-        if unsafe { libc::fcntl(fd.as_raw_fd(), command, &mut request) } == 0 {
-            return Ok(request);
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
+    fcntl::conflicts(fd, libc::F_OFD_GETLK, byte)
 }
 
 #[cfg(all(test, feature = "failpoints"))] // they need testkit

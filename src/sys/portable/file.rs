@@ -8,14 +8,14 @@ use std::io;
 use std::path::PathBuf;
 
 pub(crate) use super::leftovers::{clean_up, discard};
-use super::link::{LOCK_SUFFIX, Link, MemoryId, PART_SUFFIX};
+use super::link::{LOCK_SUFFIX, LONGEST_FILE, Link, MemoryId, PART_SUFFIX};
 use super::map::Mapping;
 use super::memory;
 use crate::sys::handle::{AsFd, BorrowedFd, OwnedFd};
 pub(crate) use crate::sys::system::file::{
-    FileId, FileKind, Metadata, create_new, effective_user, flock_exclusive, funlock,
-    make_directory, metadata, metadata_at, name_problem, names, open, open_directory, read_start,
-    refused_kind, rename, split, unlink, write_start,
+    FileId, FileKind, Metadata, effective_user, flock_exclusive, funlock, make_directory, metadata,
+    metadata_at, name_problem, names, open, open_directory, read_start, refused_kind, rename,
+    split, unlink, write_start,
 };
 use crate::sys::system::file::{rename_new, set_mode};
 
@@ -56,6 +56,18 @@ pub(crate) fn create_part(dir: BorrowedFd<'_>, id: MemoryId, mode: u32) -> io::R
     link.write(file.as_fd())?;
     set_mode(file.as_fd(), mode)?;
     Ok(file)
+}
+
+/// Makes a file that must not exist yet, for this user alone.
+///
+/// # Errors
+/// [`io::ErrorKind::FileTooLarge`] where files may not be as long as those here are: to go
+/// beyond is answered by a signal that ends the process. Those of `openat`.
+pub(crate) fn create_new(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
+    match size_limit() {
+        Some(limit) if limit < LONGEST_FILE => Err(io::ErrorKind::FileTooLarge.into()),
+        _ => crate::sys::system::file::create_new(dir, name),
+    }
 }
 
 /// Makes the link of memory without a name: a file that has lost its own.

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::sys::handle::Unusable;
+use crate::sys::posix::atfork;
 use crate::sys::posix::file::{self, FileId};
 
 /// How many forks lie between the first process of this line and this one.
@@ -113,20 +114,7 @@ fn lock_forks() -> MutexGuard<'static, ()> {
 
 fn install_handlers() -> io::Result<()> {
     static INSTALLED: AtomicBool = AtomicBool::new(false);
-    // Acquire pairs with the Release store below.
-    if INSTALLED.load(Ordering::Acquire) {
-        return Ok(());
-    }
-    // SAFETY: O4: the handlers are functions of the right type, and do nothing
-    // that is not allowed between `fork` and its return.
-    let failed =
-        unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(in_child)) };
-    if failed != 0 {
-        return Err(io::Error::from_raw_os_error(failed));
-    }
-    // Release pairs with the Acquire load above.
-    INSTALLED.store(true, Ordering::Release);
-    Ok(())
+    atfork::install(&INSTALLED, before_fork, in_parent, in_child)
 }
 
 extern "C" fn before_fork() {

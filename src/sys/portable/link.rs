@@ -24,6 +24,10 @@ const BYTES: usize = 40;
 const PREFIX: &str = ".memring-";
 /// How the name of a link ends that is about to replace another.
 const REPLACEMENT_SUFFIX: &str = ".new";
+
+/// No file of this backend is longer, but for the memory.
+pub(crate) const LONGEST_FILE: u64 = 4096;
+
 /// How the name of a file of locks ends.
 pub(crate) const LOCK_SUFFIX: &str = ".lock";
 /// How the name of a link ends that has no other yet.

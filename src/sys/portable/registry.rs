@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::fork::{ForkHold, PrivateFd, ProcessToken};
-use super::link::{MemoryId, identity};
+use super::link::{LONGEST_FILE, MemoryId, identity};
 use super::range_lock;
 use crate::sys::bytes::LOCK_BYTES;
 use crate::sys::handle::{AsFd, BorrowedFd, OwnedFd, Unusable};
@@ -20,6 +20,12 @@ use crate::sys::system::file::{self, FileId};
 pub(crate) const CREATOR_BYTE: u64 = LOCK_BYTES;
 /// Bytes of which there is a count.
 const COUNTED: u64 = CREATOR_BYTE + 1;
+
+/// Where a file of locks says which file it is: beyond the bytes that are locked, for on
+/// Windows these cannot be read, and a probe writes to them.
+const IDENTITY_AT: u64 = COUNTED.next_multiple_of(64);
+const IDENTITY_LEN: u64 = 16;
+const _: () = assert!(IDENTITY_AT + IDENTITY_LEN <= LONGEST_FILE);
 
 /// The count of a byte that is held exclusively.
 const EXCLUSIVE: u32 = u32::MAX;
@@ -181,8 +187,8 @@ pub(super) enum Original {
 /// # Errors
 /// [`io::ErrorKind::NotFound`] of a copy: there is nothing of the memory here.
 fn is_original(fd: BorrowedFd<'_>) -> io::Result<Original> {
-    let mut said = [0; 16];
-    match file::read_start(fd, &mut said)? {
+    let mut said = [0; IDENTITY_LEN as usize];
+    match file::read_at(fd, &mut said, IDENTITY_AT)? {
         0 => Ok(Original::NotYet),
         16 if said == identity(fd)? => Ok(Original::Yes),
         _ => Err(io::ErrorKind::NotFound.into()),
@@ -197,7 +203,7 @@ pub(crate) fn create(make: impl FnOnce() -> io::Result<OwnedFd>) -> io::Result<A
     let _hold = ForkHold::new()?;
     insert(&mut open_files(), || {
         let fd = make()?;
-        file::write_start(fd.as_fd(), &identity(fd.as_fd())?)?;
+        file::write_at(fd.as_fd(), &identity(fd.as_fd())?, IDENTITY_AT)?;
         Ok(fd)
     })
 }

@@ -124,10 +124,18 @@ pub(crate) fn flock_exclusive(file: BorrowedFd<'_>, deadline: MonotonicTime) -> 
 /// # Errors
 /// Those of `pread`.
 pub(crate) fn read_start(file: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Result<usize> {
+    read_at(file, bytes, 0)
+}
+
+/// Reads a file from `offset` on, as much as there is, into `bytes`.
+///
+/// # Errors
+/// As [`read_start`].
+pub(crate) fn read_at(file: BorrowedFd<'_>, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut read = 0;
     while read < bytes.len() {
-        let rest = &mut bytes[read..];
-        match retry_on_intr(|| rustix::io::pread(file, &mut *rest, read as u64))? {
+        let (rest, at) = (&mut bytes[read..], offset + read as u64);
+        match retry_on_intr(|| rustix::io::pread(file, &mut *rest, at))? {
             0 => break,
             more => read += more,
         }

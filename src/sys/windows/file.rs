@@ -239,9 +239,17 @@ pub(crate) fn funlock(file: BorrowedFd<'_>) -> io::Result<()> {
 /// # Errors
 /// Those of `ReadFile`.
 pub(crate) fn read_start(file: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Result<usize> {
+    read_at(file, bytes, 0)
+}
+
+/// Reads a file from `offset` on, as much as there is, into `bytes`.
+///
+/// # Errors
+/// As [`read_start`].
+pub(crate) fn read_at(file: BorrowedFd<'_>, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut read = 0;
     while read < bytes.len() {
-        match file.seek_read(&mut bytes[read..], read as u64)? {
+        match file.seek_read(&mut bytes[read..], offset + read as u64)? {
             0 => break,
             more => read += more,
         }

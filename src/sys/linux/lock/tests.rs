@@ -1,5 +1,8 @@
+#![allow(unsafe_code)]
+
 use std::ffi::OsStr;
-use std::os::fd::AsFd;
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Instant;
