@@ -67,11 +67,10 @@ impl ParkMany for Parker {
 
 impl ParkHalf for Parker {
     fn sleep_half(&self, word: &AtomicU64, expected: u64, deadline: MonotonicTime) -> bool {
-        // The low half, as the kernel compares it.
-        self.sleep(futex::low_half(word), expected as u32, deadline)
+        futex::wait_half(word, expected, deadline) == futex::WaitEnd::TimedOut
     }
 
     fn wake_half(&self, word: &AtomicU64, count: u32) -> usize {
-        futex::wake(futex::low_half(word), count)
+        futex::wake_half(word, count)
     }
 }

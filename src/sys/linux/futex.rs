@@ -13,7 +13,7 @@ use crate::sys::clock::MonotonicTime;
 mod half;
 mod many;
 
-pub(crate) use half::low_half;
+pub(crate) use half::{wait_half, wake_half};
 pub(crate) use many::wait_many;
 
 /// Why a sleep ended. Whatever it was, the caller looks at its condition again.

@@ -5,10 +5,10 @@
 //! at once, but a process that is killed inside one takes its lock along, and their
 //! deadlines follow the wall clock (`tests/portable`).
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::sys::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sys::clock::MonotonicTime;
 
 /// Why a sleep ended. Whatever it was, the caller looks at its condition again.
@@ -36,9 +36,20 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: MonotonicTime) -> 
 
 /// As [`wait`], while each of `words` holds what is expected of it.
 pub(crate) fn wait_many(words: &[(&AtomicU32, u32)], deadline: MonotonicTime) -> WaitEnd {
+    look_until(|| words.iter().any(has_changed), deadline)
+}
+
+/// As [`wait`], while `word` holds `expected`. Where the kernel compares, it compares the low
+/// half only; here the word is read as a whole, as all others access it.
+pub(crate) fn wait_half(word: &AtomicU64, expected: u64, deadline: MonotonicTime) -> WaitEnd {
+    // Acquire: pairs with the changes by those who give up what the word guards.
+    look_until(|| word.load(Ordering::Acquire) != expected, deadline)
+}
+
+fn look_until(has_changed: impl Fn() -> bool, deadline: MonotonicTime) -> WaitEnd {
     let mut pause = FIRST_PAUSE;
     let mut yields = 0;
-    while !words.iter().any(has_changed) {
+    while !has_changed() {
         let left = MonotonicTime::now().until(deadline);
         if left.is_zero() {
             return WaitEnd::TimedOut;
@@ -61,6 +72,11 @@ fn has_changed((word, expected): &(&AtomicU32, u32)) -> bool {
 
 /// Wakes no sleeper, and says so: 0. The caller has changed the word.
 pub(crate) fn wake(_word: &AtomicU32, _count: u32) -> usize {
+    0
+}
+
+/// As [`wake`].
+pub(crate) fn wake_half(_word: &AtomicU64, _count: u32) -> usize {
     0
 }
 
@@ -101,6 +117,19 @@ mod tests {
             words[2].store(2, Ordering::Release);
             assert_eq!(sleeper.join().unwrap(), WaitEnd::Changed);
         });
+    }
+
+    #[test]
+    fn a_change_of_the_high_half_ends_a_sleep() {
+        let word = AtomicU64::new(7);
+        let deadline = || after(Duration::from_millis(5));
+        assert_eq!(wait_half(&word, 7, deadline()), WaitEnd::TimedOut);
+        assert_eq!(wake_half(&word, 1), 0);
+        let other = 7 | 1 << 40;
+        assert_eq!(
+            wait_half(&word, other, after(Duration::from_secs(60))),
+            WaitEnd::Changed
+        );
     }
 
     #[test]

@@ -1,16 +1,28 @@
-//! The half of a word of 64 bits that the kernel can compare.
+//! Sleeping on a word of 64 bits: the kernel compares its low half.
 
 #![allow(unsafe_code)]
 
 use std::sync::atomic::AtomicU32;
 
+use super::{WaitEnd, wait, wake};
 use crate::sys::atomic::AtomicU64;
+use crate::sys::clock::MonotonicTime;
 
 /// Where the low half is, in words of 32 bits.
 const LOW: usize = if cfg!(target_endian = "little") { 0 } else { 1 };
 
+/// As [`wait`], while the low half of `word` is that of `expected`.
+pub(crate) fn wait_half(word: &AtomicU64, expected: u64, deadline: MonotonicTime) -> WaitEnd {
+    wait(low_half(word), expected as u32, deadline)
+}
+
+/// As [`wake`], for those that sleep on the low half of `word`.
+pub(crate) fn wake_half(word: &AtomicU64, count: u32) -> usize {
+    wake(low_half(word), count)
+}
+
 /// The low half of `word`, for the kernel to compare: no code here reads or writes it.
-pub(crate) fn low_half(word: &AtomicU64) -> &AtomicU32 {
+fn low_half(word: &AtomicU64) -> &AtomicU32 {
     let halves = std::ptr::from_ref(word).cast::<AtomicU32>();
     // SAFETY: O8: one of the two aligned halves of a word that is borrowed for as long;
     // atomics of all sorts may be changed by others.
