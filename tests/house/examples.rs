@@ -86,6 +86,21 @@ fn key_value() {
 }
 
 #[test]
+fn config() {
+    let printed = run("config");
+    assert!(printed.contains("the writer was killed"), "{printed}");
+    let whole = printed.matches("each of them whole").count();
+    assert_eq!(whole, 2, "{printed}");
+}
+
+#[test]
+fn bank() {
+    let printed = run("bank");
+    let books = "3000 transfers, 1 undone and made again, 6 coins of 6";
+    assert!(printed.contains(books), "{printed}");
+}
+
+#[test]
 fn logger() {
     assert!(run("logger").contains("8000 lines of 4 processes in one log"));
 }
