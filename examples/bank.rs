@@ -113,9 +113,8 @@ fn work(name: &str, clerk: usize, hangs: bool) -> Result<(), Box<dyn Error>> {
     let group = Group::builder().schema_of::<Bank>().open(name)?;
     let (bank, changed) = (group.mutex::<Bank>("bank")?, group.condvar("changed")?);
     loop {
-        let may_not = |ledger: &Ledger| {
-            ledger.accounts[clerk] == 0 && ledger.transfers[clerk] < TRANSFERS
-        };
+        let may_not =
+            |ledger: &Ledger| ledger.accounts[clerk] == 0 && ledger.transfers[clerk] < TRANSFERS;
         let mut locked = wait_while(&bank, &changed, may_not)?;
         let done = locked.ledger.transfers[clerk];
         if done == TRANSFERS {
@@ -137,7 +136,10 @@ fn supervise() -> Result<(), Box<dyn Error>> {
     let mut start: Bank = bytemuck::Zeroable::zeroed();
     start.ledger.accounts = [COINS; CLERKS];
     let group = Group::builder().schema_of::<Bank>();
-    let group = group.mutex("bank", start).condvar("changed").create(&name)?;
+    let group = group
+        .mutex("bank", start)
+        .condvar("changed")
+        .create(&name)?;
     let mut clerks = Vec::new();
     let outcome = run(&group, &name, &mut clerks);
     // Whatever came of it.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::group::{Group, GroupBuilder};
 use super::layout::{PartKind, PartSpec};
-use super::mutex::MutexGuard;
+use super::mutex::{Locked, MutexGuard};
 use super::object::{ExpectedPart, SealedObject, SharedObject, SharedRef, SharedValue};
 use super::part::PartHandle;
 use super::single::{ObjectBuilder, handle};
@@ -69,8 +69,6 @@ impl WaitTimeoutResult {
     }
 }
 
-/// A guard, or an error that may have one inside.
-type Locked<'a, T> = Result<MutexGuard<'a, T>, LockError<MutexGuard<'a, T>>>;
 /// The same of a call with a time limit.
 type LockedInTime<'a, T> = Result<
     (MutexGuard<'a, T>, WaitTimeoutResult),

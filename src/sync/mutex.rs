@@ -18,6 +18,7 @@ use super::part::PartHandle;
 use super::single::{ObjectBuilder, handle};
 use super::word::lock::LockWord;
 use crate::error::RingError;
+use crate::error::LockError;
 use crate::members::Peer;
 use crate::sys::atomic::AtomicU64;
 
@@ -104,6 +105,9 @@ pub struct MutexGuard<'a, T: SharedValue> {
     was_panicking: bool,
 }
 
+/// A guard, or an error that may have one inside.
+pub(super) type Locked<'a, T> = Result<MutexGuard<'a, T>, LockError<MutexGuard<'a, T>>>;
+
 impl<'a, T: SharedValue> MutexGuard<'a, T> {
     #[inline(always)]
     pub(super) fn new(mutex: &'a Mutex<T>, held: u64) -> Self {
@@ -142,13 +146,12 @@ impl<T: SharedValue> DerefMut for MutexGuard<'_, T> {
 impl<T: SharedValue> Drop for MutexGuard<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
-        let shared = self.mutex.part.shared();
+        let part = &self.mutex.part;
         // In a forked child the lock is the parent's.
-        if shared.region().is_mapped() {
+        if part.is_mapped() {
             let poison = !self.was_panicking && std::thread::panicking();
-            self.mutex
-                .word()
-                .unlock(self.held, poison, &shared.parker());
+            let parker = || part.shared().parker();
+            self.mutex.word().unlock(self.held, poison, parker);
         }
     }
 }

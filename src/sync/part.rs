@@ -10,7 +10,9 @@ use super::shared::Shared;
 use super::word::latest::LatestHead;
 use super::word::rwlock::RwHead;
 use super::word::semaphore::SemaphoreHead;
+use crate::members::MemberId;
 use crate::sys::atomic::{AtomicU32, AtomicU64};
+use crate::sys::fork::{Sentinel, SentinelView};
 
 /// A part of an open region: its first word, of type `W`, and its value.
 ///
@@ -25,6 +27,10 @@ pub struct PartHandle<W> {
     /// Bytes of the part.
     length: usize,
     index: usize,
+    /// The member that its handles are, and whether they are good: at hand, for those paths
+    /// that take no more than some nanoseconds.
+    me: MemberId,
+    status: SentinelView,
 }
 
 /// What a part may begin with: atomics and nothing else, so that any bytes are a value.
@@ -59,6 +65,8 @@ impl<W> PartHandle<W> {
             room,
             length,
             index,
+            me: shared.id(),
+            status: shared.region().status(),
             shared,
         }
     }
@@ -66,6 +74,26 @@ impl<W> PartHandle<W> {
     #[inline(always)]
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// The member that this handle is of.
+    #[inline(always)]
+    pub(super) fn me(&self) -> MemberId {
+        self.me
+    }
+
+    /// Whether fast paths may be taken: as [`Region::has_fast_paths`](crate::shm::Region).
+    #[inline(always)]
+    pub(super) fn has_fast_paths(&self) -> bool {
+        // SAFETY: V9: the region, whose sentinel it is, lives as long as `shared`.
+        unsafe { self.status.get() == Sentinel::USABLE }
+    }
+
+    /// Whether the memory is there: not in a forked child.
+    #[inline(always)]
+    pub(super) fn is_mapped(&self) -> bool {
+        // SAFETY: V9: as above.
+        unsafe { self.status.get() != Sentinel::FORKED }
     }
 
     /// The part's first word.

@@ -51,6 +51,21 @@ impl Contention {
     }
 }
 
+/// Looks at a lock that another holds, between which a call pauses for longer and longer.
+const LOCK_PAUSES: u32 = 6;
+
+/// Pauses after a look at a lock that another holds, of which there were so many `looks`.
+pub(crate) fn pause_while_locked(looks: &mut u32) {
+    if *looks < LOCK_PAUSES {
+        for _ in 0..1u32 << *looks {
+            spin_loop();
+        }
+        *looks += 1;
+    } else {
+        yield_now();
+    }
+}
+
 /// Pauses of the one receiver of one sender that has caught up with it.
 ///
 /// At the sender's heels a receiver takes each line away from it while it is written, and

@@ -80,6 +80,16 @@ pub enum Skill {
     SelectAsleep,
     /// Futures.
     Async,
+    /// Locking.
+    Lock,
+    /// Reading a shared value.
+    Load,
+    /// Being called, by polling.
+    CallSpin,
+    /// Being called, by sleeping.
+    CallPark,
+    /// Being called by several.
+    Calls,
 }
 
 /// Whether ends are threads of one process, or processes.
@@ -192,6 +202,11 @@ pub fn does<F: Profile>(quantity: Quantity) -> bool {
         Quantity::Select(_, Rest::Ready) => &[Skill::Select],
         Quantity::Async(Rest::Asleep) => &[Skill::Async, Skill::Nap],
         Quantity::Async(Rest::Ready) | Quantity::AsyncIdle => &[Skill::Async],
+        Quantity::Lock(_) => &[Skill::Lock],
+        Quantity::Load => &[Skill::Load],
+        Quantity::Call(_, Wait::Spin) => &[Skill::CallSpin],
+        Quantity::Call(_, Wait::Park) => &[Skill::CallPark],
+        Quantity::Calls(..) => &[Skill::Calls],
     };
     let has = |skill: &Skill| F::SKILLS.contains(skill);
     skills.iter().any(has) && F::carries(quantity.size())

@@ -175,6 +175,7 @@ fn gather(running: &mut [Worker], limit: Duration) -> Result<Vec<Outcome>> {
 fn figure(quantity: Quantity, outcomes: &[Outcome]) -> Result<Figure> {
     let (mut sent, mut received, mut timed) = (0, 0, 0);
     let (mut begin, mut end) = (u64::MAX, 0);
+    let mut rate = 0.0;
     for outcome in outcomes {
         match outcome {
             Outcome::Sent(count) => sent += count,
@@ -197,11 +198,17 @@ fn figure(quantity: Quantity, outcomes: &[Outcome]) -> Result<Figure> {
                     times: at.clone(),
                 });
             }
-            Outcome::Done => {}
+            Outcome::Done { count, nanos } => rate += *count as f64 * 1e9 / *nanos as f64,
         }
     }
     if sent != received {
         bail!("mismatch: {sent} messages were sent, {received} received");
+    }
+    if rate > 0.0 && quantity.is_rate() {
+        return Ok(Figure {
+            value: rate,
+            times: Vec::new(),
+        });
     }
     if !quantity.is_rate() || end <= begin {
         bail!("too few messages came to be timed");

@@ -167,7 +167,7 @@ async fn echo<T: AsyncTx, R: AsyncRx>(tx: &mut T, rx: &mut R, _: &Task) -> Resul
         tx.send(source.next()).await;
     }
     good(&check)?;
-    Ok(Outcome::Done)
+    Ok(Outcome::nothing())
 }
 
 /// The time of a message there and one back if all is in one task, which therefore never waits.

@@ -8,11 +8,13 @@
 
 mod asleep;
 mod board;
+mod calls;
 mod contestant;
 mod contestants;
 mod driver;
 mod findings;
 mod futures;
+mod locks;
 mod machine;
 mod message;
 mod pictures;

@@ -19,7 +19,7 @@ const TEMPLATE: &str = include_str!("../template.md");
 const LOCK: &str = include_str!("../../../Cargo.lock");
 
 /// The rivals' packages.
-const PACKAGES: [&str; 16] = [
+const PACKAGES: [&str; 18] = [
     "crossbeam-channel",
     "crossbeam-queue",
     "disruptor",
@@ -30,10 +30,12 @@ const PACKAGES: [&str; 16] = [
     "ipc-channel",
     "ipmpsc",
     "kanal",
+    "parking_lot",
     "ringbuf",
     "ringfire",
     "rtrb",
     "shmem-ipc",
+    "tarpc",
     "thingbuf",
     "tokio",
 ];
@@ -61,7 +63,8 @@ pub fn figure(quantity: Quantity, value: f64) -> String {
         (true, value) => format!("{} M/s", digits(value / 1e6)),
         (false, value) if value >= 1e6 => format!("{} ms", digits(value / 1e6)),
         (false, value) if value >= 1e4 => format!("{} us", digits(value / 1e3)),
-        (false, value) => format!("{value:.0} ns"),
+        (false, value) if value >= 100.0 => format!("{value:.0} ns"),
+        (false, value) => format!("{} ns", digits(value)),
     }
 }
 
@@ -90,6 +93,16 @@ fn title(quantity: Quantity) -> String {
         Quantity::Async(Rest::Ready) => "Round trip by futures, messages at hand".into(),
         Quantity::Async(Rest::Asleep) => "Round trip by futures, asleep".into(),
         Quantity::AsyncIdle => format!("Processor time a second of {CROWD} futures that wait"),
+        Quantity::Lock(1) => "Locking and unlocking, by one".into(),
+        Quantity::Lock(workers) => format!("Locking and unlocking, by {workers} at once"),
+        Quantity::Load => "Reading a shared value of 64 B".into(),
+        Quantity::Call(size, Wait::Spin) => format!("Call, {size} B each way, by polling"),
+        Quantity::Call(size, Wait::Park) => {
+            format!("Call, {size} B each way, polling, then sleeping")
+        }
+        Quantity::Calls(clients, servers) => {
+            format!("Calls of {clients} clients to {servers} servers, 8 B")
+        }
     }
 }
 
@@ -213,12 +226,16 @@ enum Section {
     Figures,
     Sets,
     Futures,
+    Locks,
+    Calls,
 }
 
 fn section(quantity: Quantity) -> Section {
     match quantity {
         Quantity::Select(..) => Section::Sets,
         Quantity::Async(_) | Quantity::AsyncIdle => Section::Futures,
+        Quantity::Lock(_) | Quantity::Load => Section::Locks,
+        Quantity::Call(..) | Quantity::Calls(..) => Section::Calls,
         _ => Section::Figures,
     }
 }
@@ -367,6 +384,8 @@ fn document(findings: &Findings) -> Result<String> {
         ("{tables}", tables(findings, Section::Figures)),
         ("{sets}", tables(findings, Section::Sets)),
         ("{futures}", tables(findings, Section::Futures)),
+        ("{locks}", tables(findings, Section::Locks)),
+        ("{calls}", tables(findings, Section::Calls)),
         ("{prices}", table(&["", "where", "ratio"], prices)),
         ("{elsewhere}", elsewhere(findings)),
         ("{contestants}", contestants()),

@@ -17,7 +17,7 @@ pub fn is_ours(row: &Row) -> bool {
 fn is_gauge(row: &Row) -> bool {
     matches!(
         row.contestant.as_str(),
-        "floor" | "vyukov" | "futex" | FENCE
+        "floor" | "vyukov" | "futex" | "copy" | "ring-pair" | FENCE
     )
 }
 
@@ -219,6 +219,40 @@ pub fn targets(findings: &Findings, cores: Cores) -> Vec<Target> {
     let what = "receiving from a set of 64, messages at hand";
     let (ours, best) = (view.ours(ready), view.in_process(ready));
     add(what, ours, best, Least(0.25), "the best in one process");
+    let lock = |workers| (view.ours(Quantity::Lock(workers)), Quantity::Lock(workers));
+    let (ours, quantity) = lock(1);
+    let what = "locking and unlocking, by one";
+    let theirs = view.of("parking_lot-mutex", quantity);
+    add(what, ours, theirs, Most(1.1), "parking_lot");
+    let robust = view.of("pthread-robust", quantity);
+    add(what, ours, robust, Most(0.5), "the robust pthread mutex");
+    for workers in [2, 4] {
+        let (ours, quantity) = lock(workers);
+        let what = format!("locking and unlocking, by {workers}");
+        let theirs = view.of("parking_lot-mutex", quantity);
+        add(&what, ours, theirs, Least(0.9), "parking_lot");
+        let robust = view.of("pthread-robust", quantity);
+        add(&what, ours, robust, Least(2.0), "the robust pthread mutex");
+    }
+    let (what, copy) = (
+        "reading a `Latest` of 64 B",
+        view.of("copy", Quantity::Load),
+    );
+    let ours = view.of("memring-latest", Quantity::Load);
+    add(what, ours, copy, Most(1.5), "a plain copy");
+    for wait in [Wait::Spin, Wait::Park] {
+        for size in [8, 64, 4096] {
+            let quantity = Quantity::Call(size, wait);
+            let how = if wait == Wait::Spin {
+                "polling"
+            } else {
+                "then sleeping"
+            };
+            let what = format!("call, {size} B, {how}");
+            let (ours, pair) = (view.ours(quantity), view.of("ring-pair", quantity));
+            add(&what, ours, pair, Most(1.25), "a pair of rings");
+        }
+    }
     let milli = |value: f64| value / 1e6;
     let seconds = findings.idle_millis as f64 / 1e3;
     all.push(idle(

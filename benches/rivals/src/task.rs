@@ -70,6 +70,14 @@ pub enum Quantity {
     Async(Rest),
     /// Processor time a second of [`CROWD`] futures that wait, each at a queue of its own.
     AsyncIdle,
+    /// Locking and unlocking: the time it takes one, how often a second several do it together.
+    Lock(usize),
+    /// The time of reading a shared value of 64 bytes.
+    Load,
+    /// The time of a call, with so many bytes each way.
+    Call(usize, Wait),
+    /// Calls a second of so many clients to so many servers, of 8 bytes.
+    Calls(usize, usize),
 }
 
 impl Quantity {
@@ -96,6 +104,12 @@ impl Quantity {
         }
         all.extend([Rest::Ready, Rest::Asleep].map(Quantity::Async));
         all.push(Quantity::AsyncIdle);
+        all.extend([1, 2, 4].map(Quantity::Lock));
+        all.push(Quantity::Load);
+        for wait in [Wait::Spin, Wait::Park] {
+            all.extend([8, 64, 4096].map(|size| Quantity::Call(size, wait)));
+        }
+        all.push(Quantity::Calls(4, 2));
         all
     }
 
@@ -108,7 +122,7 @@ impl Quantity {
     /// Bytes of a message.
     pub fn size(self) -> usize {
         match self {
-            Quantity::Spsc(size, _) | Quantity::Trip(size, _) => size,
+            Quantity::Spsc(size, _) | Quantity::Trip(size, _) | Quantity::Call(size, _) => size,
             _ => 8,
         }
     }
@@ -117,7 +131,11 @@ impl Quantity {
     pub fn is_rate(self) -> bool {
         matches!(
             self,
-            Quantity::Spsc(..) | Quantity::Mpmc(..) | Quantity::Select(_, Rest::Ready)
+            Quantity::Spsc(..)
+                | Quantity::Mpmc(..)
+                | Quantity::Select(_, Rest::Ready)
+                | Quantity::Lock(2..)
+                | Quantity::Calls(..)
         )
     }
 
@@ -133,7 +151,9 @@ impl Quantity {
     /// Senders and receivers of one link.
     pub fn ends(self) -> (usize, usize) {
         match self {
-            Quantity::Mpmc(senders, receivers) => (senders, receivers),
+            Quantity::Mpmc(senders, receivers) | Quantity::Calls(senders, receivers) => {
+                (senders, receivers)
+            }
             _ => (1, 1),
         }
     }
@@ -173,6 +193,8 @@ impl Quantity {
     pub fn workers(self) -> usize {
         match self {
             Quantity::Attach | Quantity::Async(Rest::Ready) | Quantity::AsyncIdle => 1,
+            Quantity::Load => 1,
+            Quantity::Lock(workers) => workers,
             _ => self.ends().0 + self.ends().1,
         }
     }
@@ -208,6 +230,11 @@ impl fmt::Display for Quantity {
             Quantity::Async(Rest::Ready) => "async-ready".into(),
             Quantity::Async(Rest::Asleep) => "async-asleep".into(),
             Quantity::AsyncIdle => "async-idle".into(),
+            Quantity::Lock(workers) => format!("lock-{workers}"),
+            Quantity::Load => "load".into(),
+            Quantity::Call(size, Wait::Spin) => format!("call-{size}-spin"),
+            Quantity::Call(size, Wait::Park) => format!("call-{size}-park"),
+            Quantity::Calls(clients, servers) => format!("calls-{clients}x{servers}"),
         };
         f.pad(&name)
     }
@@ -296,8 +323,20 @@ pub enum Outcome {
         /// Nanoseconds.
         at: Vec<f64>,
     },
+    /// So many times something was done, by one of several.
+    Done {
+        /// How many.
+        count: u64,
+        /// In so many nanoseconds.
+        nanos: u64,
+    },
+}
+
+impl Outcome {
     /// Nothing of interest.
-    Done,
+    pub fn nothing() -> Outcome {
+        Outcome::Done { count: 0, nanos: 1 }
+    }
 }
 
 /// The percentiles that are kept of times.

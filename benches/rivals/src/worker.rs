@@ -303,7 +303,7 @@ fn echo<const N: usize, C: Check>(
         tx.send(&mut source);
     }
     good(&check)?;
-    Ok(Outcome::Done)
+    Ok(Outcome::nothing())
 }
 
 /// Open and attach again and again.

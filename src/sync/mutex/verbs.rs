@@ -7,7 +7,7 @@ use super::super::object::SharedValue;
 use super::super::shared::Shared;
 use super::super::word::held::{HeldError, LOOKS, Waiting};
 use super::super::word::lock::{LockRules, POISONED};
-use super::{Mutex, MutexGuard};
+use super::{Locked, Mutex, MutexGuard};
 use crate::error::{Failure, LockError, LockTimeoutError, PoisonError, TryLockError};
 use crate::sys::clock::MonotonicTime;
 use crate::wait::parker::Parker;
@@ -36,9 +36,8 @@ impl<T: SharedValue> Mutex<T> {
     /// Takes the lock, if this handle is good and the lock is free.
     #[inline(always)]
     fn try_lock_fast(&self) -> Option<u64> {
-        let shared = self.part.shared();
-        match shared.region().has_fast_paths() {
-            true => self.word().try_lock(shared.id()),
+        match self.part.has_fast_paths() {
+            true => self.word().try_lock(self.part.me()),
             false => None,
         }
     }
@@ -82,16 +81,28 @@ impl<T: SharedValue> Mutex<T> {
     /// [`LockError::Poisoned`], with the guard inside: a holder died or panicked.
     /// [`LockError::Failed`]: [`Failure::Forked`], [`Failure::Corrupted`],
     /// [`Failure::DescriptorClosed`].
-    #[inline]
+    #[inline(always)]
     pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
-        if let Some(held) = self.try_lock_fast() {
+        match self.try_lock_fast() {
+            Some(held) if held & POISONED == 0 => Ok(MutexGuard::new(self, held)),
+            taken => self.lock_contended(taken),
+        }
+    }
+
+    /// The slow path of [`Mutex::lock`], after the fast one took what is poisoned, or nothing.
+    #[cold]
+    #[inline(never)]
+    fn lock_contended(&self, taken: Option<u64>) -> Locked<'_, T> {
+        if let Some(held) = taken {
             return self.guard(held);
         }
-        match self.lock_slow(None) {
-            Ok(held) => self.guard(held),
-            Err(HeldError::Failed(failure)) => Err(failure.into()),
-            // Without a deadline there is none to pass.
-            Err(HeldError::Timeout(_)) => self.lock(),
+        loop {
+            match self.lock_slow(None) {
+                Ok(held) => return self.guard(held),
+                Err(HeldError::Failed(failure)) => return Err(failure.into()),
+                // Without a deadline there is none to pass.
+                Err(HeldError::Timeout(_)) => {}
+            }
         }
     }
 

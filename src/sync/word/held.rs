@@ -5,13 +5,13 @@ use crate::error::{Corruption, Failure};
 use crate::members::MemberId;
 use crate::sys::atomic::{AtomicU64, Ordering, fence};
 use crate::sys::failpoints::failpoint;
-use crate::wait::{Operation, ParkHalf, Poll, block};
+use crate::wait::{Operation, ParkHalf, Poll, backoff, block};
 
 /// The lowest bit of each such word: a waiter sleeps, or is about to.
 const WAITERS: u64 = 1;
 
 /// Looks of a waiter before it sleeps: some microseconds, in which most holders are done.
-pub(crate) const LOOKS: u32 = 100;
+pub(crate) const LOOKS: u32 = 20;
 
 /// What a word says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub(super) struct WaitState {
     pub(super) announced: Option<u64>,
     /// What was taken from a dead member, or why that cannot be known.
     pub(super) taken_over: Option<Result<u64, Failure>>,
+    /// Looks in vain.
+    pub(super) looks: u32,
 }
 
 impl Default for WaitState {
@@ -67,6 +69,7 @@ impl Default for WaitState {
             probe_is_due: true,
             announced: None,
             taken_over: None,
+            looks: 0,
         }
     }
 }
@@ -150,7 +153,10 @@ impl<W: HeldWord, H: Holders, P: ParkHalf + Clone> Operation for Waiting<'_, W, 
         match self.rules.look(word) {
             Look::Free => self.take(word),
             Look::Over => Some(word),
-            Look::Held(_) => None,
+            Look::Held(_) => {
+                backoff::pause_while_locked(&mut self.state.looks);
+                None
+            }
         }
     }
 

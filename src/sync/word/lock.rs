@@ -72,7 +72,10 @@ impl LockWord<'_> {
     /// Gives the lock back that this member holds by `held`. `poison`: the value may be
     /// half changed.
     #[inline(always)]
-    pub(crate) fn unlock(self, held: u64, poison: bool, park: &impl ParkHalf) {
+    pub(crate) fn unlock<P>(self, held: u64, poison: bool, park: impl FnOnce() -> P)
+    where
+        P: ParkHalf,
+    {
         let found = match poison || held & POISONED != 0 {
             // L2. Release: pairs with the next holder's compare-and-swap, and with a look
             // at a poisoned word.
@@ -81,7 +84,7 @@ impl LockWord<'_> {
         };
         failpoint!(LockFreed);
         if found & WAITERS != 0 {
-            self.wake_one(park);
+            self.wake_one(&park());
         }
     }
 

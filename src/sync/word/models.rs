@@ -124,7 +124,7 @@ impl Member<'_> {
     }
 
     fn unlock(&self, held: u64) {
-        LockWord(&self.world.word).unlock(held, false, &self.world.futex);
+        LockWord(&self.world.word).unlock(held, false, || self.world.futex.clone());
     }
 
     /// Recovers the lock, as the successor on its own id.
@@ -238,7 +238,7 @@ fn models_dead_holder() {
                         steps.step();
                         world.step(|| steps.step());
                         let futex = MortalPark(&world.futex, steps);
-                        word.unlock(held, false, &futex);
+                        word.unlock(held, false, || futex.clone());
                     });
                     world.kill(1);
                     killed

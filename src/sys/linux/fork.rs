@@ -74,11 +74,34 @@ impl Sentinel {
         self.word().store(status, Ordering::Relaxed);
     }
 
+    /// Its status, for a caller that keeps this value.
+    pub(crate) fn view(&self) -> SentinelView {
+        SentinelView { word: self.word }
+    }
+
     #[inline]
     fn word(&self) -> &AtomicU32 {
         // SAFETY: O1: the page is mapped until the drop, aligned to a page,
         // and any bytes are a valid AtomicU32.
         unsafe { self.word.as_ref() }
+    }
+}
+
+/// The status of a [`Sentinel`], one load away.
+#[derive(Clone, Copy)]
+pub(crate) struct SentinelView {
+    word: NonNull<AtomicU32>,
+}
+
+impl SentinelView {
+    /// The status, as [`Sentinel::get`] has it.
+    ///
+    /// # Safety
+    /// The sentinel that this is of was not dropped.
+    #[inline(always)]
+    pub(crate) unsafe fn get(self) -> u32 {
+        // SAFETY: O1: the page is mapped as long as the sentinel lives, as the caller says.
+        unsafe { self.word.as_ref() }.load(Ordering::Relaxed)
     }
 }
 

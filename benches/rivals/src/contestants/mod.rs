@@ -1,11 +1,13 @@
 //! Everybody who is measured.
 
+mod calls;
 mod channels;
 mod floor;
 mod futures;
 mod iceoryx;
 mod ipc;
 mod kernel;
+mod locks;
 mod memring;
 mod others;
 mod ringfire;
@@ -17,8 +19,10 @@ use std::marker::PhantomData;
 
 pub use floor::quick_trip;
 
+use crate::calls::Services;
 use crate::contestant::{Contestant, Processes, Threads};
 use crate::futures::Futures;
+use crate::locks::{Locks, Values};
 use crate::sets::{ProcessSet, ThreadSet};
 
 /// Everybody, in the order in which they take turns.
@@ -66,6 +70,18 @@ pub static ALL: &[&dyn Contestant] = &[
     &Threads(channels::Flume),
     &Threads(others::Std),
     &Futures(futures::Mpsc),
+    &Locks(locks::MemringMutex),
+    &Locks(locks::Pthread),
+    &Locks(locks::ParkingLot),
+    &Locks(locks::StdMutex),
+    &Values(locks::MemringLatest),
+    &Values(locks::MemringRwLock),
+    &Values(locks::ParkingLotRwLock),
+    &Values(locks::PlainCopy),
+    &Services(calls::Rpc),
+    &Services(calls::Pair),
+    &Services(calls::IceoryxCalls),
+    &Services(calls::Tarpc),
 ];
 
 /// The one of this name.

@@ -291,7 +291,7 @@ impl LockLocal {
                 LockStage::Leave(held)
             }
             LockStage::Leave(held) => {
-                word.unlock(held, false, &ExploredPark);
+                word.unlock(held, false, || ExploredPark);
                 self.visits -= 1;
                 match self.visits {
                     0 => LockStage::Done,
