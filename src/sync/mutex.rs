@@ -9,16 +9,16 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
-use std::sync::atomic::AtomicU64 as PrivateWord;
+use std::sync::atomic::{AtomicU64 as PrivateWord, Ordering};
 
 use super::group::{Group, GroupBuilder};
 use super::layout::{PartKind, PartSpec};
 use super::object::{ExpectedPart, SealedObject, SharedObject, SharedRef, SharedValue};
 use super::part::PartHandle;
 use super::single::{ObjectBuilder, handle};
-use super::word::lock::LockWord;
-use crate::error::RingError;
+use super::word::lock::{LockCount, LockWord};
 use crate::error::LockError;
+use crate::error::RingError;
 use crate::members::Peer;
 use crate::sys::atomic::AtomicU64;
 
@@ -77,6 +77,9 @@ pub struct Mutex<T: SharedValue> {
     part: PartHandle<AtomicU64>,
     /// When a failing `try_lock` may probe again, by the coarse clock.
     probe_again: PrivateWord,
+    /// How often the lock had been taken when this handle gave it back last: if no other has
+    /// taken it since, that is its word.
+    last_count: PrivateWord,
     marker: PhantomData<T>,
 }
 
@@ -150,6 +153,8 @@ impl<T: SharedValue> Drop for MutexGuard<'_, T> {
         // In a forked child the lock is the parent's.
         if part.is_mapped() {
             let poison = !self.was_panicking && std::thread::panicking();
+            let count = LockCount::of(self.held).to_bits();
+            self.mutex.last_count.store(count, Ordering::Relaxed);
             let parker = || part.shared().parker();
             self.mutex.word().unlock(self.held, poison, parker);
         }
@@ -183,6 +188,7 @@ impl<T: SharedValue> SharedObject for Mutex<T> {
         Mutex {
             part: PartHandle::of_word(shared.0, index),
             probe_again: PrivateWord::new(0),
+            last_count: PrivateWord::new(0),
             marker: PhantomData,
         }
     }
@@ -194,6 +200,7 @@ impl<T: SharedValue> Clone for Mutex<T> {
         Mutex {
             part: self.part.clone(),
             probe_again: PrivateWord::new(0),
+            last_count: PrivateWord::new(0),
             marker: PhantomData,
         }
     }

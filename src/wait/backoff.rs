@@ -51,13 +51,19 @@ impl Contention {
     }
 }
 
-/// Looks at a lock that another holds, between which a call pauses for longer and longer.
+/// Looks at a lock that another holds, before a call sleeps,
+pub(crate) const LOCK_LOOKS: u32 = 12;
+/// those of them after which it pauses,
 const LOCK_PAUSES: u32 = 6;
+/// and the first pause: two to this power. Each is twice as long as the one before.
+const LOCK_PAUSE_SHIFT: u32 = 2;
 
-/// Pauses after a look at a lock that another holds, of which there were so many `looks`.
+/// Pauses after a look at a lock that another holds, the last of so many `looks`. The holder
+/// may take it again and again meanwhile, with the line in its cache: all get more done than
+/// by turns. Then it yields: the holder may be waiting for this processor.
 pub(crate) fn pause_while_locked(looks: &mut u32) {
     if *looks < LOCK_PAUSES {
-        for _ in 0..1u32 << *looks {
+        for _ in 0..1u32 << (*looks + LOCK_PAUSE_SHIFT) {
             spin_loop();
         }
         *looks += 1;

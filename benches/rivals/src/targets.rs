@@ -17,7 +17,7 @@ pub fn is_ours(row: &Row) -> bool {
 fn is_gauge(row: &Row) -> bool {
     matches!(
         row.contestant.as_str(),
-        "floor" | "vyukov" | "futex" | "copy" | "ring-pair" | FENCE
+        "floor" | "vyukov" | "futex" | "copy" | "ring-pair" | "ring-pair-many" | FENCE
     )
 }
 

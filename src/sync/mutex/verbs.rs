@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::super::object::SharedValue;
 use super::super::shared::Shared;
 use super::super::word::held::{HeldError, LOOKS, Waiting};
-use super::super::word::lock::{LockRules, POISONED};
+use super::super::word::lock::{LockCount, LockRules, POISONED};
 use super::{Locked, Mutex, MutexGuard};
 use crate::error::{Failure, LockError, LockTimeoutError, PoisonError, TryLockError};
 use crate::sys::clock::MonotonicTime;
@@ -37,7 +37,12 @@ impl<T: SharedValue> Mutex<T> {
     #[inline(always)]
     fn try_lock_fast(&self) -> Option<u64> {
         match self.part.has_fast_paths() {
-            true => self.word().try_lock(self.part.me()),
+            true => {
+                // Relaxed: a wrong one is noticed.
+                let count = LockCount::of(self.last_count.load(Ordering::Relaxed));
+                let (word, me) = (self.word(), self.part.me());
+                word.try_lock_at(count, me).or_else(|| word.try_lock(me))
+            }
             false => None,
         }
     }

@@ -5,13 +5,14 @@ use crate::error::{Corruption, Failure};
 use crate::members::MemberId;
 use crate::sys::atomic::{AtomicU64, Ordering, fence};
 use crate::sys::failpoints::failpoint;
-use crate::wait::{Operation, ParkHalf, Poll, backoff, block};
+use crate::wait::backoff::{LOCK_LOOKS, pause_while_locked};
+use crate::wait::{Operation, ParkHalf, Poll, block};
 
 /// The lowest bit of each such word: a waiter sleeps, or is about to.
 const WAITERS: u64 = 1;
 
 /// Looks of a waiter before it sleeps: some microseconds, in which most holders are done.
-pub(crate) const LOOKS: u32 = 20;
+pub(crate) const LOOKS: u32 = 100;
 
 /// What a word says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +102,8 @@ impl<'a, W: HeldWord, H: Holders, P: ParkHalf + Clone> Waiting<'a, W, H, P> {
         looks: Option<u32>,
         deadline: Option<P::Time>,
     ) -> Result<u64, HeldError> {
+        // Each of which pauses.
+        let looks = looks.map(|looks| looks.min(LOCK_LOOKS));
         let result = block(&mut self, looks, deadline);
         if result.is_err() && self.state.has_slept {
             // L10: it may have been woken; then that was another waiter's wake-up.
@@ -154,7 +157,7 @@ impl<W: HeldWord, H: Holders, P: ParkHalf + Clone> Operation for Waiting<'_, W, 
             Look::Free => self.take(word),
             Look::Over => Some(word),
             Look::Held(_) => {
-                backoff::pause_while_locked(&mut self.state.looks);
+                pause_while_locked(&mut self.state.looks);
                 None
             }
         }

@@ -47,6 +47,24 @@ fn taken(word: u64, id: MemberId) -> u64 {
     (word & (COUNTER | POISONED)).wrapping_add(COUNT) | owned_by(id)
 }
 
+/// How often a lock was taken: its word when it is free, and neither poisoned nor waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LockCount(u64);
+
+impl LockCount {
+    /// That of a word.
+    #[inline(always)]
+    pub(crate) fn of(word: u64) -> LockCount {
+        LockCount(word & COUNTER)
+    }
+
+    /// For a word of private memory.
+    #[inline(always)]
+    pub(crate) fn to_bits(self) -> u64 {
+        self.0
+    }
+}
+
 /// A word that members hold by turns.
 #[derive(Clone, Copy)]
 pub(crate) struct LockWord<'a>(pub &'a AtomicU64);
@@ -64,6 +82,20 @@ impl LockWord<'_> {
         // Acquire: pairs with the swap of the holder before, in `unlock`.
         let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
         let swapped = self.0.compare_exchange(word, held, success, failure);
+        swapped.ok()?;
+        failpoint!(LockTaken);
+        Some(held)
+    }
+
+    /// As [`LockWord::try_lock`], where the word is expected to be that of a free lock which
+    /// was taken as often as `count` says. To load it first takes some nanoseconds, for the
+    /// load has to wait for the swap that freed it.
+    #[inline(always)]
+    pub(crate) fn try_lock_at(self, count: LockCount, me: MemberId) -> Option<u64> {
+        let held = count.0.wrapping_add(COUNT | owned_by(me));
+        // Acquire: as in `try_lock`.
+        let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
+        let swapped = self.0.compare_exchange(count.0, held, success, failure);
         swapped.ok()?;
         failpoint!(LockTaken);
         Some(held)

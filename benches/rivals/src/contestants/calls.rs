@@ -1,6 +1,7 @@
 //! Services that are called.
 
 use std::fmt::Debug;
+use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use iceoryx2::port::server::Server as IceServer;
 use iceoryx2::prelude::*;
 use iceoryx2::service::port_factory::request_response::PortFactory;
 use memring::rpc::{Client, Server, Service};
-use memring::{Receiver, Ring, Sender, Spsc, WaitStrategy};
+use memring::{Kind, Mpmc, Mpsc, Receiver, Ring, Sender, Spsc, WaitStrategy};
 use tarpc::server::{BaseChannel, Channel};
 use tarpc::tokio_serde::formats::Bincode;
 use tarpc::{client, context, serde_transport};
@@ -74,19 +75,28 @@ impl Calls for Rpc {
     }
 }
 
-/// Two rings, there and back: what a call cannot be quicker than.
-pub struct Pair;
+/// Two rings, there and back: what a call cannot be quicker than. They are of the kinds `A` and
+/// `B`.
+pub struct Pair<A, B>(pub PhantomData<(A, B)>);
 
-impl Profile for Pair {
+const PAIR: &[Skill] = &[Skill::CallSpin, Skill::CallPark];
+
+impl Profile for Pair<Spsc, Spsc> {
     const NAME: &'static str = "ring-pair";
     const HOW: &'static str = "memring, two Spsc rings: send, recv";
-    const SKILLS: &'static [Skill] = &[Skill::CallSpin, Skill::CallPark];
+    const SKILLS: &'static [Skill] = PAIR;
+}
+
+impl Profile for Pair<Mpmc, Mpsc> {
+    const NAME: &'static str = "ring-pair-many";
+    const HOW: &'static str = "memring, Mpmc there and Mpsc back, as a service has: send, recv";
+    const SKILLS: &'static [Skill] = PAIR;
 }
 
 /// The ends of one party.
-pub struct PairEnds<const N: usize> {
-    tx: Sender<[u64; N], Spsc>,
-    rx: Receiver<[u64; N], Spsc>,
+pub struct PairEnds<const N: usize, T: Kind, R: Kind> {
+    tx: Sender<[u64; N], T>,
+    rx: Receiver<[u64; N], R>,
 }
 
 /// Paths of both rings.
@@ -94,20 +104,24 @@ fn both(link: &Link) -> [PathBuf; 2] {
     ["there", "back"].map(|way| link.path.with_extension(way))
 }
 
-impl Calls for Pair {
-    type Client<const N: usize> = PairEnds<N>;
-    type Server<const N: usize> = PairEnds<N>;
+impl<A: Kind, B: Kind> Calls for Pair<A, B>
+where
+    Pair<A, B>: Profile,
+{
+    type Client<const N: usize> = PairEnds<N, A, B>;
+    type Server<const N: usize> = PairEnds<N, B, A>;
 
     fn make<const N: usize>(link: &Link) -> Result<Made> {
         let [there, back] = both(link);
-        let make = |path| Ring::<[u64; N], Spsc>::create(path, 64);
+        let there = Ring::<[u64; N], A>::create(there, 64)?;
+        let back = Ring::<[u64; N], B>::create(back, 64)?;
         Ok(Made {
-            keep: Some(Box::new((make(there)?, make(back)?))),
+            keep: Some(Box::new((there, back))),
             ..Made::default()
         })
     }
 
-    fn client<const N: usize>(link: &Link, wait: Wait) -> Result<PairEnds<N>> {
+    fn client<const N: usize>(link: &Link, wait: Wait) -> Result<Self::Client<N>> {
         let [there, back] = both(link);
         Ok(PairEnds {
             tx: Ring::open(there)?.sender_with(strategy(wait))?,
@@ -115,7 +129,7 @@ impl Calls for Pair {
         })
     }
 
-    fn server<const N: usize>(link: &Link, wait: Wait) -> Result<PairEnds<N>> {
+    fn server<const N: usize>(link: &Link, wait: Wait) -> Result<Self::Server<N>> {
         let [there, back] = both(link);
         Ok(PairEnds {
             tx: Ring::open(back)?.sender_with(strategy(wait))?,
@@ -123,19 +137,22 @@ impl Calls for Pair {
         })
     }
 
-    fn call<const N: usize>(client: &mut PairEnds<N>, request: [u64; N]) -> Result<[u64; N]> {
+    fn call<const N: usize>(client: &mut Self::Client<N>, request: [u64; N]) -> Result<[u64; N]> {
         client.tx.send(request)?;
         Ok(client.rx.recv()?)
     }
 
-    fn serve<const N: usize>(server: &mut PairEnds<N>, _: impl Fn() -> bool + Send) -> Result<()> {
+    fn serve<const N: usize>(
+        server: &mut Self::Server<N>,
+        _: impl Fn() -> bool + Send,
+    ) -> Result<()> {
         while let Ok(request) = server.rx.recv() {
             server.tx.send(answer(&request))?;
         }
         Ok(())
     }
 
-    fn end<const N: usize>(client: &mut PairEnds<N>, _: &Link) -> Result<()> {
+    fn end<const N: usize>(client: &mut Self::Client<N>, _: &Link) -> Result<()> {
         Ok(client.tx.close()?)
     }
 }
@@ -334,13 +351,11 @@ impl Calls for Tarpc {
 
     fn end<const N: usize>(client: &mut TarpcClient, _: &Link) -> Result<()> {
         // The connection ends with the last client.
-        let (nobody, _) = tarpc::transport::channel::unbounded();
-        client.client = client
-            .runtime
-            .block_on(async { TurnClient::new(client::Config::default(), nobody).spawn() });
-        client
-            .runtime
-            .block_on(tokio::time::sleep(Duration::from_millis(1)));
+        client.runtime.block_on(async {
+            let (nobody, _) = tarpc::transport::channel::unbounded();
+            client.client = TurnClient::new(client::Config::default(), nobody).spawn();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        });
         Ok(())
     }
 }

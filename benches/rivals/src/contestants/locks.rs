@@ -54,6 +54,33 @@ impl Lock for MemringMutex {
     }
 }
 
+/// Our own, of which the threads of one process share a handle.
+pub struct MemringMutexThreads;
+
+impl Profile for MemringMutexThreads {
+    const NAME: &'static str = "memring-mutex-threads";
+    const HOW: &'static str = "sync::Mutex, one handle for all threads: lock, drop of the guard";
+    const SKILLS: &'static [Skill] = LOCK;
+}
+
+impl Lock for MemringMutexThreads {
+    const HOME: Home = Home::Threads;
+    type Handle = Arc<Mutex<Guarded>>;
+
+    fn make(_: &Link) -> Result<Made> {
+        Ok(Made::default())
+    }
+
+    fn open(_: &Link) -> Result<Self::Handle> {
+        Ok(Arc::new(Mutex::anonymous([0; 2])?))
+    }
+
+    #[inline(always)]
+    fn with(handle: &Self::Handle, act: impl FnOnce(&mut Guarded)) {
+        MemringMutex::with(handle, act);
+    }
+}
+
 /// parking_lot's.
 pub struct ParkingLot;
 

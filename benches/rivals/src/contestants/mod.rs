@@ -19,6 +19,8 @@ use std::marker::PhantomData;
 
 pub use floor::quick_trip;
 
+use ::memring::{Mpmc, Mpsc, Spsc};
+
 use crate::calls::Services;
 use crate::contestant::{Contestant, Processes, Threads};
 use crate::futures::Futures;
@@ -71,6 +73,7 @@ pub static ALL: &[&dyn Contestant] = &[
     &Threads(others::Std),
     &Futures(futures::Mpsc),
     &Locks(locks::MemringMutex),
+    &Locks(locks::MemringMutexThreads),
     &Locks(locks::Pthread),
     &Locks(locks::ParkingLot),
     &Locks(locks::StdMutex),
@@ -79,7 +82,8 @@ pub static ALL: &[&dyn Contestant] = &[
     &Values(locks::ParkingLotRwLock),
     &Values(locks::PlainCopy),
     &Services(calls::Rpc),
-    &Services(calls::Pair),
+    &Services(calls::Pair::<Spsc, Spsc>(PhantomData)),
+    &Services(calls::Pair::<Mpmc, Mpsc>(PhantomData)),
     &Services(calls::IceoryxCalls),
     &Services(calls::Tarpc),
 ];
