@@ -14,7 +14,7 @@ use super::error::{CallError, ServiceError};
 use super::leftovers;
 use super::pending::PendingCall;
 use super::service::Service;
-use super::wire::{Head, REPLY_HEADER, REQUEST_HEADER};
+use super::wire::{Head, REPLY_HEADER, REQUEST_HEADER, in_lines_of_its_own};
 use crate::channel::{Ring, Sender};
 use crate::error::{Failure, RingError, SendError, SendTimeoutError};
 use crate::ring::kind::{Mpmc, Mpsc};
@@ -75,7 +75,7 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
 
     fn reply_ring(&self) -> Result<(u128, Ring<[u8], Mpsc>), ServiceError> {
         let limit = self.options.response_limit.max(TEXT);
-        let limit = limit.saturating_add(REPLY_HEADER);
+        let limit = in_lines_of_its_own(limit.saturating_add(REPLY_HEADER));
         let mut tries = 0;
         loop {
             let client = random_id();

@@ -1,6 +1,5 @@
 //! A server's way to its clients: the rings of replies that it has open.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -28,13 +27,16 @@ pub(super) struct Replies {
 
 #[derive(Default)]
 struct Open {
-    rings: HashMap<u128, ReplyLink>,
+    links: Vec<ReplyLink>,
+    /// Which of them was used last: a client calls again and again.
+    last: usize,
     /// Counts the uses, to find the oldest.
     uses: u64,
 }
 
 /// A client's ring of replies.
 struct ReplyLink {
+    client: u128,
     sender: Sender<[u8], Mpsc>,
     last_use: u64,
 }
@@ -92,7 +94,7 @@ impl Replies {
             Err(TrySendError::Full(()) | TrySendError::Held((), _)) => {
                 let is_gone = link.is_gone();
                 if is_gone {
-                    open.rings.remove(&client);
+                    open.forget(client);
                 }
                 Err(match is_gone {
                     true => ReplyError::ClientGone,
@@ -101,7 +103,7 @@ impl Replies {
             }
             // Closed, removed, broken: nobody reads there.
             Err(_) => {
-                open.rings.remove(&client);
+                open.forget(client);
                 Err(ReplyError::ClientGone)
             }
         }
@@ -126,26 +128,45 @@ impl Replies {
 impl Open {
     fn link(&mut self, client: u128, replies: &Replies) -> Option<&mut ReplyLink> {
         self.uses += 1;
-        if !self.rings.contains_key(&client) {
-            // Others come and go: now is the time to let go of those that went.
-            self.forget_gone();
-            let sender = replies.connect(client)?;
-            if self.rings.len() >= MAX_OPEN {
-                let oldest = self.rings.iter().min_by_key(|(_, link)| link.last_use);
-                if let Some(oldest) = oldest.map(|(id, _)| *id) {
-                    self.rings.remove(&oldest);
-                }
-            }
-            let last_use = self.uses;
-            self.rings.insert(client, ReplyLink { sender, last_use });
+        let is_last = |link: &ReplyLink| link.client == client;
+        if !self.links.get(self.last).is_some_and(is_last) {
+            self.last = self.find(client, replies)?;
         }
-        let link = self.rings.get_mut(&client)?;
+        let link = self.links.get_mut(self.last)?;
         link.last_use = self.uses;
         Some(link)
     }
 
+    /// Where the client's link is, which is made if it is not there.
+    #[cold]
+    fn find(&mut self, client: u128, replies: &Replies) -> Option<usize> {
+        if let Some(at) = self.links.iter().position(|link| link.client == client) {
+            return Some(at);
+        }
+        // Others come and go: now is the time to let go of those that went.
+        self.forget_gone();
+        let sender = replies.connect(client)?;
+        if self.links.len() >= MAX_OPEN {
+            let links = self.links.iter().enumerate();
+            let oldest = links.min_by_key(|(_, link)| link.last_use);
+            if let Some((at, _)) = oldest {
+                self.links.swap_remove(at);
+            }
+        }
+        self.links.push(ReplyLink {
+            client,
+            sender,
+            last_use: self.uses,
+        });
+        Some(self.links.len() - 1)
+    }
+
+    fn forget(&mut self, client: u128) {
+        self.links.retain(|link| link.client != client);
+    }
+
     fn forget_gone(&mut self) {
-        self.rings.retain(|_, link| !link.is_gone());
+        self.links.retain(|link| !link.is_gone());
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::body::Body;
 use super::error::ServiceError;
 use super::leftovers;
-use super::wire::{FORMAT, REQUEST_HEADER};
+use super::wire::{FORMAT, REQUEST_HEADER, in_lines_of_its_own};
 use crate::channel::{Ring, RingBuilder, Segment};
 use crate::error::{Failure, RingError};
 use crate::message::schema::fingerprint;
@@ -278,7 +278,9 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> ServiceBuilder<Q, R> {
         let mut ring = Ring::builder()
             .schema(self.tag("requests"))
             .max_deliveries(attempts + SPARE_DELIVERIES);
-        if let Some(limit) = Q::SIZE.or(self.request_limit) {
+        if let Some(size) = Q::SIZE {
+            ring = ring.message_limit(in_lines_of_its_own(size.saturating_add(REQUEST_HEADER)));
+        } else if let Some(limit) = self.request_limit {
             ring = ring.message_limit(limit.saturating_add(REQUEST_HEADER));
         }
         if let Some(queue) = self.queue {

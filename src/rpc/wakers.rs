@@ -1,5 +1,6 @@
 //! The tasks that wait for something of one client.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
@@ -7,11 +8,15 @@ use std::task::{Wake, Waker};
 ///
 /// Its lock is held for no call of others: to wake may run anything.
 #[derive(Default)]
-pub(super) struct Wakers(Mutex<Vec<(u64, Waker)>>);
+pub(super) struct Wakers {
+    wakers: Mutex<Vec<(u64, Waker)>>,
+    /// How many there are. Threads that only block have none to wake, and take no lock then.
+    count: AtomicUsize,
+}
 
 impl Wakers {
     fn lock(&self) -> MutexGuard<'_, Vec<(u64, Waker)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has `waker`, and no other, woken under `key`.
@@ -23,6 +28,8 @@ impl Wakers {
             Some((_, known)) => Some(std::mem::replace(known, waker)),
             None => {
                 wakers.push((key, waker));
+                // Release: see `wake_all`.
+                self.count.store(wakers.len(), Ordering::Release);
                 None
             }
         };
@@ -36,11 +43,20 @@ impl Wakers {
         let mut wakers = self.lock();
         let at = wakers.iter().position(|(known, _)| *known == key);
         let forgotten = at.map(|at| wakers.swap_remove(at).1);
+        self.count.store(wakers.len(), Ordering::Release);
         (forgotten, wakers.is_empty())
     }
 
     /// Wakes all. They stay registered.
+    ///
+    /// A task registers before it takes the lock of the calls to look, and one that wakes has
+    /// changed something under that lock: so either the task sees the change, or this sees the
+    /// task.
     pub(super) fn wake_all(&self) {
+        // Acquire: pairs with the Release of `register`, by the lock of the calls at least.
+        if self.count.load(Ordering::Acquire) == 0 {
+            return;
+        }
         let wakers: Vec<Waker> = self.lock().iter().map(|(_, waker)| waker.clone()).collect();
         wakers.into_iter().for_each(Waker::wake);
     }

@@ -1,9 +1,22 @@
 //! What requests and replies begin with, as bytes. What a peer wrote is checked here.
 
+use crate::shm::layout::LINE;
+
 /// Bytes of the header of a request: client, call, deadline, format, nothing.
 pub(super) const REQUEST_HEADER: usize = 40;
 /// Bytes of the header of a reply: call, status, nothing.
 pub(super) const REPLY_HEADER: usize = 16;
+
+/// What a slot of bytes has beside its message: its word, and the message's length.
+const SLOT: usize = 16;
+
+/// The limit of messages of `bytes`, or a little more, with which each slot has cache lines of
+/// its own: it begins one, and none is fetched for a neighbour.
+pub(super) fn in_lines_of_its_own(bytes: usize) -> usize {
+    let slot = bytes.saturating_add(SLOT);
+    let slot = slot.checked_next_multiple_of(LINE).unwrap_or(slot);
+    slot - SLOT
+}
 
 /// The number of this format, in each request, and in the schema tag of both rings.
 pub(super) const FORMAT: u32 = 1;
@@ -153,6 +166,15 @@ mod tests {
         assert_eq!(read_reply(&reply), None);
         reply[8..].copy_from_slice(&[0, 0, 0, 0, 0, 0, 0, 1]);
         assert_eq!(read_reply(&reply), None);
+    }
+
+    #[test]
+    fn slots_have_lines_of_their_own() {
+        for (bytes, limit) in [(48, 48), (49, 112), (0, 48), (112, 112), (256, 304)] {
+            assert_eq!(in_lines_of_its_own(bytes), limit);
+        }
+        let most = in_lines_of_its_own(usize::MAX);
+        assert!(most >= usize::MAX - 64);
     }
 
     #[test]
