@@ -223,6 +223,7 @@ pub use wait::{Idle, IdleStrategy, WaitStrategy};
 /// As below, where there are sockets.
 #[cfg(all(doctest, target_os = "linux", not(feature = "portable")))]
 #[doc = include_str!("../docs/uds.md")]
+#[doc = include_str!("../docs/which.md")]
 mod documents_of_sockets {}
 
 /// The code of the documents compiles, and runs.
