@@ -19,7 +19,7 @@ use crate::events;
 use crate::members::{Liveness, MemberId};
 use crate::sys::atomic::{AtomicU32, AtomicU64, Fences, Ordering};
 use crate::sys::file::{FileId, Metadata};
-use crate::sys::fork::{Sentinel, SentinelView};
+use crate::sys::fork::Sentinel;
 use crate::sys::handle::{AsFd, AsRawFd, BorrowedFd, OwnedFd, Unusable};
 use crate::sys::lock::{Acquired, LockFile, ProbeError};
 use crate::sys::map::Mapping;
@@ -213,9 +213,9 @@ impl Region {
         self.sentinel.get() == Sentinel::USABLE
     }
 
-    /// Whether this handle is good, for a caller that keeps this region.
-    pub(crate) fn status(&self) -> SentinelView {
-        self.sentinel.view()
+    /// What tells whether this handle is good, to have it at hand.
+    pub(crate) fn sentinel(&self) -> &Sentinel {
+        &self.sentinel
     }
 
     /// Is this handle good? Asked where [`has_fast_paths`](Region::has_fast_paths) said no, or where

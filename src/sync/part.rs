@@ -12,7 +12,7 @@ use super::word::rwlock::RwHead;
 use super::word::semaphore::SemaphoreHead;
 use crate::members::MemberId;
 use crate::sys::atomic::{AtomicU32, AtomicU64};
-use crate::sys::fork::{Sentinel, SentinelView};
+use crate::sys::fork::Sentinel;
 
 /// A part of an open region: its first word, of type `W`, and its value.
 ///
@@ -30,7 +30,7 @@ pub struct PartHandle<W> {
     /// The member that its handles are, and whether they are good: at hand, for those paths
     /// that take no more than some nanoseconds.
     me: MemberId,
-    status: SentinelView,
+    sentinel: Sentinel,
 }
 
 /// What a part may begin with: atomics and nothing else, so that any bytes are a value.
@@ -66,7 +66,7 @@ impl<W> PartHandle<W> {
             length,
             index,
             me: shared.id(),
-            status: shared.region().status(),
+            sentinel: shared.region().sentinel().clone(),
             shared,
         }
     }
@@ -85,15 +85,13 @@ impl<W> PartHandle<W> {
     /// Whether fast paths may be taken: as [`Region::has_fast_paths`](crate::shm::Region).
     #[inline(always)]
     pub(super) fn has_fast_paths(&self) -> bool {
-        // SAFETY: V9: the region, whose sentinel it is, lives as long as `shared`.
-        unsafe { self.status.get() == Sentinel::USABLE }
+        self.sentinel.get() == Sentinel::USABLE
     }
 
     /// Whether the memory is there: not in a forked child.
     #[inline(always)]
     pub(super) fn is_mapped(&self) -> bool {
-        // SAFETY: V9: as above.
-        unsafe { self.status.get() != Sentinel::FORKED }
+        self.sentinel.get() != Sentinel::FORKED
     }
 
     /// The part's first word.
@@ -175,6 +173,7 @@ impl<W> Clone for PartHandle<W> {
     fn clone(&self) -> Self {
         PartHandle {
             shared: Arc::clone(&self.shared),
+            sentinel: self.sentinel.clone(),
             ..*self
         }
     }

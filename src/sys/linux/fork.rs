@@ -26,12 +26,23 @@ use super::file::{self, FileId};
 use crate::sys::handle::Unusable;
 use crate::sys::posix::atfork;
 
-/// A status word that reads 0 in every forked child.
+/// A status word that reads 0 in every forked child. Clones share it.
+#[derive(Clone)]
 pub(crate) struct Sentinel {
+    /// That of the page, so that a look takes one load.
     word: NonNull<AtomicU32>,
+    _page: Arc<Page>,
 }
 
-// SAFETY: O7 by O1: the page is owned by the value, is mapped until its drop, and
+/// A page of this process, which the kernel wipes in a child.
+struct Page(NonNull<AtomicU32>);
+
+// SAFETY: O7 by O1: the page is mapped until the value's drop, and nothing but an atomic.
+unsafe impl Send for Page {}
+// SAFETY: O7, as above.
+unsafe impl Sync for Page {}
+
+// SAFETY: O7 by O1: the page is kept by the value, is mapped until the last clone's drop, and
 // holds an atomic, which any thread may use at any time.
 unsafe impl Send for Sentinel {}
 // SAFETY: O7, as above.
@@ -55,7 +66,10 @@ impl Sentinel {
         // SAFETY: O1: a null hint: the kernel picks an address that is not in use.
         let page = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), Self::LEN, rights, kind) }?;
         let word = NonNull::new(page.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        let sentinel = Self { word };
+        let sentinel = Self {
+            word,
+            _page: Arc::new(Page(word)),
+        };
         // SAFETY: O1: the page is ours, and nothing in it is lost: it is empty.
         unsafe { rustix::mm::madvise(page, Self::LEN, Advice::LinuxWipeOnFork) }?;
         sentinel.set(Self::USABLE);
@@ -74,42 +88,19 @@ impl Sentinel {
         self.word().store(status, Ordering::Relaxed);
     }
 
-    /// Its status, for a caller that keeps this value.
-    pub(crate) fn view(&self) -> SentinelView {
-        SentinelView { word: self.word }
-    }
-
     #[inline]
     fn word(&self) -> &AtomicU32 {
-        // SAFETY: O1: the page is mapped until the drop, aligned to a page,
+        // SAFETY: O1: the page is mapped as long as `_page`, aligned to a page,
         // and any bytes are a valid AtomicU32.
         unsafe { self.word.as_ref() }
     }
 }
 
-/// The status of a [`Sentinel`], one load away.
-#[derive(Clone, Copy)]
-pub(crate) struct SentinelView {
-    word: NonNull<AtomicU32>,
-}
-
-impl SentinelView {
-    /// The status, as [`Sentinel::get`] has it.
-    ///
-    /// # Safety
-    /// The sentinel that this is of was not dropped.
-    #[inline(always)]
-    pub(crate) unsafe fn get(self) -> u32 {
-        // SAFETY: O1: the page is mapped as long as the sentinel lives, as the caller says.
-        unsafe { self.word.as_ref() }.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Sentinel {
+impl Drop for Page {
     fn drop(&mut self) {
-        // SAFETY: O1: the page was mapped by `new` and nothing borrows from `self`
-        // any more. A forked child has it at the same address, wiped.
-        let unmapped = unsafe { rustix::mm::munmap(self.word.as_ptr().cast(), Self::LEN) };
+        // SAFETY: O1: the page was mapped by `Sentinel::new` and nothing borrows from it any
+        // more. A forked child has it at the same address, wiped.
+        let unmapped = unsafe { rustix::mm::munmap(self.0.as_ptr().cast(), Sentinel::LEN) };
         debug_assert!(unmapped.is_ok());
     }
 }

@@ -10,7 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::sys::handle::Unusable;
 use crate::sys::posix::atfork;
@@ -52,9 +52,10 @@ impl ProcessToken {
     }
 }
 
-/// A status word that reads 0 in every forked child.
+/// A status word that reads 0 in every forked child. Clones share it.
+#[derive(Clone)]
 pub(crate) struct Sentinel {
-    status: AtomicU32,
+    status: Arc<AtomicU32>,
     token: ProcessToken,
 }
 
@@ -70,7 +71,7 @@ impl Sentinel {
     /// Those of [`ProcessToken::here`].
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
-            status: AtomicU32::new(Self::USABLE),
+            status: Arc::new(AtomicU32::new(Self::USABLE)),
             token: ProcessToken::here()?,
         })
     }

@@ -1,6 +1,7 @@
 //! No process is a fork of another here, so nothing has to be told from a parent's.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::file::{self, FileId};
@@ -26,8 +27,9 @@ impl ProcessToken {
     }
 }
 
-/// A status word.
-pub(crate) struct Sentinel(AtomicU32);
+/// A status word. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Sentinel(Arc<AtomicU32>);
 
 impl Sentinel {
     /// The status after [`Sentinel::new`].
@@ -40,7 +42,7 @@ impl Sentinel {
     /// # Errors
     /// None here.
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self(AtomicU32::new(Self::USABLE)))
+        Ok(Self(Arc::new(AtomicU32::new(Self::USABLE))))
     }
 
     /// The status. Relaxed: it carries no data with it.
