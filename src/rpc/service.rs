@@ -14,6 +14,7 @@ use crate::message::schema::fingerprint;
 use crate::ring::kind::Mpmc;
 use crate::shm::RegionPath;
 use crate::shm::remove::Removal;
+use crate::sys::handle::AsFd;
 
 /// Bytes of a response, calls under way of one client, and attempts at a call, where nothing
 /// else was asked for. (The ring of requests has the defaults of rings: 1024 messages of 1024
@@ -154,7 +155,6 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> std::fmt::Debug for Service<Q, R> {
 /// # Errors
 /// As [`remove`](crate::remove()).
 pub fn remove(name: impl AsRef<Path>) -> Result<(), RingError> {
-    use std::os::fd::AsFd;
     let at = RegionPath::existing(name.as_ref())?;
     let removed = Removal::begin(&at)?.unlink()?;
     Segment::tell_removed(removed.as_fd());

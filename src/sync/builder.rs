@@ -1,5 +1,6 @@
 //! Making and opening regions of shared objects.
 
+#[cfg(unix)]
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
@@ -85,6 +86,7 @@ impl Options {
         state.attach().map(SharedRef)
     }
 
+    #[cfg(unix)]
     pub(super) fn open_fd(self, fd: BorrowedFd<'_>) -> Result<SharedRef, RingError> {
         let options = MapOptions::default();
         let opened = open::from_fd(fd, self.allow_foreign, options, accept)?;

@@ -1,6 +1,7 @@
 //! Several shared objects in one region.
 
 use std::fmt;
+#[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
@@ -72,6 +73,7 @@ impl Group {
     ///
     /// # Errors
     /// As [`Group::open`].
+    #[cfg(unix)]
     pub fn from_fd(fd: impl AsFd) -> Result<Group, RingError> {
         Group::builder().from_fd(fd)
     }
@@ -97,6 +99,7 @@ impl Group {
     ///
     /// # Errors
     /// As [`Mutex::share_fd`](super::Mutex::share_fd).
+    #[cfg(unix)]
     pub fn share_fd(&self) -> Result<BorrowedFd<'_>, RingError> {
         self.shared.0.share_fd()
     }
@@ -220,6 +223,7 @@ impl GroupBuilder {
     /// # Errors
     /// As [`open`](Self::open).
     #[allow(clippy::wrong_self_convention)] // named as `Ring::from_fd` is
+    #[cfg(unix)]
     pub fn from_fd(self, fd: impl AsFd) -> Result<Group, RingError> {
         self.checked(self.options.open_fd(fd.as_fd())?)
     }
