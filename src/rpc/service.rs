@@ -51,13 +51,13 @@ pub enum OnServerDeath {
 pub struct Service<Q: Body + ?Sized, R: Body + ?Sized> {
     pub(super) requests: Ring<[u8], Mpmc>,
     pub(super) at: Arc<RegionPath>,
-    pub(super) options: Options,
+    pub(super) options: ServiceOptions,
     marker: PhantomData<fn(&Q, &R)>,
 }
 
 /// What users of a service need to know of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Options {
+pub(super) struct ServiceOptions {
     /// The tag of rings of replies.
     pub reply_schema: u64,
     /// Bytes of a response that clients of this handle take.
@@ -289,7 +289,7 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> ServiceBuilder<Q, R> {
 
     fn finish(self, requests: Ring<[u8], Mpmc>) -> Result<Service<Q, R>, ServiceError> {
         let path = requests.path().unwrap_or(Path::new(""));
-        let options = Options {
+        let options = ServiceOptions {
             reply_schema: self.tag("replies"),
             response_limit: R::SIZE.unwrap_or(self.response_limit),
             window: self.window,

@@ -5,7 +5,7 @@ use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use super::builder::Options;
+use super::builder::RegionOptions;
 use super::layout::PartSpec;
 use super::object::{SharedObject, SharedRef};
 use crate::error::RingError;
@@ -47,7 +47,7 @@ pub struct Group {
 /// The number of handles and the permission bits are the maker's: an opener's are ignored.
 /// The schema tag must be that of the maker.
 pub struct GroupBuilder {
-    options: Options,
+    options: RegionOptions,
     parts: Vec<(String, PartSpec)>,
 }
 
@@ -55,7 +55,7 @@ impl Group {
     /// What is to be in a group, and its options.
     pub fn builder() -> GroupBuilder {
         GroupBuilder {
-            options: Options::default(),
+            options: RegionOptions::default(),
             parts: Vec::new(),
         }
     }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use super::builder::Options;
+use super::builder::RegionOptions;
 use super::object::SharedObject;
 use crate::error::RingError;
 use crate::message::schema::Schema;
@@ -19,14 +19,14 @@ const SINGLE: &str = "";
 /// The number of handles and the permission bits are the maker's: an opener's are ignored.
 /// The schema tag must be that of the maker.
 pub struct ObjectBuilder<O> {
-    pub(super) options: Options,
+    pub(super) options: RegionOptions,
     marker: PhantomData<fn() -> O>,
 }
 
 impl<O: SharedObject> ObjectBuilder<O> {
     pub(super) fn new() -> Self {
         ObjectBuilder {
-            options: Options::default(),
+            options: RegionOptions::default(),
             marker: PhantomData,
         }
     }
