@@ -22,7 +22,7 @@ use crate::sys::clock::MonotonicTime;
 use crate::wait::WaitStrategy;
 
 /// Bytes of a text that a reply has room for in any case.
-const TEXT: usize = 240;
+const TEXT: usize = 224;
 /// Names that are tried for a ring of replies.
 const TRIES: usize = 8;
 
@@ -75,7 +75,11 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
 
     fn reply_ring(&self) -> Result<(u128, Ring<[u8], Mpsc>), ServiceError> {
         let limit = self.options.response_limit.max(TEXT);
-        let limit = in_lines_of_its_own(limit.saturating_add(REPLY_HEADER));
+        let limit = limit.saturating_add(REPLY_HEADER);
+        let limit = match R::SIZE {
+            Some(_) => in_lines_of_its_own(limit),
+            None => limit, // what the user has said
+        };
         let mut tries = 0;
         loop {
             let client = random_id();

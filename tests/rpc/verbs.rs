@@ -211,7 +211,7 @@ fn responders_fail_too() {
             error,
             ReplyError::TooLong {
                 length: 1000,
-                limit: 240
+                limit: 224
             }
         ),
         "{error}"
