@@ -135,7 +135,7 @@ impl Options {
 }
 
 /// Are these shared objects?
-fn accept(region: &Description) -> Result<(SyncHeader, Fences), Mismatch> {
+pub(super) fn accept(region: &Description) -> Result<(SyncHeader, Fences), Mismatch> {
     Ok((SyncHeader::of(region)?, region.fences))
 }
 
