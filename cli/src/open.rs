@@ -11,6 +11,7 @@ use memring::{
 };
 
 use crate::usage::Usage;
+use crate::what::{self, What};
 
 /// What a ring has that is made without being told.
 const CAPACITY: usize = 256;
@@ -124,6 +125,13 @@ impl Opening {
                 let text = format!("{option} is about making a ring: expected --create as well");
                 return Err(Usage(text).into());
             }
+        }
+        // What else stands there, is told apart by what it is.
+        if !self.recreate
+            && let Ok(Some(other)) = what::look(&self.name)
+            && !matches!(other, What::Ring(_))
+        {
+            return Err(what::is_other(&self.name, "a ring", &other));
         }
         let mode = Mode {
             wait_through,

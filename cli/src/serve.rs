@@ -12,6 +12,7 @@ use clap::Args as ClapArgs;
 use memring::rpc::{OnServerDeath, Server, Service, ServiceError};
 use memring::{Mismatch, RecvError, RingError};
 
+use crate::format::printable;
 use crate::open::parse_size;
 use crate::tied;
 use crate::what::{self, What};
@@ -149,6 +150,14 @@ impl Args {
             match opened {
                 // Another has made it meanwhile, or replaced it.
                 Err(error) if is_other_size(&error) && self.asks_for_no_size() => {}
+                Err(error) if is_other_size(&error) => {
+                    return Err(anyhow!(
+                        "service {} holds {capacity} requests of up to {limit} bytes, not what was \
+                         asked for: leave --capacity and --slot-size out, or memring remove it \
+                         first",
+                        printable(&self.name)
+                    ));
+                }
                 opened => return opened.map_err(|error| not_opened(&self.name, error)),
             }
         }
@@ -230,13 +239,15 @@ pub fn not_opened(name: &str, error: ServiceError) -> anyhow::Error {
             mismatch: Mismatch::Schema { .. },
             ..
         }) => anyhow!(
-            "service {name} was made by a program for requests or responses of a type: expected \
-             one of bytes, as memring serve makes it"
+            "service {} was made by a program for requests or responses of a type: expected \
+             one of bytes, as memring serve makes it",
+            printable(name)
         ),
         ServiceError::Ring(RingError::Closed { .. }) => anyhow!(
-            "service {name} is closed, and still in use: wait until its servers and clients have \
-             ended, or memring remove it"
+            "service {} is closed, and still in use: wait until its servers and clients have \
+             ended, or memring remove it",
+            printable(name)
         ),
-        _ => anyhow!(error).context(format!("cannot open service {name}")),
+        _ => anyhow!(error).context(format!("cannot open service {}", printable(name))),
     }
 }
