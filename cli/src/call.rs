@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, anyhow};
 use clap::Args as ClapArgs;
+use memring::Inspection;
 use memring::rpc::{CallError, Client, PendingCall};
 
 use crate::format::printable;
@@ -104,7 +105,8 @@ pub fn run(args: &Args) -> Result<()> {
         timeout: args.timeout,
         calls: sender,
     };
-    thread::spawn(move || caller.run());
+    let spawned = thread::Builder::new().spawn(move || caller.run());
+    spawned.context("cannot start a thread")?;
     let printed = args.print(&calls);
     // This process may end while the other thread reads. Without the client, nothing is left
     // in the directory. If it has the lock, it is in a call, and another client removes that.
@@ -129,6 +131,13 @@ impl Args {
         let name = &self.name;
         let shown = printable(name);
         let not_there = |text: String| Error::new(NotThere(text));
+        let has_server = |ring: &Inspection| match ring.stats.receivers.iter().any(|it| it.alive) {
+            true => Ok(()),
+            false => Err(not_there(format!(
+                "service {shown} has no server: start one with memring serve, or wait for it \
+                 with --wait"
+            ))),
+        };
         let ring = match what::look(name)? {
             Some(What::Service(ring, _)) => ring,
             Some(other) => return Err(what::is_other(name, "a service", &other)),
@@ -143,19 +152,15 @@ impl Args {
                 "service {shown} is closed: start it again with memring serve"
             )));
         }
+        has_server(&ring)?;
         let builder = ByteService::builder().response_limit(self.limit());
         let service = builder.window(self.window()).open(name);
         let service = service.map_err(|error| not_opened(name, error))?;
         let client = service.client();
         let client = client.map_err(|error| not_opened(name, error))?;
-        // Now, so that this client has seen the server, and will see that it has gone.
+        // Again, so that this client has seen the server, and will see that it has gone.
         let now = memring::inspect(service.path()).context("cannot look at the service")?;
-        if !now.stats.receivers.iter().any(|server| server.alive) {
-            return Err(not_there(format!(
-                "service {shown} has no server: start one with memring serve, or wait for it \
-                 with --wait"
-            )));
-        }
+        has_server(&now)?;
         Ok((client, service.request_limit()))
     }
 
@@ -222,7 +227,9 @@ impl Caller {
     fn submit(&self, line: &[u8]) -> Result<PendingCall<[u8]>, CallError> {
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         let client = client.as_mut().ok_or(CallError::Closed)?;
-        let until = self.timeout.and_then(|span| Instant::now().checked_add(span));
+        let until = self
+            .timeout
+            .and_then(|span| Instant::now().checked_add(span));
         match until {
             Some(until) => client.submit_deadline(line, until),
             None => client.submit(line),

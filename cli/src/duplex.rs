@@ -41,8 +41,10 @@ pub fn carry(connection: Connection<[u8], [u8]>) -> Result<()> {
     let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let (ended, ends) = mpsc::channel();
     let other = ended.clone();
-    thread::spawn(move || ended.send(feed(tx, input, peer)));
-    thread::spawn(move || other.send(take(rx, output, peer)));
+    let feeding = thread::Builder::new().spawn(move || ended.send(feed(tx, input, peer)));
+    feeding.context("cannot start a thread")?;
+    let taking = thread::Builder::new().spawn(move || other.send(take(rx, output, peer)));
+    taking.context("cannot start a thread")?;
     // The first error is the one: the process ends, and with it the other direction.
     ends.into_iter().collect()
 }

@@ -58,7 +58,7 @@ pub fn run(args: &Args) -> Result<()> {
         .message_limit(args.slot_size.unwrap_or(LIMIT))
         .on_refused(|peer, why| {
             let peer = peer.map_or("a process".to_owned(), |peer| peer.to_string());
-            complain(&format!("refused {peer}: {why}"));
+            complain(&format!("refused {peer}: {}", printable(&why.to_string())));
         })
         .bind(args.path.as_str());
     let mut listener = listener.map_err(|error| not_met("listen", &args.path, error))?;

@@ -14,8 +14,8 @@ use memring::sync::{
 use crate::complain::complain;
 use crate::format::printable;
 use crate::open::parse_seconds;
-use crate::what::{self, What};
 use crate::tied;
+use crate::what::{self, What};
 
 /// The most handles that may be open: as many as there can be.
 const HANDLES: u16 = 1023;
@@ -24,8 +24,8 @@ const AFTER_HELP: &str = "\
 The lock is a mutex without a value, which is made if it is not there, and stays
 until it is removed; programs share it as memring::sync::Mutex<()>. It is held
 by memring lock itself, and given back when the command has ended. If memring
-lock is killed, so is the command, and the lock is free. If the command has left
-processes behind, these do not hold it.
+lock is killed, be it by a signal from the terminal, so is the command, and the
+lock is free. If the command has left processes behind, these do not hold it.
 
 A stopped holder keeps the lock. --timeout says who holds it.
 

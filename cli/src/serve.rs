@@ -9,7 +9,7 @@ use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args as ClapArgs;
-use memring::rpc::{OnServerDeath, Server, Service, ServiceError};
+use memring::rpc::{OnServerDeath, Request, Server, Service, ServiceError};
 use memring::{Mismatch, RecvError, RingError};
 
 use crate::format::printable;
@@ -95,26 +95,39 @@ pub fn run(args: &Args) -> Result<()> {
     let servers = servers.context("cannot attach so many servers")?;
     let cancellers: Vec<_> = servers.iter().map(Server::canceller).collect();
     let (ended, ends) = mpsc::channel();
-    let result = thread::scope(|scope| {
+    thread::scope(|scope| {
+        let mut spawned = Ok(());
         for mut server in servers {
             let ended = ended.clone();
-            scope.spawn(move || {
-                let answer = |request: memring::rpc::Request<[u8]>| args.answer(&request);
+            let serve = move || {
+                let answer = |request: Request<[u8]>| args.answer(&request);
                 let _ = ended.send(server.try_serve(answer));
-            });
+            };
+            spawned = thread::Builder::new().spawn_scoped(scope, serve).map(drop);
+            if spawned.is_err() {
+                break;
+            }
         }
         drop(ended);
+        // When one has failed, the others answer what they have in hand.
+        let cancel_all = || cancellers.iter().for_each(|canceller| canceller.cancel());
+        if spawned.is_err() {
+            cancel_all();
+        }
         let mut first = Ok(());
         for end in ends {
             if first.is_ok() && end.is_err() {
-                // The others answer what they have in hand.
-                cancellers.iter().for_each(|canceller| canceller.cancel());
+                cancel_all();
                 first = end;
             }
         }
-        first
-    });
-    result.map_err(|error| match error {
+        spawned.context("cannot start so many threads")?;
+        served(first)
+    })
+}
+
+fn served(end: Result<(), RecvError>) -> Result<()> {
+    end.map_err(|error| match error {
         RecvError::Removed => anyhow!("the service was removed"),
         error => anyhow!(error).context("cannot serve"),
     })
@@ -179,28 +192,29 @@ impl Args {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let child = command.stderr(Stdio::piped()).spawn();
         let mut child = child.context("cannot start a process")?;
-        let (stdin, stdout, stderr) = (
-            child.stdin.take(),
-            child.stdout.take(),
-            child.stderr.take(),
-        );
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let mut printed = Vec::new();
         let (complaint, read) = thread::scope(|scope| {
             // A command need not read its input.
-            scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(request)));
-            let complaints = scope.spawn(move || stderr.map(last_line));
-            let read = match stdout {
-                Some(stdout) => stdout.take(MAX_ANSWER + 1).read_to_end(&mut printed),
-                None => Ok(0),
+            let feed = move || stdin.map(|mut stdin| stdin.write_all(request));
+            let feeding = thread::Builder::new().spawn_scoped(scope, feed).map(drop);
+            let listen = move || stderr.map(last_line);
+            let listening = thread::Builder::new().spawn_scoped(scope, listen);
+            let read = match (feeding, stdout) {
+                (Ok(()), Some(stdout)) => stdout.take(MAX_ANSWER + 1).read_to_end(&mut printed),
+                (Ok(()), None) => Ok(0),
+                (Err(error), _) => Err(error),
             };
             if !matches!(read, Ok(length) if length as u64 <= MAX_ANSWER) {
                 let _ = child.kill();
             }
-            let complaint = complaints.join().ok().flatten().unwrap_or_default();
+            let complaint = listening.map(|it| it.join().ok().flatten().unwrap_or_default());
             (complaint, read)
         });
         let status = child.wait().context("cannot wait for the command")?;
         let length = read.context("cannot read what the command prints")?;
+        let complaint = complaint.context("cannot start a thread")?;
         if length as u64 > MAX_ANSWER {
             bail!("printed more than {MAX_ANSWER} bytes");
         }
@@ -241,6 +255,14 @@ pub fn not_opened(name: &str, error: ServiceError) -> anyhow::Error {
         }) => anyhow!(
             "service {} was made by a program for requests or responses of a type: expected \
              one of bytes, as memring serve makes it",
+            printable(name)
+        ),
+        ServiceError::Ring(RingError::Mismatch {
+            mismatch: Mismatch::Owner { .. } | Mismatch::Permissions { .. } | Mismatch::Links { .. },
+            ..
+        }) => anyhow!(
+            "service {} is of another user, or open to others: a service is for one user; choose \
+             another name",
             printable(name)
         ),
         ServiceError::Ring(RingError::Closed { .. }) => anyhow!(

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use memring::RingError;
+use memring::rpc::ServiceError;
+use memring::uds::RendezvousError;
 
 /// The command line is wrong: exit status 2.
 #[derive(Debug)]
@@ -46,9 +48,24 @@ pub fn exit_status(error: &anyhow::Error) -> u8 {
 fn is_usage(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.is::<Usage>()
-            || matches!(
-                cause.downcast_ref(),
-                Some(RingError::InvalidName { .. } | RingError::InvalidOption { .. })
-            )
+            || cause.downcast_ref().is_some_and(is_of_ring)
+            || match cause.downcast_ref() {
+                Some(ServiceError::Ring(error)) => is_of_ring(error),
+                Some(error) => matches!(error, ServiceError::InvalidOption { .. }),
+                None => false,
+            }
+            || match cause.downcast_ref() {
+                Some(RendezvousError::Ring(error)) => is_of_ring(error),
+                Some(RendezvousError::InvalidAddress { .. }) => true,
+                Some(error) => matches!(error, RendezvousError::InvalidOption { .. }),
+                None => false,
+            }
     })
+}
+
+fn is_of_ring(error: &RingError) -> bool {
+    matches!(
+        error,
+        RingError::InvalidName { .. } | RingError::InvalidOption { .. }
+    )
 }

@@ -131,7 +131,9 @@ fn a_killed_end_that_had_sent_all_is_told_too() {
         || listening.err_so_far(),
     );
     connecting.kill();
-    listening.finish().failed(&["other end", "before all was carried"]);
+    listening
+        .finish()
+        .failed(&["other end", "before all was carried"]);
 }
 
 /// All was sent, and closed, but not all was written at the other end.
@@ -145,7 +147,9 @@ fn a_killed_end_that_had_not_written_all_is_told_too() {
     let (mut output, mut begun) = (connecting.stdout(), [0; 1]);
     output.read_exact(&mut begun).expect("it writes");
     connecting.kill();
-    listening.finish().failed(&["other end", "before all was carried"]);
+    listening
+        .finish()
+        .failed(&["other end", "before all was carried"]);
 }
 
 #[test]
@@ -177,8 +181,8 @@ fn addresses_that_will_not_do() {
             .run(&[command, &nowhere])
             .failed(&["no directory", "make it"]);
         let long = format!("{address}{}", "x".repeat(200));
-        place.run(&[command, &long]).failed(&["107 bytes"]);
-        place.run(&[command, ""]).failed(&["empty"]);
+        place.run(&[command, &long]).misused(&["107 bytes"]);
+        place.run(&[command, ""]).misused(&["empty"]);
     }
     // A file that is no socket is left alone.
     fs::write(&address, "a letter").expect("write");
@@ -215,7 +219,10 @@ fn other_programs_at_the_other_end() {
     let listening = place.start_fed(&["listen", &address], b"there");
     wait_for_listener(&address);
     let refused = connect::<u64, Nothing>(&address);
-    assert!(matches!(refused, Err(RendezvousError::Mismatch { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(RendezvousError::Mismatch { .. })),
+        "{refused:?}"
+    );
     wait_until(
         || listening.err_so_far().lines().count() == 1,
         || listening.err_so_far(),
@@ -228,7 +235,12 @@ fn other_programs_at_the_other_end() {
     let ended = listening.finish();
     assert!(ended.status.success(), "{}", ended.err);
     assert_eq!(ended.text(), "here");
-    assert!(ended.err.lines().all(|line| line.starts_with("memring: refused process")));
+    assert!(
+        ended
+            .err
+            .lines()
+            .all(|line| line.starts_with("memring: refused process"))
+    );
 
     let mut listener = Listener::<u64, u64>::bind(&address).expect("listen");
     let connecting = place.start(&["connect", &address]);

@@ -40,7 +40,10 @@ fn its_end_is_that_of_the_command() {
     let script = "cat; echo and this >&2; exit 7";
     let ended = place.run_fed(&["lock", "l", "--", "sh", "-c", script], b"through");
     assert_eq!(ended.status.code(), Some(7));
-    assert_eq!((ended.text(), ended.err.as_str()), ("through", "and this\n"));
+    assert_eq!(
+        (ended.text(), ended.err.as_str()),
+        ("through", "and this\n")
+    );
     let killed = place.run(&["lock", "l", "--", "sh", "-c", "kill -TERM $$"]);
     assert_eq!(killed.status.code(), Some(128 + 15));
     // Arguments that look like ours are the command's.
@@ -98,7 +101,12 @@ fn a_holder_that_is_busy_or_stopped_is_named() {
     refused(&["holds it"]);
     let held = &place.list()[0];
     assert_eq!(held["parts"][0]["holder"], holder.pid());
-    assert!(place.run(&["list"]).text().contains(&format!("held by {pid}")));
+    assert!(
+        place
+            .run(&["list"])
+            .text()
+            .contains(&format!("held by {pid}"))
+    );
 
     // One that waits has it when the other's command ends.
     let waiter = place.start(&["lock", "l", "--timeout", "60", "--", "echo", "mine"]);
@@ -157,12 +165,17 @@ fn programs_share_it_if_it_guards_no_value() {
 fn what_is_no_lock_of_ours_is_an_error() {
     let place = place();
     let _valued = Mutex::create(place.rings().join("valued"), 7_u64).expect("a mutex");
-    let group = memring::sync::Group::builder().mutex("a", ()).counter("b", 0_u64);
+    let group = memring::sync::Group::builder()
+        .mutex("a", ())
+        .counter("b", 0_u64);
     let _group = group.create(place.rings().join("group")).expect("a group");
     place.run(&["send", "ring", "--create"]).succeeded();
     fs::write(place.rings().join("junk"), "this is no lock").expect("write");
     for (name, words) in [
-        ("valued", &["mutex with a value of 8 bytes", "without a value"][..]),
+        (
+            "valued",
+            &["mutex with a value of 8 bytes", "without a value"][..],
+        ),
         ("group", &["group of 2 shared objects", "mutex"]),
         ("ring", &["a ring of kind spsc", "mutex"]),
         ("junk", &["junk"]),
@@ -180,7 +193,9 @@ fn what_is_no_lock_of_ours_is_an_error() {
     // Nothing of them was run.
     let flag = place.rings().with_file_name("flag");
     let flag = flag.to_str().expect("text");
-    place.run(&["lock", "ring", "--", "touch", flag]).failed(&[]);
+    place
+        .run(&["lock", "ring", "--", "touch", flag])
+        .failed(&[]);
     assert!(!fs::exists(flag).expect("look"));
     let contradiction = ["lock", "l", "-n", "--timeout", "1", "--", "true"];
     for args in [&["lock", "l"][..], &["lock", "l", "true"], &contradiction] {

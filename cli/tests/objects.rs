@@ -56,8 +56,14 @@ fn list_tells_locks_groups_and_services() {
             part("changed", "condition variable", 0, Value::Null)
         ])
     );
-    assert_eq!((&objects[0]["handles"], &objects[3]["handles"]), (&1.into(), &0.into()));
-    assert_eq!((&objects[0]["in_use"], &objects[3]["in_use"]), (&true.into(), &false.into()));
+    assert_eq!(
+        (&objects[0]["handles"], &objects[3]["handles"]),
+        (&1.into(), &0.into())
+    );
+    assert_eq!(
+        (&objects[0]["in_use"], &objects[3]["in_use"]),
+        (&true.into(), &false.into())
+    );
     let service_row = &objects[5];
     let ends = (&service_row["senders"], &service_row["receivers"]);
     assert_eq!(ends, (&1.into(), &1.into()));
@@ -88,11 +94,17 @@ fn list_tells_locks_groups_and_services() {
         ("c-group", "1 handles"),
         ("f-squares", "1 servers and 1 clients"),
     ] {
-        place.run(&["remove", name]).failed(&[name, "in use", word, "--force"]);
+        place
+            .run(&["remove", name])
+            .failed(&[name, "in use", word, "--force"]);
     }
     drop((held, written, group, server, client));
     drop((mutex, lock, service));
-    let names: Vec<_> = objects.iter().take(6).map(|it| it["name"].as_str()).collect();
+    let names: Vec<_> = objects
+        .iter()
+        .take(6)
+        .map(|it| it["name"].as_str())
+        .collect();
     let names: Option<Vec<_>> = names.into_iter().collect();
     let names = names.expect("names");
     place.run(&[&["remove"][..], &names].concat()).succeeded();

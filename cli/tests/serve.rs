@@ -102,9 +102,12 @@ fn the_failure_of_a_command_is_the_callers_error() {
     assert_eq!(place.list().len(), 1);
 
     let _serving = serve(&place, "none", 1, &["--", "/no/such/command"]);
-    place
-        .run_fed(&["call", "none"], b"x\n")
-        .failed(&["line 1", "/no/such/command", "status 127", "No such file"]);
+    place.run_fed(&["call", "none"], b"x\n").failed(&[
+        "line 1",
+        "/no/such/command",
+        "status 127",
+        "No such file",
+    ]);
 }
 
 #[test]
@@ -155,9 +158,11 @@ fn what_is_no_service_with_a_server_is_an_error() {
         .failed(&["no service none"]);
     // A service whose server has gone.
     serve(&place, "left", 1, &["--", "cat"]).kill();
-    place
-        .run_fed(&["call", "left"], b"x\n")
-        .failed(&["left has no server", "memring serve", "--wait"]);
+    place.run_fed(&["call", "left"], b"x\n").failed(&[
+        "left has no server",
+        "memring serve",
+        "--wait",
+    ]);
     place
         .run_fed(&["call", "left", "--wait", "--timeout", "0.05"], b"x\n")
         .failed(&["left has no server"]);
@@ -169,7 +174,10 @@ fn what_is_no_service_with_a_server_is_an_error() {
     fs::write(place.rings().join("junk"), "a letter").expect("write");
     for (name, words) in [
         ("ring", &["a ring of kind spsc", "expected a service"][..]),
-        ("lock", &["a mutex with a value of 8 bytes", "expected a service"]),
+        (
+            "lock",
+            &["a mutex with a value of 8 bytes", "expected a service"],
+        ),
         ("typed", &["service typed", "of a type", "bytes"]),
         ("junk", &["junk", "not a memring file"]),
     ] {
@@ -194,8 +202,11 @@ fn what_is_no_service_with_a_server_is_an_error() {
         .failed(&["rings/no", "make it"]);
     place.run(&["call", nowhere]).failed(&["rings/no"]);
     let long = "x".repeat(230);
-    place.run(&["serve", &long, "--", "cat"]).failed(&["216"]);
-    for args in [&["serve", "s"][..], &["serve", "s", "--jobs", "0", "--", "cat"]] {
+    place.run(&["serve", &long, "--", "cat"]).misused(&["216"]);
+    for args in [
+        &["serve", "s"][..],
+        &["serve", "s", "--jobs", "0", "--", "cat"],
+    ] {
         is_misuse(place.run(args));
     }
 }
@@ -207,7 +218,9 @@ fn a_service_that_is_closed_or_removed_ends() {
     let service = Service::<[u8], [u8]>::open(place.rings().join("s")).expect("open");
     service.close().expect("close");
     serving.finish().succeeded();
-    place.run(&["call", "s"]).failed(&["s is closed", "memring serve"]);
+    place
+        .run(&["call", "s"])
+        .failed(&["s is closed", "memring serve"]);
     drop(service);
     // Closed, empty and left: the next server has a fresh one.
     let serving = serve(&place, "s", 2, &["--jobs", "2", "--", "cat"]);

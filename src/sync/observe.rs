@@ -91,7 +91,11 @@ pub fn inspect(name: impl AsRef<Path>) -> Result<SharedInspection, RingError> {
     let state = SharedState::opened(region, header, fences)?;
     Ok(SharedInspection {
         path: at.path,
-        parts: state.parts().iter().map(|part| state.look_at(part)).collect(),
+        parts: state
+            .parts()
+            .iter()
+            .map(|part| state.look_at(part))
+            .collect(),
         schema: state.parts().first().map_or(0, |part| part.schema),
         max_handles: header.handles as usize,
         handles: state.handles(),

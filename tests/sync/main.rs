@@ -12,6 +12,7 @@ mod groups;
 mod hostile;
 mod latest;
 mod mutex;
+mod observe;
 mod once;
 mod opening;
 mod processes;
