@@ -152,10 +152,10 @@ impl Args {
                 "service {shown} is closed: start it again with memring serve"
             )));
         }
-        has_server(&ring)?;
         let builder = ByteService::builder().response_limit(self.limit());
         let service = builder.window(self.window()).open(name);
         let service = service.map_err(|error| not_opened(name, error))?;
+        has_server(&ring)?;
         let client = service.client();
         let client = client.map_err(|error| not_opened(name, error))?;
         // Again, so that this client has seen the server, and will see that it has gone.
