@@ -136,6 +136,24 @@ fn a_killed_end_that_had_sent_all_is_told_too() {
         .failed(&["other end", "before all was carried"]);
 }
 
+/// The other's direction had ended, and all of it was taken.
+#[test]
+fn a_killed_end_that_had_taken_all_is_told_too() {
+    let place = place();
+    let address = path(&place);
+    let listening = place.start_fed(&["listen", &address], b"all");
+    let mut connecting = place.start_with(&["connect", &address, "--wait"], Stdio::piped());
+    let _open = connecting.stdin();
+    wait_until(
+        || connecting.text_so_far() == "all",
+        || connecting.err_so_far(),
+    );
+    connecting.kill();
+    listening
+        .finish()
+        .failed(&["other end", "before all was carried"]);
+}
+
 /// All was sent, and closed, but not all was written at the other end.
 #[test]
 fn a_killed_end_that_had_not_written_all_is_told_too() {

@@ -98,8 +98,13 @@ fn the_failure_of_a_command_is_the_callers_error() {
     }
     // What a command says is in the server's own words, too.
     assert!(serving.err_so_far().contains("the last word\n"));
-    // No failed call leaves its ring of replies behind.
+    // No failed call leaves its ring of replies behind, also if more input may come.
+    let mut call = place.start_with(&["call", "s"], Stdio::piped());
+    let mut input = call.stdin();
+    input.write_all(b"silent\n").expect("write");
+    call.finish().failed(&["line 1", "status 4"]);
     assert_eq!(place.list().len(), 1);
+    drop(input);
 
     let _serving = serve(&place, "none", 1, &["--", "/no/such/command"]);
     place.run_fed(&["call", "none"], b"x\n").failed(&[
