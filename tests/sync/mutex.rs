@@ -216,6 +216,7 @@ fn handles_come_and_go() {
 }
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "it passes a descriptor")]
 fn a_descriptor_leads_to_the_same_mutex() {
     let mutex = Mutex::anonymous(1u64).unwrap();
     let other = Mutex::<u64>::from_fd(mutex.share_fd().unwrap()).unwrap();
