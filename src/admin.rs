@@ -7,6 +7,7 @@ use crate::error::RingError;
 use crate::ring::config::{Config, MessageKind};
 use crate::ring::kind::RingKind;
 use crate::ring::options::{Layout, OnDeath, Wakeups};
+use crate::rpc::{self, ServiceRing};
 use crate::shm::remove::Removal;
 use crate::shm::{RegionPath, name, open, os_error};
 use crate::sys::file;
@@ -48,6 +49,11 @@ impl Inspection {
     pub fn is_rendezvous(&self) -> bool {
         self.capacity == 0
     }
+
+    /// What the ring is to a service of [`rpc`](crate::rpc), if it is one of a service's.
+    pub fn service_ring(&self) -> Option<ServiceRing> {
+        rpc::service_ring(self.kind, self.message, self.schema)
+    }
 }
 
 /// A file in the directory of rings.
@@ -59,7 +65,9 @@ pub struct ListEntry {
     pub name: String,
     /// Where it is.
     pub path: PathBuf,
-    /// What it is, or why that cannot be told.
+    /// What it is, or why that cannot be told. Of shared objects this is
+    /// [`RingError::Mismatch`] with [`Mismatch::Object`](crate::Mismatch::Object), and
+    /// [`sync::inspect`](crate::sync::inspect) tells what they are.
     pub ring: Result<Inspection, RingError>,
 }
 

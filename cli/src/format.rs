@@ -48,6 +48,19 @@ pub fn grouped(n: u64) -> String {
     text
 }
 
+/// A text of others with its control characters written out: one line, that does not move the
+/// cursor.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::new();
+    for c in text.chars() {
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

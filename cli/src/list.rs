@@ -1,13 +1,16 @@
-//! `memring list`: the rings of the default directory.
+//! `memring list`: what is in the default directory.
 
 use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
 use clap::Args as ClapArgs;
-use memring::{Inspection, ListEntry, MessageKind};
+use memring::sync::SharedInspection;
+use memring::{Inspection, MessageKind, Peer};
 use serde::Serialize;
 
+use crate::format::printable;
 use crate::standard;
+use crate::what::What;
 
 const AFTER_HELP: &str = "\
 Columns: the name; the kind; bytes of a message (a fixed size, or 'up to' for
@@ -16,8 +19,15 @@ one receiver, else '-'); messages that fit, and messages waiting; senders and
 receivers that are attached and alive; 'in use' if some process has the ring open, else
 'idle'; 'closed' if it was closed; bytes of memory.
 
-With --json: an array with one object a ring. A file that is no valid ring has
-an 'error' instead of the rest.
+A 'service' is told by its requests: its senders are clients, and its receivers
+servers. 'replies' are the answers to one client.
+
+Of locks and other shared objects: the bytes of the value, or how many objects
+are in a group; in the state how many handles are open, the process that holds
+a lock, and 'poisoned', if the last holder died and nobody has repaired the value.
+
+With --json: an array with one object for each. A file that is nothing of ours
+has an 'error' instead of the rest.
 
 Exit status:
   0  done
@@ -28,7 +38,7 @@ Examples:
   memring list
   memring list --json | jq -r '.[] | select(.in_use == false) | .name'";
 
-/// List the rings of the default directory
+/// List the rings, services, locks and other shared objects of the default directory
 #[derive(ClapArgs)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
@@ -40,8 +50,8 @@ pub struct Args {
 /// Run `memring list`.
 pub fn run(args: &Args) -> Result<()> {
     standard::check_output()?;
-    let rings = memring::list()?;
-    let rows: Vec<Row> = rings.iter().map(Row::new).collect();
+    let entries = memring::list()?.into_iter();
+    let rows: Vec<Row> = entries.filter_map(Row::new).collect();
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
         serde_json::to_writer_pretty(&mut out, &rows).map_err(io::Error::from)?;
@@ -53,65 +63,103 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// One ring, as `--json` prints it.
+/// One file, as `--json` prints it.
 #[derive(Serialize)]
 struct Row {
     name: String,
     path: String,
     #[serde(flatten)]
-    ring: State,
+    state: State,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
 enum State {
-    Ring {
-        kind: String,
-        /// "typed" or "bytes".
-        message: &'static str,
-        message_size: usize,
-        layout: Option<String>,
-        capacity: usize,
-        length: usize,
-        senders: usize,
-        receivers: usize,
-        sent: u64,
-        received: u64,
-        lost: u64,
-        redelivered: u64,
-        in_use: bool,
-        closed: bool,
-        size: u64,
-    },
-    Bad {
-        error: String,
-    },
+    Ring(RingState),
+    Shared(SharedState),
+    Bad { error: String },
+}
+
+#[derive(Serialize)]
+struct RingState {
+    /// That of the ring, or "service", or "replies".
+    kind: String,
+    /// "typed" or "bytes".
+    message: &'static str,
+    message_size: usize,
+    layout: Option<String>,
+    capacity: usize,
+    length: usize,
+    senders: usize,
+    receivers: usize,
+    sent: u64,
+    received: u64,
+    lost: u64,
+    redelivered: u64,
+    in_use: bool,
+    closed: bool,
+    size: u64,
+}
+
+#[derive(Serialize)]
+struct SharedState {
+    /// That of the only object, or "group".
+    kind: &'static str,
+    parts: Vec<PartState>,
+    /// Open in processes that are alive.
+    handles: usize,
+    max_handles: usize,
+    in_use: bool,
+    size: u64,
+}
+
+#[derive(Serialize)]
+struct PartState {
+    /// Empty, if it is the only object.
+    name: String,
+    kind: &'static str,
+    value_size: usize,
+    /// The process that holds it.
+    holder: Option<u32>,
+    poisoned: bool,
 }
 
 impl Row {
-    fn new(listed: &ListEntry) -> Self {
-        Row {
-            name: listed.name.clone(),
-            path: listed.path.display().to_string(),
-            ring: match &listed.ring {
-                Ok(ring) => State::new(ring),
-                Err(error) => State::Bad {
-                    error: error.to_string(),
-                },
+    /// `None`: it has gone since the directory was read.
+    fn new(entry: memring::ListEntry) -> Option<Row> {
+        let state = match What::of(&entry.path, entry.ring) {
+            Ok(What::Ring(ring)) => State::Ring(RingState::new(&ring, ring.kind.to_string())),
+            Ok(What::Service(ring, limit)) => State::Ring(RingState {
+                message_size: limit,
+                ..RingState::new(&ring, "service".into())
+            }),
+            Ok(What::Replies(ring)) => State::Ring(RingState::new(&ring, "replies".into())),
+            Ok(What::Shared(shared)) => State::Shared(SharedState::new(shared)),
+            Err(memring::RingError::NotFound { .. }) => return None,
+            Err(error) => State::Bad {
+                error: error.to_string(),
             },
-        }
+        };
+        Some(Row {
+            name: entry.name,
+            path: entry.path.display().to_string(),
+            state,
+        })
     }
 }
 
-impl State {
-    fn new(ring: &Inspection) -> Self {
+fn alive(peers: &[Peer]) -> usize {
+    peers.iter().filter(|peer| peer.alive).count()
+}
+
+impl RingState {
+    fn new(ring: &Inspection, kind: String) -> RingState {
         let (message, message_size) = match ring.message {
             MessageKind::Typed { size, .. } => ("typed", size),
             MessageKind::Bytes { limit } => ("bytes", limit),
         };
-        let alive = |peers: &[memring::Peer]| peers.iter().filter(|peer| peer.alive).count();
-        State::Ring {
-            kind: ring.kind.to_string(),
+        RingState {
+            kind,
             message,
             message_size,
             layout: ring.layout.map(|layout| layout.to_string()),
@@ -128,70 +176,152 @@ impl State {
             size: ring.file_size,
         }
     }
+
+    fn cells(&self) -> Cells {
+        let message = match self.message {
+            "bytes" => format!("up to {}", bytes(self.message_size as u64)),
+            _ => bytes(self.message_size as u64),
+        };
+        let state = match (self.in_use, self.closed) {
+            (true, false) => "in use",
+            (false, false) => "idle",
+            (true, true) => "in use, closed",
+            (false, true) => "idle, closed",
+        };
+        Cells {
+            kind: self.kind.clone(),
+            message,
+            layout: self.layout.clone().unwrap_or("-".into()),
+            counts: [self.capacity, self.length, self.senders, self.receivers].map(Some),
+            state: state.into(),
+            size: bytes(self.size),
+        }
+    }
+}
+
+impl SharedState {
+    fn new(shared: SharedInspection) -> SharedState {
+        let kind = match &shared.parts[..] {
+            [only] if !shared.is_group() => only.kind,
+            _ => "group",
+        };
+        let parts = shared.parts.into_iter().map(|part| PartState {
+            name: part.name,
+            kind: part.kind,
+            value_size: part.size,
+            holder: part.holder.map(|holder| holder.pid),
+            poisoned: part.poisoned,
+        });
+        SharedState {
+            kind,
+            parts: parts.collect(),
+            handles: alive(&shared.handles),
+            max_handles: shared.max_handles,
+            in_use: shared.in_use,
+            size: shared.file_size,
+        }
+    }
+
+    fn cells(&self) -> Cells {
+        let message = match &self.parts[..] {
+            [only] if self.kind != "group" => match only.value_size {
+                0 => "-".into(),
+                size => bytes(size as u64),
+            },
+            parts => format!("{} objects", parts.len()),
+        };
+        let mut state = match self.in_use {
+            true => format!("in use by {}", self.handles),
+            false => "idle".into(),
+        };
+        for part in &self.parts {
+            let name = match part.name.as_str() {
+                "" => String::new(),
+                name => format!("{} ", printable(name)),
+            };
+            if let Some(holder) = part.holder {
+                state += &format!(", {name}held by {holder}");
+            }
+            if part.poisoned {
+                state += &format!(", {name}poisoned");
+            }
+        }
+        Cells {
+            kind: self.kind.into(),
+            message,
+            layout: "-".into(),
+            counts: [None; 4],
+            state,
+            size: bytes(self.size),
+        }
+    }
+}
+
+/// What a line of the table has behind the name.
+struct Cells {
+    kind: String,
+    message: String,
+    layout: String,
+    /// Capacity, length, senders, receivers.
+    counts: [Option<usize>; 4],
+    state: String,
+    size: String,
+}
+
+impl State {
+    fn cells(&self) -> Result<Cells, &str> {
+        match self {
+            State::Ring(ring) => Ok(ring.cells()),
+            State::Shared(shared) => Ok(shared.cells()),
+            State::Bad { error } => Err(error),
+        }
+    }
 }
 
 fn table(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
     // A name may move the cursor, or worse.
-    let names = rows.iter().map(|row| printable(&row.name));
-    let names: Vec<String> = names.collect();
-    let width = names.iter().map(|name| name.chars().count()).max();
-    let width = width.unwrap_or(0).max(4);
+    let lines = rows
+        .iter()
+        .map(|row| (printable(&row.name), row.state.cells()));
+    let lines: Vec<_> = lines.collect();
+    let width = |heading: &str, text: &dyn Fn(&Cells) -> usize| {
+        let cells = lines.iter().filter_map(|(_, cells)| cells.as_ref().ok());
+        cells.map(text).max().unwrap_or(0).max(heading.len())
+    };
+    let names = lines.iter().map(|(name, _)| name.chars().count()).max();
+    let names = names.unwrap_or(0).max("NAME".len());
+    let kinds = width("KIND", &|cells| cells.kind.len());
+    let states = width("in use, closed", &|cells| cells.state.chars().count());
     writeln!(
         out,
-        "{:width$}  KIND  {:>12}  LAYOUT  CAPACITY    LENGTH  SENDERS  RECEIVERS  {:<14}  {:>9}",
-        "NAME", "MESSAGE", "STATE", "SIZE"
+        "{:names$}  {:kinds$}  {:>12}  LAYOUT  CAPACITY    LENGTH  SENDERS  RECEIVERS  \
+         {:<states$}  {:>9}",
+        "NAME", "KIND", "MESSAGE", "STATE", "SIZE"
     )?;
-    for (row, name) in rows.iter().zip(names) {
-        write!(out, "{name:width$}  ")?;
-        match &row.ring {
-            State::Bad { error } => writeln!(out, "-     {error}")?,
-            State::Ring {
-                kind,
-                message,
-                message_size,
-                layout,
-                capacity,
-                length,
-                senders,
-                receivers,
-                in_use,
-                closed,
-                size,
-                ..
-            } => {
-                let message = match *message {
-                    "bytes" => format!("up to {}", bytes(*message_size as u64)),
-                    _ => bytes(*message_size as u64),
-                };
-                let state = match (in_use, closed) {
-                    (true, false) => "in use",
-                    (false, false) => "idle",
-                    (true, true) => "in use, closed",
-                    (false, true) => "idle, closed",
-                };
+    for (name, cells) in &lines {
+        write!(out, "{name:names$}  ")?;
+        match cells {
+            Err(error) => writeln!(out, "{:kinds$}  {}", "-", printable(error))?,
+            Ok(cells) => {
+                let count = |count: Option<usize>| count.map_or("-".into(), |it| it.to_string());
+                let [capacity, length, senders, receivers] = cells.counts.map(count);
+                let Cells {
+                    kind,
+                    message,
+                    layout,
+                    state,
+                    size,
+                    ..
+                } = cells;
                 writeln!(
                     out,
-                    "{kind}  {message:>12}  {:<6}  {capacity:>8}  {length:>8}  {senders:>7}  \
-                     {receivers:>9}  {state:<14}  {:>9}",
-                    layout.as_deref().unwrap_or("-"),
-                    bytes(*size)
+                    "{kind:kinds$}  {message:>12}  {layout:<6}  {capacity:>8}  {length:>8}  \
+                     {senders:>7}  {receivers:>9}  {state:<states$}  {size:>9}"
                 )?;
             }
         }
     }
     Ok(())
-}
-
-/// A name with its control characters written out.
-fn printable(name: &str) -> String {
-    let mut shown = String::new();
-    for c in name.chars() {
-        match c.is_control() {
-            true => shown.extend(c.escape_default()),
-            false => shown.push(c),
-        }
-    }
-    shown
 }
 
 /// A number of bytes for people: exact below 1 K, else to one decimal.

@@ -11,6 +11,7 @@ use memring::{
 };
 
 use crate::usage::Usage;
+use crate::what::{self, What};
 
 /// What a ring has that is made without being told.
 const CAPACITY: usize = 256;
@@ -112,12 +113,7 @@ impl Opening {
     /// Make, open or wait for the ring, and do `job` with it. With `wait_through` its calls wait
     /// when the other side is gone: it may be started again, and only closing ends the stream.
     pub fn run<J: Job>(&self, wait_through: bool, job: J) -> Result<()> {
-        let retry = Retry {
-            wait: self.wait,
-            until: self
-                .timeout
-                .and_then(|span| Instant::now().checked_add(span)),
-        };
+        let retry = Retry::new(self.wait, self.timeout);
         if !self.makes() {
             let about_making = [
                 ("--kind", self.kind.is_some()),
@@ -129,6 +125,13 @@ impl Opening {
                 let text = format!("{option} is about making a ring: expected --create as well");
                 return Err(Usage(text).into());
             }
+        }
+        // What else stands there, is told apart by what it is.
+        if !self.recreate
+            && let Ok(Some(other)) = what::look(&self.name)
+            && !matches!(other, What::Ring(_))
+        {
+            return Err(what::is_other(&self.name, "a ring", &other));
         }
         let mode = Mode {
             wait_through,
@@ -307,6 +310,14 @@ pub struct Retry {
 }
 
 impl Retry {
+    /// Try again if `wait` says so, for at most `timeout`.
+    pub fn new(wait: bool, timeout: Option<Duration>) -> Retry {
+        Retry {
+            wait,
+            until: timeout.and_then(|span| Instant::now().checked_add(span)),
+        }
+    }
+
     /// Attach an endpoint; with `--wait`, if the side is occupied, wait until it is free.
     pub fn attach<E>(&self, endpoint: impl FnMut() -> Result<E, AttachError>) -> Result<E> {
         self.run(endpoint, |error| {
@@ -316,7 +327,7 @@ impl Retry {
     }
 
     /// Try until it works, until it fails in another way than `again` says, or until the deadline.
-    fn run<T, E>(
+    pub fn run<T, E>(
         &self,
         mut operation: impl FnMut() -> Result<T, E>,
         again: impl Fn(&E) -> bool,
@@ -335,7 +346,8 @@ impl Retry {
     }
 }
 
-fn parse_size(text: &str) -> Result<usize, String> {
+/// A number of bytes, of at least one.
+pub fn parse_size(text: &str) -> Result<usize, String> {
     let (digits, unit) = match text.as_bytes().last() {
         Some(b'K' | b'k') => (&text[..text.len() - 1], 1 << 10),
         Some(b'M' | b'm') => (&text[..text.len() - 1], 1 << 20),
@@ -351,7 +363,8 @@ fn parse_size(text: &str) -> Result<usize, String> {
     }
 }
 
-fn parse_seconds(text: &str) -> Result<Duration, String> {
+/// A span of time in seconds.
+pub fn parse_seconds(text: &str) -> Result<Duration, String> {
     text.parse::<f64>()
         .ok()
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())

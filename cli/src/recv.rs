@@ -68,27 +68,33 @@ impl Job for &Args {
     fn run<K: Kind>(self, ring: Ring<[u8], K>, retry: &Retry) -> Result<()> {
         let receiver = retry.attach(|| ring.receiver())?;
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        drain(
-            receiver,
-            output,
-            (ring.capacity() / 4).clamp(1, BATCH),
-            self.lines,
-        )
+        // Whether it was closed or left, is the same here.
+        drain(receiver, output, self.lines).map(drop)
     }
 }
 
+/// How a ring ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was closed.
+    Closed,
+    /// All senders have gone.
+    Disconnected,
+}
+
 /// Lease, write, flush, and only then release, until the ring ends.
-fn drain<K: Kind>(
+pub fn drain<K: Kind>(
     mut receiver: Receiver<[u8], K>,
     mut output: impl Write,
-    most: usize,
     lines: bool,
-) -> Result<()> {
+) -> Result<End> {
+    let most = (receiver.capacity() / 4).clamp(1, BATCH);
     let mut text = Vec::new();
     loop {
         let batch = match receiver.lease_batch(most) {
             Ok(batch) => batch,
-            Err(RecvError::Closed | RecvError::Disconnected) => return Ok(()),
+            Err(RecvError::Closed) => return Ok(End::Closed),
+            Err(RecvError::Disconnected) => return Ok(End::Disconnected),
             Err(error @ (RecvError::Removed | RecvError::Cancelled)) => {
                 return Err(error).context("cannot receive");
             }

@@ -1,15 +1,26 @@
-//! `memring remove`: unlink rings.
+//! `memring remove`: unlink rings, services, locks and other shared objects.
+
+use std::path::Path;
 
 use anyhow::{Result, bail};
 use clap::Args as ClapArgs;
+use memring::{Inspection, Peer};
 
 use crate::complain::complain;
+use crate::format::printable;
+use crate::what::What;
 
 const AFTER_HELP: &str = "\
-A ring in use is removed only with --force. The processes that use it are told:
-senders fail at the next message, receivers when they have received what is in
-it. So is a file that begins like a ring, but is damaged, or of another version.
-A file that does not begin like a ring is never removed.
+What is in use is removed only with --force. The processes that use a ring are
+told: senders fail at the next message, receivers when they have received what
+is in it. So are the servers and clients of a service. Those that use a lock, or
+another shared object, go on with it; it has no name any more.
+
+With a service go the answers to clients that were killed. (The client that is
+alive removes its own.)
+
+With --force, also a file is removed that begins like a ring, but is damaged, or
+of another version. A file that does not begin like a ring is never removed.
 
 Exit status:
   0  all are removed
@@ -20,20 +31,20 @@ Examples:
   memring remove jobs logs
   memring remove --force jobs";
 
-/// Remove rings, with the messages in them
+/// Remove rings, services, locks and other shared objects, with what is in them
 #[derive(ClapArgs)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// Remove these rings: names in the default directory, or paths with '/'
+    /// Remove these: names in the default directory, or paths with '/'
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
 
-    /// Remove even a ring that is in use, damaged, or of another version
+    /// Remove even what is in use, damaged, or of another version
     #[arg(long, short)]
     force: bool,
 }
 
-/// Run `memring remove`. One ring that cannot be removed does not keep the others.
+/// Run `memring remove`. One that cannot be removed does not keep the others.
 pub fn run(args: &Args) -> Result<()> {
     let mut kept = 0;
     for name in &args.names {
@@ -52,18 +63,50 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 fn remove(name: &str, force: bool) -> Result<()> {
-    if !force {
-        let ring = memring::inspect(name)?;
-        if ring.in_use {
-            let alive = |peers: &[memring::Peer]| peers.iter().filter(|peer| peer.alive).count();
-            bail!(
-                "ring {name:?} is in use ({} senders and {} receivers attached): stop the \
-                 processes that have it open, or remove it all the same with --force",
-                alive(&ring.stats.senders),
-                alive(&ring.stats.receivers)
-            );
-        }
+    let found = What::of(Path::new(name), memring::inspect(name));
+    let found = match found {
+        Ok(found) => Some(found),
+        Err(_) if force => None,
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(found) = found.as_ref().filter(|found| found.is_in_use() && !force) {
+        bail!(
+            "{} is in use ({}): stop the processes that have it open, or remove it all the same \
+             with --force",
+            described(name, found),
+            users(found)
+        );
     }
-    memring::remove(name)?;
+    match found {
+        Some(What::Ring(_) | What::Replies(_) | What::Shared(_)) => memring::remove(name)?,
+        // What cannot be told may have been a service.
+        Some(What::Service(..)) | None => memring::rpc::remove(name)?,
+    }
     Ok(())
+}
+
+fn described(name: &str, found: &What) -> String {
+    let name = format!("{:?}", printable(name));
+    match found {
+        What::Ring(_) => format!("ring {name}"),
+        What::Service(..) => format!("service {name}"),
+        What::Replies(_) | What::Shared(_) => format!("{name}, {found},"),
+    }
+}
+
+/// Who uses it.
+fn users(found: &What) -> String {
+    let alive = |peers: &[Peer]| peers.iter().filter(|peer| peer.alive).count();
+    let ends = |ring: &Inspection| (alive(&ring.stats.senders), alive(&ring.stats.receivers));
+    match found {
+        What::Ring(ring) | What::Replies(ring) => {
+            let (senders, receivers) = ends(ring);
+            format!("{senders} senders and {receivers} receivers attached")
+        }
+        What::Service(ring, _) => {
+            let (clients, servers) = ends(ring);
+            format!("{servers} servers and {clients} clients attached")
+        }
+        What::Shared(shared) => format!("{} handles open", alive(&shared.handles)),
+    }
 }

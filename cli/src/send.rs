@@ -1,19 +1,17 @@
 //! `memring send`: standard input into a ring.
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::AsFd;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use clap::Args as ClapArgs;
-use memchr::{memchr_iter, memrchr};
 use memring::{Kind, Ring, SendError, Sender};
 
+use crate::lines::{self, Lines, READ, split_lines};
 use crate::open::{Job, Opening, Retry};
 use crate::standard;
 
-/// Input is read in pieces of up to this many bytes, or one slot if that is more.
-const READ: usize = 256 << 10;
+/// What is said to hold no more than its limit.
+const HOLDER: &str = "a slot of this ring";
 
 const AFTER_HELP: &str = "\
 Raw input (the default) is cut where it happens to arrive, in messages of at
@@ -65,10 +63,8 @@ impl Job for &Args {
 
     fn run<K: Kind>(self, ring: Ring<[u8], K>, retry: &Retry) -> Result<()> {
         let mut sender = retry.attach(|| ring.sender())?;
-        // Read the descriptor itself: the standard handle has a buffer of its own, too small.
-        let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
         let feed = Feed {
-            input,
+            input: lines::input()?,
             limit: ring.message_size(),
         };
         if self.lines {
@@ -96,7 +92,7 @@ impl Feed {
     fn raw<K: Kind>(mut self, sender: &mut Sender<[u8], K>) -> Result<()> {
         let mut buffer = vec![0; READ.max(self.limit)];
         loop {
-            let filled = self.read(&mut buffer)?;
+            let filled = lines::read(&mut self.input, &mut buffer)?;
             if filled == 0 {
                 return Ok(());
             }
@@ -104,79 +100,38 @@ impl Feed {
         }
     }
 
-    fn lines<K: Kind>(mut self, sender: &mut Sender<[u8], K>) -> Result<()> {
-        // Room for a line that is too long as well, so that its length can be shown.
-        let mut buffer = vec![0; READ.max(2 * self.limit + 2)];
-        let mut filled = 0;
-        let mut number = 0;
-        loop {
-            let added = self.read(&mut buffer[filled..])?;
-            let whole = memrchr(b'\n', &buffer[filled..filled + added]).map(|at| filled + at + 1);
-            filled += added;
-            let whole = match whole {
-                Some(whole) => whole,
-                None if added == 0 && filled == 0 => return Ok(()),
-                // The last line lacks its newline: a line all the same.
-                None if added == 0 => {
-                    return self.send_lines(sender, &buffer[..filled], &mut number);
-                }
-                None if filled == buffer.len() => bail!(
-                    "line {} has more than {filled} bytes, a slot of this ring holds {}",
-                    number + 1,
-                    self.limit
-                ),
-                None => continue,
-            };
-            self.send_lines(sender, &buffer[..whole], &mut number)?;
-            buffer.copy_within(whole..filled, 0);
-            filled -= whole;
-        }
-    }
-
-    /// Send the lines of `text`; those before one that is too long are sent.
-    fn send_lines<K: Kind>(
-        &self,
-        sender: &mut Sender<[u8], K>,
-        text: &[u8],
-        number: &mut u64,
-    ) -> Result<()> {
-        let mut too_long = None;
-        let lines = split_lines(text).map_while(|line| {
-            *number += 1;
-            if line.len() > self.limit {
-                too_long = Some(line.len());
-            }
-            too_long.is_none().then_some(line)
-        });
-        send_all(sender, lines)?;
-        match too_long {
-            None => Ok(()),
-            Some(length) => bail!(
-                "line {number} has {length} bytes, a slot of this ring holds {}",
-                self.limit
-            ),
-        }
-    }
-
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        loop {
-            match self.input.read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                outcome => return outcome.context("cannot read standard input"),
-            }
-        }
+    fn lines<K: Kind>(self, sender: &mut Sender<[u8], K>) -> Result<()> {
+        let limit = self.limit;
+        let lines = Lines {
+            input: self.input,
+            limit,
+            holder: HOLDER,
+        };
+        lines.pieces(|text, number| send_lines(sender, text, number, limit))
     }
 }
 
-/// The lines of `text` without their newlines. The last one may lack it.
-fn split_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let unended = !text.ends_with(b"\n") && !text.is_empty();
-    let ends = memchr_iter(b'\n', text).chain(unended.then_some(text.len()));
-    ends.scan(0, |start, end| {
-        let line = &text[*start..end];
-        *start = end + 1;
-        Some(line)
-    })
+/// Send the lines of `text`, before which there were `number`; those before one that is too
+/// long are sent.
+fn send_lines<K: Kind>(
+    sender: &mut Sender<[u8], K>,
+    text: &[u8],
+    mut number: u64,
+    limit: usize,
+) -> Result<()> {
+    let mut too_long = None;
+    let lines = split_lines(text).map_while(|line| {
+        number += 1;
+        if line.len() > limit {
+            too_long = Some(line.len());
+        }
+        too_long.is_none().then_some(line)
+    });
+    send_all(sender, lines)?;
+    match too_long {
+        None => Ok(()),
+        Some(length) => Err(lines::too_long(number, length, HOLDER, limit)),
+    }
 }
 
 fn send_all<'a, K: Kind>(
@@ -195,19 +150,5 @@ fn send_all<'a, K: Kind>(
             SendError::Cancelled(()) => anyhow!("cancelled: not all input was sent"),
             SendError::Failed(_, failure) => anyhow::Error::new(failure).context("cannot send"),
         }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::split_lines;
-
-    #[test]
-    fn lines_are_split_at_newlines_only() {
-        let split = |text| split_lines(text).collect::<Vec<&[u8]>>();
-        assert_eq!(split(b""), Vec::<&[u8]>::new());
-        assert_eq!(split(b"\n"), [b""]);
-        assert_eq!(split(b"a\n\nbc\n"), [&b"a"[..], b"", b"bc"]);
-        assert_eq!(split(b"a\r\nb"), [&b"a\r"[..], b"b"]);
     }
 }

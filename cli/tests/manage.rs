@@ -242,6 +242,14 @@ fn help_tells_every_option_and_status() {
             "recv",
             &[&opening[..], &["--lines", "--end-on-disconnect"]].concat(),
         ),
+        (
+            "serve",
+            &["--jobs", "--capacity", "--slot-size", "--redeliver"],
+        ),
+        ("call", &["--timeout", "--wait", "--slot-size", "--raw"]),
+        ("listen", &["--capacity", "--slot-size"]),
+        ("connect", &["--wait", "--timeout"]),
+        ("lock", &["--nonblock", "--timeout", "--allow-foreign"]),
         ("list", &["--json"]),
         ("remove", &["--force"]),
     ] {
@@ -259,7 +267,7 @@ fn help_tells_every_option_and_status() {
         );
         assert!(place.run(&["--help"]).text().contains(command));
     }
-    for hidden in ["bench-peer", "torture-peer"] {
+    for hidden in ["bench-peer", "torture-peer", "tied"] {
         assert!(!place.run(&["--help"]).text().contains(hidden));
     }
     assert!(

@@ -335,7 +335,7 @@ pub enum Mismatch {
     },
     /// Another user's file.
     #[error(
-        "belongs to user {found}, expected {expected}; to trust them, open it with allow_foreign (memring send, recv: --allow-foreign)"
+        "belongs to user {found}, expected {expected}; to trust them, open it with allow_foreign (memring send, recv, lock: --allow-foreign)"
     )]
     Owner {
         /// Us.
@@ -345,7 +345,7 @@ pub enum Mismatch {
     },
     /// Others may write to it.
     #[error(
-        "has mode {found:04o}: expected no write permission for group or others; to trust them, open it with allow_foreign (memring send, recv: --allow-foreign)"
+        "has mode {found:04o}: expected no write permission for group or others; to trust them, open it with allow_foreign (memring send, recv, lock: --allow-foreign)"
     )]
     Permissions {
         /// Its mode.
@@ -353,7 +353,7 @@ pub enum Mismatch {
     },
     /// A file with several names.
     #[error(
-        "has {found} names, expected 1: it was linked; remove the other names, or, to trust their makers, open it with allow_foreign (memring send, recv: --allow-foreign)"
+        "has {found} names, expected 1: it was linked; remove the other names, or, to trust their makers, open it with allow_foreign (memring send, recv, lock: --allow-foreign)"
     )]
     Links {
         /// How many names it has.

@@ -50,6 +50,7 @@ mod client;
 mod ends;
 mod error;
 mod leftovers;
+mod marks;
 mod pending;
 #[cfg(feature = "serde")]
 mod postcard;
@@ -65,6 +66,8 @@ pub use self::postcard::Postcard;
 pub use body::Body;
 pub use client::Client;
 pub use error::{CallError, ReplyError, ServiceError};
+pub use marks::ServiceRing;
+pub(crate) use marks::service_ring;
 pub use pending::PendingCall;
 pub use responder::{Request, Responder};
 pub use server::{Server, ServerStats};

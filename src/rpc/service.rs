@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::body::Body;
 use super::error::ServiceError;
 use super::leftovers;
+use super::marks::{REPLIES, REQUESTS, marked};
 use super::wire::{FORMAT, REQUEST_HEADER, in_lines_of_its_own};
 use crate::channel::{Ring, RingBuilder, Segment};
 use crate::error::{Failure, RingError};
@@ -276,7 +277,7 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> ServiceBuilder<Q, R> {
             OnServerDeath::Fail => 1,
         };
         let mut ring = Ring::builder()
-            .schema(self.tag("requests"))
+            .schema(self.tag(REQUESTS))
             .max_deliveries(attempts + SPARE_DELIVERIES);
         if let Some(size) = Q::SIZE {
             ring = ring.message_limit(in_lines_of_its_own(size.saturating_add(REQUEST_HEADER)));
@@ -292,7 +293,7 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> ServiceBuilder<Q, R> {
     fn finish(self, requests: Ring<[u8], Mpmc>) -> Result<Service<Q, R>, ServiceError> {
         let path = requests.path().unwrap_or(Path::new(""));
         let options = ServiceOptions {
-            reply_schema: self.tag("replies"),
+            reply_schema: self.tag(REPLIES),
             response_limit: R::SIZE.unwrap_or(self.response_limit),
             window: self.window,
             // A ring that another program made may have less: then each call is over at once.
@@ -306,13 +307,14 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> ServiceBuilder<Q, R> {
         })
     }
 
-    fn tag(&self, of: &'static str) -> u64 {
-        fingerprint(&[
-            (of, FORMAT.into()),
+    fn tag(&self, mark: u64) -> u64 {
+        let fingerprint = fingerprint(&[
+            ("format", FORMAT.into()),
             ("request", Q::SHAPE),
             ("response", R::SHAPE),
             ("tag", self.schema),
-        ])
+        ]);
+        marked(mark, fingerprint)
     }
 }
 

@@ -137,7 +137,7 @@ impl RegionOptions {
 }
 
 /// Are these shared objects?
-fn accept(region: &Description) -> Result<(SyncHeader, Fences), Mismatch> {
+pub(super) fn accept(region: &Description) -> Result<(SyncHeader, Fences), Mismatch> {
     Ok((SyncHeader::of(region)?, region.fences))
 }
 

@@ -52,6 +52,8 @@ mod mutex;
 #[cfg(not(loom))]
 mod object;
 #[cfg(not(loom))]
+mod observe;
+#[cfg(not(loom))]
 mod once;
 #[cfg(not(loom))]
 mod part;
@@ -78,6 +80,8 @@ pub use latest::{Latest, LatestWriter};
 pub use mutex::{Mutex, MutexGuard};
 #[cfg(not(loom))]
 pub use object::{SharedObject, SharedValue};
+#[cfg(not(loom))]
+pub use observe::{PartInspection, SharedInspection, inspect};
 #[cfg(not(loom))]
 pub use once::{Once, OnceState, OnceValue};
 #[cfg(not(loom))]

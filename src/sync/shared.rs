@@ -74,6 +74,31 @@ impl SharedState {
         &self.parts
     }
 
+    pub(super) fn region(&self) -> &Region {
+        &self.region
+    }
+
+    /// The handles that are open, and those of dead processes that nobody has cleaned up
+    /// after.
+    pub(super) fn handles(&self) -> Vec<Peer> {
+        self.members().list(self.roles[0])
+    }
+
+    /// Whether a member may have this id.
+    pub(super) fn may_hold(&self, id: MemberId) -> bool {
+        self.roles[0].ids().contains(&id.0)
+    }
+
+    /// What is shown of the member of this id.
+    pub(super) fn owner(&self, id: MemberId) -> LockOwner {
+        // Relaxed: for display only.
+        let pid = self.region.pid(id).load(Ordering::Relaxed);
+        LockOwner {
+            id: id.0,
+            pid: pid as u32,
+        }
+    }
+
     pub(super) fn path(&self) -> Option<PathBuf> {
         self.region.path().map(Into::into)
     }
@@ -187,19 +212,14 @@ impl Shared {
     /// after.
     pub(super) fn handles(&self) -> Vec<Peer> {
         match self.region().is_mapped() {
-            true => self.state.members().list(self.state.roles[0]),
+            true => self.state.handles(),
             false => Vec::new(),
         }
     }
 
-    /// What is shown of the member of this id.
+    /// As [`SharedState::owner`].
     pub(super) fn owner(&self, id: MemberId) -> LockOwner {
-        // Relaxed: for display only.
-        let pid = self.region().pid(id).load(Ordering::Relaxed);
-        LockOwner {
-            id: id.0,
-            pid: pid as u32,
-        }
+        self.state.owner(id)
     }
 
     /// Takes the lock byte of the writer of part `index`; `false`: another handle has it.
@@ -345,7 +365,7 @@ impl Holders for Shared {
     }
 
     fn may_hold(&self, id: MemberId) -> bool {
-        self.state.roles[0].ids().contains(&id.0)
+        self.state.may_hold(id)
     }
 
     fn is_dead(&self, id: MemberId) -> Result<bool, Failure> {

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use memring::rpc::{CallError, Postcard, ReplyError, Service, ServiceError, remove};
+use memring::rpc::{CallError, Postcard, ReplyError, Service, ServiceError, ServiceRing, remove};
 use memring::{RecvError, RecvTimeoutError, RingError, TryRecvError};
 use memring_testkit::homes::Home;
 use memring_testkit::time::LONG;
@@ -311,4 +311,28 @@ fn services_are_told_apart() {
     service.client().unwrap();
     let error = Numbers::open_or_create(home.named(&(longest + "n"))).unwrap_err();
     assert!(error.to_string().contains("216"), "{error}");
+}
+
+/// A look from outside tells the rings of a service from others.
+#[test]
+fn the_rings_of_a_service_are_told_from_others() {
+    let home = Home::new();
+    let name = home.named("told");
+    let service = Service::<[u8], u64>::builder()
+        .request_limit(500)
+        .create(&name);
+    let _client = service.unwrap().client().unwrap();
+    let requests = memring::inspect(&name).unwrap().service_ring();
+    assert_eq!(requests, Some(ServiceRing::Requests { limit: 500 }));
+    let files = std::fs::read_dir(name.rsplit_once('/').unwrap().0).unwrap();
+    let files = files.map(|file| file.unwrap().path().to_str().unwrap().to_owned());
+    let replies: Vec<_> = files.filter(|file| file.contains(".reply-")).collect();
+    let [replies] = &replies[..] else {
+        panic!("{replies:?}");
+    };
+    let replies = memring::inspect(replies).unwrap().service_ring();
+    assert_eq!(replies, Some(ServiceRing::Replies));
+    let other = home.named("other");
+    drop(memring::Ring::<[u8], memring::Mpmc>::create(&other, 4).unwrap());
+    assert_eq!(memring::inspect(&other).unwrap().service_ring(), None);
 }

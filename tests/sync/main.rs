@@ -19,6 +19,7 @@ mod groups;
 mod hostile;
 mod latest;
 mod mutex;
+mod observe;
 mod once;
 mod opening;
 mod processes;

@@ -59,7 +59,7 @@ pub(crate) trait Cells {
     fn last_id(&self) -> u16;
 }
 
-fn owner(word: u64) -> Option<MemberId> {
+pub(crate) fn owner(word: u64) -> Option<MemberId> {
     match word & OWNER {
         0 => None,
         owner => Some(MemberId((owner >> OWNER_SHIFT) as u16)),
@@ -73,7 +73,7 @@ fn taken(word: u64, id: MemberId) -> u64 {
 }
 
 /// L8, RW10, RW11: what a dead writer leaves: POISONED if it was inside, and as it was else.
-fn freed(word: u64) -> u64 {
+pub(crate) fn freed(word: u64) -> u64 {
     let poisoned = word & POISONED != 0 || word & INSIDE != 0;
     (word & COUNTER) | if poisoned { POISONED } else { 0 }
 }

@@ -1,0 +1,86 @@
+//! `memring listen`: the end of a rendezvous that waits for the other.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use anyhow::{Error, Result};
+use clap::Args as ClapArgs;
+use memring::uds::{RendezvousError, SocketAddress};
+
+use crate::complain::complain;
+use crate::duplex::{ByteRendezvous, CAPACITY, LIMIT, carry};
+use crate::format::printable;
+use crate::open::parse_size;
+use crate::standard;
+
+const AFTER_HELP: &str = "\
+Two processes of the same user meet at a Unix domain socket; after that, their
+bytes go through shared memory, one ring for each direction. The socket at PATH
+is there until they have met; one that a killed listener left is replaced. A
+name that begins with '@' is abstract: in no directory.
+
+It ends when both directions have ended: this standard input, when the other end
+has written it all, and that of the other end.
+
+Exit status:
+  0  both directions ended
+  1  the other end ended or died before that, or another error; one line on
+     standard error says what
+  2  the command line is wrong
+
+Examples:
+  memring listen /tmp/copy.sock < /dev/null > copy.tar
+  memring listen @chat";
+
+/// Wait for memring connect, and carry standard input and output both ways
+#[derive(ClapArgs)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// Listen at this path, or abstract name with '@'
+    path: String,
+
+    /// Let so many messages be under way in each direction [default: 64]
+    #[arg(long, value_name = "N")]
+    capacity: Option<NonZeroUsize>,
+
+    /// Cut what is carried into messages of up to so many bytes; K and M are understood [default:
+    /// 16K]
+    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
+    slot_size: Option<usize>,
+}
+
+/// Run `memring listen`.
+pub fn run(args: &Args) -> Result<()> {
+    standard::check_input()?;
+    standard::check_output()?;
+    let listener = ByteRendezvous::new()
+        .capacity(args.capacity.map_or(CAPACITY, NonZeroUsize::get))
+        .message_limit(args.slot_size.unwrap_or(LIMIT))
+        .on_refused(|peer, why| {
+            let peer = peer.map_or("a process".to_owned(), |peer| peer.to_string());
+            complain(&format!("refused {peer}: {}", printable(&why.to_string())));
+        })
+        .bind(args.path.as_str());
+    let mut listener = listener.map_err(|error| not_met("listen", &args.path, error))?;
+    let connection = listener
+        .accept()
+        .map_err(|error| not_met("listen", &args.path, error))?;
+    // Others find nobody, and the path is free.
+    drop(listener);
+    carry(connection)
+}
+
+/// The error of an address, with what can be done about it.
+pub fn not_met(action: &str, path: &str, error: RendezvousError) -> Error {
+    let shown = printable(path);
+    let address = SocketAddress::from(path);
+    let directory = address.path().and_then(Path::parent);
+    let is_missing = |it: &Path| !it.as_os_str().is_empty() && !it.is_dir();
+    match directory.filter(|it| is_missing(it)) {
+        Some(directory) => Error::msg(format!(
+            "cannot {action} at {shown}: there is no directory {}; make it, or choose another path",
+            directory.display()
+        )),
+        None => Error::new(error).context(format!("cannot {action} at {shown}")),
+    }
+}
