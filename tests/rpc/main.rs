@@ -18,6 +18,7 @@ fn child() {
     let mut roles: Vec<Role> = Vec::new();
     roles.extend(clients::ROLES);
     roles.extend(failpoints::ROLES);
+    roles.extend(hostile::ROLES);
     roles.extend(servers::ROLES);
     children::enter(&roles);
 }
