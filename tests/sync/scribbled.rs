@@ -232,8 +232,12 @@ fn use_all(group: &Group) {
     let lock = group.rwlock::<u64>("lock").unwrap();
     let _ = lock.try_read().map(|value| *value);
     let _ = lock.read_timeout(tiny).map(|value| *value);
-    let _ = lock.try_write().map(|mut value| *value += 1);
-    let _ = lock.write_timeout(tiny).map(|mut value| *value += 1);
+    let _ = lock
+        .try_write()
+        .map(|mut value| *value = value.wrapping_add(1));
+    let _ = lock
+        .write_timeout(tiny)
+        .map(|mut value| *value = value.wrapping_add(1));
     let _ = lock
         .write_timeout(tiny)
         .map(|guard| drop(guard.downgrade()));

@@ -5,9 +5,17 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use memring::sync::{AcquireTimeoutError, Semaphore, TryAcquireError};
 
-use super::board::Count;
+use super::board::{Count, PLACES, UserId};
 use super::user::{Audit, Shared, Taking, User};
 use crate::torture::order::Sabotage;
+
+/// As if more processes than permits were inside.
+fn hold_too_many(user: &User<'_>, permits: u32) -> Result<()> {
+    for place in 0..PLACES {
+        user.board.hold(UserId::new(place, 0), permits)?;
+    }
+    Ok(())
+}
 
 impl Shared for Semaphore {
     fn create(path: &Path, handles: u16, processes: usize) -> Result<()> {
@@ -24,19 +32,21 @@ impl Shared for Semaphore {
     fn step(&self, user: &mut User<'_>) -> Result<()> {
         user.hang_if_told();
         let permits = self.permits();
+        if user.breaks(Sabotage::Double) {
+            return hold_too_many(user, permits);
+        }
         let guard = match user.taking() {
-            _ if user.breaks(Sabotage::Double) => None,
-            Taking::Wait => Some(self.acquire().context("cannot take a permit")?),
+            Taking::Wait => self.acquire().context("cannot take a permit")?,
             Taking::Try => match self.try_acquire() {
                 Err(TryAcquireError::NoPermit) => {
                     user.missed();
                     return Ok(());
                 }
-                guard => Some(guard.context("cannot take a permit")?),
+                guard => guard.context("cannot take a permit")?,
             },
             Taking::Limited(time) => match self.acquire_timeout(time) {
                 Err(AcquireTimeoutError::Timeout { .. }) => return Ok(()),
-                guard => Some(guard.context("cannot take a permit")?),
+                guard => guard.context("cannot take a permit")?,
             },
         };
         if let Some(held) = user.board.hold(user.id, permits)?
