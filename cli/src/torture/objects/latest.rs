@@ -81,8 +81,7 @@ impl Shared for Latest<Value> {
         user.hang_if_told();
         if user.place().is_multiple_of(2) {
             if user.breaks(Sabotage::Double) {
-                user.board.enter(user.id, true)?;
-                return user.board.leave(user.id);
+                return user.enter_without_lock();
             }
             match self.writer() {
                 Ok(mut writer) => return write(&mut writer, user),

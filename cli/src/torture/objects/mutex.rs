@@ -72,8 +72,7 @@ impl Shared for Mutex<Accounts> {
     fn step(&self, user: &mut User<'_>) -> Result<()> {
         user.hang_if_told();
         if user.breaks(Sabotage::Double) {
-            user.board.enter(user.id, true)?;
-            return user.board.leave(user.id);
+            return user.enter_without_lock();
         }
         let (mut guard, dead) = match take(self, user.taking())? {
             Had::Whole(guard) => (guard, false),

@@ -55,8 +55,7 @@ fn read(lock: &RwLock<Accounts>, user: &mut User<'_>) -> Result<()> {
 
 fn write(lock: &RwLock<Accounts>, user: &mut User<'_>) -> Result<()> {
     if user.breaks(Sabotage::Double) {
-        user.board.enter(user.id, true)?;
-        return user.board.leave(user.id);
+        return user.enter_without_lock();
     }
     let had = match user.taking() {
         Taking::Wait => waited(lock.write())?,

@@ -165,6 +165,13 @@ impl<'u> User<'u> {
         self.assignment.sabotage == Some(how) && self.random.one_in(16)
     }
 
+    /// Be inside for a while, as if it held the lock.
+    pub fn enter_without_lock(&self) -> Result<()> {
+        self.board.enter(self.id, true)?;
+        sleep(Duration::from_millis(2));
+        self.board.leave(self.id)
+    }
+
     /// Stop working, if that is how it breaks the contract.
     pub fn hang_if_told(&mut self) {
         if self.breaks(Sabotage::Hang) {
