@@ -1,11 +1,10 @@
 //! Rings of replies that killed clients left.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 
 use crate::shm::{RegionPath, remove};
 use crate::sys::file;
+use crate::sys::handle::AsFd;
 
 const INFIX: &str = ".reply-";
 /// Digits of a client's id.
@@ -22,8 +21,8 @@ pub(super) fn reply_name(service: &RegionPath, client: u128) -> OsString {
 
 /// Whether `name` is that of a ring of replies of `service`.
 fn is_reply_name(service: &OsStr, name: &OsStr) -> bool {
-    let name = name.as_bytes();
-    let rest = name.strip_prefix(service.as_bytes());
+    let name = name.as_encoded_bytes();
+    let rest = name.strip_prefix(service.as_encoded_bytes());
     let id = rest.and_then(|rest| rest.strip_prefix(INFIX.as_bytes()));
     let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     id.is_some_and(|id| id.len() == DIGITS && id.iter().all(is_digit))

@@ -14,6 +14,7 @@ use crate::message::schema::fingerprint;
 use crate::ring::kind::Mpmc;
 use crate::shm::RegionPath;
 use crate::shm::remove::Removal;
+use crate::sys::handle::AsFd;
 
 /// Bytes of a response, calls under way of one client, and attempts at a call, where nothing
 /// else was asked for. (The ring of requests has the defaults of rings: 1024 messages of 1024
@@ -50,13 +51,13 @@ pub enum OnServerDeath {
 pub struct Service<Q: Body + ?Sized, R: Body + ?Sized> {
     pub(super) requests: Ring<[u8], Mpmc>,
     pub(super) at: Arc<RegionPath>,
-    pub(super) options: Options,
+    pub(super) options: ServiceOptions,
     marker: PhantomData<fn(&Q, &R)>,
 }
 
 /// What users of a service need to know of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Options {
+pub(super) struct ServiceOptions {
     /// The tag of rings of replies.
     pub reply_schema: u64,
     /// Bytes of a response that clients of this handle take.
@@ -154,7 +155,6 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> std::fmt::Debug for Service<Q, R> {
 /// # Errors
 /// As [`remove`](crate::remove()).
 pub fn remove(name: impl AsRef<Path>) -> Result<(), RingError> {
-    use std::os::fd::AsFd;
     let at = RegionPath::existing(name.as_ref())?;
     let removed = Removal::begin(&at)?.unlink()?;
     Segment::tell_removed(removed.as_fd());
@@ -289,7 +289,7 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> ServiceBuilder<Q, R> {
 
     fn finish(self, requests: Ring<[u8], Mpmc>) -> Result<Service<Q, R>, ServiceError> {
         let path = requests.path().unwrap_or(Path::new(""));
-        let options = Options {
+        let options = ServiceOptions {
             reply_schema: self.tag("replies"),
             response_limit: R::SIZE.unwrap_or(self.response_limit),
             window: self.window,

@@ -1,7 +1,6 @@
 //! Waiting for one another.
 
 use std::fmt;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 

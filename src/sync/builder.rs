@@ -1,5 +1,6 @@
 //! Making and opening regions of shared objects.
 
+#[cfg(unix)]
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
@@ -23,16 +24,16 @@ pub(super) type Specs = [(String, PartSpec)];
 
 /// What may be chosen of a region of shared objects.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Options {
+pub(super) struct RegionOptions {
     pub handles: u16,
     pub schema: u64,
     pub mode: u32,
     pub allow_foreign: bool,
 }
 
-impl Default for Options {
+impl Default for RegionOptions {
     fn default() -> Self {
-        Options {
+        RegionOptions {
             handles: DEFAULT_HANDLES,
             schema: 0,
             mode: 0o600,
@@ -41,7 +42,7 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl RegionOptions {
     pub(super) fn create(self, name: &Path, specs: &Specs) -> Result<SharedRef, RingError> {
         let plan = self.plan(specs)?;
         self.create_at(&RegionPath::to_create(name)?, plan, specs)
@@ -85,6 +86,7 @@ impl Options {
         state.attach().map(SharedRef)
     }
 
+    #[cfg(unix)]
     pub(super) fn open_fd(self, fd: BorrowedFd<'_>) -> Result<SharedRef, RingError> {
         let options = MapOptions::default();
         let opened = open::from_fd(fd, self.allow_foreign, options, accept)?;

@@ -1,7 +1,6 @@
 //! Waiting, under a mutex, for what other processes do.
 
 use std::fmt;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 

@@ -1,10 +1,11 @@
 //! Several shared objects in one region.
 
 use std::fmt;
+#[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use super::builder::Options;
+use super::builder::RegionOptions;
 use super::layout::PartSpec;
 use super::object::{SharedObject, SharedRef};
 use crate::error::RingError;
@@ -46,7 +47,7 @@ pub struct Group {
 /// The number of handles and the permission bits are the maker's: an opener's are ignored.
 /// The schema tag must be that of the maker.
 pub struct GroupBuilder {
-    options: Options,
+    options: RegionOptions,
     parts: Vec<(String, PartSpec)>,
 }
 
@@ -54,7 +55,7 @@ impl Group {
     /// What is to be in a group, and its options.
     pub fn builder() -> GroupBuilder {
         GroupBuilder {
-            options: Options::default(),
+            options: RegionOptions::default(),
             parts: Vec::new(),
         }
     }
@@ -72,6 +73,7 @@ impl Group {
     ///
     /// # Errors
     /// As [`Group::open`].
+    #[cfg(unix)]
     pub fn from_fd(fd: impl AsFd) -> Result<Group, RingError> {
         Group::builder().from_fd(fd)
     }
@@ -97,6 +99,7 @@ impl Group {
     ///
     /// # Errors
     /// As [`Mutex::share_fd`](super::Mutex::share_fd).
+    #[cfg(unix)]
     pub fn share_fd(&self) -> Result<BorrowedFd<'_>, RingError> {
         self.shared.0.share_fd()
     }
@@ -220,6 +223,7 @@ impl GroupBuilder {
     /// # Errors
     /// As [`open`](Self::open).
     #[allow(clippy::wrong_self_convention)] // named as `Ring::from_fd` is
+    #[cfg(unix)]
     pub fn from_fd(self, fd: impl AsFd) -> Result<Group, RingError> {
         self.checked(self.options.open_fd(fd.as_fd())?)
     }

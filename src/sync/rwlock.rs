@@ -5,7 +5,6 @@ mod verbs;
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::atomic::AtomicU64 as PrivateWord;
 

@@ -1,7 +1,6 @@
 //! Permits, of which there is a fixed number.
 
 use std::fmt;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64 as PrivateWord, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

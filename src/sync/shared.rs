@@ -2,6 +2,7 @@
 //! that died.
 
 use std::io;
+#[cfg(unix)]
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -177,6 +178,7 @@ impl Shared {
     }
 
     /// A descriptor to pass on.
+    #[cfg(unix)]
     pub(super) fn share_fd(&self) -> Result<BorrowedFd<'_>, RingError> {
         self.region().share()
     }

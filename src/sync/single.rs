@@ -1,10 +1,11 @@
 //! Objects that are regions of their own.
 
 use std::marker::PhantomData;
+#[cfg(unix)]
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use super::builder::Options;
+use super::builder::RegionOptions;
 use super::object::SharedObject;
 use crate::error::RingError;
 use crate::message::schema::Schema;
@@ -18,14 +19,14 @@ const SINGLE: &str = "";
 /// The number of handles and the permission bits are the maker's: an opener's are ignored.
 /// The schema tag must be that of the maker.
 pub struct ObjectBuilder<O> {
-    pub(super) options: Options,
+    pub(super) options: RegionOptions,
     marker: PhantomData<fn() -> O>,
 }
 
 impl<O: SharedObject> ObjectBuilder<O> {
     pub(super) fn new() -> Self {
         ObjectBuilder {
-            options: Options::default(),
+            options: RegionOptions::default(),
             marker: PhantomData,
         }
     }
@@ -116,6 +117,7 @@ impl<O: SharedObject> ObjectBuilder<O> {
     /// # Errors
     /// As [`open`](Self::open).
     #[allow(clippy::wrong_self_convention)] // named as `Ring::from_fd` is
+    #[cfg(unix)]
     pub fn from_fd(self, fd: impl AsFd) -> Result<O, RingError> {
         self.options.open_fd(fd.as_fd())?.part(SINGLE)
     }
@@ -186,7 +188,8 @@ macro_rules! handle {
             ///
             /// # Errors
             /// As [`ObjectBuilder::from_fd`].
-            pub fn from_fd(fd: impl AsFd) -> Result<Self, RingError> {
+            #[cfg(unix)]
+            pub fn from_fd(fd: impl std::os::fd::AsFd) -> Result<Self, RingError> {
                 Self::builder().from_fd(fd)
             }
 
@@ -197,7 +200,8 @@ macro_rules! handle {
             /// [`RingError::Os`] at the first call on an object with a name, if it cannot
             /// be reopened, and at any if the program has closed the descriptor;
             /// [`RingError::Failed`] in a forked child.
-            pub fn share_fd(&self) -> Result<BorrowedFd<'_>, RingError> {
+            #[cfg(unix)]
+            pub fn share_fd(&self) -> Result<std::os::fd::BorrowedFd<'_>, RingError> {
                 self.part.shared().share_fd()
             }
 

@@ -53,12 +53,9 @@ where
     pub(super) fn new(
         socket: PrivateFd,
         config: &RendezvousConfig,
-    ) -> Result<Self, (Option<PeerCredentials>, RendezvousError)> {
-        let unknown = |error| (None, error);
-        let fd = socket.get().ok_or(Failure::Forked);
-        let fd = fd.map_err(|failure| unknown(failure.into()))?;
-        let peer = PeerCredentials::of(fd).map_err(RendezvousError::os("ask who connects"));
-        let peer = peer.map_err(unknown)?;
+    ) -> Result<Self, RendezvousError> {
+        let fd = socket.get().ok_or(Failure::Forked)?;
+        let peer = PeerCredentials::of(fd).map_err(RendezvousError::os("ask who connects"))?;
         let now = MonotonicTime::now();
         let made = HalfMade {
             peer,
@@ -71,7 +68,7 @@ where
             false => {
                 let error = RendezvousError::NotAdmitted { peer };
                 made.refuse(config, &error);
-                Err((Some(peer), error))
+                Err(error)
             }
         }
     }

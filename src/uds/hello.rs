@@ -296,7 +296,8 @@ mod tests {
     /// Each field that is not as expected is refused, at both ends and by both values.
     #[test]
     fn each_difference_is_named_at_both_ends() {
-        let changes: [(&str, fn(&mut Hello)); 5] = [
+        type Change = fn(&mut Hello);
+        let changes: [(&str, Change); 5] = [
             ("carrier", |it| it.carrier = 4),
             ("form", |it| it.incoming.form = 2),
             ("size", |it| it.incoming.size = 16),

@@ -196,7 +196,13 @@ where
                     }
                     self.half_made.push_back(made);
                 }
-                Err((peer, error)) => self.count_refusal(peer.as_ref(), &error),
+                Err(error) => {
+                    let peer = match &error {
+                        RendezvousError::NotAdmitted { peer } => Some(peer),
+                        _ => None,
+                    };
+                    self.count_refusal(peer, &error);
+                }
             }
         }
         Ok(false)

@@ -131,7 +131,7 @@ fn words_that_no_process_writes() {
     // Freed by another while we hold it, or taken: what follows is ours to bear, and ends.
     store(0);
     drop(guard);
-    store(u64::MAX & !(0x3ff << 2));
+    store(!(0x3ff << 2));
     assert!(matches!(mutex.lock(), Err(LockError::Poisoned(_))));
     // A holder that cannot be: the handle refuses all work.
     store(9 << 2 | 1 << 12);
@@ -218,7 +218,7 @@ fn work(path: &str, until: Instant) -> u64 {
             mutex.clear_poison();
             changed.notify_one();
             changed.notify_all();
-            let _ = value.get_or_init_timeout(limit, || 5).map(|value| *value);
+            let _ = value.get_or_init_timeout(limit, || 5).copied();
             if let Ok(mut seat) = barrier.join() {
                 let _ = seat.wait_timeout(limit);
             }
