@@ -90,6 +90,11 @@ object, and what must hold is checked at each step:
   semaphore  Never more processes than permits; those of the dead come back.
   latest     Each value read is whole, and none is older than one read before,
              by whatever process.
+Its table:
+  CHANGES    changes of the value; tokens put in; times that a permit was held
+  LOOKS      looks at the value; tokens taken out; times that all permits were
+  POISONED   times that a process was told that a holder had died
+  GAP        the longest time from a kill to the next change or look
 
 The schedule follows from the seed, the numbers of processes and the kills.
 What the machine does with it does not: the same seed may end differently.

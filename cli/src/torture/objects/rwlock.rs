@@ -39,7 +39,7 @@ fn read(lock: &RwLock<Accounts>, user: &mut User<'_>) -> Result<()> {
         Had::Whole(guard) => {
             look(&guard, user, false)?;
             if user.random.one_in(8) {
-                // Whoever waits to write, a handle that reads reads on.
+                // A handle that reads reads on, also while a writer waits.
                 if let Had::Whole(second) = waited(lock.read())? {
                     look(&second, user, false)?;
                 }
