@@ -215,7 +215,22 @@ fn handles_come_and_go() {
     assert_eq!(*first.lock().unwrap(), 5);
 }
 
+/// It frees what guards of its own hold that were leaked (L8), and nothing else.
 #[test]
+fn a_handle_that_goes_frees_nothing_of_others() {
+    let home = Home::new();
+    let first = Mutex::<u64>::create(home.named("one"), 4).unwrap();
+    let second = Mutex::<u64>::open(home.named("one")).unwrap();
+    let guard = first.lock().unwrap();
+    drop(second);
+    let third = Mutex::<u64>::open(home.named("one")).unwrap();
+    assert!(matches!(third.try_lock(), Err(TryLockError::Held(Some(_)))));
+    drop(guard);
+    assert_eq!(*third.lock().unwrap(), 4);
+}
+
+#[test]
+#[cfg_attr(feature = "portable", ignore = "it passes a descriptor")]
 fn a_descriptor_leads_to_the_same_mutex() {
     let mutex = Mutex::anonymous(1u64).unwrap();
     let other = Mutex::<u64>::from_fd(mutex.share_fd().unwrap()).unwrap();
