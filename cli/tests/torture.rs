@@ -262,6 +262,63 @@ fn a_process_that_hangs_is_found() {
     found("mpmc", "hang", &["s0", "it hangs"]);
 }
 
+const OBJECTS: [&str; 5] = ["mutex", "rwlock", "condvar", "semaphore", "latest"];
+
+#[test]
+fn every_object_survives_a_short_storm() {
+    let place = place();
+    let mut args = vec!["--kills", "150", "--seed", "5", "--json"];
+    OBJECTS
+        .iter()
+        .for_each(|object| args.extend(["--object", object]));
+    let run = torture(&place, &args).succeeded();
+    let report: serde_json::Value = serde_json::from_slice(&run.out).expect("one document");
+    let rows = report["kinds"].as_array().expect("rows");
+    for (row, object) in rows.iter().zip(OBJECTS) {
+        let number = |name: &str| row[name].as_u64().expect("a number");
+        assert_eq!((&row["object"], number("kills")), (&object.into(), 30));
+        assert!(number("stops") > 0 && number("changes") > 100, "{row}");
+    }
+    assert_eq!(rows.len(), OBJECTS.len());
+    assert_eq!(names(&place.rings()), [""; 0]);
+}
+
+#[test]
+fn a_storm_over_objects_ends_in_time() {
+    let place = place();
+    let args = ["--object", "mutex", "--seconds", "1", "--kills", "1000000"];
+    let run = torture(&place, &args).succeeded();
+    assert!(run.text().contains("The contract held"), "{}", run.text());
+    assert_eq!(names(&place.rings()), [""; 0]);
+}
+
+#[test]
+fn misuse_of_objects_is_found() {
+    for (object, sabotage, words) in [
+        ("mutex", "tear", "half changed"),
+        ("mutex", "double", "inside"),
+        ("rwlock", "tear", "half changed"),
+        ("rwlock", "double", ""),
+        ("condvar", "tear", "tokens"),
+        ("semaphore", "double", "permits"),
+        ("latest", "tear", "torn"),
+        ("latest", "double", "inside"),
+        ("mutex", "hang", "it hangs"),
+    ] {
+        let place = place();
+        let how = ["--object", object, "--sabotage", sabotage];
+        let args = ["--kills", "300", "--seed", "3", "--hang-timeout", "5"];
+        let run = torture(&place, &[&how[..], &args].concat());
+        run.failed(&["did not hold", object, words, "the seed is 3"]);
+        let kept = place.rings().join(&names(&place.rings())[0]);
+        let kept = names(&kept);
+        assert_eq!(
+            kept,
+            ["board", "breach", "ledger", "rings", "said", "schedule"]
+        );
+    }
+}
+
 /// Tests that a shell without job control starts in the background ignore Ctrl-C, and
 /// so does all that they start.
 fn is_ignored(signal: Signal) -> bool {

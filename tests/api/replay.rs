@@ -3,7 +3,9 @@
 
 use std::path::PathBuf;
 
-use memring_testkit::fuzzing::{Arbitrary, hostile, lengths, open, operations, positions, replay};
+use memring_testkit::fuzzing::{
+    Arbitrary, calls, hostile, lengths, objects, open, operations, positions, replay, sockets,
+};
 
 /// Runs all that is kept for `target`.
 fn replay_kept<I: for<'a> Arbitrary<'a>>(target: &str, run: fn(I)) {
@@ -38,4 +40,24 @@ fn operations_in_order() {
 #[test]
 fn position_arithmetic() {
     replay_kept("positions", positions::run);
+}
+
+#[test]
+#[cfg_attr(feature = "portable", ignore = "the file is not the memory")]
+fn hostile_objects() {
+    replay_kept("objects", objects::run);
+}
+
+#[test]
+#[cfg_attr(
+    feature = "portable",
+    ignore = "it opens names of rings by descriptors"
+)]
+fn hostile_calls() {
+    replay_kept("calls", calls::run);
+}
+
+#[test]
+fn hostile_sockets() {
+    replay_kept("sockets", sockets::run);
 }

@@ -1,14 +1,21 @@
 //! Peers that send whatever bytes.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use memring::rpc::{CallError, Service};
 use memring::{Mpmc, Mpsc, Ring, inspect};
+use memring_testkit::children::{Args, Role};
+use memring_testkit::format::CONTROL;
 use memring_testkit::homes::Home;
 use memring_testkit::random::Random;
 use memring_testkit::time::LONG;
 
 use crate::{Numbers, SERVICE, leftovers};
+
+pub const ROLES: [Role; 1] = [("service scribbler", scribbler)];
 
 const ROUNDS: u64 = 20_000;
 
@@ -216,4 +223,90 @@ fn a_reply_that_comes_twice_counts_once() {
         before = reply;
         assert_eq!(call.wait(), Ok(number));
     }
+}
+
+/// Writes over all words of the service's ring, and of rings of replies, until it is killed.
+fn scribbler(args: &Args) {
+    let (board, mut random) = (args.board("board"), Random::of(args.get("seed")));
+    let directory = args.path("rings");
+    board.add(0, 1);
+    loop {
+        for name in std::fs::read_dir(&directory).expect("the directory of rings") {
+            let path = name.expect("a name").path();
+            // A client takes its ring away.
+            let Ok(file) = File::options().read(true).write(true).open(&path) else {
+                continue;
+            };
+            let words = file.metadata().expect("a length").len() / 8;
+            for _ in 0..1 + random.below(30) {
+                let all = words.saturating_sub(CONTROL / 8).max(1);
+                let at = CONTROL
+                    + 8 * match random.below(3) {
+                        0 => random.below(all.min(64)),
+                        1 => random.below(all.min(2048)),
+                        _ => random.below(all),
+                    };
+                let mut word = [0; 8];
+                if file.read_exact_at(&mut word, at).is_err() {
+                    continue;
+                }
+                let old = u64::from_le_bytes(word);
+                let new = match random.below(6) {
+                    0 => 0,
+                    1 => random.number(),
+                    2 => old ^ 1 << random.below(64),
+                    3 => u64::MAX,
+                    4 => old.wrapping_add(1 << random.below(24)),
+                    _ => random.below(70),
+                };
+                let _ = file.write_all_at(&new.to_le_bytes(), at);
+            }
+            thread::sleep(Duration::from_micros(200));
+        }
+    }
+}
+
+/// Calls and their answers end, by an error or a value, and are tried again by fresh handles.
+#[test]
+fn beside_a_process_that_writes_over_a_service() {
+    let home = Home::new();
+    let board = home.board("board", 1);
+    let name = home.named(SERVICE);
+    let limit = Duration::from_millis(5);
+    let started = [1, 2].map(|seed: u64| home.spawn("service scribbler", &[("seed", &seed)]));
+    board.wait(0, 2);
+    let until = Instant::now() + Duration::from_secs(3);
+    thread::scope(|scope| {
+        for serves in [true, true, false, false] {
+            let name = &name;
+            scope.spawn(move || {
+                let mut handles = 0u64;
+                while Instant::now() < until {
+                    let Ok(service) = Numbers::open_or_create(name) else {
+                        // It is beyond use: another takes its place.
+                        let _ = memring::rpc::remove(name);
+                        continue;
+                    };
+                    handles += 1;
+                    let mut server = serves.then(|| service.server().ok()).flatten();
+                    let mut client = service.client().ok().filter(|_| !serves);
+                    for number in 0..20 {
+                        let began = Instant::now();
+                        if let Some(server) = &mut server
+                            && let Ok((request, responder)) = server.recv_timeout(limit)
+                        {
+                            let _ = responder.reply(request.wrapping_add(1));
+                        }
+                        if let Some(client) = &mut client {
+                            let _ = client.call_timeout(number, limit);
+                        }
+                        assert!(began.elapsed() < Duration::from_secs(20));
+                    }
+                    let _ = service.queued();
+                }
+                assert!(handles > 0);
+            });
+        }
+    });
+    drop(started);
 }

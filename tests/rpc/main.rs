@@ -3,6 +3,7 @@
 
 mod clients;
 mod deadlines;
+mod failpoints;
 mod hostile;
 mod servers;
 mod tasks;
@@ -16,6 +17,8 @@ use memring_testkit::children::{self, Role};
 fn child() {
     let mut roles: Vec<Role> = Vec::new();
     roles.extend(clients::ROLES);
+    roles.extend(failpoints::ROLES);
+    roles.extend(hostile::ROLES);
     roles.extend(servers::ROLES);
     children::enter(&roles);
 }

@@ -1,5 +1,6 @@
 //! Files that somebody has written over.
 
+use std::fmt::Display;
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::thread;
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use memring::sync::{Group, LockError, LockTimeoutError, Mutex, TryLockError};
 use memring::{Failure, RingError};
-use memring_testkit::children::{Args, Role};
+use memring_testkit::children::{Args, Child, Role};
 use memring_testkit::homes::Home;
 use memring_testkit::random::Random;
 use memring_testkit::text::says;
@@ -159,12 +160,12 @@ fn scribbler(args: &Args) {
     let path: String = args.get("path");
     let file = OpenOptions::new().read(true).write(true).open(path);
     let file = file.expect("open the file");
-    let parts = DIRECTORY + 5 * ENTRY;
+    let parts = DIRECTORY + args.get::<u64>("parts") * ENTRY;
     let words = (file.metadata().expect("a length").len() - parts) / 8;
     let (board, mut random) = (args.board("board"), Random::of(args.get("seed")));
     board.add(READY, 1);
     loop {
-        let at = parts + 8 * random.below(words.min(150));
+        let at = parts + 8 * random.below(words.min(400));
         let mut word = [0; 8];
         file.read_exact_at(&mut word, at).expect("read a word");
         let old = u64::from_le_bytes(word);
@@ -183,6 +184,12 @@ fn scribbler(args: &Args) {
             thread::sleep(Duration::from_micros(300));
         }
     }
+}
+
+/// Starts a process that writes over a group of so many parts.
+pub fn scribble_on(home: &Home, path: &str, parts: u64, seed: u64) -> Child {
+    let args: [(&str, &dyn Display); 3] = [("path", &path), ("parts", &parts), ("seed", &seed)];
+    home.spawn("scribbler", &args)
 }
 
 /// All calls with a time limit, again and again; a handle that has found out is replaced.
@@ -229,8 +236,7 @@ fn beside_a_process_that_writes_over_everything() {
     let group = Group::builder().mutex("a", 1u64).mutex("b", [2u32; 9]);
     let group = group.condvar("c").once_value::<u64>("d").barrier("e", 3);
     drop(group.create(&path).unwrap());
-    let spawn = |seed: u64| home.spawn("scribbler", &[("path", &path), ("seed", &seed)]);
-    let scribblers = [spawn(1), spawn(2)];
+    let scribblers = [1, 2].map(|seed| scribble_on(&home, &path, 5, seed));
     board.wait(READY, 2);
     let until = Instant::now() + Duration::from_secs(2);
     thread::scope(|scope| {

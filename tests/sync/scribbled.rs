@@ -2,7 +2,8 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use memring::sync::{
     AcquireTimeoutError, Group, Latest, LockTimeoutError, ReadError, RwLock, Semaphore,
@@ -12,6 +13,8 @@ use memring_testkit::homes::Home;
 use memring_testkit::random::Random;
 use memring_testkit::text::says;
 use memring_testkit::time::in_time;
+
+use super::hostile::scribble_on;
 
 /// Where the entry of the only part is, and where the part.
 const ENTRY: u64 = 0x5000;
@@ -209,28 +212,76 @@ fn words_at_random() {
             scribble(&name, offset, &word.to_le_bytes());
         }
         let group = Group::open(&name).unwrap();
-        in_time(move || {
-            let tiny = Duration::from_millis(2);
-            let latest = group.latest::<[u64; 3]>("latest").unwrap();
-            let _ = latest.read();
-            let _ = latest.writer().map(|mut writer| writer.write([2; 3]));
-            let _ = latest.wait_changed_timeout(0, tiny);
-            let permits = group.semaphore("permits").unwrap();
-            let _ = (
-                permits.try_acquire().is_ok(),
-                permits.acquire_timeout(tiny).is_ok(),
-            );
-            let lock = group.rwlock::<u64>("lock").unwrap();
-            let _ = lock.try_read().map(|value| *value);
-            let _ = lock.read_timeout(tiny).map(|value| *value);
-            let _ = lock.try_write().map(|mut value| *value += 1);
-            let _ = lock.write_timeout(tiny).map(|mut value| *value += 1);
-            let _ = lock
-                .write_timeout(tiny)
-                .map(|guard| drop(guard.downgrade()));
-            lock.clear_poison();
-            let _ = group.counter::<u64>("counter").unwrap().add(1);
-        });
+        in_time(move || use_all(&group));
     }
     drop(made);
+}
+
+/// All calls, each with a time limit; and one writes.
+fn use_all(group: &Group) {
+    let tiny = Duration::from_millis(2);
+    let latest = group.latest::<[u64; 3]>("latest").unwrap();
+    let _ = latest.read();
+    let _ = latest.writer().map(|mut writer| writer.write([2; 3]));
+    let _ = latest.wait_changed_timeout(0, tiny);
+    let permits = group.semaphore("permits").unwrap();
+    let _ = (
+        permits.try_acquire().is_ok(),
+        permits.acquire_timeout(tiny).is_ok(),
+    );
+    let lock = group.rwlock::<u64>("lock").unwrap();
+    let _ = lock.try_read().map(|value| *value);
+    let _ = lock.read_timeout(tiny).map(|value| *value);
+    let _ = lock
+        .try_write()
+        .map(|mut value| *value = value.wrapping_add(1));
+    let _ = lock
+        .write_timeout(tiny)
+        .map(|mut value| *value = value.wrapping_add(1));
+    let _ = lock
+        .write_timeout(tiny)
+        .map(|guard| drop(guard.downgrade()));
+    lock.clear_poison();
+    let counter = group.counter::<u64>("counter").unwrap();
+    let _ = (counter.add(1), counter.get());
+    let _ = (permits.holders(), permits.available(), group.handles());
+    let _ = (latest.has_writer(), lock.is_poisoned());
+}
+
+/// Two other processes write over all words and values meanwhile.
+#[test]
+fn beside_processes_that_write_over_everything() {
+    let home = Home::new();
+    let (path, board) = (home.named("group"), home.board("board", 2));
+    let group = Group::builder()
+        .latest("latest", [1u64; 3])
+        .semaphore("permits", 3)
+        .rwlock("lock", 1u64)
+        .counter("counter", 1u64)
+        .max_handles(4);
+    drop(group.create(&path).unwrap());
+    let scribblers = [1, 2].map(|seed| scribble_on(&home, &path, 4, seed));
+    board.wait(0, 2);
+    let until = Instant::now() + Duration::from_secs(2);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut calls = 0;
+                while Instant::now() < until {
+                    // One that has found out refuses all work, and is replaced.
+                    let Ok(group) = Group::open(&path) else {
+                        continue;
+                    };
+                    for _ in 0..20 {
+                        let began = Instant::now();
+                        use_all(&group);
+                        assert!(began.elapsed() < Duration::from_secs(20));
+                        calls += 1;
+                    }
+                }
+                assert!(calls > 0);
+            });
+        }
+    });
+    drop(scribblers);
 }

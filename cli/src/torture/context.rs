@@ -10,7 +10,7 @@ use memring::{Kind, Ring, WaitStrategy};
 use super::home;
 use super::ledger::{Ledger, Stage};
 use super::load::Load;
-use super::order::Assignment;
+use super::order::{Assignment, RingAssignment};
 use super::plan::{Traffic, Wait};
 use super::random::Random;
 
@@ -20,7 +20,7 @@ const REST: Duration = Duration::from_micros(200);
 /// What senders and receivers work with.
 pub struct PeerContext<'p> {
     /// What they were told.
-    pub assignment: &'p Assignment,
+    pub assignment: &'p RingAssignment,
     /// The run's ledger.
     pub ledger: &'p Ledger,
 }
@@ -28,12 +28,12 @@ pub struct PeerContext<'p> {
 impl PeerContext<'_> {
     /// Open the ring.
     pub fn open<T: Load + ?Sized, K: Kind>(&self) -> Result<Ring<T, K>> {
-        open(&self.assignment.dir)
+        open(&self.assignment.common.dir)
     }
 
     /// How to wait.
     pub fn strategy(&self) -> WaitStrategy {
-        match self.assignment.traffic.wait {
+        match self.assignment.common.traffic.wait {
             Wait::Default => WaitStrategy::default(),
             Wait::Park => WaitStrategy::Park,
             Wait::Spin => WaitStrategy::Spin,
@@ -44,7 +44,7 @@ impl PeerContext<'_> {
     pub fn stage(&self, stage: Stage) {
         let Assignment {
             place, incarnation, ..
-        } = *self.assignment;
+        } = self.assignment.common;
         self.ledger.set_stage(place, incarnation, stage);
     }
 

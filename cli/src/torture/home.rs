@@ -24,6 +24,11 @@ pub fn ring(dir: &Path) -> PathBuf {
     rings(dir).join("ring")
 }
 
+/// What the processes that use a shared object write down.
+pub fn board(dir: &Path) -> PathBuf {
+    dir.join("board")
+}
+
 /// The ledger.
 pub fn ledger(dir: &Path) -> PathBuf {
     dir.join("ledger")
@@ -80,7 +85,12 @@ impl Home {
 
     /// Empty it for the next kind.
     pub fn clear(&self) -> Result<()> {
-        for path in [ring(&self.dir), ledger(&self.dir), said(&self.dir)] {
+        for path in [
+            ring(&self.dir),
+            ledger(&self.dir),
+            board(&self.dir),
+            said(&self.dir),
+        ] {
             if path.exists() {
                 fs::remove_file(&path)
                     .with_context(|| format!("cannot remove {}", path.display()))?;

@@ -1,10 +1,11 @@
 //! `memring torture`: does the contract hold on this machine when processes are killed?
 //!
-//! `plan` says which processes are struck and how, out of the numbers of `random`; `processes`
+//! `run` runs storms one after the other. `plan` says which processes are struck and how, out of the numbers of `random`; `processes`
 //! holds and strikes them, `storm` lets that go on over a ring and brings it to rest. `peer` is the
 //! life of a process, `send` and `receive` what it does, `load` the messages. `ledger` is the memory
 //! in which all is written down, `account` how, and `check` holds the contract against it. `home`
-//! is where it lies, `report` what it came to.
+//! is where it lies, `report` what it came to. `target` names what is used, and `objects` has the
+//! storms over shared objects.
 
 mod account;
 mod check;
@@ -13,6 +14,7 @@ mod held;
 mod home;
 mod ledger;
 mod load;
+mod objects;
 mod order;
 mod peer;
 mod plan;
@@ -20,28 +22,28 @@ mod processes;
 mod random;
 mod receive;
 mod report;
+mod run;
 mod send;
 mod storm;
+mod target;
 
-use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::Result;
 use clap::Args as ClapArgs;
 use memring::{Layout, OnDeath, RingKind};
 
-use crate::progress;
 use crate::standard;
 use crate::usage::Usage;
-use home::Home;
 use load::Size;
+use objects::ObjectStorm;
 use order::Sabotage;
-use plan::{Plan, Terms};
-use report::Report;
+use plan::Terms;
+use run::RunOptions;
 use storm::Weather;
+use target::{ObjectKind, Target};
 
 /// Processes of one side, at most.
 const MOST: u64 = 60;
@@ -79,6 +81,21 @@ The table:
   DEAD      messages that killed receivers took along in recv
   GAP       the longest time from a kill to the next receipt; shown, not judged
 
+With --object, as many processes as senders and receivers together use a shared
+object, and what must hold is checked at each step:
+  mutex      Two numbers agree, and the sum of some accounts is kept, unless a
+  rwlock     holder died: then the next is told, and one change is half done.
+             No process finds another inside, or what it reads changed.
+  condvar    Tokens put in are taken out; no process waits for ever.
+  semaphore  Never more processes than permits; those of the dead come back.
+  latest     Each value read is whole, and none is older than one read before,
+             by whatever process.
+Its table:
+  CHANGES    changes of the value; tokens put in; times that a permit was held
+  LOOKS      looks at the value; tokens taken out; times that all permits were
+  POISONED   times that a process was told that a holder had died
+  GAP        the longest time from a kill to the next change or look
+
 The schedule follows from the seed, the numbers of processes and the kills.
 What the machine does with it does not: the same seed may end differently.
 
@@ -93,7 +110,8 @@ Examples:
   memring torture --kills 10000 --seed 7
   memring torture --kind mpmc --on-death discard --message 4096
   memring torture --kind spsc --layout lines --capacity 10
-  memring torture --kind spsc --seed 7 --schedule";
+  memring torture --kind spsc --seed 7 --schedule
+  memring torture --object mutex --object condvar --kills 4000";
 
 /// Kill processes at random and see whether the crash contract holds here
 #[derive(ClapArgs)]
@@ -110,6 +128,16 @@ pub struct Args {
     /// Use this kind of ring only: spsc, mpsc, spmc or mpmc; may be repeated [default: all four]
     #[arg(long, value_name = "KIND", hide_possible_values = true)]
     kind: Vec<RingKind>,
+
+    /// Use this shared object, and no ring: mutex, rwlock, condvar, semaphore or latest; may be
+    /// repeated
+    #[arg(long, value_name = "OBJECT", hide_possible_values = true,
+        conflicts_with_all = ["kind", "capacity", "layout", "message", "on_death"])]
+    object: Vec<ObjectKind>,
+
+    /// With --object: stop after so many seconds for each, whatever kills are left
+    #[arg(long, value_name = "S", requires = "object")]
+    seconds: Option<u64>,
 
     /// Run so many sending processes, where the kind has several
     #[arg(long, value_name = "N", default_value_t = 4,
@@ -166,80 +194,33 @@ pub struct Args {
 
 /// Run `memring torture`.
 pub fn run(args: &Args) -> Result<()> {
-    let begun = Instant::now();
     let seed = args.seed.unwrap_or_else(any_seed);
     standard::check_output()?;
-    let storms = args.storms(seed)?;
-    let mut out = BufWriter::new(io::stdout().lock());
-    if args.schedule {
-        for storm in &storms {
-            write_schedule(&mut out, &storm.terms)?;
-        }
-        out.flush()?;
-        return Ok(());
-    }
-    if !args.json {
-        writeln!(
-            out,
-            "seed {seed}, {} kills, rings of {} messages of {}",
+    let mut options = RunOptions {
+        seed,
+        json: args.json,
+        schedule: args.schedule,
+        dir: args.dir.as_deref(),
+        title: String::new(),
+    };
+    if args.object.is_empty() {
+        options.title = format!(
+            "seed {seed}, {} kills, rings of {} messages of {}\n\
+             senders: {}, receivers: {}; 1 where the kind has one",
             args.kills,
             args.capacity,
-            args.message.describe()
-        )?;
-        writeln!(
-            out,
-            "senders: {}, receivers: {}; 1 where the kind has one\n",
-            args.senders, args.receivers
-        )?;
-        report::head(&mut out)?;
-        out.flush()?;
+            args.message.describe(),
+            args.senders,
+            args.receivers
+        );
+        return run::run(&args.storms(seed)?, &options);
     }
-    let mut home = Home::create(args.dir.as_deref())?;
-    let progress = progress::bar("killing", args.kills);
-    let mut report = Report {
-        version: env!("CARGO_PKG_VERSION"),
-        seed,
-        kinds: Vec::new(),
-        held: true,
-        breach: None,
-        evidence: None,
-        seconds: 0.0,
-    };
-    for storm in &storms {
-        match storm::rage(storm, home.dir(), &progress)? {
-            Ok(row) => {
-                if !args.json {
-                    progress.suspend(|| row.print(&mut out).and_then(|()| out.flush()))?;
-                }
-                report.kinds.push(row);
-                home.clear()?;
-            }
-            Err(error) => {
-                let breach = format!("{error:#}");
-                let evidence = keep(&mut home, storm, &breach)?;
-                report.held = false;
-                report.breach = Some(breach);
-                report.evidence = Some(evidence);
-                break;
-            }
-        }
-    }
-    progress.finish_and_clear();
-    report.seconds = begun.elapsed().as_secs_f64();
-    if args.json {
-        serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
-        writeln!(out)?;
-    } else if report.held {
-        report.verdict(&mut out)?;
-    }
-    out.flush()?;
-    match (report.breach, report.evidence) {
-        (Some(breach), Some(evidence)) => Err(anyhow!(
-            "the contract did not hold: {breach}; the evidence is kept in {evidence}, the seed is \
-             {seed}"
-        )),
-        _ => Ok(()),
-    }
+    options.title = format!(
+        "seed {seed}, {} kills, {} processes on each object",
+        args.kills,
+        args.senders + args.receivers
+    );
+    run::run(&args.object_storms(seed)?, &options)
 }
 
 /// Run the hidden `memring torture-peer`.
@@ -257,13 +238,14 @@ impl Args {
         }
     }
 
-    fn storm(&self, terms: Terms, layout: Layout) -> Weather {
-        let capacity = match terms.kind {
+    fn storm(&self, terms: Terms, kind: RingKind, layout: Layout) -> Weather {
+        let capacity = match kind {
             RingKind::Spsc => Some(self.capacity),
             _ => self.capacity.checked_next_power_of_two(),
         };
         Weather {
             terms,
+            kind,
             size: match layout {
                 Layout::Lines => Size::Typed(8),
                 _ => self.message,
@@ -292,7 +274,7 @@ impl Args {
             for (index, layout) in layouts.iter().enumerate() {
                 let share = layouts.len() as u64;
                 let terms = Terms {
-                    kind,
+                    target: Target::Ring(kind),
                     // Each layout has a schedule of its own.
                     seed: seed ^ (index as u64) << 48,
                     kills: kills / share + u64::from((index as u64) < kills % share),
@@ -300,22 +282,59 @@ impl Args {
                     receivers: side(kind.has_many_receivers(), self.receivers),
                 };
                 least = least.max(terms.places() as u64 * share * count);
-                storms.push(self.storm(terms, *layout));
+                storms.push(self.storm(terms, kind, *layout));
             }
         }
         if self.capacity == 0 {
             let expected = "--capacity 0: a storm needs a ring that holds messages, 1 or more";
             return Err(Usage(expected.into()).into());
         }
-        if self.kills < least {
+        self.expect_kills(least)?;
+        Ok(storms)
+    }
+
+    fn expect_kills(&self, least: u64) -> Result<()> {
+        if self.kills >= least {
+            return Ok(());
+        }
+        Err(Usage(format!(
+            "--kills {}: expected {least} at least, for each kind ends with the death of all its \
+             processes at once",
+            self.kills
+        ))
+        .into())
+    }
+
+    /// Those over objects: the kills are divided among them.
+    fn object_storms(&self, seed: u64) -> Result<Vec<ObjectStorm>> {
+        let places = self.senders + self.receivers;
+        if places > objects::PLACES as u64 - 1 {
             return Err(Usage(format!(
-                "--kills {}: expected {least} at least, for each kind ends with the death of all \
-                 its processes at once",
-                self.kills
+                "{places} processes: expected {} at most, senders and receivers together",
+                objects::PLACES - 1
             ))
             .into());
         }
-        Ok(storms)
+        let count = self.object.len() as u64;
+        self.expect_kills(places * count)?;
+        let storms = self
+            .object
+            .iter()
+            .zip(0..)
+            .map(|(&object, index)| ObjectStorm {
+                terms: Terms {
+                    target: Target::Object(object),
+                    seed,
+                    kills: self.kills / count + u64::from(index < self.kills % count),
+                    senders: places as usize,
+                    receivers: 0,
+                },
+                object,
+                hang_after: Duration::from_secs(self.hang_after),
+                time: self.seconds.map(Duration::from_secs),
+                sabotage: self.sabotage,
+            });
+        Ok(storms.collect())
     }
 }
 
@@ -325,37 +344,6 @@ fn parse_layout(text: &str) -> Result<Layout, String> {
         Ok(Layout::Auto) | Err(_) => Err("expected lines or dense".to_owned()),
         Ok(layout) => Ok(layout),
     }
-}
-
-fn write_schedule(out: &mut impl Write, terms: &Terms) -> io::Result<()> {
-    let mut plan = Plan::new(*terms);
-    for (place, traffic) in plan.processes.iter().enumerate() {
-        let name = plan::name(terms.senders, place);
-        writeln!(out, "{} begin: {name} {traffic}", terms.kind)?;
-    }
-    plan.try_for_each(|bout| {
-        let mut lines = bout.lines(terms);
-        lines.try_for_each(|line| writeln!(out, "{line}"))
-    })
-}
-
-/// Keep what there is beside ring and ledger: what happened, and the schedule.
-fn keep(home: &mut Home, storm: &Weather, breach: &str) -> Result<String> {
-    let dir = home.keep().to_path_buf();
-    let cannot = || {
-        format!(
-            "cannot write the evidence of: {breach}; to {}",
-            dir.display()
-        )
-    };
-    let write = |dir: &Path| -> io::Result<()> {
-        fs::write(dir.join("breach"), format!("{breach}\n\n{storm:#?}\n"))?;
-        let mut schedule = BufWriter::new(fs::File::create(dir.join("schedule"))?);
-        write_schedule(&mut schedule, &storm.terms)?;
-        schedule.flush()
-    };
-    write(&dir).with_context(cannot)?;
-    Ok(dir.display().to_string())
 }
 
 /// Short enough to be typed.

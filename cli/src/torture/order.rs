@@ -7,12 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::load::Size;
 use super::plan::Traffic;
+use super::target::ObjectKind;
 
 /// What a process is told, in its one argument.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Order {
-    /// Take part.
-    Serve(Box<Assignment>),
+    /// Send or receive.
+    Serve(Box<RingAssignment>),
+    /// Use a shared object.
+    Use(Box<Assignment>, ObjectKind),
     /// Outlive the run and remove its directory.
     Guard(PathBuf),
 }
@@ -20,26 +23,33 @@ pub enum Order {
 /// A place, and the process that takes it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Assignment {
-    /// Where ring and ledger are.
+    /// Where everything is.
     pub dir: PathBuf,
+    /// Which place.
+    pub place: usize,
+    /// Which process of this storm.
+    pub incarnation: u32,
+    /// How it uses the ring or the object.
+    pub traffic: Traffic,
+    /// How it misbehaves, to see that that is found.
+    pub sabotage: Option<Sabotage>,
+    /// The process that starts it.
+    pub parent: i32,
+}
+
+/// The place of a sender or receiver.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RingAssignment {
+    /// What each process is told.
+    pub common: Assignment,
     /// The ring's kind, by name.
     pub kind: String,
     /// What messages are like.
     pub size: Size,
     /// Whether it sends.
     pub sends: bool,
-    /// Which place.
-    pub place: usize,
-    /// Which process of this kind's storm.
-    pub incarnation: u32,
     /// Whether it keeps receivers awake on the way to rest.
     pub nudges: bool,
-    /// How it uses the ring.
-    pub traffic: Traffic,
-    /// How it misbehaves, to see that that is found.
-    pub sabotage: Option<Sabotage>,
-    /// The process that starts it.
-    pub parent: i32,
 }
 
 /// A breach of the contract, made on purpose.

@@ -1,12 +1,12 @@
 //! The schedule of a storm: which processes are struck, how, and what follows. A pure function of
-//! the seed and of the numbers of processes and kills; nothing here looks at a clock.
+//! the target, the seed and the numbers of processes and kills; nothing here looks at a clock.
 
 use std::fmt;
 
-use memring::RingKind;
 use serde::{Deserialize, Serialize};
 
 use super::random::Random;
+use super::target::Target;
 
 /// Strikes of a bout, after which everything is brought to rest and audited.
 const STRIKES: u64 = 24;
@@ -16,13 +16,13 @@ const STOPS: u64 = 10;
 /// What a schedule is a function of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// The ring's kind.
-    pub kind: RingKind,
+    /// What the processes use.
+    pub target: Target,
     /// The user's seed.
     pub seed: u64,
     /// Kills, the last one of all processes at once included.
     pub kills: u64,
-    /// Sending processes.
+    /// Sending processes; all of them, where there are no sides.
     pub senders: usize,
     /// Receiving processes; their places come after those of the senders.
     pub receivers: usize,
@@ -32,6 +32,15 @@ impl Terms {
     /// Processes at a time.
     pub fn places(&self) -> usize {
         self.senders + self.receivers
+    }
+
+    /// A place by its name: s0, s1, ..., r0, r1, ...; p0, p1, ... where there are no sides.
+    pub fn name(&self, place: usize) -> String {
+        match (self.target, place.checked_sub(self.senders)) {
+            (Target::Object(_), _) => format!("p{place}"),
+            (Target::Ring(_), None) => format!("s{place}"),
+            (Target::Ring(_), Some(receiver)) => format!("r{receiver}"),
+        }
     }
 }
 
@@ -156,9 +165,8 @@ pub struct Plan {
 impl Plan {
     /// The schedule that belongs to these terms.
     pub fn new(terms: Terms) -> Self {
-        // A kind's schedule does not depend on which other kinds are tried.
-        let kind = RingKind::ALL.iter().position(|kind| *kind == terms.kind);
-        let mut random = Random::new(terms.seed ^ ((kind.unwrap_or(0) as u64) << 56));
+        // A target's schedule does not depend on which others are tried.
+        let mut random = Random::new(terms.seed ^ (terms.target.number() << 56));
         Plan {
             processes: (0..terms.places()).map(|_| traffic(&mut random)).collect(),
             left: terms.kills.saturating_sub(terms.places() as u64),
@@ -319,14 +327,6 @@ fn traffic(random: &mut Random) -> Traffic {
     }
 }
 
-/// A place by its name: s0, s1, ..., r0, r1, ...
-pub fn name(senders: usize, place: usize) -> String {
-    match place.checked_sub(senders) {
-        None => format!("s{place}"),
-        Some(receiver) => format!("r{receiver}"),
-    }
-}
-
 impl Verbs {
     /// Those of one kind; of [`Verbs::All`] any.
     pub fn one_of(self, random: &mut Random) -> Verbs {
@@ -347,14 +347,14 @@ impl Verbs {
 impl Bout {
     /// A line for each strike.
     pub fn lines(&self, terms: &Terms) -> impl Iterator<Item = String> {
-        let head = format!("{} bout {}", terms.kind, self.number);
+        let head = format!("{} bout {}", terms.target, self.number);
         let mercy = match self.mercy {
-            Mercy::None => "",
-            Mercy::Receivers => " (senders only)",
+            Mercy::Receivers if terms.receivers > 0 => " (senders only)",
+            Mercy::None | Mercy::Receivers => "",
             Mercy::All => " (no deaths)",
         };
         self.strikes.iter().map(move |strike| {
-            let names = strike.victims.iter().map(|&at| name(terms.senders, at));
+            let names = strike.victims.iter().map(|&at| terms.name(at));
             let names: Vec<String> = names.collect();
             let successors = strike
                 .successors

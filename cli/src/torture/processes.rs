@@ -14,9 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::home;
 use super::ledger::{Hands, Ledger, Phase, Stage};
-use super::load::Size;
 use super::order::{Assignment, Order, Sabotage};
-use super::plan::{Terms, Traffic, name};
+use super::plan::{Terms, Traffic};
 use memring_testkit::time::now;
 
 /// Between two looks at what is waited for.
@@ -26,16 +25,28 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// The number of SIGKILL.
 const KILLED: i32 = 9;
 
+/// What the processes are there for.
+pub trait Setup {
+    /// What the process of a place is told.
+    fn order(&self, assignment: Assignment) -> Order;
+
+    /// This incarnation of the process at a place is killed next.
+    fn before_kill(&self, _place: usize, _incarnation: u32) {}
+
+    /// It is dead, and has no successor yet.
+    fn after_death(&self, _place: usize) {}
+}
+
 /// What starts the processes and watches them.
 pub struct Config<'l> {
     /// The run's directory.
     pub dir: PathBuf,
     /// The run's ledger.
     pub ledger: &'l Ledger,
-    /// Kind, seed, and numbers of processes.
+    /// Target, seed, and numbers of processes.
     pub terms: Terms,
-    /// What messages are like.
-    pub size: Size,
+    /// What the processes are there for.
+    pub setup: &'l dyn Setup,
     /// A process that is not where it should be after this long hangs.
     pub hang_after: Duration,
     /// What the first sender does that it must not.
@@ -115,18 +126,14 @@ impl<'l> Processes<'l> {
         let incarnation = self.incarnations;
         self.incarnations += 1;
         config.ledger.set_hands(place, Hands::default());
-        let order = Order::Serve(Box::new(Assignment {
+        let order = config.setup.order(Assignment {
             dir: config.dir.clone(),
-            kind: config.terms.kind.to_string(),
-            size: config.size,
-            sends: place < config.terms.senders,
             place,
             incarnation,
-            nudges: place == 0,
             traffic,
             sabotage,
             parent: process::id() as i32,
-        }));
+        });
         let said = home::said(&config.dir);
         let said = File::options().create(true).append(true).open(&said);
         let child = Command::new(&self.program)
@@ -150,6 +157,8 @@ impl<'l> Processes<'l> {
             self.config.ledger.start_clock(now());
         }
         for &victim in victims {
+            let incarnation = self.places[victim].incarnation;
+            self.config.setup.before_kill(victim, incarnation);
             self.signal(victim, Signal::KILL)?;
         }
         for &victim in victims {
@@ -162,6 +171,7 @@ impl<'l> Processes<'l> {
                 return Err(self.ended(victim, child.id(), &status.to_string()));
             }
             place.stopped = None;
+            self.config.setup.after_death(victim);
             self.deaths.kills += 1;
             if victim >= self.config.terms.senders {
                 let hands = self.config.ledger.hands(victim);
@@ -180,6 +190,18 @@ impl<'l> Processes<'l> {
             self.places[victim] = self.spawn(victim, *successor, None)?;
         }
         Ok(())
+    }
+
+    /// How many places there are.
+    pub fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The places of processes that are alive, be they stopped.
+    pub fn left(&self) -> Vec<usize> {
+        let places = self.places.iter().enumerate();
+        let left = places.filter(|(_, place)| place.child.is_some());
+        left.map(|(place, _)| place).collect()
     }
 
     /// Stop these until then.
@@ -309,7 +331,7 @@ impl<'l> Processes<'l> {
     fn ended(&self, place: usize, pid: u32, status: &str) -> anyhow::Error {
         let said = fs::read_to_string(home::said(&self.config.dir)).unwrap_or_default();
         let said = said.lines().next().unwrap_or("and said nothing");
-        let name = name(self.config.terms.senders, place);
+        let name = self.config.terms.name(place);
         match self.config.ledger.accusation() {
             Some(accusation) => anyhow!("{accusation} (reported by {name})"),
             None => anyhow!("{name} (process {pid}) ended by itself, {status}: {said}"),
@@ -318,7 +340,7 @@ impl<'l> Processes<'l> {
 
     fn who(&self, place: usize) -> String {
         let pid = self.places[place].child.as_ref().map_or(0, Child::id);
-        let name = name(self.config.terms.senders, place);
+        let name = self.config.terms.name(place);
         format!("{name} (process {pid})")
     }
 }

@@ -36,8 +36,8 @@ impl<'p, T: Load + ?Sized, K: Kind> Receiver<'p, T, K> {
     /// Nothing received yet.
     pub fn new(context: &'p PeerContext<'p>, receiving: Receiving<'p>) -> Self {
         Receiver {
-            random: Random::new(context.assignment.traffic.seed),
-            traffic: context.assignment.traffic,
+            random: Random::new(context.assignment.common.traffic.seed),
+            traffic: context.assignment.common.traffic,
             received: 0,
             batch: Vec::new(),
             kind: std::marker::PhantomData,
@@ -71,7 +71,7 @@ impl<'p, T: Load + ?Sized, K: Kind> Receiver<'p, T, K> {
 
     /// One round on the way to rest.
     fn come_to_rest(&mut self, rx: &mut memring::Receiver<T, K>, phase: Phase) -> Result<()> {
-        let place = self.context.assignment.place;
+        let place = self.context.assignment.common.place;
         if phase.step != Step::Dry {
             self.context.ledger.see(place, phase);
             // Leave messages to receivers that sleep, but not so that senders wait: one that was

@@ -7,9 +7,24 @@ use serde::Serialize;
 use super::check::Figures;
 use crate::format::{grouped, time};
 
-/// One kind, when the contract has held.
+/// What one storm came to, when the contract has held.
+pub trait Row: Serialize + Sized {
+    /// The head of the table.
+    fn head(out: &mut impl Write) -> io::Result<()>;
+
+    /// A line of the table.
+    fn print(&self, out: &mut impl Write) -> io::Result<()>;
+
+    /// Processes killed.
+    fn kills(&self) -> u64;
+
+    /// What all of them have done.
+    fn done(rows: &[Self]) -> String;
+}
+
+/// One kind of ring.
 #[derive(Debug, Serialize)]
-pub struct Row {
+pub struct RingRow {
     /// The ring's kind.
     pub kind: String,
     /// How messages lay in memory, where that is a choice.
@@ -28,13 +43,13 @@ pub struct Row {
 
 /// The whole run.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct Report<R> {
     /// Of this command.
     pub version: &'static str,
     /// With which the schedule can be had again.
     pub seed: u64,
-    /// The kinds that held.
-    pub kinds: Vec<Row>,
+    /// The kinds of rings, or the objects, that held.
+    pub kinds: Vec<R>,
     /// Whether all did.
     pub held: bool,
     /// The first breach.
@@ -45,18 +60,16 @@ pub struct Report {
     pub seconds: f64,
 }
 
-/// The head of the table.
-pub fn head(out: &mut impl Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "{:4} {:>6} {:>6} {:>12} {:>12} {:>6} {:>7} {:>5} {:>5} {:>8}",
-        "KIND", "KILLS", "STOPS", "SENT", "RECEIVED", "CUT", "AGAIN", "LOST", "DEAD", "GAP"
-    )
-}
+impl Row for RingRow {
+    fn head(out: &mut impl Write) -> io::Result<()> {
+        writeln!(
+            out,
+            "{:4} {:>6} {:>6} {:>12} {:>12} {:>6} {:>7} {:>5} {:>5} {:>8}",
+            "KIND", "KILLS", "STOPS", "SENT", "RECEIVED", "CUT", "AGAIN", "LOST", "DEAD", "GAP"
+        )
+    }
 
-impl Row {
-    /// A line of the table.
-    pub fn print(&self, out: &mut impl Write) -> io::Result<()> {
+    fn print(&self, out: &mut impl Write) -> io::Result<()> {
         let Figures {
             sent,
             received,
@@ -77,18 +90,26 @@ impl Row {
             time(self.longest),
         )
     }
+
+    fn kills(&self) -> u64 {
+        self.kills
+    }
+
+    fn done(rows: &[Self]) -> String {
+        let received = rows.iter().map(|row| row.figures.received).sum();
+        format!("{} messages", grouped(received))
+    }
 }
 
-impl Report {
+impl<R: Row> Report<R> {
     /// The last lines.
     pub fn verdict(&self, out: &mut impl Write) -> io::Result<()> {
-        let kills = self.kinds.iter().map(|row| row.kills).sum();
-        let received = self.kinds.iter().map(|row| row.figures.received).sum();
+        let kills = self.kinds.iter().map(R::kills).sum();
         writeln!(
             out,
-            "\nThe contract held: {} kills, {} messages, {:.0} s.",
+            "\nThe contract held: {} kills, {}, {:.0} s.",
             grouped(kills),
-            grouped(received),
+            R::done(&self.kinds),
             self.seconds
         )
     }

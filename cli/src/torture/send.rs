@@ -34,9 +34,9 @@ impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
     /// Nothing sent yet.
     pub fn new(context: &'p PeerContext<'p>, sending: Sending<'p>) -> Self {
         Sender {
-            random: Random::new(context.assignment.traffic.seed),
-            traffic: context.assignment.traffic,
-            sabotage: context.assignment.sabotage,
+            random: Random::new(context.assignment.common.traffic.seed),
+            traffic: context.assignment.common.traffic,
+            sabotage: context.assignment.common.sabotage,
             epoch: context.ledger.phase().epoch,
             types: std::marker::PhantomData,
             context,
@@ -85,7 +85,7 @@ impl<'p, T: Load + ?Sized, K: Kind> Sender<'p, T, K> {
             }
             self.context
                 .ledger
-                .see(self.context.assignment.place, phase);
+                .see(self.context.assignment.common.place, phase);
             if phase.step == Step::Nudge
                 && self.context.assignment.nudges
                 && self.sending.room() > 0

@@ -15,11 +15,12 @@ use super::context;
 use super::home;
 use super::ledger::{Ledger, PLACES, Phase, Stage, Step};
 use super::load::{Job, Load, Size, dispatch};
-use super::order::Sabotage;
+use super::order::{Assignment, Order, RingAssignment, Sabotage};
 use super::plan::{Await, Blow, Bout, Plan, Strike, Terms};
-use super::processes::{Config, Deaths, Processes};
+use super::processes::{Config, Deaths, Processes, Setup};
 use super::receive;
-use super::report::Row;
+use super::report::RingRow;
+use super::run::Storm;
 use super::send;
 
 /// A storm and its ring.
@@ -27,6 +28,8 @@ use super::send;
 pub struct Weather {
     /// The schedule's terms.
     pub terms: Terms,
+    /// The ring's kind.
+    pub kind: RingKind,
     /// What messages are like.
     pub size: Size,
     /// How they lie in memory.
@@ -41,26 +44,51 @@ pub struct Weather {
     pub sabotage: Option<Sabotage>,
 }
 
-/// Let it rage in this directory. The inner error is a breach, and where in the schedule it was.
-pub fn rage(weather: &Weather, dir: &Path, progress: &ProgressBar) -> Result<Result<Row>> {
-    let ledger = Ledger::create(&home::ledger(dir))?;
-    let make = Make { weather, dir };
-    dispatch(weather.terms.kind, weather.size, make)?;
-    Ok(through(weather, dir, &ledger, progress))
+impl Setup for Weather {
+    fn order(&self, common: Assignment) -> Order {
+        let place = common.place;
+        Order::Serve(Box::new(RingAssignment {
+            common,
+            kind: self.kind.to_string(),
+            size: self.size,
+            sends: place < self.terms.senders,
+            nudges: place == 0,
+        }))
+    }
 }
 
-fn through(weather: &Weather, dir: &Path, ledger: &Ledger, progress: &ProgressBar) -> Result<Row> {
-    let kind = weather.terms.kind;
+impl Storm for Weather {
+    type Row = RingRow;
+
+    fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    fn rage(&self, dir: &Path, progress: &ProgressBar) -> Result<Result<RingRow>> {
+        let ledger = Ledger::create(&home::ledger(dir))?;
+        let make = Make { weather: self, dir };
+        dispatch(self.kind, self.size, make)?;
+        Ok(through(self, dir, &ledger, progress))
+    }
+}
+
+fn through(
+    weather: &Weather,
+    dir: &Path,
+    ledger: &Ledger,
+    progress: &ProgressBar,
+) -> Result<RingRow> {
+    let kind = weather.kind;
     let mut plan = Plan::new(weather.terms);
     let config = Config {
         dir: dir.to_path_buf(),
         ledger,
         terms: weather.terms,
-        size: weather.size,
+        setup: weather,
         hang_after: weather.hang_after,
         sabotage: weather.sabotage,
     };
-    let mut storm = Storm {
+    let mut storm = Running {
         processes: Processes::start(config, &plan.processes)
             .with_context(|| format!("{kind}, at the begin"))?,
         weather,
@@ -88,7 +116,7 @@ struct Books {
     redelivered: u64,
 }
 
-struct Storm<'s> {
+struct Running<'s> {
     processes: Processes<'s>,
     weather: &'s Weather,
     dir: &'s Path,
@@ -99,7 +127,7 @@ struct Storm<'s> {
     progress: &'s ProgressBar,
 }
 
-impl Storm<'_> {
+impl Running<'_> {
     fn bout(&mut self, bout: &Bout, at: &mut (u64, usize)) -> Result<()> {
         for (index, strike) in bout.strikes.iter().enumerate() {
             *at = (bout.number, index);
@@ -173,13 +201,13 @@ impl Storm<'_> {
 
     /// A fresh endpoint clears up after all that are dead; a single side's successor has done so.
     fn clear_up(&self) -> Result<()> {
-        let Weather { terms, size, .. } = *self.weather;
+        let Weather { kind, size, .. } = *self.weather;
         let late = Instant::now() + self.weather.hang_after;
         while let Some(dead) = self.dead()? {
             if Instant::now() >= late {
                 bail!("the entry of a dead process is not cleared up: {dead:?}");
             }
-            dispatch(terms.kind, size, Probe { dir: self.dir })?;
+            dispatch(kind, size, Probe { dir: self.dir })?;
             sleep(Duration::from_micros(100));
         }
         Ok(())
@@ -228,9 +256,9 @@ impl Storm<'_> {
     }
 
     /// All are dead, at once. What they left is there, and the ring is as good as new.
-    fn end(mut self) -> Result<Row> {
+    fn end(mut self) -> Result<RingRow> {
         let Weather {
-            terms,
+            kind,
             size,
             capacity,
             ..
@@ -242,7 +270,7 @@ impl Storm<'_> {
                 ledger: self.ledger,
                 job,
             };
-            dispatch(terms.kind, size, successor)?;
+            dispatch(kind, size, successor)?;
             self.audit()?;
             self.ledger.empty();
         }
@@ -254,8 +282,8 @@ impl Storm<'_> {
         if names != ["ring"] {
             bail!("expected the ring alone in its directory, found {names:?}");
         }
-        Ok(Row {
-            kind: terms.kind.to_string(),
+        Ok(RingRow {
+            kind: kind.to_string(),
             layout: self.inspect()?.layout.map(|layout| layout.to_string()),
             kills: self.books.kills,
             stops: self.processes.stops,

@@ -12,11 +12,14 @@ pub use arbitrary::Arbitrary;
 use arbitrary::Unstructured;
 use memring::Layout;
 
+pub mod calls;
 pub mod hostile;
 pub mod lengths;
+pub mod objects;
 pub mod open;
 pub mod operations;
 pub mod positions;
+pub mod sockets;
 mod writes;
 
 /// The very file of the library, which is private there.

@@ -1,11 +1,13 @@
 use std::collections::HashMap;
 
+use memring::RingKind;
+
 use super::*;
 
 fn terms(kind: RingKind, seed: u64) -> Terms {
     let many = |many| if many { 4 } else { 1 };
     Terms {
-        kind,
+        target: Target::Ring(kind),
         seed,
         kills: 500,
         senders: many(kind.has_many_senders()),
