@@ -313,9 +313,12 @@ fn many_pairs_meet_once_each() {
                         })
                     })
                     .collect();
-                let senders: Vec<_> = (0..4u64)
-                    .map(|sender| {
-                        let mut tx = ring.sender().unwrap();
+                // All are attached before one is done: else the receivers may find that all
+                // senders have left.
+                let senders: Vec<_> = (0..4u64).map(|_| ring.sender().unwrap()).collect();
+                let senders: Vec<_> = (0..)
+                    .zip(senders)
+                    .map(|(sender, mut tx): (u64, _)| {
                         scope.spawn(move || {
                             for number in sender * EACH..(sender + 1) * EACH {
                                 match number % 5 {

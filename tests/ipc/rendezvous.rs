@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use memring::failpoints::{self, Failpoint};
-use memring::{Kind, Mpmc, Mpsc, Ring, SendError, WaitStrategy};
+use memring::{Kind, Mpmc, Mpsc, RecvError, Ring, SendError, WaitStrategy};
 use memring_testkit::children::{Args, Child, Role};
 use memring_testkit::homes::{Home, RING};
 use memring_testkit::time::LIMIT;
@@ -69,8 +69,16 @@ pub fn receiver<K: Kind>(args: &Args) {
     count_asleep(args);
     let ring = Ring::<u64, K>::open(RING).expect("open the ring");
     let mut rx = ring.receiver_with(WaitStrategy::Park).expect("attach");
-    while let Ok(number) = rx.recv() {
-        board.add(RECEIVED + number as usize, 1);
+    loop {
+        match rx.recv() {
+            Ok(number) => {
+                board.add(RECEIVED + number as usize, 1);
+            }
+            Err(RecvError::Closed) => break,
+            // One sender had finished before the other came.
+            Err(RecvError::Disconnected) => thread::yield_now(),
+            Err(other) => panic!("{other}"),
+        }
     }
     board.add(DONE, 1);
 }
