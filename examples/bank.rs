@@ -1,7 +1,7 @@
 //! A bank in shared memory: accounts under a mutex, clerks in processes of their own, one of
 //! which is killed in the middle of a transfer. Run it with `cargo run --example bank`.
 //!
-//! Whoever locks the bank next is told (`Poisoned`), and undoes what the dead clerk had begun.
+//! The one that locks the bank next is told (`Poisoned`), and undoes what the dead clerk had begun.
 //! No coin is lost, and its successor goes on where it was.
 
 use std::env;

@@ -67,7 +67,7 @@ impl Calls for Rpc {
         server: &mut Self::Server<N>,
         _: impl Fn() -> bool + Send,
     ) -> Result<()> {
-        Ok(server.serve(|request| answer(&*request))?)
+        Ok(server.serve(|request| answer(&request))?)
     }
 
     fn end<const N: usize>(_: &mut Self::Client<N>, link: &Link) -> Result<()> {
