@@ -40,8 +40,7 @@ impl<T: SharedValue> Mutex<T> {
             true => {
                 // Relaxed: a wrong one is noticed.
                 let count = LockCount::of(self.last_count.load(Ordering::Relaxed));
-                let (word, me) = (self.word(), self.part.me());
-                word.try_lock_at(count, me).or_else(|| word.try_lock(me))
+                self.word().try_lock_expecting(count, self.part.me())
             }
             false => None,
         }

@@ -87,11 +87,16 @@ impl LockWord<'_> {
         Some(held)
     }
 
-    /// As [`LockWord::try_lock`], where the word is expected to be that of a free lock which
-    /// was taken as often as `count` says. To load it first takes some nanoseconds, for the
-    /// load has to wait for the swap that freed it.
+    /// As [`LockWord::try_lock`]. First it tries the word of a free lock that was taken as
+    /// often as `count` says: to load the word takes some nanoseconds, for the load has to wait
+    /// for the swap that freed it.
     #[inline(always)]
-    pub(crate) fn try_lock_at(self, count: LockCount, me: MemberId) -> Option<u64> {
+    pub(crate) fn try_lock_expecting(self, count: LockCount, me: MemberId) -> Option<u64> {
+        self.try_lock_at(count, me).or_else(|| self.try_lock(me))
+    }
+
+    #[inline(always)]
+    fn try_lock_at(self, count: LockCount, me: MemberId) -> Option<u64> {
         let held = count.0.wrapping_add(COUNT | owned_by(me));
         // Acquire: as in `try_lock`.
         let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);

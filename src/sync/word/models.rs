@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool as Flag, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::held::{HeldError, Waiting};
-use super::lock::{LockRules, LockWord, POISONED};
+use super::lock::{LockCount, LockRules, LockWord, POISONED};
 use super::{Holders, condvar};
 use crate::error::{Corruption, Failure};
 use crate::members::{MemberId, MemberSet};
@@ -112,7 +112,9 @@ impl Holders for Member<'_> {
 impl Member<'_> {
     fn lock(&self) -> u64 {
         let word = LockWord(&self.world.word);
-        if let Some(held) = word.try_lock(self.me()) {
+        // Right for the first one only.
+        let count = LockCount::of(0);
+        if let Some(held) = word.try_lock_expecting(count, self.me()) {
             return held;
         }
         let futex = self.world.futex.clone();

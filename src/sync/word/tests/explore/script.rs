@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::super::Holders;
 use super::super::super::held::{WaitState, Waiting};
-use super::super::super::lock::{LockRules, LockWord, POISONED};
+use super::super::super::lock::{LockCount, LockRules, LockWord, POISONED};
 use super::engine::{LockMemory, sleep_here, wake_here};
 use crate::error::{Corruption, Failure};
 use crate::members::{MemberId, MemberSet};
@@ -234,7 +234,8 @@ impl LockLocal {
                 }
                 LockStage::Arrive
             }
-            LockStage::Arrive => match word.try_lock(member.me()) {
+            // It expects what is true for the first one only.
+            LockStage::Arrive => match word.try_lock_expecting(LockCount::of(0), member.me()) {
                 Some(held) => LockStage::Inside(held),
                 None => {
                     waiting.state = WaitState::default();
