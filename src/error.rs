@@ -96,6 +96,16 @@ pub enum Failure {
          send_ref, recv and lease, or a ring with a capacity"
     )]
     NotForRendezvous,
+    /// This process has as many read guards of one handle as can be counted: it must have leaked
+    /// them.
+    #[error(
+        "this handle has {limit} read guards, and no more can be counted: drop guards, which this \
+         process seems to leak"
+    )]
+    TooManyReaders {
+        /// How many can be counted.
+        limit: u32,
+    },
     /// Of a socket: a message came that is longer than this receiver takes. It was not cut
     /// short; a stream cannot go on behind it.
     #[error(

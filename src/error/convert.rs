@@ -171,6 +171,7 @@ fn failure(failure: &Failure) -> ErrorKind {
         Failure::Corrupted(_) => ErrorKind::InvalidData,
         Failure::Forked | Failure::NotForRendezvous => ErrorKind::Unsupported,
         Failure::DescriptorClosed => ErrorKind::NotConnected,
+        Failure::TooManyReaders { .. } => ErrorKind::OutOfMemory,
         Failure::TooLongToReceive { .. } | Failure::NotAMessage { .. } => ErrorKind::InvalidData,
         Failure::System { code, .. } => io::Error::from_raw_os_error(*code).kind(),
     }

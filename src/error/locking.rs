@@ -4,8 +4,9 @@ use std::fmt;
 
 use super::Failure;
 
-/// The member that holds a lock: a handle of a process that is alive, be it slow or
-/// stopped. No other takes the lock away from it.
+/// The member that holds a lock: a handle of a process that was alive when it was last asked
+/// for (by a call that does not wait, once in 100 ms), be it slow or stopped. As long as it
+/// lives no other takes the lock away from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -229,6 +230,6 @@ pub enum BarrierError {
 fn missing(owner: Option<LockOwner>) -> String {
     match owner {
         Some(LockOwner { id, pid }) => format!(": process {pid} (handle {id}) was missing"),
-        None => ": a seat was not taken yet".into(),
+        None => ": a seat is not taken, or was left".into(),
     }
 }

@@ -46,6 +46,7 @@ pub struct Group {
 ///
 /// The number of handles and the permission bits are the maker's: an opener's are ignored.
 /// The schema tag must be that of the maker.
+#[must_use = "a builder does nothing until it creates or opens"]
 pub struct GroupBuilder {
     options: RegionOptions,
     parts: Vec<(String, PartSpec)>,

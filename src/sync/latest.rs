@@ -245,6 +245,7 @@ impl<T: SharedValue> ValueSlots for Latest<T> {
 
 /// The right to store values in a [`Latest`], by [`Latest::writer`]. Dropped, it gives the
 /// right back.
+#[must_use = "if unused the right to store values is given back at once"]
 pub struct LatestWriter<T: SharedValue> {
     latest: Latest<T>,
 }

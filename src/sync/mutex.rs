@@ -105,6 +105,8 @@ pub struct MutexGuard<'a, T: SharedValue> {
     /// Locked while this thread was unwinding already: what it does then poisons nothing,
     /// as in `std`.
     was_panicking: bool,
+    /// Of the thread that locked, as in `std`: by it is known whether that panics.
+    _stays: PhantomData<std::sync::MutexGuard<'static, ()>>,
 }
 
 /// A guard, or an error that may have one inside.
@@ -117,6 +119,7 @@ impl<'a, T: SharedValue> MutexGuard<'a, T> {
             mutex,
             held,
             was_panicking: std::thread::panicking(),
+            _stays: PhantomData,
         }
     }
 

@@ -153,7 +153,7 @@ impl Once {
 
     /// Calls `act`, unless that is done; waits for another call that does it. When this
     /// returns `Ok` it is done, and what was done happened before. If `act` panics it is
-    /// not done, and interrupted.
+    /// not done, and interrupted. An `act` that calls this on the same object waits for itself.
     ///
     /// # Errors
     /// [`OnceError::Interrupted`]: a call has died or panicked in the middle.
@@ -246,6 +246,8 @@ impl<T: SharedValue> OnceValue<T> {
         let value = self.part.value::<T>();
         if let Some(running) = begin(&self.part, true, deadline)? {
             let made = make();
+            // `make` may have forked, and this be the child, in which nothing is mapped.
+            self.part.shared().region().check()?;
             // SAFETY: V9, V11: mapped and aligned, and this call alone makes it.
             unsafe { value.write(made) }
             running.end();

@@ -18,6 +18,7 @@ const SINGLE: &str = "";
 ///
 /// The number of handles and the permission bits are the maker's: an opener's are ignored.
 /// The schema tag must be that of the maker.
+#[must_use = "a builder does nothing until it creates or opens"]
 pub struct ObjectBuilder<O> {
     pub(super) options: RegionOptions,
     marker: PhantomData<fn() -> O>,

@@ -54,7 +54,7 @@ impl Contention {
 /// Looks at a lock that another holds, before a call sleeps,
 pub(crate) const LOCK_LOOKS: u32 = 12;
 /// those of them after which it pauses,
-const LOCK_PAUSES: u32 = 6;
+pub(crate) const LOCK_PAUSES: u32 = 6;
 /// and the first pause: two to this power. Each is twice as long as the one before.
 const LOCK_PAUSE_SHIFT: u32 = 2;
 

@@ -79,7 +79,7 @@ fn one_that_is_late_is_waited_for() {
     let mut seat = barrier.join().unwrap();
     let error = seat.wait_timeout(SHORT).unwrap_err();
     assert_eq!(error, BarrierError::Timeout(None));
-    says(&error, &["a seat was not taken yet"]);
+    says(&error, &["a seat is not taken"]);
     let mut other = barrier.join().unwrap();
     let error = seat.wait_deadline(Instant::now()).unwrap_err();
     says(&error, &[&format!("process {}", std::process::id())]);

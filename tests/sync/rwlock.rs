@@ -1,10 +1,13 @@
 //! Reading and writing under a lock: the interface.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use memring::sync::{LockError, LockTimeoutError, RwLock, TryLockError};
+use memring::Failure;
+use memring::sync::{LockError, LockTimeoutError, RwLock, RwLockWriteGuard, TryLockError};
+use memring_testkit::Words;
 use memring_testkit::homes::Home;
 use memring_testkit::text::says;
 use memring_testkit::time::{LONG, in_time, wait_until};
@@ -46,6 +49,38 @@ fn readers_share_and_writers_do_not() {
     assert_eq!(*lock.read_deadline(Instant::now()).unwrap(), 8);
     *lock.try_write().unwrap() = 9;
     assert_eq!(*lock.write_timeout(SHORT).unwrap(), 9);
+}
+
+/// A handle that leaks read guards without end gets an error before the count overflows: else a
+/// writer would come in beside readers.
+#[test]
+fn readers_that_cannot_be_counted_are_refused() {
+    let home = Home::new();
+    let lock = RwLock::create(home.named("lock"), 7u64).unwrap();
+    let guard = lock.read().unwrap();
+    // As many leaked guards would leave it, which takes a minute.
+    let memory = Words::map_all(lock.share_fd().unwrap()).unwrap();
+    let one = 1 << 32 | 1;
+    let cells = memory.iter().filter(|it| it.load(Ordering::SeqCst) == one);
+    let cells: Vec<_> = cells.collect();
+    assert_eq!(cells.len(), 1, "the cell of this handle");
+    let leaked = (1 << 31) - 1;
+    cells[0].fetch_add(leaked << 32 | leaked, Ordering::SeqCst);
+    let refused = Failure::TooManyReaders { limit: 1 << 31 };
+    let error = lock.read().unwrap_err();
+    assert!(
+        matches!(error, LockError::Failed(failure) if failure == refused),
+        "{error}"
+    );
+    says(&error, &["2147483648 read guards", "drop guards"]);
+    let error = lock.try_read().unwrap_err();
+    assert!(matches!(error, TryLockError::Failed(failure) if failure == refused));
+    assert!(lock.read_timeout(SHORT).is_err());
+    assert!(lock.try_write().is_err());
+    cells[0].fetch_sub(leaked << 32 | leaked, Ordering::SeqCst);
+    drop(guard);
+    *lock.write().unwrap() = 8;
+    assert_eq!(*lock.read().unwrap(), 8);
 }
 
 #[test]
@@ -100,7 +135,7 @@ fn a_writer_becomes_a_reader() {
     let opened = RwLock::<u64>::open(home.named("lock")).unwrap();
     let mut writer = lock.write().unwrap();
     *writer = 2;
-    let reader = writer.downgrade();
+    let reader = RwLockWriteGuard::downgrade(writer);
     assert_eq!((*reader, *opened.read().unwrap()), (2, 2));
     assert!(opened.try_write().is_err());
     drop(reader);
@@ -132,7 +167,9 @@ fn a_panic_with_a_write_guard_poisons() {
     assert_eq!(*poisoned.into_inner(), 1);
     assert!(matches!(lock.try_read(), Err(TryLockError::Poisoned(_))));
     // Until it is repaired, also by one that becomes a reader.
-    drop(lock.write().unwrap_err().into_guard().unwrap().downgrade());
+    drop(RwLockWriteGuard::downgrade(
+        lock.write().unwrap_err().into_guard().unwrap(),
+    ));
     assert!(lock.is_poisoned());
     let mut guard = lock.write().unwrap_err().into_guard().unwrap();
     *guard = 2;

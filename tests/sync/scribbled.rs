@@ -6,7 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use memring::sync::{
-    AcquireTimeoutError, Group, Latest, LockTimeoutError, ReadError, RwLock, Semaphore,
+    AcquireTimeoutError, Group, Latest, LockTimeoutError, ReadError, RwLock, RwLockWriteGuard,
+    Semaphore,
 };
 use memring::{Failure, RingError};
 use memring_testkit::homes::Home;
@@ -240,7 +241,7 @@ fn use_all(group: &Group) {
         .map(|mut value| *value = value.wrapping_add(1));
     let _ = lock
         .write_timeout(tiny)
-        .map(|guard| drop(guard.downgrade()));
+        .map(|guard| drop(RwLockWriteGuard::downgrade(guard)));
     lock.clear_poison();
     let counter = group.counter::<u64>("counter").unwrap();
     let _ = (counter.add(1), counter.get());

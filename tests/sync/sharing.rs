@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use memring::failpoints::{self, Act, Failpoint};
-use memring::sync::{Group, Latest, LockError, RwLock, Semaphore};
+use memring::sync::{Group, Latest, LockError, RwLock, RwLockWriteGuard, Semaphore};
 use memring_testkit::boards::Board;
 use memring_testkit::children::{Args, Child, Role};
 use memring_testkit::homes::Home;
@@ -85,7 +85,7 @@ fn doomed(args: &Args) {
             let mut guard = written(&objects.lock);
             guard.step();
             arm();
-            drop(guard.downgrade());
+            drop(RwLockWriteGuard::downgrade(guard));
         }
         "close" => {
             std::mem::forget(objects.permits.acquire());

@@ -37,13 +37,21 @@ impl<T: SharedValue> Mutex<T> {
     #[inline(always)]
     fn try_lock_fast(&self) -> Option<u64> {
         match self.part.has_fast_paths() {
-            true => {
-                // Relaxed: a wrong one is noticed.
-                let count = LockCount::of(self.last_count.load(Ordering::Relaxed));
-                self.word().try_lock_expecting(count, self.part.me())
-            }
+            true => self.word().try_lock(self.part.me()),
             false => None,
         }
+    }
+
+    /// As `try_lock_fast`, by a call that waits for the lock if another holds it: it may take
+    /// the line from the holder.
+    #[inline(always)]
+    fn try_lock_expecting(&self) -> Option<u64> {
+        if !self.part.has_fast_paths() {
+            return None;
+        }
+        // Relaxed: a wrong one is noticed.
+        let count = LockCount::of(self.last_count.load(Ordering::Relaxed));
+        self.word().try_lock_expecting(count, self.part.me())
     }
 
     fn waiting(&self) -> Waiting<'_, LockRules, Shared, Parker> {
@@ -87,7 +95,7 @@ impl<T: SharedValue> Mutex<T> {
     /// [`Failure::DescriptorClosed`].
     #[inline(always)]
     pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
-        match self.try_lock_fast() {
+        match self.try_lock_expecting() {
             Some(held) if held & POISONED == 0 => Ok(MutexGuard::new(self, held)),
             taken => self.lock_contended(taken),
         }

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 use super::super::object::SharedValue;
@@ -33,6 +34,8 @@ pub struct RwLockWriteGuard<'a, T: SharedValue> {
     /// Locked while this thread was unwinding already: what it does then poisons nothing,
     /// as in `std`.
     was_panicking: bool,
+    /// Of the thread that locked, as in `std`: by it is known whether that panics.
+    _stays: PhantomData<std::sync::RwLockWriteGuard<'static, ()>>,
 }
 
 impl<'a, T: SharedValue> RwLockReadGuard<'a, T> {
@@ -51,14 +54,15 @@ impl<'a, T: SharedValue> RwLockWriteGuard<'a, T> {
             lock,
             held,
             was_panicking: std::thread::panicking(),
+            _stays: PhantomData,
         }
     }
 
     /// Makes a read guard of it: no writer comes between. The other way there is none: two
     /// readers that wait to become writers would wait for each other.
-    pub fn downgrade(self) -> RwLockReadGuard<'a, T> {
-        let RwLockWriteGuard { lock, held, .. } = self;
-        std::mem::forget(self);
+    pub fn downgrade(guard: Self) -> RwLockReadGuard<'a, T> {
+        let RwLockWriteGuard { lock, held, .. } = guard;
+        std::mem::forget(guard);
         let shared = lock.part.shared();
         if shared.region().is_mapped() {
             lock.lock().downgrade(held, shared.id(), &shared.parker());

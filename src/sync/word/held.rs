@@ -5,13 +5,14 @@ use crate::error::{Corruption, Failure};
 use crate::members::MemberId;
 use crate::sys::atomic::{AtomicU64, Ordering, fence};
 use crate::sys::failpoints::failpoint;
-use crate::wait::backoff::{LOCK_LOOKS, pause_while_locked};
+use crate::wait::backoff::{LOCK_LOOKS, LOCK_PAUSES, pause_while_locked};
 use crate::wait::{Operation, ParkHalf, Poll, block};
 
 /// The lowest bit of each such word: a waiter sleeps, or is about to.
 const WAITERS: u64 = 1;
 
-/// Looks of a waiter before it sleeps: some microseconds, in which most holders are done.
+/// Looks of a waiter before it sleeps: some microseconds, in which most holders are done. Of
+/// one at a word that is held they are fewer, with pauses.
 pub(crate) const LOOKS: u32 = 100;
 
 /// What a word says.
@@ -102,8 +103,13 @@ impl<'a, W: HeldWord, H: Holders, P: ParkHalf + Clone> Waiting<'a, W, H, P> {
         looks: Option<u32>,
         deadline: Option<P::Time>,
     ) -> Result<u64, HeldError> {
-        // Each of which pauses.
-        let looks = looks.map(|looks| looks.min(LOCK_LOOKS));
+        // Each of which pauses; or yields, where no time runs out meanwhile.
+        let most = if deadline.is_some() {
+            LOCK_PAUSES
+        } else {
+            LOCK_LOOKS
+        };
+        let looks = looks.map(|looks| looks.min(most));
         let result = block(&mut self, looks, deadline);
         if result.is_err() && self.state.has_slept {
             // L10: it may have been woken; then that was another waiter's wake-up.

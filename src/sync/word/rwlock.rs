@@ -38,6 +38,10 @@ const ALL: u32 = u32::MAX >> 1;
 
 /// One more thread of a member reads, or is about to.
 const ONE: u64 = 1;
+/// Those of the low half.
+const READERS: u64 = u32::MAX as u64;
+/// Half of what can be counted: others of this member may be on their way meanwhile.
+pub(crate) const MOST_READERS: u32 = 1 << 31;
 /// One of them reads.
 const ONE_INSIDE: u64 = 1 << 32;
 
@@ -113,7 +117,8 @@ impl<'a, C: Cells> RwWord<'a, C> {
         let word = self.word().load(Ordering::SeqCst);
         // RW3: while another thread of this member reads, no writer is inside, and none
         // comes in before this count has gone again.
-        if owner(word).is_none() || before >= ONE_INSIDE {
+        let may_enter = owner(word).is_none() || before >= ONE_INSIDE;
+        if may_enter && before & READERS < u64::from(MOST_READERS) {
             // Release: pairs with the addition of the next reader of this member.
             cell.fetch_add(ONE_INSIDE, Ordering::Release);
             failpoint!(ReaderInside);
@@ -121,6 +126,13 @@ impl<'a, C: Cells> RwWord<'a, C> {
         }
         self.turn_back(cell, park);
         None
+    }
+
+    /// Whether this member has so many readers that one more might not be counted: then none
+    /// comes in any more.
+    pub(crate) fn has_most_readers(self, me: MemberId) -> bool {
+        // Relaxed: a count of its own.
+        self.0.cell(me).load(Ordering::Relaxed) & READERS >= u64::from(MOST_READERS)
     }
 
     /// RW2: a writer holds the word: it may have seen the cell meanwhile.

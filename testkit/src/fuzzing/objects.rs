@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use memring::sync::{
-    Barrier, Condvar, Counter, Group, Latest, Mutex, Once, OnceValue, RwLock, Semaphore,
+    Barrier, Condvar, Counter, Group, Latest, Mutex, Once, OnceValue, RwLock, RwLockWriteGuard,
+    Semaphore,
 };
 
 use super::writes::write;
@@ -343,7 +344,7 @@ fn shared(objects: &Objects, file: &File, step: &Step) {
             if let Some(mut guard) = guard {
                 *guard = guard.wrapping_add(1);
                 patch(file, meanwhile);
-                let _ = downgrades.then(|| drop(guard.downgrade()));
+                let _ = downgrades.then(|| drop(RwLockWriteGuard::downgrade(guard)));
             }
         }
         _ => {}

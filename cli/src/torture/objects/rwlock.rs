@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use memring::sync::{RwLock, RwLockReadGuard};
+use memring::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::accounts::{self, Accounts, FIRST};
 use super::board::Count;
@@ -82,7 +82,7 @@ fn write(lock: &RwLock<Accounts>, user: &mut User<'_>) -> Result<()> {
     user.board.leave(user.id)?;
     if user.random.one_in(8) {
         let changes = guard[FIRST];
-        let guard = guard.downgrade();
+        let guard = RwLockWriteGuard::downgrade(guard);
         look(&guard, user, false)?;
         if guard[FIRST] != changes {
             bail!("a writer came in while a guard was downgraded");

@@ -2,15 +2,12 @@
 
 use super::super::Holders;
 use super::super::held::HeldError;
-use super::{Cells, RwWord};
+use super::{Cells, READERS, RwWord};
 use crate::error::Failure;
 use crate::members::MemberId;
 use crate::sys::atomic::{Ordering, fence};
 use crate::sys::failpoints::failpoint;
 use crate::wait::{Operation, ParkHalf, Poll, block};
-
-/// The low half of a cell: those that read, or are about to.
-const READERS: u64 = u32::MAX as u64;
 
 /// A writer's walk over the cells.
 pub(crate) struct ReaderWait<'a, C, H, P> {
@@ -99,23 +96,26 @@ impl<C: Cells, H: Holders, P: ParkHalf + Clone> Operation for ReaderWait<'_, C, 
         self.cells.head().event.load(Ordering::SeqCst)
     }
 
-    /// RW7: passes over the cell of a dead member, and leaves it as it is.
+    /// RW7: passes over the cells of dead members, and leaves them as they are. Over all of
+    /// them, up to one of a member that is alive: a call whose time is over does this once.
     fn reclaim(&mut self) -> bool {
-        let id = self.id();
-        // Its own id: other threads of this process read, which is alive.
-        if !self.probe_is_due || id == self.holders.me() {
-            return false;
-        }
-        match self.holders.is_dead(id) {
-            Ok(false) => {
-                self.probe_is_due = false;
-                return false;
+        let first = self.next;
+        while self.probe_is_due && self.look().is_none() {
+            let id = self.id();
+            // Its own id: other threads of this process read, which is alive.
+            if id == self.holders.me() {
+                break;
             }
-            // The next cell may be a dead member's, too.
-            Ok(true) => self.next += 1,
-            Err(failure) => self.failed = Some(failure),
+            match self.holders.is_dead(id) {
+                Ok(false) => self.probe_is_due = false,
+                Ok(true) => self.next += 1,
+                Err(failure) => {
+                    self.failed = Some(failure);
+                    return true;
+                }
+            }
         }
-        true
+        self.next != first
     }
 
     fn is_blocked(&mut self) -> bool {

@@ -3,7 +3,9 @@
 use super::super::Holders;
 use super::super::held::{HeldError, Waiting};
 use super::readers::ReaderWait;
-use super::{Cells, ReadRules, RwWord, WriteRules};
+use super::{Cells, MOST_READERS, ReadRules, RwWord, WriteRules};
+use crate::error::Failure;
+use crate::members::MemberId;
 use crate::wait::ParkHalf;
 
 impl<C: Cells> RwWord<'_, C> {
@@ -20,6 +22,7 @@ impl<C: Cells> RwWord<'_, C> {
             if let Some(word) = self.try_read(holders.me(), park) {
                 return Ok(word);
             }
+            self.refuse_most_readers(holders.me())?;
             // Writers may be quicker again and again.
             if has_waited && deadline.is_some_and(|deadline| deadline <= park.now()) {
                 return Err(HeldError::Timeout(self.writer()));
@@ -39,9 +42,19 @@ impl<C: Cells> RwWord<'_, C> {
         may_probe: bool,
     ) -> Result<u64, HeldError> {
         let waiting = Waiting::new(self.word(), ReadRules, holders, park.clone());
+        self.refuse_most_readers(holders.me())?;
         waiting.attempt(may_probe)?;
         self.try_read(holders.me(), park)
             .ok_or_else(|| HeldError::Timeout(self.writer()))
+    }
+
+    fn refuse_most_readers(self, me: MemberId) -> Result<(), HeldError> {
+        match self.has_most_readers(me) {
+            false => Ok(()),
+            true => Err(HeldError::Failed(Failure::TooManyReaders {
+                limit: MOST_READERS,
+            })),
+        }
     }
 
     /// RW5 to RW8: takes the word, and waits for the writer before and then for readers.
