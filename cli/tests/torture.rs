@@ -307,7 +307,8 @@ fn misuse_of_objects_is_found() {
     ] {
         let place = place();
         let how = ["--object", object, "--sabotage", sabotage];
-        let args = ["--kills", "300", "--seed", "3", "--hang-timeout", "5"];
+        // It ends when it is found.
+        let args = ["--kills", "10000", "--seed", "3", "--hang-timeout", "5"];
         let run = torture(&place, &[&how[..], &args].concat());
         run.failed(&["did not hold", object, words, "the seed is 3"]);
         let kept = place.rings().join(&names(&place.rings())[0]);
