@@ -9,13 +9,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::body::Body;
-use super::error::ServiceError;
+use super::error::{ReplyError, ServiceError};
 use super::leftovers;
-use super::replies::Replies;
+use super::replies::{NoLink, Replies};
 use super::responder::{Request, Responder};
 use super::service::Service;
 use super::wire::{Head, REPLY_HEADER, Status};
-use crate::channel::{Canceller, Lease, Receiver};
+use crate::channel::{Canceller, Lease, OwnedLease, Receiver};
 use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::ring::kind::Mpmc;
 use crate::sys::clock::MonotonicTime;
@@ -25,6 +25,10 @@ use crate::wait::WaitStrategy;
 /// after twice that, and so on.
 const FIRST_CLEANING: Duration = Duration::from_millis(250);
 const LAST_CLEANING: Duration = Duration::from_secs(8);
+/// A server that has no descriptor for a client's ring of replies tries again after so long,
+const PAUSE: Duration = Duration::from_millis(50);
+/// and leaves the request to others after so long, if they may have it.
+const PUT_OFF: Duration = Duration::from_secs(1);
 
 /// A server of a [`Service`], attached: it gets requests, and answers them.
 ///
@@ -32,6 +36,7 @@ const LAST_CLEANING: Duration = Duration::from_secs(8);
 /// request goes to one of them. A process with several threads attaches one for each.
 pub struct Server<Q: Body + ?Sized, R: Body + ?Sized> {
     requests: Receiver<[u8], Mpmc>,
+    put_off: Option<PutOff>,
     gate: Gate,
     marker: PhantomData<fn(&Q, &R)>,
 }
@@ -63,7 +68,30 @@ struct Gate {
     request: Vec<u8>,
     reply: Vec<u8>,
     cleaning: Duration,
+    /// Since when there was no request, or since the last cleaning.
+    idle_since: Option<Instant>,
     stats: ServerStats,
+}
+
+/// A request whose client cannot be answered now: this process has no descriptor left, or no
+/// memory. It is in this server's hands until it has.
+struct PutOff {
+    lease: OwnedLease<[u8], Mpmc>,
+    since: Instant,
+}
+
+/// A request, and the duty to answer it.
+type Taken<Q, R> = (Request<Q>, Responder<R>);
+
+/// What is to be done with a request.
+enum Verdict<Q: Body + ?Sized> {
+    HandOut(Admitted<Q>),
+    /// It is done with.
+    Over,
+    /// Not now. Whether another server may have it.
+    NotNow {
+        may_go: bool,
+    },
 }
 
 /// A request that came through.
@@ -94,12 +122,14 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
         let replies = Replies::new(Arc::clone(&self.at), self.options.reply_schema);
         Ok(Server {
             requests: requests.receiver_with(strategy)?,
+            put_off: None,
             gate: Gate {
                 replies: Arc::new(replies),
                 max_attempts: self.options.max_attempts,
                 request: Vec::new(),
                 reply: Vec::new(),
                 cleaning: FIRST_CLEANING,
+                idle_since: None,
                 stats: ServerStats::default(),
             },
             marker: PhantomData,
@@ -154,23 +184,40 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Server<Q, R> {
         &mut self,
         mut handler: impl FnMut(Request<Q>) -> Result<R::Taken, E>,
     ) -> Result<(), RecvError> {
-        let Server { requests, gate, .. } = self;
+        let Server {
+            requests,
+            put_off,
+            gate,
+            ..
+        } = self;
         loop {
-            let lease = match requests.lease_timeout(gate.cleaning) {
-                Ok(lease) => lease,
+            let slice = gate.cleaning;
+            let (lease, since) = match next_lease(requests, put_off, slice) {
+                Ok(leased) => leased,
                 Err(RecvTimeoutError::Closed | RecvTimeoutError::Cancelled) => return Ok(()),
                 Err(error) => match ended(error) {
                     Some(error) => return Err(error),
                     None => {
-                        gate.clean_up();
+                        gate.is_idle(slice);
                         continue;
                     }
                 },
             };
-            if let Some(admitted) = gate.admit::<Q>(&lease) {
-                let (client, call) = (admitted.client, admitted.call);
-                let status = gate.answer::<Q, R, E>(&mut handler, admitted.request);
-                let _ = gate.replies.send(client, call, status, &mut gate.reply);
+            match gate.admit::<Q>(&lease) {
+                Verdict::HandOut(admitted) => {
+                    let (client, call) = (admitted.client, admitted.call);
+                    let status = gate.answer::<Q, R, E>(&mut handler, admitted.request);
+                    let sent = gate.replies.send(client, call, status, &mut gate.reply);
+                    if let Err(ReplyError::Refused(_)) = sent {
+                        lease.requeue(); // it has no answer
+                        continue;
+                    }
+                }
+                Verdict::Over => {}
+                Verdict::NotNow { may_go } => {
+                    *put_off = PutOff::of(lease, since, may_go);
+                    continue;
+                }
             }
             // Only now: should this process die before, another gets the request.
             lease.release();
@@ -241,9 +288,17 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Server<Q, R> {
     /// [`Server::recv`].
     pub fn try_recv(&mut self) -> Result<(Request<Q>, Responder<R>), TryRecvError> {
         loop {
-            let lease = self.requests.try_lease()?;
-            if let Some(taken) = self.gate.take(lease) {
-                return Ok(taken);
+            let (lease, since) = match self.put_off.take() {
+                Some(PutOff { lease, since }) => (lease.back_to(&mut self.requests), Some(since)),
+                None => (self.requests.try_lease()?, None),
+            };
+            match self.gate.take(lease, since) {
+                Ok(Some(taken)) => return Ok(taken),
+                Ok(None) => {}
+                Err(put_off) => {
+                    self.put_off = put_off;
+                    return Err(TryRecvError::Empty);
+                }
             }
         }
     }
@@ -257,17 +312,23 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Server<Q, R> {
             if let Some(until) = until {
                 slice = slice.min(until.saturating_duration_since(Instant::now()));
             }
-            match self.requests.lease_timeout(slice) {
-                Ok(lease) => {
-                    if let Some(taken) = self.gate.take(lease) {
-                        return Ok(taken);
+            let is_late = || until.is_some_and(|until| until <= Instant::now());
+            match next_lease(&mut self.requests, &mut self.put_off, slice) {
+                Ok((lease, since)) => match self.gate.take(lease, since) {
+                    Ok(Some(taken)) => return Ok(taken),
+                    Ok(None) => {}
+                    Err(put_off) => {
+                        self.put_off = put_off;
+                        if is_late() {
+                            return Err(RecvTimeoutError::Timeout(None));
+                        }
                     }
-                }
+                },
                 Err(timeout @ RecvTimeoutError::Timeout(_)) => {
-                    if until.is_some_and(|until| until <= Instant::now()) {
+                    self.gate.is_idle(slice);
+                    if is_late() {
                         return Err(timeout);
                     }
-                    self.gate.clean_up();
                 }
                 Err(error) => return Err(error),
             }
@@ -299,39 +360,90 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> fmt::Debug for Server<Q, R> {
     }
 }
 
+/// A request to look at, and since when it is put off: the one that is comes first.
+fn next_lease<'r>(
+    requests: &'r mut Receiver<[u8], Mpmc>,
+    put_off: &mut Option<PutOff>,
+    slice: Duration,
+) -> Result<(Lease<'r, [u8], Mpmc>, Option<Instant>), RecvTimeoutError> {
+    if put_off.is_some() {
+        // Whoever has the descriptors of this process tells nobody when it lets go of one.
+        std::thread::sleep(PAUSE.min(slice));
+        if requests.canceller().is_cancelled() {
+            return Err(RecvTimeoutError::Cancelled);
+        }
+    }
+    match put_off.take() {
+        Some(PutOff { lease, since }) => Ok((lease.back_to(requests), Some(since))),
+        None => Ok((requests.lease_timeout(slice)?, None)),
+    }
+}
+
+impl PutOff {
+    /// `None`: it is given back instead, for another server.
+    fn of(lease: Lease<'_, [u8], Mpmc>, since: Option<Instant>, may_go: bool) -> Option<PutOff> {
+        let since = since.unwrap_or_else(Instant::now);
+        // To give it back counts as an attempt.
+        match may_go && since.elapsed() >= PUT_OFF {
+            true => {
+                lease.requeue();
+                None
+            }
+            false => Some(PutOff {
+                lease: lease.into_owned(),
+                since,
+            }),
+        }
+    }
+}
+
 impl Gate {
-    fn clean_up(&mut self) {
-        self.replies.clean_up();
-        self.cleaning = LAST_CLEANING.min(2 * self.cleaning);
+    /// No request came for `slice`. Many short waits are a long one.
+    fn is_idle(&mut self, slice: Duration) {
+        let now = Instant::now();
+        let since = *self
+            .idle_since
+            .get_or_insert_with(|| now.checked_sub(slice).unwrap_or(now));
+        if now.duration_since(since) >= self.cleaning {
+            self.replies.clean_up();
+            self.cleaning = LAST_CLEANING.min(2 * self.cleaning);
+            self.idle_since = Some(now);
+        }
     }
 
-    /// The request that was leased, if it is to be answered. Else it is done with.
-    fn admit<Q: Body + ?Sized>(&mut self, lease: &Lease<'_, [u8], Mpmc>) -> Option<Admitted<Q>> {
+    /// What is to be done with the request that was leased.
+    fn admit<Q: Body + ?Sized>(&mut self, lease: &Lease<'_, [u8], Mpmc>) -> Verdict<Q> {
         self.cleaning = FIRST_CLEANING;
+        self.idle_since = None;
         // A copy, once: the client may be hostile.
         lease.read_into(&mut self.request);
         let Some((head, body)) = Head::read(&self.request) else {
             self.stats.invalid += 1;
-            return None;
+            return Verdict::Over;
         };
         let attempt = lease.redeliveries().saturating_add(1);
         let now = || MonotonicTime::now().as_nanos();
         let refusal = if head.deadline.is_some_and(|deadline| deadline <= now()) {
             self.stats.expired += 1;
             (Status::Expired, String::new())
+        } else if let Err(no_link) = self.replies.reach(head.client) {
+            if let NoLink::Refused(_) = no_link {
+                let may_go = attempt < self.max_attempts;
+                return Verdict::NotNow { may_go };
+            }
+            self.stats.orphaned += 1;
+            return Verdict::Over;
         } else if attempt > self.max_attempts {
             self.stats.given_up += 1;
             (Status::ServerDied, String::new())
-        } else if !self.replies.reach(head.client) {
-            self.stats.orphaned += 1;
-            return None;
         } else {
-            match Q::take(body) {
+            // Code of the user's: `Deserialize`. It gets the bytes, and nothing to leave halfway.
+            match catch_unwind(AssertUnwindSafe(|| Q::take(body))).unwrap_or_else(panicked) {
                 Ok(body) => {
                     self.stats.handed_out += 1;
                     let request = Request { body, attempt };
                     let Head { client, call, .. } = head;
-                    return Some(Admitted {
+                    return Verdict::HandOut(Admitted {
                         request,
                         client,
                         call,
@@ -349,17 +461,23 @@ impl Gate {
         let _ = self
             .replies
             .send(head.client, head.call, status, &mut self.reply);
-        None
+        Verdict::Over
     }
 
-    /// As [`Gate::admit`], for an answer later. `None`: the request is done with.
+    /// As [`Gate::admit`], for an answer later. `None`: the request is done with. The error is
+    /// what is put off.
     fn take<Q: Body + ?Sized, R: Body + ?Sized>(
         &mut self,
         lease: Lease<'_, [u8], Mpmc>,
-    ) -> Option<(Request<Q>, Responder<R>)> {
-        let Some(admitted) = self.admit::<Q>(&lease) else {
-            lease.release();
-            return None;
+        since: Option<Instant>,
+    ) -> Result<Option<Taken<Q, R>>, Option<PutOff>> {
+        let admitted = match self.admit::<Q>(&lease) {
+            Verdict::HandOut(admitted) => admitted,
+            Verdict::Over => {
+                lease.release();
+                return Ok(None);
+            }
+            Verdict::NotNow { may_go } => return Err(PutOff::of(lease, since, may_go)),
         };
         let responder = Responder {
             lease: lease.into_owned(),
@@ -369,7 +487,7 @@ impl Gate {
             attempt: admitted.request.attempt,
             marker: PhantomData,
         };
-        Some((admitted.request, responder))
+        Ok(Some((admitted.request, responder)))
     }
 
     /// Has the handler answer, and makes the reply of that.
@@ -417,6 +535,10 @@ fn ended(error: RecvTimeoutError) -> Option<RecvError> {
         RecvTimeoutError::Cancelled => Some(RecvError::Cancelled),
         RecvTimeoutError::Failed(failure) => Some(RecvError::Failed(failure)),
     }
+}
+
+fn panicked<T>(panic: Box<dyn Any + Send>) -> Result<T, String> {
+    Err(format!("a panic: {}", message_of(panic)))
 }
 
 /// The message of a panic, which may be anything. To drop it may panic: it is leaked then.
