@@ -20,6 +20,7 @@ use super::error::CallError;
 use super::leftovers;
 use super::wakers::Wakers;
 use super::wire::read_reply;
+use crate::channel::Canceller;
 use crate::shm::RegionPath;
 
 /// Keys from here on are of tasks that wait for a place in the window.
@@ -30,6 +31,8 @@ pub(super) struct Calls {
     state: Mutex<State>,
     /// A call has ended, or the ends of the rings are free to be used.
     changed: Condvar,
+    /// Of the thread that waits at the ring: it looks again at what it waits for.
+    leader: Canceller,
     wakers: Arc<Wakers>,
     tickets: AtomicU64,
     window: usize,
@@ -38,8 +41,10 @@ pub(super) struct Calls {
 }
 
 struct State {
-    /// `None`: a thread waits with them.
+    /// `None`: a thread waits with them, or a task looks.
     ends: Option<Box<Ends>>,
+    /// A thread waits with them.
+    is_led: bool,
     calls: Vec<CallSlot>,
     free: Vec<u32>,
     /// Calls whose replies are to come.
@@ -67,8 +72,10 @@ enum Call {
 impl Calls {
     pub(super) fn new(ends: Ends, window: usize, service: Arc<RegionPath>, client: u128) -> Calls {
         Calls {
+            leader: ends.replies.canceller(),
             state: Mutex::new(State {
                 ends: Some(Box::new(ends)),
+                is_led: false,
                 calls: Vec::new(),
                 free: Vec::new(),
                 under_way: 0,
@@ -130,6 +137,10 @@ impl Calls {
         let under_way = state.under_way;
         state.end(call, was_sent);
         let has_room = state.under_way < under_way;
+        if has_room && state.is_led {
+            // It may wait for a place. Under the lock: it resets this when it has that.
+            self.leader.cancel();
+        }
         self.announce(&state);
         drop(state);
         if has_room {
@@ -177,15 +188,22 @@ impl Calls {
                     false => continue,
                 }
             };
+            state.is_led = true;
             drop(state);
             // Tasks register again when this thread is done.
             ends.stop_polling();
             let received = ends.receive(until);
             state = self.lock();
             state.ends = Some(ends);
+            state.is_led = false;
+            if self.leader.is_cancelled() {
+                self.leader.reset();
+            }
             let output = match received {
                 Ok(reply) => {
-                    state.note(reply);
+                    if let Some(reply) = reply {
+                        state.note(reply);
+                    }
                     ready(&mut state).map(Ok)
                 }
                 Err(error) => Some(Err(error)),

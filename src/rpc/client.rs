@@ -16,7 +16,7 @@ use super::pending::PendingCall;
 use super::service::Service;
 use super::wire::{Head, REPLY_HEADER, REQUEST_HEADER, in_lines_of_its_own};
 use crate::channel::{Ring, Sender};
-use crate::error::{Failure, RingError, SendError, SendTimeoutError};
+use crate::error::{RingError, SendError, SendTimeoutError};
 use crate::ring::kind::{Mpmc, Mpsc};
 use crate::sys::clock::MonotonicTime;
 use crate::wait::WaitStrategy;
@@ -59,11 +59,7 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
         // Others can attach, or be told of it, only from here on.
         let requests = self.requests.sender_with(strategy)?;
         let servers = requests.clone();
-        let ends = Ends {
-            replies,
-            servers,
-            waits: (false, false),
-        };
+        let ends = Ends::new(replies, servers);
         let calls = Calls::new(ends, self.options.window, Arc::clone(&self.at), client);
         Ok(Client {
             requests,
@@ -275,7 +271,10 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Client<Q, R> {
         let length = self.request.len().saturating_sub(REQUEST_HEADER);
         match length <= limit {
             true => Ok(()),
-            false => Err(CallError::Unusable(Failure::TooLong { length, limit })),
+            false => Err(CallError::Invalid(format!(
+                "the request has {length} bytes, and the service takes {limit}: make it with a \
+                 larger `request_limit`"
+            ))),
         }
     }
 

@@ -61,12 +61,13 @@ pub enum CallError {
     /// The service was removed, or replaced by another of its name. Open it again.
     #[error("the service was removed; open it again")]
     Removed,
-    /// The client cannot work at all.
+    /// The client cannot work at all: it was inherited over `fork`, or its memory is corrupted.
     #[error(transparent)]
     Unusable(#[from] Failure),
 }
 
-/// Why a reply did not go to its caller. The server can go on; the request is done with.
+/// Why a reply did not go to its caller. The server can go on; the request is done with, unless
+/// it was [`Refused`](ReplyError::Refused).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplyError {
@@ -89,6 +90,11 @@ pub enum ReplyError {
         /// Bytes that the client takes.
         limit: usize,
     },
+    /// The client's ring of replies is not open any more, and cannot be opened: this process has
+    /// too many files open, or no memory. The call is given back, as if the server had died
+    /// with it in hand.
+    #[error("cannot open the client's ring of replies: {0}; the call is given back")]
+    Refused(String),
     /// The response cannot be encoded. The caller gets [`CallError::Invalid`].
     #[error("the response cannot be encoded: {0}")]
     Encoding(String),

@@ -91,6 +91,8 @@ impl<R: Body + ?Sized> PendingCall<R> {
     fn wait_within(&mut self, until: Option<Instant>) -> Result<R::Taken, CallError> {
         let call = self.call.ok_or(CallError::Timeout)?;
         let reply = self.calls.wait(call, until)?;
+        // It may have been polled before; its number is another call's next.
+        self.forget_task();
         self.call = None;
         response::<R>(&reply)
     }

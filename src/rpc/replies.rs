@@ -1,5 +1,6 @@
 //! A server's way to its clients: the rings of replies that it has open.
 
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +8,7 @@ use super::error::ReplyError;
 use super::leftovers;
 use super::wire::{REPLY_HEADER, Status, cut, write_reply};
 use crate::channel::{Ring, Sender};
-use crate::error::TrySendError;
+use crate::error::{AttachError, RingError, TrySendError};
 use crate::ring::kind::Mpsc;
 use crate::shm::RegionPath;
 
@@ -15,6 +16,19 @@ use crate::shm::RegionPath;
 /// more clients, those that have not called for the longest are opened again at their next
 /// call.
 const MAX_OPEN: usize = 128;
+
+/// Too many open files, in the process and on the machine (of Unix).
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
+
+/// Why a client's ring of replies is not open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NoLink {
+    /// It is not there, or its client is not.
+    Gone,
+    /// The system has no descriptor, or no memory, for it now: what it says.
+    Refused(String),
+}
 
 /// The rings of replies that a server has open, shared with its responders.
 pub(super) struct Replies {
@@ -57,8 +71,8 @@ impl Replies {
     }
 
     /// Whether the client can be answered: its ring of replies is open, or could be opened.
-    pub(super) fn reach(&self, client: u128) -> bool {
-        self.lock().link(client, self).is_some()
+    pub(super) fn reach(&self, client: u128) -> Result<(), NoLink> {
+        self.lock().link(client, self).map(drop)
     }
 
     /// Sends `reply`, whose first bytes are for the header. Waits for nothing: a client that
@@ -86,7 +100,10 @@ impl Replies {
         reply: &mut Vec<u8>,
     ) -> Result<(), ReplyError> {
         let mut open = self.lock();
-        let link = open.link(client, self).ok_or(ReplyError::ClientGone)?;
+        let link = open.link(client, self).map_err(|no_link| match no_link {
+            NoLink::Gone => ReplyError::ClientGone,
+            NoLink::Refused(text) => ReplyError::Refused(text),
+        })?;
         let fits = link.fit(&mut status, reply);
         write_reply(reply, call, status);
         match link.sender.try_send(reply) {
@@ -115,50 +132,80 @@ impl Replies {
         leftovers::remove_all(&self.at);
     }
 
-    fn connect(&self, client: u128) -> Option<Sender<[u8], Mpsc>> {
+    fn connect(&self, client: u128) -> Result<Sender<[u8], Mpsc>, NoLink> {
         let name = leftovers::reply_name(&self.at, client);
         let builder = Ring::<[u8], Mpsc>::builder().schema(self.schema);
-        let ring = builder.open(self.at.path.with_file_name(name)).ok()?;
-        let sender = ring.sender().ok()?;
+        let ring = match builder.open(self.at.path.with_file_name(name)) {
+            Err(RingError::Os { source, .. }) => return Err(NoLink::of(&source)),
+            ring => ring.map_err(|_| NoLink::Gone)?,
+        };
+        let sender = match ring.sender() {
+            Err(AttachError::Os { source, .. }) => return Err(NoLink::of(&source)),
+            sender => sender.map_err(|_| NoLink::Gone)?,
+        };
         let is_good = ring.message_size() >= REPLY_HEADER && !sender.peers().is_empty();
-        is_good.then_some(sender)
+        is_good.then_some(sender).ok_or(NoLink::Gone)
+    }
+}
+
+impl NoLink {
+    /// What a client can bring about, by what it puts there under its name, is no reason to
+    /// wait for it.
+    fn of(error: &io::Error) -> NoLink {
+        let is_refused = error.kind() == io::ErrorKind::OutOfMemory
+            || matches!(error.raw_os_error(), Some(EMFILE | ENFILE));
+        match is_refused {
+            true => NoLink::Refused(error.to_string()),
+            false => NoLink::Gone,
+        }
     }
 }
 
 impl Open {
-    fn link(&mut self, client: u128, replies: &Replies) -> Option<&mut ReplyLink> {
+    fn link(&mut self, client: u128, replies: &Replies) -> Result<&mut ReplyLink, NoLink> {
         self.uses += 1;
         let is_last = |link: &ReplyLink| link.client == client;
         if !self.links.get(self.last).is_some_and(is_last) {
             self.last = self.find(client, replies)?;
         }
-        let link = self.links.get_mut(self.last)?;
+        let link = self.links.get_mut(self.last).ok_or(NoLink::Gone)?;
         link.last_use = self.uses;
-        Some(link)
+        Ok(link)
     }
 
     /// Where the client's link is, which is made if it is not there.
     #[cold]
-    fn find(&mut self, client: u128, replies: &Replies) -> Option<usize> {
+    fn find(&mut self, client: u128, replies: &Replies) -> Result<usize, NoLink> {
         if let Some(at) = self.links.iter().position(|link| link.client == client) {
-            return Some(at);
+            return Ok(at);
         }
         // Others come and go: now is the time to let go of those that went.
         self.forget_gone();
-        let sender = replies.connect(client)?;
+        let sender = match replies.connect(client) {
+            // The oldest has what this one needs.
+            Err(NoLink::Refused(_)) if self.let_go_of_oldest() => replies.connect(client)?,
+            sender => sender?,
+        };
         if self.links.len() >= MAX_OPEN {
-            let links = self.links.iter().enumerate();
-            let oldest = links.min_by_key(|(_, link)| link.last_use);
-            if let Some((at, _)) = oldest {
-                self.links.swap_remove(at);
-            }
+            self.let_go_of_oldest();
         }
         self.links.push(ReplyLink {
             client,
             sender,
             last_use: self.uses,
         });
-        Some(self.links.len() - 1)
+        Ok(self.links.len() - 1)
+    }
+
+    /// Whether there was one.
+    fn let_go_of_oldest(&mut self) -> bool {
+        let links = self.links.iter().enumerate();
+        let oldest = links.min_by_key(|(_, link)| link.last_use);
+        let Some((at, _)) = oldest else {
+            return false;
+        };
+        self.links.swap_remove(at);
+        true
     }
 
     fn forget(&mut self, client: u128) {

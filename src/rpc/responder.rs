@@ -75,7 +75,7 @@ impl<R: Body + ?Sized> Responder<R> {
     /// the call, is not told apart: its client drops the response.
     ///
     /// # Errors
-    /// [`ReplyError`]. The call is done with in any case.
+    /// [`ReplyError`]. The call is done with, but for [`ReplyError::Refused`].
     pub fn reply(self, response: R::Given<'_>) -> Result<(), ReplyError> {
         let mut reply = blank();
         match R::put(&response, &mut reply) {
@@ -108,7 +108,11 @@ impl<R: Body + ?Sized> Responder<R> {
         let sent = self
             .replies
             .send(self.client, self.call, status, &mut reply);
-        self.lease.release();
+        match sent {
+            // Dropped, it is given back.
+            Err(ReplyError::Refused(_)) => {}
+            _ => self.lease.release(),
+        }
         sent
     }
 }

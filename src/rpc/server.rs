@@ -1,30 +1,22 @@
 //! Servers.
 
-use std::any::Any;
 use std::fmt::{self, Display};
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::body::Body;
-use super::error::ServiceError;
+use super::error::{ReplyError, ServiceError};
+use super::gate::{Gate, PutOff, ServerStats, Verdict, next_lease};
 use super::leftovers;
 use super::replies::Replies;
 use super::responder::{Request, Responder};
 use super::service::Service;
-use super::wire::{Head, REPLY_HEADER, Status};
-use crate::channel::{Canceller, Lease, Receiver};
+use crate::channel::{Canceller, Receiver};
 use crate::error::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::ring::kind::Mpmc;
-use crate::sys::clock::MonotonicTime;
 use crate::wait::WaitStrategy;
-
-/// An idle server looks after what dead clients left when it has waited for so long, and then
-/// after twice that, and so on.
-const FIRST_CLEANING: Duration = Duration::from_millis(250);
-const LAST_CLEANING: Duration = Duration::from_secs(8);
 
 /// A server of a [`Service`], attached: it gets requests, and answers them.
 ///
@@ -32,45 +24,9 @@ const LAST_CLEANING: Duration = Duration::from_secs(8);
 /// request goes to one of them. A process with several threads attaches one for each.
 pub struct Server<Q: Body + ?Sized, R: Body + ?Sized> {
     requests: Receiver<[u8], Mpmc>,
+    put_off: Option<PutOff>,
     gate: Gate,
     marker: PhantomData<fn(&Q, &R)>,
-}
-
-/// What a server has done since it attached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ServerStats {
-    /// Requests that were handed out.
-    pub handed_out: u64,
-    /// Requests whose deadline had passed before.
-    pub expired: u64,
-    /// Requests that had been handed out as often as the policy allows.
-    pub given_up: u64,
-    /// Requests whose client had gone.
-    pub orphaned: u64,
-    /// Requests that were not what they should be.
-    pub invalid: u64,
-    /// Replies that did not go to their caller.
-    pub unsent: u64,
-}
-
-/// What stands between the ring and the handlers: only what can be answered, and should be,
-/// comes through.
-struct Gate {
-    replies: Arc<Replies>,
-    max_attempts: u8,
-    /// Of a request, and of a reply: used again.
-    request: Vec<u8>,
-    reply: Vec<u8>,
-    cleaning: Duration,
-    stats: ServerStats,
-}
-
-/// A request that came through.
-struct Admitted<Q: Body + ?Sized> {
-    request: Request<Q>,
-    client: u128,
-    call: u64,
 }
 
 impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
@@ -94,14 +50,8 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
         let replies = Replies::new(Arc::clone(&self.at), self.options.reply_schema);
         Ok(Server {
             requests: requests.receiver_with(strategy)?,
-            gate: Gate {
-                replies: Arc::new(replies),
-                max_attempts: self.options.max_attempts,
-                request: Vec::new(),
-                reply: Vec::new(),
-                cleaning: FIRST_CLEANING,
-                stats: ServerStats::default(),
-            },
+            put_off: None,
+            gate: Gate::new(replies, self.options.max_attempts),
             marker: PhantomData,
         })
     }
@@ -154,23 +104,40 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Server<Q, R> {
         &mut self,
         mut handler: impl FnMut(Request<Q>) -> Result<R::Taken, E>,
     ) -> Result<(), RecvError> {
-        let Server { requests, gate, .. } = self;
+        let Server {
+            requests,
+            put_off,
+            gate,
+            ..
+        } = self;
         loop {
-            let lease = match requests.lease_timeout(gate.cleaning) {
-                Ok(lease) => lease,
+            let slice = gate.cleaning;
+            let (lease, since) = match next_lease(requests, put_off, slice) {
+                Ok(leased) => leased,
                 Err(RecvTimeoutError::Closed | RecvTimeoutError::Cancelled) => return Ok(()),
                 Err(error) => match ended(error) {
                     Some(error) => return Err(error),
                     None => {
-                        gate.clean_up();
+                        gate.is_idle(slice);
                         continue;
                     }
                 },
             };
-            if let Some(admitted) = gate.admit::<Q>(&lease) {
-                let (client, call) = (admitted.client, admitted.call);
-                let status = gate.answer::<Q, R, E>(&mut handler, admitted.request);
-                let _ = gate.replies.send(client, call, status, &mut gate.reply);
+            match gate.admit::<Q>(&lease) {
+                Verdict::HandOut(admitted) => {
+                    let (client, call) = (admitted.client, admitted.call);
+                    let status = gate.answer::<Q, R, E>(&mut handler, admitted.request);
+                    let sent = gate.replies.send(client, call, status, &mut gate.reply);
+                    if let Err(ReplyError::Refused(_)) = sent {
+                        lease.requeue(); // it has no answer
+                        continue;
+                    }
+                }
+                Verdict::Over => {}
+                Verdict::NotNow { may_go } => {
+                    *put_off = PutOff::of(lease, since, may_go);
+                    continue;
+                }
             }
             // Only now: should this process die before, another gets the request.
             lease.release();
@@ -241,9 +208,17 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Server<Q, R> {
     /// [`Server::recv`].
     pub fn try_recv(&mut self) -> Result<(Request<Q>, Responder<R>), TryRecvError> {
         loop {
-            let lease = self.requests.try_lease()?;
-            if let Some(taken) = self.gate.take(lease) {
-                return Ok(taken);
+            let (lease, since) = match self.put_off.take() {
+                Some(PutOff { lease, since }) => (lease.back_to(&mut self.requests), Some(since)),
+                None => (self.requests.try_lease()?, None),
+            };
+            match self.gate.take(lease, since) {
+                Ok(Some(taken)) => return Ok(taken),
+                Ok(None) => {}
+                Err(put_off) => {
+                    self.put_off = put_off;
+                    return Err(TryRecvError::Empty);
+                }
             }
         }
     }
@@ -257,17 +232,23 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Server<Q, R> {
             if let Some(until) = until {
                 slice = slice.min(until.saturating_duration_since(Instant::now()));
             }
-            match self.requests.lease_timeout(slice) {
-                Ok(lease) => {
-                    if let Some(taken) = self.gate.take(lease) {
-                        return Ok(taken);
+            let is_late = || until.is_some_and(|until| until <= Instant::now());
+            match next_lease(&mut self.requests, &mut self.put_off, slice) {
+                Ok((lease, since)) => match self.gate.take(lease, since) {
+                    Ok(Some(taken)) => return Ok(taken),
+                    Ok(None) => {}
+                    Err(put_off) => {
+                        self.put_off = put_off;
+                        if is_late() {
+                            return Err(RecvTimeoutError::Timeout(None));
+                        }
                     }
-                }
+                },
                 Err(timeout @ RecvTimeoutError::Timeout(_)) => {
-                    if until.is_some_and(|until| until <= Instant::now()) {
+                    self.gate.is_idle(slice);
+                    if is_late() {
                         return Err(timeout);
                     }
-                    self.gate.clean_up();
                 }
                 Err(error) => return Err(error),
             }
@@ -299,114 +280,6 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> fmt::Debug for Server<Q, R> {
     }
 }
 
-impl Gate {
-    fn clean_up(&mut self) {
-        self.replies.clean_up();
-        self.cleaning = LAST_CLEANING.min(2 * self.cleaning);
-    }
-
-    /// The request that was leased, if it is to be answered. Else it is done with.
-    fn admit<Q: Body + ?Sized>(&mut self, lease: &Lease<'_, [u8], Mpmc>) -> Option<Admitted<Q>> {
-        self.cleaning = FIRST_CLEANING;
-        // A copy, once: the client may be hostile.
-        lease.read_into(&mut self.request);
-        let Some((head, body)) = Head::read(&self.request) else {
-            self.stats.invalid += 1;
-            return None;
-        };
-        let attempt = lease.redeliveries().saturating_add(1);
-        let now = || MonotonicTime::now().as_nanos();
-        let refusal = if head.deadline.is_some_and(|deadline| deadline <= now()) {
-            self.stats.expired += 1;
-            (Status::Expired, String::new())
-        } else if attempt > self.max_attempts {
-            self.stats.given_up += 1;
-            (Status::ServerDied, String::new())
-        } else if !self.replies.reach(head.client) {
-            self.stats.orphaned += 1;
-            return None;
-        } else {
-            match Q::take(body) {
-                Ok(body) => {
-                    self.stats.handed_out += 1;
-                    let request = Request { body, attempt };
-                    let Head { client, call, .. } = head;
-                    return Some(Admitted {
-                        request,
-                        client,
-                        call,
-                    });
-                }
-                Err(text) => {
-                    self.stats.invalid += 1;
-                    let text = format!("the server cannot decode the request: {text}");
-                    (Status::Invalid, text)
-                }
-            }
-        };
-        let (status, text) = refusal;
-        self.write_text(&text);
-        let _ = self
-            .replies
-            .send(head.client, head.call, status, &mut self.reply);
-        None
-    }
-
-    /// As [`Gate::admit`], for an answer later. `None`: the request is done with.
-    fn take<Q: Body + ?Sized, R: Body + ?Sized>(
-        &mut self,
-        lease: Lease<'_, [u8], Mpmc>,
-    ) -> Option<(Request<Q>, Responder<R>)> {
-        let Some(admitted) = self.admit::<Q>(&lease) else {
-            lease.release();
-            return None;
-        };
-        let responder = Responder {
-            lease: lease.into_owned(),
-            replies: Arc::clone(&self.replies),
-            client: admitted.client,
-            call: admitted.call,
-            attempt: admitted.request.attempt,
-            marker: PhantomData,
-        };
-        Some((admitted.request, responder))
-    }
-
-    /// Has the handler answer, and makes the reply of that.
-    fn answer<Q: Body + ?Sized, R: Body + ?Sized, E: Display>(
-        &mut self,
-        handler: &mut impl FnMut(Request<Q>) -> Result<R::Taken, E>,
-        request: Request<Q>,
-    ) -> Status {
-        self.write_text("");
-        let reply = &mut self.reply;
-        // What the closure changes is the reply, which is written again below, and what the
-        // handler has, as `serve` says.
-        let answered = catch_unwind(AssertUnwindSafe(|| match handler(request) {
-            Ok(response) => R::put_taken(&response, reply).map_err(|text| {
-                (
-                    Status::Invalid,
-                    format!("the response cannot be encoded: {text}"),
-                )
-            }),
-            Err(error) => Err((Status::Failed, error.to_string())),
-        }));
-        let (status, text) = match answered {
-            Ok(Ok(())) => return Status::Done,
-            Ok(Err(failed)) => failed,
-            Err(panic) => (Status::Panicked, message_of(panic)),
-        };
-        self.write_text(&text);
-        status
-    }
-
-    fn write_text(&mut self, text: &str) {
-        self.reply.clear();
-        self.reply.resize(REPLY_HEADER, 0);
-        self.reply.extend_from_slice(text.as_bytes());
-    }
-}
-
 /// Why a server ends; `None`: it does not.
 fn ended(error: RecvTimeoutError) -> Option<RecvError> {
     match error {
@@ -416,18 +289,5 @@ fn ended(error: RecvTimeoutError) -> Option<RecvError> {
         RecvTimeoutError::Removed => Some(RecvError::Removed),
         RecvTimeoutError::Cancelled => Some(RecvError::Cancelled),
         RecvTimeoutError::Failed(failure) => Some(RecvError::Failed(failure)),
-    }
-}
-
-/// The message of a panic, which may be anything. To drop it may panic: it is leaked then.
-fn message_of(panic: Box<dyn Any + Send>) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    match text {
-        Some(text) => text,
-        None => {
-            std::mem::forget(panic);
-            "a panic without a message".into()
-        }
     }
 }

@@ -6,22 +6,23 @@ use std::task::{Wake, Waker};
 
 /// The wakers of tasks that wait, each under a key. As a waker itself, it wakes all of them.
 ///
-/// Its lock is held for no call of others: to wake may run anything.
+/// Its lock is held for no call of others: to wake, to clone and to drop a waker may run
+/// anything. So what is cloned under it is the `Arc` around each.
 #[derive(Default)]
 pub(super) struct Wakers {
-    wakers: Mutex<Vec<(u64, Waker)>>,
+    wakers: Mutex<Vec<(u64, Arc<Waker>)>>,
     /// How many there are. Threads that only block have none to wake, and take no lock then.
     count: AtomicUsize,
 }
 
 impl Wakers {
-    fn lock(&self) -> MutexGuard<'_, Vec<(u64, Waker)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(u64, Arc<Waker>)>> {
         self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has `waker`, and no other, woken under `key`.
     pub(super) fn register(&self, key: u64, waker: &Waker) {
-        let waker = waker.clone();
+        let waker = Arc::new(waker.clone());
         let mut wakers = self.lock();
         let known = wakers.iter_mut().find(|(known, _)| *known == key);
         let before = match known {
@@ -39,7 +40,7 @@ impl Wakers {
 
     /// Forgets what waits under `key`, which comes back, to be dropped where no lock is held.
     /// And says whether nothing waits any more.
-    pub(super) fn forget(&self, key: u64) -> (Option<Waker>, bool) {
+    pub(super) fn forget(&self, key: u64) -> (Option<Arc<Waker>>, bool) {
         let mut wakers = self.lock();
         let at = wakers.iter().position(|(known, _)| *known == key);
         let forgotten = at.map(|at| wakers.swap_remove(at).1);
@@ -57,8 +58,9 @@ impl Wakers {
         if self.count.load(Ordering::Acquire) == 0 {
             return;
         }
-        let wakers: Vec<Waker> = self.lock().iter().map(|(_, waker)| waker.clone()).collect();
-        wakers.into_iter().for_each(Waker::wake);
+        let shared = |(_, waker): &(u64, Arc<Waker>)| Arc::clone(waker);
+        let wakers: Vec<_> = self.lock().iter().map(shared).collect();
+        wakers.into_iter().for_each(|waker| waker.wake_by_ref());
     }
 }
 

@@ -1,7 +1,9 @@
 //! Clients that are killed leave nothing.
 
 use std::thread;
+use std::time::Duration;
 
+use memring::RecvTimeoutError;
 use memring_testkit::boards::Board;
 use memring_testkit::children::{Args, Child, Role};
 use memring_testkit::homes::Home;
@@ -88,6 +90,25 @@ fn the_next_client_removes_what_is_left() {
     stopped.into_iter().for_each(Child::kill);
     let _server = service.server().unwrap();
     assert_eq!(leftovers(&home), [""; 0]);
+}
+
+/// A server that waits for a moment again and again is idle too.
+#[test]
+fn a_server_of_short_waits_removes_what_is_left() {
+    let home = Home::new();
+    let board = home.board("clients", 1);
+    let service = Numbers::open_or_create(home.named(SERVICE)).unwrap();
+    let mut server = service.server().unwrap();
+    start(&home, &board, 0, 0, 2)
+        .into_iter()
+        .for_each(Child::kill);
+    assert_eq!(leftovers(&home).len(), 2);
+    let is_clean = || {
+        let received = server.recv_timeout(Duration::from_millis(5));
+        assert!(matches!(received, Err(RecvTimeoutError::Timeout(_))));
+        leftovers(&home).is_empty()
+    };
+    wait_until(is_clean, || format!("left: {:?}", leftovers(&home)));
 }
 
 /// The calls that dead clients left in the queue are not handed out, and replies to those in

@@ -3,6 +3,8 @@
 
 mod clients;
 mod deadlines;
+mod descriptors;
+mod ends;
 mod failpoints;
 mod hostile;
 mod servers;
@@ -17,6 +19,7 @@ use memring_testkit::children::{self, Role};
 fn child() {
     let mut roles: Vec<Role> = Vec::new();
     roles.extend(clients::ROLES);
+    roles.extend(descriptors::ROLES);
     roles.extend(failpoints::ROLES);
     roles.extend(hostile::ROLES);
     roles.extend(servers::ROLES);

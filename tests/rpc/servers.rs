@@ -7,7 +7,7 @@ use memring_testkit::boards::Board;
 use memring_testkit::children::{Args, Child, Role};
 use memring_testkit::futures::block_on;
 use memring_testkit::homes::Home;
-use memring_testkit::time::{LONG, in_time};
+use memring_testkit::time::{LONG, in_time, wait_until};
 
 use crate::{Numbers, SERVICE};
 
@@ -188,6 +188,23 @@ fn the_death_of_the_last_server_ends_calls() {
         in_time(move || client.call(4)),
         Err(CallError::Disconnected)
     );
+}
+
+/// Also for a caller that only looks, or waits for a moment, again and again.
+#[test]
+fn the_death_of_the_last_server_ends_short_waits() {
+    let scene = Scene::new(OnServerDeath::Redeliver);
+    let victim = scene.start("holding server", 2);
+    let mut client = scene.service.client().unwrap();
+    let mut calls = [1, 2].map(|it| client.submit(it).unwrap());
+    scene.board.wait(HELD, 2);
+    victim.kill();
+    let [looking, waiting] = &mut calls;
+    let is_told = || looking.try_wait() == Some(Err(CallError::Disconnected));
+    wait_until(is_told, || "a look does not tell".into());
+    let short = Duration::from_millis(5);
+    let is_told = || waiting.wait_timeout(short) == Err(CallError::Disconnected);
+    wait_until(is_told, || "short waits do not tell".into());
 }
 
 #[test]

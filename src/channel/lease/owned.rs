@@ -1,6 +1,6 @@
 //! Leases that borrow no receiver: held side by side, and released in any order.
 
-use super::Lease;
+use super::{Lease, LeaseBatch};
 use crate::channel::ReceiveSideOf;
 use crate::channel::receiver::Receiver;
 use crate::message::Message;
@@ -32,6 +32,13 @@ where
 }
 
 impl<T: Message + ?Sized, K: Kind> OwnedLease<T, K> {
+    /// The same lease, of a receiver of the same endpoint again, which has none now.
+    pub(crate) fn back_to(mut self, receiver: &mut Receiver<T, K>) -> Lease<'_, T, K> {
+        debug_assert!(receiver.leased.is_empty());
+        std::mem::swap(&mut self.receiver.leased, &mut receiver.leased);
+        Lease::new(LeaseBatch::new(receiver))
+    }
+
     /// Acknowledges the message.
     pub(crate) fn release(mut self) {
         self.receiver.release_leases();

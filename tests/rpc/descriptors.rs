@@ -1,0 +1,95 @@
+//! Servers that have no descriptor left for the next client.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use memring::rpc::{CallError, OnServerDeath};
+use memring_testkit::boards::Board;
+use memring_testkit::children::{Args, Role};
+use memring_testkit::homes::Home;
+use memring_testkit::time::{LONG, in_time};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::{Numbers, SERVICE};
+
+pub const ROLES: [Role; 1] = [("server of few files", of_few_files)];
+
+/// Words of the board: servers that serve, and whether they may open files again.
+const SERVING: usize = 0;
+const LIFTED: usize = 1;
+
+/// The request by which a server opens no more files from then on.
+const LIMIT: u64 = 99;
+
+/// Has this process open no file more than it has.
+fn limit() {
+    let next = File::open("/dev/null").expect("the last one").as_raw_fd();
+    set(Some(next as u64));
+}
+
+fn set(current: Option<u64>) {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let current = current.or(maximum);
+    setrlimit(Resource::Nofile, Rlimit { current, maximum }).expect("limit the open files");
+}
+
+fn of_few_files(args: &Args) {
+    let board = args.board("files");
+    let mut server = Numbers::open(SERVICE).unwrap().server().unwrap();
+    if args.get("from_the_start") {
+        limit();
+    }
+    board.add(SERVING, 1);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            board.wait(LIFTED, 1);
+            set(None);
+        });
+        let served = server.serve(|request| {
+            if *request == LIMIT {
+                limit();
+            }
+            u64::from(request.attempt()) * 100 + *request
+        });
+        served.expect("serve until the end");
+    });
+}
+
+fn scene() -> (Home, Board, Numbers) {
+    let home = Home::new();
+    // So no call is handed out twice.
+    let builder = Numbers::builder().on_server_death(OnServerDeath::Fail);
+    let service = builder.create(home.named(SERVICE)).unwrap();
+    let board = home.board("files", 2);
+    (home, board, service)
+}
+
+/// The call of a client that the only server cannot open the ring of waits until it can.
+#[test]
+fn a_call_waits_for_a_descriptor() {
+    let (home, board, service) = scene();
+    let _server = home.spawn("server of few files", &[("from_the_start", &true)]);
+    board.wait(SERVING, 1);
+    let mut client = service.client().unwrap();
+    let mut call = client.submit(1).unwrap();
+    let early = call.wait_timeout(Duration::from_millis(300));
+    assert_eq!(early, Err(CallError::Timeout));
+    board.set(LIFTED, 1);
+    assert_eq!(in_time(|| call.wait()), Ok(101));
+    assert_eq!(client.call_timeout(2, LONG), Ok(102));
+}
+
+/// What one client has of a server's descriptors goes to the next that calls.
+#[test]
+fn clients_take_turns_at_the_last_descriptor() {
+    let (home, board, service) = scene();
+    let _server = home.spawn("server of few files", &[("from_the_start", &false)]);
+    board.wait(SERVING, 1);
+    let (mut one, mut other) = (service.client().unwrap(), service.client().unwrap());
+    assert_eq!(one.call_timeout(LIMIT, LONG), Ok(100 + LIMIT));
+    for number in 1..4 {
+        assert_eq!(other.call_timeout(number, LONG), Ok(100 + number));
+        assert_eq!(one.call_timeout(number, LONG), Ok(100 + number));
+    }
+}
