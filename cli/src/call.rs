@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, anyhow};
@@ -20,6 +19,7 @@ use crate::open::{Retry, parse_seconds, parse_size};
 use crate::serve::{ByteService, LIMIT, not_opened};
 use crate::standard;
 use crate::what::{self, What};
+use crate::worker::Worker;
 
 /// Calls under way, at most; fewer, where their answers are long: there is memory for twice as
 /// many.
@@ -105,8 +105,7 @@ pub fn run(args: &Args) -> Result<()> {
         timeout: args.timeout,
         calls: sender,
     };
-    let spawned = thread::Builder::new().spawn(move || caller.run());
-    spawned.context("cannot start a thread")?;
+    let worker = Worker::start("read lines", move || caller.run())?;
     let printed = args.print(&calls);
     // This process may end while the other thread reads. Without the client, nothing is left
     // in the directory. If it has the lock, it is in a call, and another client removes that.
@@ -114,7 +113,9 @@ pub fn run(args: &Args) -> Result<()> {
         drop(calls);
         client.take();
     }
-    printed
+    printed?;
+    // All that it has called is printed: it ends, or has ended before its time.
+    worker.finish()
 }
 
 impl Args {

@@ -15,6 +15,7 @@ use rustix::time::Timespec;
 
 use crate::lines::{self, READ};
 use crate::recv::{End, drain};
+use crate::worker::Worker;
 
 /// Of the rings, where nothing else was asked for.
 pub const CAPACITY: usize = 64;
@@ -41,12 +42,17 @@ pub fn carry(connection: Connection<[u8], [u8]>) -> Result<()> {
     let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let (ended, ends) = mpsc::channel();
     let other = ended.clone();
-    let feeding = thread::Builder::new().spawn(move || ended.send(feed(tx, input, peer)));
-    feeding.context("cannot start a thread")?;
-    let taking = thread::Builder::new().spawn(move || other.send(take(rx, output, peer)));
-    taking.context("cannot start a thread")?;
+    // An end that nobody takes comes after the first error.
+    let feeding = Worker::start("send the input", move || {
+        let _ = ended.send(feed(tx, input, peer));
+    })?;
+    let taking = Worker::start("write the output", move || {
+        let _ = other.send(take(rx, output, peer));
+    })?;
     // The first error is the one: the process ends, and with it the other direction.
-    ends.into_iter().collect()
+    ends.into_iter().collect::<Result<()>>()?;
+    feeding.finish()?;
+    taking.finish()
 }
 
 /// Standard input to the other end; then waits until that has taken it all.

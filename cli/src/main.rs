@@ -23,6 +23,7 @@ mod tied;
 mod torture;
 mod usage;
 mod what;
+mod worker;
 
 use std::io;
 use std::process::ExitCode;

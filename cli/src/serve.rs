@@ -40,7 +40,8 @@ to the standard error of serve.
 A service may have several servers. Each request goes to one. If serve is
 killed, so is the command that it runs, and the caller is told; a service that
 was made with --redeliver hands the request to another server in place of that,
-so that the command may be run more than once for it.
+so that the command may be run more than once for it. All its servers say the
+same: either all have --redeliver, or none.
 
 The service stays when its servers have gone, until it is removed. serve ends
 when it is closed or removed, or by a signal.
@@ -171,8 +172,30 @@ impl Args {
                         printable(&self.name)
                     ));
                 }
-                opened => return opened.map_err(|error| not_opened(&self.name, error)),
+                opened => {
+                    let service = opened.map_err(|error| not_opened(&self.name, error))?;
+                    self.check_policy(&service)?;
+                    return Ok(service);
+                }
             }
+        }
+    }
+
+    /// Whether the service, which another may have made, does with the requests of a server
+    /// that dies what was asked for.
+    fn check_policy(&self, service: &ByteService) -> Result<()> {
+        let name = printable(&self.name);
+        match (self.redeliver, service.max_attempts() > 1) {
+            (false, true) => bail!(
+                "service {name} was made with --redeliver: a command may be run more than once \
+                 for a request; say --redeliver if this one may, or memring remove the service \
+                 first"
+            ),
+            (true, false) => bail!(
+                "service {name} was made without --redeliver: a request is not handed to another \
+                 server; leave --redeliver out, or memring remove the service first"
+            ),
+            _ => Ok(()),
         }
     }
 

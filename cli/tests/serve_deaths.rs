@@ -85,9 +85,27 @@ fn a_call_of_a_killed_server_goes_to_another_if_that_was_asked_for() {
     let mut serving = stuck.serve(0, &["--redeliver"]);
     let call = stuck.place.start_fed(&["call", "s"], b"one\ntwo\n");
     stuck.command();
-    let _other = stuck.serve(1, &[]);
+    let _other = stuck.serve(1, &["--redeliver"]);
     serving.kill();
     assert_eq!(call.finish().succeeded().text(), "one\ntwo\n");
+}
+
+/// A command that must not be run twice is not run for a service that does that; and the
+/// other way round.
+#[test]
+fn servers_agree_on_what_a_death_means() {
+    let stuck = Stuck::new();
+    for (made, joined, remedy) in [
+        (&["--redeliver"][..], &[][..], "say --redeliver"),
+        (&[], &["--redeliver"], "leave --redeliver out"),
+    ] {
+        let mut serving = stuck.serve(0, made);
+        let args = [&["serve", "s"], joined, &["--", "cat"]].concat();
+        let refused = stuck.place.run(&args);
+        refused.failed(&["service s", remedy, "memring remove"]);
+        serving.kill();
+        stuck.place.run(&["remove", "s"]).succeeded();
+    }
 }
 
 #[test]

@@ -124,6 +124,26 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
         self.requests.message_size().saturating_sub(REQUEST_HEADER)
     }
 
+    /// How often a call is handed to a server, the first time included, as the maker of the
+    /// service fixed it: 1 is [`OnServerDeath::Fail`].
+    ///
+    /// ```
+    /// use memring::rpc::{OnServerDeath, Service};
+    ///
+    /// # let name = &format!("doc-rpc-once-{}", std::process::id());
+    /// let once = Service::<u64, u64>::builder().on_server_death(OnServerDeath::Fail);
+    /// let service = once.create(name)?;
+    /// assert_eq!(service.max_attempts(), 1);
+    /// // One that opens it has what its maker chose.
+    /// let opened = Service::<u64, u64>::builder().max_attempts(3).open(name)?;
+    /// assert_eq!(opened.max_attempts(), 1);
+    /// # memring::rpc::remove(name)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn max_attempts(&self) -> u8 {
+        self.options.max_attempts
+    }
+
     /// Requests that no server has taken, roughly.
     pub fn queued(&self) -> usize {
         self.requests.len()

@@ -31,8 +31,7 @@ where
             address: address.clone(),
             reason,
         })?;
-    let now = MonotonicTime::now();
-    let deadline = now.checked_add(config.timeout).unwrap_or(now);
+    let deadline = config.deadline();
     let connected = socket::connect(&unix, config.timeout).map_err(|error| {
         match error.raw_os_error().unwrap_or(0) {
             libc::ENOENT | libc::ECONNREFUSED => RendezvousError::NotListening {
@@ -127,7 +126,7 @@ pub(super) fn say_passing(
 /// the kernel takes at once, are closed.
 fn hear(
     fd: BorrowedFd<'_>,
-    deadline: MonotonicTime,
+    deadline: Option<MonotonicTime>,
 ) -> Result<(Hello, VecDeque<OwnedFd>), RendezvousError> {
     // One more than a message has: a longer one is noticed.
     let mut bytes = [0; HELLO_BYTES + 1];
@@ -161,12 +160,12 @@ fn hear(
                 });
             }
         }
-        if deadline <= MonotonicTime::now() {
+        if deadline.is_some_and(|deadline| deadline <= MonotonicTime::now()) {
             return Err(RendezvousError::Timeout {
                 what: "the listener has not answered",
             });
         }
-        socket::poll(&[(fd, PollFlags::IN)], Some(deadline))
+        socket::poll(&[(fd, PollFlags::IN)], deadline)
             .map_err(RendezvousError::os("wait for a listener"))?;
     }
 }

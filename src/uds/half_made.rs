@@ -25,7 +25,8 @@ where
 {
     socket: PrivateFd,
     pub(super) peer: PeerCredentials,
-    pub(super) expires: MonotonicTime,
+    /// `None`: never.
+    expires: Option<MonotonicTime>,
     /// When the other end has said what it wants.
     offer: Option<OpenOffer<Out, In, C>>,
 }
@@ -56,10 +57,9 @@ where
     ) -> Result<Self, RendezvousError> {
         let fd = socket.get().ok_or(Failure::Forked)?;
         let peer = PeerCredentials::of(fd).map_err(RendezvousError::os("ask who connects"))?;
-        let now = MonotonicTime::now();
         let made = HalfMade {
             peer,
-            expires: now.checked_add(config.timeout).unwrap_or(now),
+            expires: config.deadline(),
             offer: None,
             socket,
         };
@@ -71,6 +71,15 @@ where
                 Err(error)
             }
         }
+    }
+
+    /// When its time is up; `None`: never.
+    pub(super) fn expires(&self) -> Option<MonotonicTime> {
+        self.expires
+    }
+
+    pub(super) fn has_expired(&self, now: MonotonicTime) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
     }
 
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {

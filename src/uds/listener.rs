@@ -41,15 +41,17 @@ where
     In: Traffic + ?Sized,
     C: Carrier,
 {
+    /// Removed when this is dropped; before the socket is closed, so that nobody takes its file
+    /// for a dead listener's, and puts another in its place, before it is gone. (Fields are
+    /// dropped in their order.)
+    #[allow(dead_code)] // for its drop
+    path: Option<BoundPath>,
     socket: PrivateFd,
     address: SocketAddress,
     config: RendezvousConfig,
     /// The oldest first.
     half_made: VecDeque<HalfMade<Out, In, C>>,
     refused: u64,
-    /// Removed when this is dropped.
-    #[allow(dead_code)] // for its drop
-    path: Option<BoundPath>,
 }
 
 impl<Out, In, C> Listener<Out, In, C>
@@ -78,8 +80,9 @@ where
     ///
     /// # Errors
     /// What is this process's own trouble: [`RendezvousError::Os`], if descriptors or memory
-    /// are short, for example; the listener can go on. [`RendezvousError::Failed`] in a forked
-    /// child.
+    /// are short, for example; the listener can go on, and the next call says the same as long
+    /// as the shortage lasts: give descriptors back, or sleep, before it.
+    /// [`RendezvousError::Failed`] in a forked child.
     pub fn accept(&mut self) -> Result<Connection<Out, In, C>, RendezvousError> {
         loop {
             if let Some(connection) = self.accept_within(Wait::Forever)? {
@@ -149,12 +152,19 @@ where
         wait: Wait,
     ) -> Result<Option<Connection<Out, In, C>>, RendezvousError> {
         loop {
-            let is_all = self.take_in()?;
+            let taken = self.take_in();
+            // Even if none can be taken in: those half made go on and expire, and give their
+            // descriptors back.
+            let before = self.half_made.len();
             if let Some(connection) = self.advance()? {
                 return Ok(Some(connection));
             }
-            if !is_all {
-                continue;
+            match taken {
+                Ok(true) => {}
+                Ok(false) => continue,
+                // Perhaps there is a descriptor now.
+                Err(_) if self.half_made.len() < before => continue,
+                Err(error) => return Err(error),
             }
             let deadline = match wait {
                 Wait::Not | Wait::Zero => return Ok(None),
@@ -162,7 +172,7 @@ where
                 Wait::Until(deadline) => Some(deadline),
                 Wait::Forever => None,
             };
-            let expiries = self.half_made.iter().map(|one| one.expires);
+            let expiries = self.half_made.iter().filter_map(HalfMade::expires);
             let until = expiries.chain(deadline).min();
             let listening = self.socket.get().ok_or(Failure::Forked)?;
             let half_made = self.half_made.iter().filter_map(HalfMade::fd);
@@ -243,7 +253,7 @@ where
         let mut place = 0;
         while let Some(one) = self.half_made.get_mut(place) {
             let advanced = match one.advance(&self.config) {
-                Ok(Advance::Waiting) if one.expires <= now => Err(RendezvousError::Timeout {
+                Ok(Advance::Waiting) if one.has_expired(now) => Err(RendezvousError::Timeout {
                     what: "the one that connected has not said all",
                 }),
                 advanced => advanced,

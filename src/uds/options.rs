@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::credentials::{PeerCredentials, Policy};
 use super::error::RendezvousError;
+use crate::sys::clock::MonotonicTime;
 
 /// Called with each one that was refused, if it is known who it was, and why.
 type OnRefused = Arc<dyn Fn(Option<&PeerCredentials>, &RendezvousError) + Send + Sync>;
@@ -22,6 +23,14 @@ pub(super) struct RendezvousConfig {
     pub(super) max_half_made: usize,
     pub(super) mode: u32,
     pub(super) on_refused: Option<OnRefused>,
+}
+
+impl RendezvousConfig {
+    /// When the time of a rendezvous that begins now is up; `None`: never, for the clock does
+    /// not count so far.
+    pub(super) fn deadline(&self) -> Option<MonotonicTime> {
+        MonotonicTime::now().checked_add(self.timeout)
+    }
 }
 
 impl Default for RendezvousConfig {

@@ -124,7 +124,7 @@ where
     }
 
     /// How long one rendezvous may take, at each end. Default 5 seconds. This bounds how long
-    /// a peer that is silent, or slow, is waited for.
+    /// a peer that is silent, or slow, is waited for. `Duration::MAX` is no limit.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.config.timeout = timeout;
         self

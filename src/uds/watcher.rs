@@ -27,6 +27,10 @@ pub(super) enum Interest {
     Readable,
     /// There is room to send, or something has come back, or the end.
     Writable,
+    /// There is room to send, or nothing ever will be: where it is known that nothing more comes
+    /// back. (That the other end has shut its direction down stays true: one that waits for
+    /// that again is woken at once, for ever.)
+    Room,
 }
 
 impl Interest {
@@ -36,6 +40,7 @@ impl Interest {
             Interest::HangUp => EventFlags::RDHUP,
             Interest::Readable => EventFlags::IN | EventFlags::RDHUP,
             Interest::Writable => EventFlags::OUT | EventFlags::IN | EventFlags::RDHUP,
+            Interest::Room => EventFlags::OUT,
         };
         flags | EventFlags::ONESHOT
     }

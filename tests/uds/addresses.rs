@@ -1,7 +1,11 @@
 //! Paths and names: what is in the way, and what is left behind.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::sync::Barrier;
+use std::thread;
 
 use memring::uds::{self, Listener, Nothing, Rendezvous, RendezvousError};
 use memring_testkit::children::Args;
@@ -48,6 +52,30 @@ fn the_socket_of_a_dead_listener_is_replaced() {
     assert_eq!(fs::read(&address).unwrap(), b"a file");
     let error = Listener::<u64, Nothing>::bind(&address).unwrap_err();
     assert!(error.to_string().contains("not a socket"), "{error}");
+}
+
+/// A listener that goes takes no other's path: whoever finds that it does not listen any more
+/// finds no path either, and has nothing to replace.
+#[test]
+fn a_path_goes_before_its_socket() {
+    let home = Home::new();
+    let address = home.path("turns.sock");
+    for _ in 0..1000 {
+        let listener = Listener::<u64, Nothing>::bind(&address).expect("the path is free");
+        let is_looking = Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                is_looking.wait();
+                // Of another type: it listens, and does not take it.
+                let gone = [ErrorKind::NotFound, ErrorKind::ConnectionRefused];
+                let found = || UnixStream::connect(&address).expect_err("another type");
+                while !gone.contains(&found().kind()) {}
+                assert!(!address.exists(), "it is dead, and its path is there");
+            });
+            is_looking.wait();
+            drop(listener);
+        });
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! message is refused.
 
 use std::io::Write;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::thread;
@@ -9,8 +10,11 @@ use std::time::Duration;
 
 use memring::uds::{SocketReceiver, SocketSender, SocketType, socket_pair, socket_pair_with};
 use memring::{Failure, RecvError, SendError, TryRecvError, TrySendError};
+use memring_testkit::children::Args;
 use memring_testkit::forks::fork_checked;
 use memring_testkit::futures::block_on;
+use memring_testkit::homes::Home;
+use memring_testkit::processes::processor_time;
 
 const TYPES: [SocketType; 3] = [
     SocketType::Stream,
@@ -89,6 +93,58 @@ fn what_a_stream_has_begun_it_finishes() {
             }
         }
     });
+}
+
+/// This process sleeps while a peer that has shut down its direction reads nothing.
+fn sleeps() {
+    let before = processor_time(std::process::id());
+    thread::sleep(Duration::from_secs(1));
+    let used = processor_time(std::process::id()) - before;
+    assert!(used < Duration::from_millis(50), "{used:?}");
+}
+
+/// Its sender waits for room, in a call and as a future.
+pub fn blocked_by_a_deaf_peer(_: &Args) {
+    for is_future in [false, true] {
+        let (one, other) = UnixStream::pair().unwrap();
+        let mut tx = SocketSender::<[u8]>::from_fd(one.into(), 1000).unwrap();
+        other.shutdown(Shutdown::Write).unwrap();
+        while tx.try_send(&[1; 1000]).is_ok() {}
+        thread::scope(|scope| {
+            let blocked = scope.spawn(|| match is_future {
+                true => block_on(tx.send_async(&[2; 1000])),
+                false => tx.send(&[2; 1000]),
+            });
+            sleeps();
+            assert!(!blocked.is_finished());
+            // It is woken by the end, all the same.
+            drop(other);
+            assert_eq!(blocked.join().unwrap(), Err(SendError::Disconnected(())));
+        });
+    }
+}
+
+/// It has left a tail behind.
+pub fn a_tail_of_a_deaf_peer(_: &Args) {
+    let (one, other) = UnixStream::pair().unwrap();
+    let mut tx = SocketSender::<[u8]>::from_fd(one.into(), 4 << 20).unwrap();
+    other.shutdown(Shutdown::Write).unwrap();
+    let long = bytes(3 << 20, 1);
+    tx.try_send(&long).expect("its begin has room");
+    drop(tx);
+    sleeps();
+    let mut rx = SocketReceiver::<[u8]>::from_fd(other.into(), 4 << 20).unwrap();
+    assert!(rx.recv().expect("whole") == long);
+}
+
+#[test]
+fn a_deaf_peer_costs_its_sender_nothing() {
+    Home::new().spawn("uds deaf peer", &[]).finish();
+}
+
+#[test]
+fn a_deaf_peer_costs_a_tail_nothing() {
+    Home::new().spawn("uds deaf peer of a tail", &[]).finish();
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod frames;
 mod hostile;
 mod lifeline;
 mod raw;
+mod short;
 mod together;
 
 use memring_testkit::children::{self, Role};
@@ -23,6 +24,9 @@ fn child() {
         ("uds crowd", hostile::crowd),
         ("uds counting", descriptors::counting),
         ("uds dead listener", addresses::listener),
+        ("uds short", short::listener),
+        ("uds deaf peer", frames::blocked_by_a_deaf_peer),
+        ("uds deaf peer of a tail", frames::a_tail_of_a_deaf_peer),
     ];
     roles.extend(lifeline::ROLES);
     children::enter(&roles);

@@ -95,6 +95,30 @@ fn datagrams_go_both_ways() {
     answers_another_process::<Datagram>("datagrams");
 }
 
+/// The longest time limit that there is: none.
+#[test]
+fn a_time_limit_beyond_the_clock_is_none() {
+    let name = raw::name("patient");
+    let options = Rendezvous::<u64, u64>::new().timeout(Duration::MAX);
+    let mut listener = options.clone().bind(&name).unwrap();
+    thread::scope(|scope| {
+        let client = scope.spawn(|| options.connect(&name).expect("connect"));
+        // The client has nothing to hear for a while.
+        thread::sleep(Duration::from_millis(50));
+        let here = listener.accept_timeout(LONG).expect("accept");
+        let mut here = here.expect("it is not refused");
+        let mut there = client.join().unwrap();
+        here.tx.send(7).unwrap();
+        assert_eq!(there.rx.recv(), Ok(7));
+    });
+    let silent = raw::connected(&name);
+    let patience = Duration::from_millis(20);
+    assert!(listener.accept_timeout(patience).unwrap().is_none());
+    assert!(listener.try_accept().unwrap().is_none());
+    assert_eq!((listener.half_made(), listener.refused()), (1, 0));
+    drop(silent);
+}
+
 #[test]
 fn one_way_is_enough() {
     let name = raw::name("one-way");

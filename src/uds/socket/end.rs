@@ -71,6 +71,11 @@ impl SocketEnd {
         polled.is_ok_and(|flags| flags.iter().any(|flags| !flags.is_empty()))
     }
 
+    /// The other end of a sender's socket sends nothing back any more: that is not waited for.
+    pub(super) fn expect_nothing_back(&mut self) {
+        self.interest = Interest::Room;
+    }
+
     pub(super) fn canceller(&self) -> SocketCanceller {
         self.canceller.get_or_init(SocketCanceller::new).clone()
     }
@@ -85,7 +90,8 @@ impl SocketEnd {
     fn sleep(&self, deadline: Option<MonotonicTime>) -> Result<(), WaitError> {
         let own = match self.interest {
             Interest::Writable => PollFlags::OUT | PollFlags::IN | PollFlags::RDHUP,
-            _ => PollFlags::IN | PollFlags::RDHUP,
+            Interest::Room => PollFlags::OUT,
+            Interest::Readable | Interest::HangUp => PollFlags::IN | PollFlags::RDHUP,
         };
         let mut fds = vec![(self.get()?, own)];
         if let Some(line) = self.line_fd() {

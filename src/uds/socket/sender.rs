@@ -202,7 +202,14 @@ impl<T: Message + ?Sized> SocketSender<T> {
         let fd = self.end.get().ok()?;
         let mut bytes = [0; HEADER];
         let over = match socket::recv(fd, &mut bytes) {
-            Ok(came) if came.bytes == 0 => return None, // the sends say what that means
+            // The sends say what that means: the other end may have shut down this direction
+            // alone. (An empty datagram is nobody's message.)
+            Ok(came) if came.bytes == 0 => {
+                if self.end.kind != SocketKind::Datagram {
+                    self.end.expect_nothing_back();
+                }
+                return None;
+            }
             Ok(came) => match FrameHeader::parse(&bytes[..came.bytes], 0, true) {
                 Some(Ok(FrameHeader::End)) if !came.is_cut => WaitError::Closed,
                 _ => WaitError::Failed(Failure::NotAMessage {

@@ -58,7 +58,8 @@ impl Tail {
             }),
         });
         let watch: Arc<dyn Watch> = Arc::clone(&tail) as _;
-        adopt(watch, Interest::Writable)?;
+        // It does not read what comes back: its sends tell what that means.
+        adopt(watch, Interest::Room)?;
         Ok(tail)
     }
 
@@ -101,7 +102,7 @@ impl Tail {
 impl Watch for Tail {
     fn happened(&self) -> AfterEvent {
         match self.flush() {
-            TailState::Waiting => AfterEvent::Rearm(Interest::Writable),
+            TailState::Waiting => AfterEvent::Rearm(Interest::Room),
             TailState::Done | TailState::Lost => AfterEvent::Forget,
         }
     }
