@@ -181,13 +181,13 @@ impl Open {
         }
         // Others come and go: now is the time to let go of those that went.
         self.forget_gone();
-        let sender = match replies.connect(client) {
-            // The oldest has what this one needs.
-            Err(NoLink::Refused(_)) if self.let_go_of_oldest() => replies.connect(client)?,
-            sender => sender?,
-        };
+        let sender = replies.connect(client)?;
         if self.links.len() >= MAX_OPEN {
-            self.let_go_of_oldest();
+            let links = self.links.iter().enumerate();
+            let oldest = links.min_by_key(|(_, link)| link.last_use);
+            if let Some((at, _)) = oldest {
+                self.links.swap_remove(at);
+            }
         }
         self.links.push(ReplyLink {
             client,
@@ -195,17 +195,6 @@ impl Open {
             last_use: self.uses,
         });
         Ok(self.links.len() - 1)
-    }
-
-    /// Whether there was one.
-    fn let_go_of_oldest(&mut self) -> bool {
-        let links = self.links.iter().enumerate();
-        let oldest = links.min_by_key(|(_, link)| link.last_use);
-        let Some((at, _)) = oldest else {
-            return false;
-        };
-        self.links.swap_remove(at);
-        true
     }
 
     fn forget(&mut self, client: u128) {

@@ -19,9 +19,6 @@ pub const ROLES: [Role; 1] = [("server of few files", of_few_files)];
 const SERVING: usize = 0;
 const LIFTED: usize = 1;
 
-/// The request by which a server opens no more files from then on.
-const LIMIT: u64 = 99;
-
 /// Has this process open no file more than it has.
 fn limit() {
     let next = File::open("/dev/null").expect("the last one").as_raw_fd();
@@ -37,21 +34,14 @@ fn set(current: Option<u64>) {
 fn of_few_files(args: &Args) {
     let board = args.board("files");
     let mut server = Numbers::open(SERVICE).unwrap().server().unwrap();
-    if args.get("from_the_start") {
-        limit();
-    }
+    limit();
     board.add(SERVING, 1);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             board.wait(LIFTED, 1);
             set(None);
         });
-        let served = server.serve(|request| {
-            if *request == LIMIT {
-                limit();
-            }
-            u64::from(request.attempt()) * 100 + *request
-        });
+        let served = server.serve(|request| u64::from(request.attempt()) * 100 + *request);
         served.expect("serve until the end");
     });
 }
@@ -69,7 +59,7 @@ fn scene() -> (Home, Board, Numbers) {
 #[test]
 fn a_call_waits_for_a_descriptor() {
     let (home, board, service) = scene();
-    let _server = home.spawn("server of few files", &[("from_the_start", &true)]);
+    let _server = home.spawn("server of few files", &[]);
     board.wait(SERVING, 1);
     let mut client = service.client().unwrap();
     let mut call = client.submit(1).unwrap();
@@ -78,18 +68,4 @@ fn a_call_waits_for_a_descriptor() {
     board.set(LIFTED, 1);
     assert_eq!(in_time(|| call.wait()), Ok(101));
     assert_eq!(client.call_timeout(2, LONG), Ok(102));
-}
-
-/// What one client has of a server's descriptors goes to the next that calls.
-#[test]
-fn clients_take_turns_at_the_last_descriptor() {
-    let (home, board, service) = scene();
-    let _server = home.spawn("server of few files", &[("from_the_start", &false)]);
-    board.wait(SERVING, 1);
-    let (mut one, mut other) = (service.client().unwrap(), service.client().unwrap());
-    assert_eq!(one.call_timeout(LIMIT, LONG), Ok(100 + LIMIT));
-    for number in 1..4 {
-        assert_eq!(other.call_timeout(number, LONG), Ok(100 + number));
-        assert_eq!(one.call_timeout(number, LONG), Ok(100 + number));
-    }
 }

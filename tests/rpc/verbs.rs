@@ -226,7 +226,12 @@ fn a_request_that_is_too_long_is_not_sent() {
     let service = service.open_or_create(home.named(SERVICE)).unwrap();
     let mut client = service.client().unwrap();
     let error = client.call(&[0; 11]).unwrap_err();
-    assert!(error.to_string().contains("11 bytes is longer"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("has 11 bytes, and the service takes 10"),
+        "{error}"
+    );
     assert_eq!(service.queued(), 0);
     let _call = client.submit(&[0; 10]).unwrap();
     assert_eq!(service.queued(), 1);
