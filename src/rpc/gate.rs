@@ -85,21 +85,24 @@ pub(super) struct Admitted<Q: Body + ?Sized> {
     pub(super) call: u64,
 }
 
-/// A request to look at, and since when it is put off: the one that is comes first.
+/// A request, and since when it is put off, if it is.
+pub(super) type Next<'r> = (Lease<'r, [u8], Mpmc>, Option<Instant>);
+
+/// A request to look at: the one that is put off comes first.
 pub(super) fn next_lease<'r>(
     requests: &'r mut Receiver<[u8], Mpmc>,
-    put_off: &mut Option<PutOff>,
+    put_off: &mut Option<Box<PutOff>>,
     slice: Duration,
-) -> Result<(Lease<'r, [u8], Mpmc>, Option<Instant>), RecvTimeoutError> {
+) -> Result<Next<'r>, RecvTimeoutError> {
     if put_off.is_some() {
-        // Whoever has the descriptors of this process tells nobody when it lets go of one.
+        // The rest of this process says nothing when it closes a descriptor.
         std::thread::sleep(PAUSE.min(slice));
         if requests.canceller().is_cancelled() {
             return Err(RecvTimeoutError::Cancelled);
         }
     }
     match put_off.take() {
-        Some(PutOff { lease, since }) => Ok((lease.back_to(requests), Some(since))),
+        Some(kept) => Ok((kept.lease.back_to(requests), Some(kept.since))),
         None => Ok((requests.lease_timeout(slice)?, None)),
     }
 }
@@ -110,7 +113,7 @@ impl PutOff {
         lease: Lease<'_, [u8], Mpmc>,
         since: Option<Instant>,
         may_go: bool,
-    ) -> Option<PutOff> {
+    ) -> Option<Box<PutOff>> {
         let since = since.unwrap_or_else(Instant::now);
         // To give it back counts as an attempt.
         match may_go && since.elapsed() >= PUT_OFF {
@@ -118,10 +121,10 @@ impl PutOff {
                 lease.requeue();
                 None
             }
-            false => Some(PutOff {
+            false => Some(Box::new(PutOff {
                 lease: lease.into_owned(),
                 since,
-            }),
+            })),
         }
     }
 }
@@ -211,7 +214,7 @@ impl Gate {
         &mut self,
         lease: Lease<'_, [u8], Mpmc>,
         since: Option<Instant>,
-    ) -> Result<Option<Taken<Q, R>>, Option<PutOff>> {
+    ) -> Result<Option<Taken<Q, R>>, Option<Box<PutOff>>> {
         let admitted = match self.admit::<Q>(&lease) {
             Verdict::HandOut(admitted) => admitted,
             Verdict::Over => {

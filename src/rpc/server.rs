@@ -24,7 +24,7 @@ use crate::wait::WaitStrategy;
 /// request goes to one of them. A process with several threads attaches one for each.
 pub struct Server<Q: Body + ?Sized, R: Body + ?Sized> {
     requests: Receiver<[u8], Mpmc>,
-    put_off: Option<PutOff>,
+    put_off: Option<Box<PutOff>>,
     gate: Gate,
     marker: PhantomData<fn(&Q, &R)>,
 }
@@ -209,7 +209,7 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Server<Q, R> {
     pub fn try_recv(&mut self) -> Result<(Request<Q>, Responder<R>), TryRecvError> {
         loop {
             let (lease, since) = match self.put_off.take() {
-                Some(PutOff { lease, since }) => (lease.back_to(&mut self.requests), Some(since)),
+                Some(kept) => (kept.lease.back_to(&mut self.requests), Some(kept.since)),
                 None => (self.requests.try_lease()?, None),
             };
             match self.gate.take(lease, since) {
