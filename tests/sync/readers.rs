@@ -330,6 +330,10 @@ fn sleepers_are_woken() {
 }
 
 #[test]
+#[cfg_attr(
+    feature = "portable",
+    ignore = "waiters yield there, and are not seen asleep"
+)]
 fn killed_and_stopped_waiters_hold_nobody_up() {
     let hall = Hall::new();
     let guard = hall.lock.read().unwrap();

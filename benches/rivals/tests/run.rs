@@ -28,7 +28,7 @@ fn everybody_passes_the_check() {
     let directory = tempfile::tempdir().expect("a directory");
     let json = directory.path().join("found.json");
     let measure = "spsc-8,spsc-1024,mpmc-1x1,mpmc-2x2,rtt-8,rtt-56,rtt-64,sleep,wake,attach,\
-                   select,async-ready,async-asleep";
+                   select,async-ready,async-asleep,lock,load,call,calls";
     let output = run(&json, measure, &[]);
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{complaints}");
