@@ -50,7 +50,7 @@ impl Inspection {
         self.capacity == 0
     }
 
-    /// What the ring is to a service of [`rpc`](crate::rpc), if it is one of a service's.
+    /// What the ring is to a service of [`crate::rpc`], if it is one of a service's.
     pub fn service_ring(&self) -> Option<ServiceRing> {
         rpc::service_ring(self.kind, self.message, self.schema)
     }

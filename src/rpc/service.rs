@@ -97,8 +97,8 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
     /// Opens a service that was made before.
     ///
     /// # Errors
-    /// [`ServiceError::Ring`] with [`RingError::NotFound`](crate::RingError::NotFound), or
-    /// [`RingError::Mismatch`](crate::RingError::Mismatch) if it has other requests or
+    /// [`ServiceError::Ring`] with [`RingError::NotFound`], or
+    /// [`RingError::Mismatch`] if it has other requests or
     /// responses, or another tag.
     pub fn open(name: impl AsRef<Path>) -> Result<Self, ServiceError> {
         Self::builder().open(name)
@@ -257,7 +257,7 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> ServiceBuilder<Q, R> {
     ///
     /// # Errors
     /// As [`Service::open_or_create`], and
-    /// [`RingError::AlreadyExists`](crate::RingError::AlreadyExists).
+    /// [`RingError::AlreadyExists`].
     pub fn create(self, name: impl AsRef<Path>) -> Result<Service<Q, R>, ServiceError> {
         let ring = self.ring()?;
         self.finish(ring.create(checked(name.as_ref())?)?)

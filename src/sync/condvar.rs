@@ -19,7 +19,7 @@ use crate::wait::Park;
 use crate::wait::cap::SleepCap;
 
 /// A condition variable between processes: sleepers that wait for a predicate of what a
-/// [`Mutex`] guards. As [`std::sync::Condvar`].
+/// [`Mutex`](super::Mutex) guards. As [`std::sync::Condvar`].
 ///
 /// All that wait at one condition variable hold the same mutex, and what they wait for
 /// changes under it: then no wake-up is lost. The two need not be in the same
@@ -79,7 +79,7 @@ impl Condvar {
     /// return for no reason.
     ///
     /// # Errors
-    /// As [`Mutex::lock`], when it takes the lock again; the guard is inside
+    /// As [`Mutex::lock`](super::Mutex::lock), when it takes the lock again; the guard is inside
     /// [`Poisoned`](LockError::Poisoned). With any other error the lock was given back.
     pub fn wait<'a, T: SharedValue>(&self, guard: MutexGuard<'a, T>) -> Locked<'a, T> {
         let mutex = guard.mutex();

@@ -57,7 +57,7 @@ impl CounterValue for i64 {
 }
 
 /// A number in shared memory that processes change without a lock: as
-/// [`AtomicU64`](std::sync::atomic::AtomicU64) or
+/// [`std::sync::atomic::AtomicU64`] or
 /// [`AtomicI64`](std::sync::atomic::AtomicI64), between processes.
 ///
 /// A process that is killed has made each of its changes wholly or not at all. Numbers wrap

@@ -1,7 +1,7 @@
 //! Unix domain sockets: how two processes come together, and messages for those that share no
 //! memory.
 //!
-//! * **Rendezvous**: a [`Listener`] at a path or an abstract name, and [`connect`]. Each end
+//! * **Rendezvous**: a [`Listener`] at a path or an abstract name, and [`connect()`]. Each end
 //!   sees who the other is, both agree on what goes over and by what, and then have the ends
 //!   in hand: a [`Connection`]. Rings are anonymous, in sealed memory that was passed over the
 //!   socket, so there is no name to agree on and no file to be left behind. When the

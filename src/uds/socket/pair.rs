@@ -147,7 +147,7 @@ pub(in crate::uds) fn receiver_of<T: Message + ?Sized>(
     end::<T>(config, fds, Interest::Readable).map(SocketReceiver::new)
 }
 
-/// Makes a socket, and gives both its ends: what [`channel`](crate::channel) is for rings.
+/// Makes a socket, and gives both its ends: what [`channel`](fn@crate::channel) is for rings.
 /// Byte messages have up to 64 KiB.
 ///
 /// ```
