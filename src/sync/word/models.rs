@@ -240,7 +240,7 @@ fn models_dead_holder() {
                         steps.step();
                         world.step(|| steps.step());
                         let futex = MortalPark(&world.futex, steps);
-                        word.unlock(held, false, || futex.clone());
+                        word.unlock(held, false, || futex);
                     });
                     world.kill(1);
                     killed
