@@ -177,6 +177,22 @@ pub mod rpc;
 #[cfg(all(target_os = "linux", not(feature = "portable"), not(loom)))]
 pub mod uds;
 
+/// Its items, where [`uds`](mod@crate::uds) is: for the repository's own tests.
+#[cfg(all(target_os = "linux", not(feature = "portable"), not(loom)))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __where_sockets_are {
+    ($($item:item)*) => { $($item)* };
+}
+
+/// As above, where it is not.
+#[cfg(not(all(target_os = "linux", not(feature = "portable"), not(loom))))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __where_sockets_are {
+    ($($item:item)*) => {};
+}
+
 #[cfg(not(loom))]
 pub use admin::{Inspection, ListEntry, directory, inspect, list, remove};
 #[cfg(all(unix, not(loom)))]

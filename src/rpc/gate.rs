@@ -68,7 +68,7 @@ pub(super) struct PutOff {
 pub(super) type Taken<Q, R> = (Request<Q>, Responder<R>);
 
 /// What is to be done with a request.
-pub(super) enum Verdict<Q: Body + ?Sized> {
+pub(super) enum Admission<Q: Body + ?Sized> {
     HandOut(Admitted<Q>),
     /// It is done with.
     Over,
@@ -86,14 +86,14 @@ pub(super) struct Admitted<Q: Body + ?Sized> {
 }
 
 /// A request, and since when it is put off, if it is.
-pub(super) type Next<'r> = (Lease<'r, [u8], Mpmc>, Option<Instant>);
+pub(super) type NextRequest<'r> = (Lease<'r, [u8], Mpmc>, Option<Instant>);
 
 /// A request to look at: the one that is put off comes first.
 pub(super) fn next_lease<'r>(
     requests: &'r mut Receiver<[u8], Mpmc>,
     put_off: &mut Option<Box<PutOff>>,
     slice: Duration,
-) -> Result<Next<'r>, RecvTimeoutError> {
+) -> Result<NextRequest<'r>, RecvTimeoutError> {
     if put_off.is_some() {
         // The rest of this process says nothing when it closes a descriptor.
         std::thread::sleep(PAUSE.min(slice));
@@ -156,14 +156,17 @@ impl Gate {
     }
 
     /// What is to be done with the request that was leased.
-    pub(super) fn admit<Q: Body + ?Sized>(&mut self, lease: &Lease<'_, [u8], Mpmc>) -> Verdict<Q> {
+    pub(super) fn admit<Q: Body + ?Sized>(
+        &mut self,
+        lease: &Lease<'_, [u8], Mpmc>,
+    ) -> Admission<Q> {
         self.cleaning = FIRST_CLEANING;
         self.idle_since = None;
         // A copy, once: the client may be hostile.
         lease.read_into(&mut self.request);
         let Some((head, body)) = Head::read(&self.request) else {
             self.stats.invalid += 1;
-            return Verdict::Over;
+            return Admission::Over;
         };
         let attempt = lease.redeliveries().saturating_add(1);
         let now = || MonotonicTime::now().as_nanos();
@@ -173,10 +176,10 @@ impl Gate {
         } else if let Err(no_link) = self.replies.reach(head.client) {
             if let NoLink::Refused(_) = no_link {
                 let may_go = attempt < self.max_attempts;
-                return Verdict::NotNow { may_go };
+                return Admission::NotNow { may_go };
             }
             self.stats.orphaned += 1;
-            return Verdict::Over;
+            return Admission::Over;
         } else if attempt > self.max_attempts {
             self.stats.given_up += 1;
             (Status::ServerDied, String::new())
@@ -187,7 +190,7 @@ impl Gate {
                     self.stats.handed_out += 1;
                     let request = Request { body, attempt };
                     let Head { client, call, .. } = head;
-                    return Verdict::HandOut(Admitted {
+                    return Admission::HandOut(Admitted {
                         request,
                         client,
                         call,
@@ -205,7 +208,7 @@ impl Gate {
         let _ = self
             .replies
             .send(head.client, head.call, status, &mut self.reply);
-        Verdict::Over
+        Admission::Over
     }
 
     /// As [`Gate::admit`], for an answer later. `None`: the request is done with. The error is
@@ -216,12 +219,12 @@ impl Gate {
         since: Option<Instant>,
     ) -> Result<Option<Taken<Q, R>>, Option<Box<PutOff>>> {
         let admitted = match self.admit::<Q>(&lease) {
-            Verdict::HandOut(admitted) => admitted,
-            Verdict::Over => {
+            Admission::HandOut(admitted) => admitted,
+            Admission::Over => {
                 lease.release();
                 return Ok(None);
             }
-            Verdict::NotNow { may_go } => return Err(PutOff::of(lease, since, may_go)),
+            Admission::NotNow { may_go } => return Err(PutOff::of(lease, since, may_go)),
         };
         let responder = Responder {
             lease: lease.into_owned(),

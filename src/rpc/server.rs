@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::body::Body;
 use super::error::{ReplyError, ServiceError};
-use super::gate::{Gate, PutOff, ServerStats, Verdict, next_lease};
+use super::gate::{Admission, Gate, PutOff, ServerStats, next_lease};
 use super::leftovers;
 use super::replies::Replies;
 use super::responder::{Request, Responder};
@@ -124,7 +124,7 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Server<Q, R> {
                 },
             };
             match gate.admit::<Q>(&lease) {
-                Verdict::HandOut(admitted) => {
+                Admission::HandOut(admitted) => {
                     let (client, call) = (admitted.client, admitted.call);
                     let status = gate.answer::<Q, R, E>(&mut handler, admitted.request);
                     let sent = gate.replies.send(client, call, status, &mut gate.reply);
@@ -133,8 +133,8 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Server<Q, R> {
                         continue;
                     }
                 }
-                Verdict::Over => {}
-                Verdict::NotNow { may_go } => {
+                Admission::Over => {}
+                Admission::NotNow { may_go } => {
                     *put_off = PutOff::of(lease, since, may_go);
                     continue;
                 }

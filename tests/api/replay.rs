@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use memring_testkit::fuzzing::{
-    Arbitrary, calls, hostile, lengths, objects, open, operations, positions, replay, sockets,
+    Arbitrary, calls, hostile, lengths, objects, open, operations, positions, replay,
 };
 
 /// Runs all that is kept for `target`.
@@ -58,6 +58,7 @@ fn hostile_calls() {
 }
 
 #[test]
+#[cfg(not(feature = "portable"))]
 fn hostile_sockets() {
-    replay_kept("sockets", sockets::run);
+    replay_kept("sockets", memring_testkit::fuzzing::sockets::run);
 }

@@ -54,7 +54,7 @@ fn the_socket_of_a_dead_listener_is_replaced() {
     assert!(error.to_string().contains("not a socket"), "{error}");
 }
 
-/// A listener that goes takes no other's path: whoever finds that it does not listen any more
+/// A listener that goes takes no other's path: a process that finds that it does not listen any more
 /// finds no path either, and has nothing to replace.
 #[test]
 fn a_path_goes_before_its_socket() {

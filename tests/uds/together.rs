@@ -112,8 +112,8 @@ fn a_time_limit_beyond_the_clock_is_none() {
         assert_eq!(there.rx.recv(), Ok(7));
     });
     let silent = raw::connected(&name);
-    let patience = Duration::from_millis(20);
-    assert!(listener.accept_timeout(patience).unwrap().is_none());
+    let limit = Duration::from_millis(20);
+    assert!(listener.accept_timeout(limit).unwrap().is_none());
     assert!(listener.try_accept().unwrap().is_none());
     assert_eq!((listener.half_made(), listener.refused()), (1, 0));
     drop(silent);

@@ -19,8 +19,11 @@ pub mod objects;
 pub mod open;
 pub mod operations;
 pub mod positions;
-pub mod sockets;
 mod writes;
+
+memring::__where_sockets_are! {
+    pub mod sockets;
+}
 
 /// The very file of the library, which is private there.
 #[path = "../../../src/ring/slot.rs"]
