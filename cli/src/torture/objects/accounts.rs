@@ -3,6 +3,7 @@
 
 use anyhow::{Result, bail};
 
+use super::board::Count;
 use super::user::{User, in_order_mut};
 use crate::torture::order::Sabotage;
 
@@ -68,6 +69,27 @@ pub fn change(mut value: &mut Accounts, user: &mut User<'_>) {
     value = in_order_mut(value);
     value[SECOND] += 1;
     in_order_mut(value);
+}
+
+/// With the lock held: make it whole if a holder died, look whether it is, and change it.
+pub fn work(
+    value: &mut Accounts,
+    user: &mut User<'_>,
+    dead: bool,
+    clear_poison: impl FnOnce(),
+) -> Result<()> {
+    let board = user.board;
+    board.within(user.id, dead, || {
+        if dead {
+            user.count(Count::Found);
+            repair(value)?;
+            clear_poison();
+        }
+        check(value)?;
+        change(value, user);
+        user.count(Count::Changes);
+        Ok(())
+    })
 }
 
 /// Make it whole, if it is as one dead holder has left it.

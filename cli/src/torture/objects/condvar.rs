@@ -59,11 +59,12 @@ fn repair(value: &mut Accounts) -> Result<()> {
 impl Tokens {
     /// With the lock held: take what a dead holder has left, and let others go on.
     fn recover(&self, mut guard: MutexGuard<'_, Accounts>, user: &User<'_>) -> Result<()> {
-        user.board.enter(user.id, true)?;
-        user.count(Count::Found);
-        repair(&mut guard)?;
-        self.tokens.clear_poison();
-        user.board.leave(user.id)?;
+        user.board.within(user.id, true, || {
+            user.count(Count::Found);
+            repair(&mut guard)?;
+            self.tokens.clear_poison();
+            Ok(())
+        })?;
         drop(guard);
         // It may have died before it told others.
         self.put.notify_all();
@@ -83,7 +84,10 @@ impl Tokens {
         let result = event.wait_while(guard, |value| {
             let look = || -> Result<bool> {
                 user.board.enter(user.id, false)?;
-                check(value)?;
+                if let Err(found) = check(value) {
+                    user.board.leave(user.id)?;
+                    return Err(found);
+                }
                 let waits = match puts {
                     true => value[THERE] == ROOM,
                     false => value[THERE] == 0,

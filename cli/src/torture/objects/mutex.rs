@@ -1,5 +1,6 @@
 //! A mutex over accounts.
 
+use std::ops::DerefMut;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -58,6 +59,26 @@ pub fn take(mutex: &Mutex<Accounts>, taking: Taking) -> Result<Had<MutexGuard<'_
     }
 }
 
+/// What is in it when all are at rest or dead.
+pub fn audited<G: DerefMut<Target = Accounts>>(
+    had: Had<G>,
+    audit: &Audit<'_>,
+    clear_poison: impl FnOnce(),
+) -> Result<()> {
+    let guard = match had {
+        Had::Whole(guard) => guard,
+        Had::Poisoned(mut guard) => {
+            accounts::repair(&mut guard)?;
+            clear_poison();
+            guard
+        }
+        Had::Missed => bail!("nobody is inside, and the lock is held"),
+    };
+    accounts::check(&guard)?;
+    let written = audit.board.total(Count::Changes);
+    expect_count("changes", guard[FIRST], written, audit.kills)
+}
+
 impl Shared for Mutex<Accounts> {
     fn create(path: &Path, handles: u16, _: usize) -> Result<()> {
         let builder = Mutex::builder().max_handles(handles);
@@ -82,33 +103,12 @@ impl Shared for Mutex<Accounts> {
                 return Ok(());
             }
         };
-        user.board.enter(user.id, dead)?;
-        if dead {
-            user.count(Count::Found);
-            accounts::repair(&mut guard)?;
-            self.clear_poison();
-        }
-        accounts::check(&guard)?;
-        accounts::change(&mut guard, user);
-        user.count(Count::Changes);
-        user.board.leave(user.id)
+        accounts::work(&mut guard, user, dead, || self.clear_poison())
     }
 
     fn audit(&self, audit: &Audit<'_>) -> Result<()> {
-        match limited(self.lock_timeout(audit.limit))? {
-            Had::Whole(guard) => {
-                accounts::check(&guard)?;
-                let written = audit.board.total(Count::Changes);
-                expect_count("changes", guard[FIRST], written, audit.kills)
-            }
-            Had::Poisoned(mut guard) => {
-                accounts::repair(&mut guard)?;
-                self.clear_poison();
-                drop(guard);
-                self.audit(audit)
-            }
-            Had::Missed => bail!("nobody is inside, and the mutex is held"),
-        }
+        let had = limited(self.lock_timeout(audit.limit))?;
+        audited(had, audit, || self.clear_poison())
     }
 
     fn has_dead(&self) -> bool {

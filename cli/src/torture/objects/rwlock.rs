@@ -7,8 +7,8 @@ use memring::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::accounts::{self, Accounts, FIRST};
 use super::board::Count;
-use super::mutex::{Had, limited, tried, waited};
-use super::user::{Audit, Shared, Taking, User, expect_count, in_order};
+use super::mutex::{Had, audited, limited, tried, waited};
+use super::user::{Audit, Shared, Taking, User, in_order};
 use crate::torture::order::Sabotage;
 
 /// Nobody changes what is read.
@@ -70,16 +70,7 @@ fn write(lock: &RwLock<Accounts>, user: &mut User<'_>) -> Result<()> {
             return Ok(());
         }
     };
-    user.board.enter(user.id, dead)?;
-    if dead {
-        user.count(Count::Found);
-        accounts::repair(&mut guard)?;
-        lock.clear_poison();
-    }
-    accounts::check(&guard)?;
-    accounts::change(&mut guard, user);
-    user.count(Count::Changes);
-    user.board.leave(user.id)?;
+    accounts::work(&mut guard, user, dead, || lock.clear_poison())?;
     if user.random.one_in(8) {
         let changes = guard[FIRST];
         let guard = RwLockWriteGuard::downgrade(guard);
@@ -111,20 +102,8 @@ impl Shared for RwLock<Accounts> {
     }
 
     fn audit(&self, audit: &Audit<'_>) -> Result<()> {
-        match limited(self.write_timeout(audit.limit))? {
-            Had::Whole(guard) => {
-                accounts::check(&guard)?;
-                let written = audit.board.total(Count::Changes);
-                expect_count("changes", guard[FIRST], written, audit.kills)
-            }
-            Had::Poisoned(mut guard) => {
-                accounts::repair(&mut guard)?;
-                self.clear_poison();
-                drop(guard);
-                self.audit(audit)
-            }
-            Had::Missed => bail!("nobody is inside, and the reader-writer lock is held"),
-        }
+        let had = limited(self.write_timeout(audit.limit))?;
+        audited(had, audit, || self.clear_poison())
     }
 
     fn has_dead(&self) -> bool {
