@@ -97,6 +97,21 @@ impl<T: SharedValue> Mutex<T> {
 /// A guard that is leaked leaves the lock held, until the last clone of its handle is
 /// dropped: then the lock is free, and poisoned. A forked child must not touch the value
 /// of a guard that it has inherited, which is not mapped there; to drop it does nothing.
+///
+/// It stays with its thread, as all guards of locks do, here and in `std`:
+///
+/// ```compile_fail,E0277
+/// fn is_sent<T: Send>() {}
+/// is_sent::<memring::sync::MutexGuard<'_, u64>>();
+/// ```
+/// ```compile_fail,E0277
+/// # fn is_sent<T: Send>() {}
+/// is_sent::<memring::sync::RwLockReadGuard<'_, u64>>();
+/// ```
+/// ```compile_fail,E0277
+/// # fn is_sent<T: Send>() {}
+/// is_sent::<memring::sync::RwLockWriteGuard<'_, u64>>();
+/// ```
 #[must_use = "if unused the mutex is unlocked at once"]
 pub struct MutexGuard<'a, T: SharedValue> {
     mutex: &'a Mutex<T>,

@@ -137,6 +137,17 @@ fn the_document_on_restarts_shows_code_that_runs() {
 }
 
 #[test]
+fn the_readme_counts_the_failpoints() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| fs::read_to_string(root.join(name)).expect("a file");
+    let list = read("src/sys/failpoints/list.rs");
+    let is_one = |line: &&str| line.starts_with("    ") && line.contains(": \"");
+    let all = list.lines().filter(is_one).count();
+    let told = format!("The library has {all} failpoints");
+    assert!(read("README.md").contains(&told), "README.md lacks: {told}");
+}
+
+#[test]
 fn the_readme_shows_examples_word_for_word() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(root.join("README.md")).expect("README.md");

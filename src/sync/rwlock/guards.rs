@@ -18,6 +18,8 @@ use super::RwLock;
 #[must_use = "if unused the lock is given back at once"]
 pub struct RwLockReadGuard<'a, T: SharedValue> {
     lock: &'a RwLock<T>,
+    /// Of the thread that locked, as in `std`.
+    _stays: PhantomData<std::sync::RwLockReadGuard<'static, ()>>,
 }
 
 /// The right to change the value of a [`RwLock`]; dropped, it gives the right back. By
@@ -42,7 +44,10 @@ impl<'a, T: SharedValue> RwLockReadGuard<'a, T> {
     /// After this member has counted the reader.
     #[inline(always)]
     pub(super) fn new(lock: &'a RwLock<T>) -> Self {
-        RwLockReadGuard { lock }
+        RwLockReadGuard {
+            lock,
+            _stays: PhantomData,
+        }
     }
 }
 
@@ -67,7 +72,7 @@ impl<'a, T: SharedValue> RwLockWriteGuard<'a, T> {
         if shared.region().is_mapped() {
             lock.lock().downgrade(held, shared.id(), &shared.parker());
         }
-        RwLockReadGuard { lock }
+        RwLockReadGuard::new(lock)
     }
 }
 
