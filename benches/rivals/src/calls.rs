@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use memring_testkit::time::now;
 
 use crate::board::Board;
-use crate::contestant::{Contestant, Home, Link, Made, Profile, does, link};
+use crate::contestant::{Contestant, Home, Link, Made, Profile, does, known_by, link};
 use crate::task::{Outcome, Quantity, Task, Wait};
 use crate::worker::{self, WARM_UP, histogram, times};
 
@@ -48,17 +48,7 @@ pub struct Services<F>(pub F);
 const DONE: usize = 0;
 
 impl<F: Calls> Contestant for Services<F> {
-    fn name(&self) -> &'static str {
-        F::NAME
-    }
-
-    fn how(&self) -> &'static str {
-        F::HOW
-    }
-
-    fn home(&self) -> Home {
-        Home::Processes
-    }
+    known_by!(F, Home::Processes);
 
     fn does(&self, quantity: Quantity) -> bool {
         does::<F>(quantity)

@@ -179,6 +179,24 @@ pub trait Contestant: Sync {
     fn play(&self, task: &Task) -> Result<Vec<Outcome>>;
 }
 
+/// Who a contestant is, by its profile, and whether its ends are threads or processes.
+macro_rules! known_by {
+    ($profile:ty, $home:expr) => {
+        fn name(&self) -> &'static str {
+            <$profile>::NAME
+        }
+
+        fn how(&self) -> &'static str {
+            <$profile>::HOW
+        }
+
+        fn home(&self) -> Home {
+            $home
+        }
+    };
+}
+pub(crate) use known_by;
+
 /// A contestant of threads.
 pub struct Threads<F>(pub F);
 /// A contestant of processes.
@@ -235,17 +253,7 @@ macro_rules! by_size {
 }
 
 impl<F: InProcess> Contestant for Threads<F> {
-    fn name(&self) -> &'static str {
-        F::NAME
-    }
-
-    fn how(&self) -> &'static str {
-        F::HOW
-    }
-
-    fn home(&self) -> Home {
-        Home::Threads
-    }
+    known_by!(F, Home::Threads);
 
     fn does(&self, quantity: Quantity) -> bool {
         quantity != Quantity::Attach && does::<F>(quantity)
@@ -313,17 +321,7 @@ pub fn on_threads(task: &Task, works: Vec<Work<'_>>) -> Result<Vec<Outcome>> {
 }
 
 impl<F: Crossing> Contestant for Processes<F> {
-    fn name(&self) -> &'static str {
-        F::NAME
-    }
-
-    fn how(&self) -> &'static str {
-        F::HOW
-    }
-
-    fn home(&self) -> Home {
-        Home::Processes
-    }
+    known_by!(F, Home::Processes);
 
     fn does(&self, quantity: Quantity) -> bool {
         does::<F>(quantity)

@@ -15,7 +15,9 @@ use tokio::runtime::{self, Runtime};
 
 use crate::asleep::{NAP, one_time, spent};
 use crate::board::Board;
-use crate::contestant::{Contestant, Home, Link, Made, Profile, Work, does, link, on_threads};
+use crate::contestant::{
+    Contestant, Home, Link, Made, Profile, Work, does, known_by, link, on_threads,
+};
 use crate::message::{Check, Exact, Source};
 use crate::task::{CROWD, Outcome, Quantity, Rest, Task};
 use crate::worker::{self, WARM_UP, good, histogram, times};
@@ -62,17 +64,7 @@ pub trait Channel: Profile {
 pub struct Futures<F>(pub F);
 
 impl<F: Channel> Contestant for Futures<F> {
-    fn name(&self) -> &'static str {
-        F::NAME
-    }
-
-    fn how(&self) -> &'static str {
-        F::HOW
-    }
-
-    fn home(&self) -> Home {
-        F::HOME
-    }
+    known_by!(F, F::HOME);
 
     fn does(&self, quantity: Quantity) -> bool {
         does::<F>(quantity)

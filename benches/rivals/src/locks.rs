@@ -6,7 +6,9 @@ use anyhow::{Result, bail, ensure};
 use memring_testkit::time::now;
 
 use crate::board::Board;
-use crate::contestant::{Contestant, Home, Link, Made, Profile, Work, does, link, on_threads};
+use crate::contestant::{
+    Contestant, Home, Link, Made, Profile, Work, does, known_by, link, on_threads,
+};
 use crate::task::{Outcome, Quantity, Task};
 use crate::worker::{self, histogram, times};
 
@@ -50,17 +52,7 @@ pub struct Locks<L>(pub L);
 pub struct Values<V>(pub V);
 
 impl<L: Lock> Contestant for Locks<L> {
-    fn name(&self) -> &'static str {
-        L::NAME
-    }
-
-    fn how(&self) -> &'static str {
-        L::HOW
-    }
-
-    fn home(&self) -> Home {
-        L::HOME
-    }
+    known_by!(L, L::HOME);
 
     fn does(&self, quantity: Quantity) -> bool {
         does::<L>(quantity)
@@ -163,17 +155,7 @@ fn compete<L: Lock>(handle: &L::Handle, task: &Task, board: &Board) -> Result<Ou
 }
 
 impl<V: Shared> Contestant for Values<V> {
-    fn name(&self) -> &'static str {
-        V::NAME
-    }
-
-    fn how(&self) -> &'static str {
-        V::HOW
-    }
-
-    fn home(&self) -> Home {
-        Home::Processes
-    }
+    known_by!(V, Home::Processes);
 
     fn does(&self, quantity: Quantity) -> bool {
         does::<V>(quantity)

@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 
 use crate::board::Board;
 use crate::contestant::{
-    Contestant, Crossing, Home, InProcess, Made, Profile, Rx, Tx, Work, does, link, on_threads,
+    Contestant, Crossing, Home, InProcess, Made, Profile, Rx, Tx, Work, does, known_by, link,
+    on_threads,
 };
 use crate::message::Source;
 use crate::task::{Outcome, Quantity, Task};
@@ -62,17 +63,7 @@ impl<F: Crossing, S: Set<F::Rx<1>> + Sync> Contestant for ProcessSet<S, F>
 where
     Self: Sync,
 {
-    fn name(&self) -> &'static str {
-        S::NAME
-    }
-
-    fn how(&self) -> &'static str {
-        S::HOW
-    }
-
-    fn home(&self) -> Home {
-        Home::Processes
-    }
+    known_by!(S, Home::Processes);
 
     fn does(&self, quantity: Quantity) -> bool {
         does::<S>(quantity)
@@ -110,17 +101,7 @@ impl<F: InProcess, S: Set<F::Rx<1>, Rx: Send> + Sync> Contestant for ThreadSet<S
 where
     Self: Sync,
 {
-    fn name(&self) -> &'static str {
-        S::NAME
-    }
-
-    fn how(&self) -> &'static str {
-        S::HOW
-    }
-
-    fn home(&self) -> Home {
-        Home::Threads
-    }
+    known_by!(S, Home::Threads);
 
     fn does(&self, quantity: Quantity) -> bool {
         does::<S>(quantity)
