@@ -148,10 +148,11 @@ impl BarrierSeat<'_> {
 
 impl Drop for BarrierSeat<'_> {
     fn drop(&mut self) {
-        let shared = self.barrier.part.shared();
+        let part = &self.barrier.part;
         // In a forked child the seat is the parent's.
-        if shared.region().is_mapped() {
-            self.barrier.words().leave(self.seat, &shared.parker());
+        if part.is_mapped() {
+            let parker = part.shared().parker();
+            self.barrier.words().leave(self.seat, &parker);
         }
     }
 }

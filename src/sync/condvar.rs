@@ -188,14 +188,14 @@ impl Condvar {
     /// that was woken and finds that it was meant for another does not pass it on (CV7).
     /// Call it after the predicate was changed, with the lock or after it was given back.
     pub fn notify_one(&self) {
-        if self.part.shared().region().is_mapped() {
+        if self.part.is_mapped() {
             condvar::notify_one(self.part.word(), &self.part.shared().parker());
         }
     }
 
     /// Wakes all sleepers.
     pub fn notify_all(&self) {
-        if self.part.shared().region().is_mapped() {
+        if self.part.is_mapped() {
             condvar::notify_all(self.part.word(), &self.part.shared().parker());
         }
     }

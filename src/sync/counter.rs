@@ -97,10 +97,7 @@ impl<N: CounterValue> Counter<N> {
     /// The word, if this handle is good.
     #[inline(always)]
     fn word(&self) -> Result<&AtomicU64, Failure> {
-        let region = self.part.shared().region();
-        if !region.has_fast_paths() {
-            region.check()?;
-        }
+        self.part.check()?;
         Ok(self.part.word())
     }
 

@@ -73,16 +73,6 @@ pub struct Latest<T: SharedValue> {
 handle!([T: SharedValue] Latest<T>, "latest value", (value: T));
 
 impl<T: SharedValue> Latest<T> {
-    /// Is this handle good? A relaxed load.
-    #[inline(always)]
-    fn check(&self) -> Result<(), Failure> {
-        let region = self.part.shared().region();
-        match region.has_fast_paths() {
-            true => Ok(()),
-            false => region.check(),
-        }
-    }
-
     /// The last value. Never waits.
     ///
     /// What the writer has stored before it stored this value, it has stored before this
@@ -102,7 +92,7 @@ impl<T: SharedValue> Latest<T> {
     /// copy one, 65,536 times in a row. [`ReadError::Failed`]: [`Failure::Forked`].
     #[inline]
     pub fn read_numbered(&self) -> Result<(u64, T), ReadError> {
-        self.check()?;
+        self.part.check()?;
         let mut value = T::zeroed();
         let bytes = bytemuck::bytes_of_mut(&mut value);
         let number = latest::read(self, MAX_COPIES, bytes).ok_or(ReadError::Overtaken)?;
@@ -115,7 +105,7 @@ impl<T: SharedValue> Latest<T> {
     /// [`Failure::Forked`].
     #[inline]
     pub fn number(&self) -> Result<u64, Failure> {
-        self.check()?;
+        self.part.check()?;
         // Acquire: pairs with the store of the writer.
         Ok(self.part.word().index.load(Ordering::Acquire))
     }
@@ -175,7 +165,7 @@ impl<T: SharedValue> Latest<T> {
         number: u64,
         deadline: Option<MonotonicTime>,
     ) -> Result<u64, WaitChangedError> {
-        self.check()?;
+        self.part.check()?;
         let park = self.part.shared().parker();
         latest::wait_changed(self.part.word(), number, park, LOOKS, deadline)
             .ok_or(WaitChangedError::Timeout)
@@ -189,7 +179,7 @@ impl<T: SharedValue> Latest<T> {
     /// [`WriterError::Occupied`] names the handle that writes;
     /// [`WriterError::Failed`]: [`Failure::Forked`]; [`WriterError::Os`].
     pub fn writer(&self) -> Result<LatestWriter<T>, WriterError> {
-        self.check()?;
+        self.part.check()?;
         let shared = self.part.shared();
         let writer = &self.part.word().writer;
         let is_ours = shared.lock_writer(self.part.index());
@@ -220,7 +210,7 @@ impl<T: SharedValue> Latest<T> {
     /// # Errors
     /// [`Failure::Forked`], [`Failure::DescriptorClosed`].
     pub fn has_writer(&self) -> Result<bool, Failure> {
-        self.check()?;
+        self.part.check()?;
         self.part.shared().has_writer(self.part.index())
     }
 }
@@ -260,7 +250,7 @@ impl<T: SharedValue> LatestWriter<T> {
     /// [`Failure::Forked`].
     #[inline]
     pub fn write(&mut self, value: T) -> Result<u64, Failure> {
-        self.latest.check()?;
+        self.latest.part.check()?;
         let number = latest::write(&self.latest, bytemuck::bytes_of(&value));
         let parker = self.latest.part.shared().parker();
         WaitWord(&self.latest.part.word().waiters).notify_each(parker.0, &parker);
@@ -286,10 +276,10 @@ impl<T: SharedValue> LatestWriter<T> {
 
 impl<T: SharedValue> Drop for LatestWriter<T> {
     fn drop(&mut self) {
-        let shared = self.latest.part.shared();
+        let part = &self.latest.part;
         // In a forked child the lock is the parent's.
-        if shared.region().is_mapped() {
-            shared.unlock_writer(self.latest.part.index());
+        if part.is_mapped() {
+            part.shared().unlock_writer(part.index());
         }
     }
 }

@@ -97,9 +97,9 @@ impl Running<'_> {
     }
 
     fn finish(&self, is_done: bool) {
-        let shared = self.part.shared();
-        if shared.region().is_mapped() {
-            OnceWord(self.part.word()).end(self.held, is_done, &shared.parker());
+        if self.part.is_mapped() {
+            let parker = self.part.shared().parker();
+            OnceWord(self.part.word()).end(self.held, is_done, &parker);
         }
     }
 }
@@ -141,7 +141,7 @@ fn begin(
 }
 
 fn is_completed(part: &PartHandle<AtomicU64>) -> bool {
-    part.shared().region().is_mapped() && OnceWord(part.word()).is_done()
+    part.is_mapped() && OnceWord(part.word()).is_done()
 }
 
 impl Once {
@@ -247,7 +247,7 @@ impl<T: SharedValue> OnceValue<T> {
         if let Some(running) = begin(&self.part, true, deadline)? {
             let made = make();
             // `make` may have forked, and this be the child, in which nothing is mapped.
-            self.part.shared().region().check()?;
+            self.part.check()?;
             // SAFETY: V9, V11: mapped and aligned, and this call alone makes it.
             unsafe { value.write(made) }
             running.end();

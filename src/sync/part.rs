@@ -10,6 +10,7 @@ use super::shared::Shared;
 use super::word::latest::LatestHead;
 use super::word::rwlock::RwHead;
 use super::word::semaphore::SemaphoreHead;
+use crate::error::Failure;
 use crate::members::MemberId;
 use crate::sys::atomic::{AtomicU32, AtomicU64};
 use crate::sys::fork::Sentinel;
@@ -86,6 +87,15 @@ impl<W> PartHandle<W> {
     #[inline(always)]
     pub(super) fn has_fast_paths(&self) -> bool {
         self.sentinel.get() == Sentinel::USABLE
+    }
+
+    /// Is this handle good? A relaxed load.
+    #[inline(always)]
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        match self.has_fast_paths() {
+            true => Ok(()),
+            false => self.shared.region().check(),
+        }
     }
 
     /// Whether the memory is there: not in a forked child.

@@ -70,10 +70,10 @@ pub struct SemaphoreGuard<'a> {
 
 impl Drop for SemaphoreGuard<'_> {
     fn drop(&mut self) {
-        let shared = self.semaphore.part.shared();
+        let part = &self.semaphore.part;
         // In a forked child the permit is the parent's.
-        if shared.region().is_mapped() {
-            let parker = shared.parker();
+        if part.is_mapped() {
+            let parker = part.shared().parker();
             let permits = self.semaphore.words();
             permits.release(self.permit, parker.0, &parker);
             // Relaxed: wherever it leads, it is only where a look begins.
@@ -102,11 +102,10 @@ impl Semaphore {
     }
 
     fn try_acquire_fast(&self) -> Option<Permit> {
-        let shared = self.part.shared();
-        match shared.region().has_fast_paths() {
+        match self.part.has_fast_paths() {
             true => {
                 let from = self.hint.load(Ordering::Relaxed);
-                self.words().try_acquire(shared.id(), from)
+                self.words().try_acquire(self.part.me(), from)
             }
             false => None,
         }
@@ -213,7 +212,7 @@ impl Semaphore {
     /// How many permits are free just now. Those of dead holders count as taken until
     /// somebody notices. 0 in a forked child.
     pub fn available(&self) -> u32 {
-        match self.part.shared().region().is_mapped() {
+        match self.part.is_mapped() {
             true => self.words().available() as u32,
             false => 0,
         }
@@ -222,7 +221,7 @@ impl Semaphore {
     /// The handles that hold permits just now, one entry for each permit.
     pub fn holders(&self) -> Vec<LockOwner> {
         let shared = self.part.shared();
-        match shared.region().is_mapped() {
+        match self.part.is_mapped() {
             true => self.words().holders().map(|id| shared.owner(id)).collect(),
             false => Vec::new(),
         }

@@ -4,16 +4,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::super::object::SharedValue;
-use super::super::shared::Shared;
+use super::super::shared::{Shared, may_probe};
 use super::super::word::held::{HeldError, LOOKS, Waiting};
 use super::super::word::lock::{LockCount, LockRules, POISONED};
 use super::{Locked, Mutex, MutexGuard};
 use crate::error::{Failure, LockError, LockTimeoutError, PoisonError, TryLockError};
 use crate::sys::clock::MonotonicTime;
 use crate::wait::parker::Parker;
-
-/// How long a failing [`Mutex::try_lock`] believes that the holder lives, in nanoseconds.
-const PROBE_INTERVAL: u64 = 100_000_000;
 
 impl<T: SharedValue> Mutex<T> {
     pub(in crate::sync) fn check(&self) -> Result<(), Failure> {
@@ -129,7 +126,7 @@ impl<T: SharedValue> Mutex<T> {
             return self.guard(held);
         }
         self.check()?;
-        match self.waiting().attempt(self.may_probe()) {
+        match self.waiting().attempt(may_probe(&self.probe_again)) {
             Ok(held) => self.guard(held),
             Err(HeldError::Timeout(holder)) => {
                 let owner = holder.map(|id| self.part.shared().owner(id));
@@ -137,18 +134,6 @@ impl<T: SharedValue> Mutex<T> {
             }
             Err(HeldError::Failed(failure)) => Err(failure.into()),
         }
-    }
-
-    /// L11: whether it is time to ask whether the holder is alive.
-    fn may_probe(&self) -> bool {
-        let now = MonotonicTime::coarse().as_nanos();
-        // Relaxed: a probe too many does no harm.
-        let due = self.probe_again.load(Ordering::Relaxed) <= now;
-        if due {
-            let again = now.saturating_add(PROBE_INTERVAL);
-            self.probe_again.store(again, Ordering::Relaxed);
-        }
-        due
     }
 
     /// Takes the lock, and waits for it for `timeout` at most.
@@ -177,7 +162,7 @@ impl<T: SharedValue> Mutex<T> {
     /// Whether a holder died or panicked, and nobody has declared the value repaired; as
     /// far as it is known: of a holder that died it is known when another has noticed.
     pub fn is_poisoned(&self) -> bool {
-        self.part.shared().region().is_mapped() && self.word().is_poisoned()
+        self.part.is_mapped() && self.word().is_poisoned()
     }
 
     /// Declares the value repaired: later holders get it without
@@ -185,8 +170,8 @@ impl<T: SharedValue> Mutex<T> {
     /// holds the lock it does nothing, for then the value is that one's to judge. If this
     /// process dies before it has given the lock back, the value is poisoned again.
     pub fn clear_poison(&self) {
-        if self.part.shared().region().is_mapped() {
-            self.word().clear_poison(self.part.shared().id());
+        if self.part.is_mapped() {
+            self.word().clear_poison(self.part.me());
         }
     }
 }

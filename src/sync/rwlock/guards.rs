@@ -68,9 +68,10 @@ impl<'a, T: SharedValue> RwLockWriteGuard<'a, T> {
     pub fn downgrade(guard: Self) -> RwLockReadGuard<'a, T> {
         let RwLockWriteGuard { lock, held, .. } = guard;
         std::mem::forget(guard);
-        let shared = lock.part.shared();
-        if shared.region().is_mapped() {
-            lock.lock().downgrade(held, shared.id(), &shared.parker());
+        let part = &lock.part;
+        if part.is_mapped() {
+            let parker = part.shared().parker();
+            lock.lock().downgrade(held, part.me(), &parker);
         }
         RwLockReadGuard::new(lock)
     }
@@ -109,10 +110,11 @@ impl<T: SharedValue> DerefMut for RwLockWriteGuard<'_, T> {
 impl<T: SharedValue> Drop for RwLockReadGuard<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
-        let shared = self.lock.part.shared();
+        let part = &self.lock.part;
         // In a forked child the count is the parent's.
-        if shared.region().is_mapped() {
-            self.lock.lock().unlock_read(shared.id(), &shared.parker());
+        if part.is_mapped() {
+            let parker = part.shared().parker();
+            self.lock.lock().unlock_read(part.me(), &parker);
         }
     }
 }
@@ -120,12 +122,12 @@ impl<T: SharedValue> Drop for RwLockReadGuard<'_, T> {
 impl<T: SharedValue> Drop for RwLockWriteGuard<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
-        let shared = self.lock.part.shared();
+        let part = &self.lock.part;
         // In a forked child the lock is the parent's.
-        if shared.region().is_mapped() {
+        if part.is_mapped() {
             let poison = !self.was_panicking && std::thread::panicking();
-            let lock = self.lock.lock();
-            lock.unlock_write(self.held, poison, &shared.parker());
+            let (lock, parker) = (self.lock.lock(), part.shared().parker());
+            lock.unlock_write(self.held, poison, &parker);
         }
     }
 }

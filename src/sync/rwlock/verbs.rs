@@ -48,9 +48,9 @@ impl<T: SharedValue> RwLock<T> {
 
     #[inline(always)]
     fn try_read_fast(&self) -> Option<u64> {
-        let shared = self.part.shared();
-        match shared.region().has_fast_paths() {
-            true => self.lock().try_read(shared.id(), &shared.parker()),
+        let part = &self.part;
+        match part.has_fast_paths() {
+            true => self.lock().try_read(part.me(), &part.shared().parker()),
             false => None,
         }
     }
@@ -230,7 +230,7 @@ impl<T: SharedValue> RwLock<T> {
     /// Whether a writer died or panicked, and nobody has declared the value repaired; as
     /// far as it is known: of a writer that died it is known when another has noticed.
     pub fn is_poisoned(&self) -> bool {
-        self.part.shared().region().is_mapped() && self.lock().is_poisoned()
+        self.part.is_mapped() && self.lock().is_poisoned()
     }
 
     /// Declares the value repaired: later holders get it without
@@ -238,8 +238,8 @@ impl<T: SharedValue> RwLock<T> {
     /// writes it does nothing, for then the value is that one's to judge. If this process
     /// dies before it has given the lock back, the value is poisoned again.
     pub fn clear_poison(&self) {
-        if self.part.shared().region().is_mapped() {
-            self.lock().clear_poison(self.part.shared().id());
+        if self.part.is_mapped() {
+            self.lock().clear_poison(self.part.me());
         }
     }
 }
