@@ -66,7 +66,7 @@ mod tests {
             scope.spawn(move || last.release());
         });
         drop(held[0].take()); // gives it back
-        let again = rx.lease().unwrap();
+        let again = rx.try_lease().unwrap();
         assert_eq!((again.read(), again.redeliveries()), (0, 1));
         again.release();
         assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));

@@ -8,17 +8,16 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use memring::{
-    AttachError, Failure, FenceMode, Kind, Message, OnDeath, Receiver, RecvTimeoutError, Ring,
+    AttachError, Failure, FenceMode, Kind, OnDeath, Receiver, RecvTimeoutError, Ring,
     SendTimeoutError, Sender, TryRecvError, TrySendError, Wakeups,
 };
 
 use super::dispatch;
+use super::sample::{BYTES, LIMIT, Sample};
 use super::writes::Patch;
 use crate::oracle::Guard;
 use crate::shapes::Shape;
 
-/// The longest byte message: in a slot or a line of 64 bytes.
-const LIMIT: usize = 40;
 /// The most endpoints on a side.
 const ENDPOINTS: usize = 3;
 
@@ -79,28 +78,6 @@ enum Step {
     Reopen,
 }
 
-/// A message of each family.
-trait Sample: Message {
-    fn sent(bytes: &[u8]) -> Self::Sent<'_>;
-    fn check(received: Self::Received);
-}
-
-impl Sample for u64 {
-    fn sent(bytes: &[u8]) -> u64 {
-        bytes.len() as u64
-    }
-    fn check(_any: u64) {}
-}
-
-impl Sample for [u8] {
-    fn sent(bytes: &[u8]) -> &[u8] {
-        bytes
-    }
-    fn check(received: Vec<u8>) {
-        assert!(received.len() <= LIMIT);
-    }
-}
-
 /// Carries the steps out.
 ///
 /// # Panics
@@ -158,8 +135,11 @@ fn pick<E>(endpoints: &mut [E], who: u8) -> Option<&mut E> {
     endpoints.get_mut(index)
 }
 
-/// So many bytes; see [`Sample`].
-const BYTES: [u8; LIMIT] = [3; LIMIT];
+/// Whether a step is of its other form: batches of slices, guards of chunks. An endpoint is
+/// picked by the rest of the number.
+fn other_form(who: u8) -> bool {
+    who >= 128
+}
 
 impl<T: Sample + ?Sized, K: Kind> Machine<T, K> {
     fn step(&mut self, step: &Step) {
@@ -235,6 +215,20 @@ impl<T: Sample + ?Sized, K: Kind> Machine<T, K> {
         }
     }
 
+    fn sent_or_refused(&mut self, result: Result<(), TrySendError<()>>) {
+        match result {
+            Ok(()) => self.succeeded(),
+            Err(error) => self.refused(error),
+        }
+    }
+
+    fn received_or_nothing(&mut self, result: Result<(), TryRecvError>) {
+        match result {
+            Ok(()) => self.succeeded(),
+            Err(error) => self.nothing(error),
+        }
+    }
+
     fn send(&mut self, who: u8, waits: bool) {
         let Some(sender) = pick(&mut self.senders, who) else {
             return;
@@ -257,6 +251,11 @@ impl<T: Sample + ?Sized, K: Kind> Machine<T, K> {
         let Some(sender) = pick(&mut self.senders, who) else {
             return;
         };
+        if other_form(who)
+            && let Some(result) = T::send_slice(sender, count.into())
+        {
+            return self.sent_or_refused(result);
+        }
         let messages = (0..count).map(|length| T::sent(&BYTES[..usize::from(length) % LIMIT]));
         match sender.try_send_batch(messages) {
             Ok(sent) => assert_eq!(sent, usize::from(count)),
@@ -271,12 +270,20 @@ impl<T: Sample + ?Sized, K: Kind> Machine<T, K> {
         let Some(sender) = pick(&mut self.senders, who) else {
             return;
         };
+        let write = || {
+            meanwhile
+                .iter()
+                .for_each(|patch| patch.apply(&self.file, &self.shape))
+        };
+        if other_form(who)
+            && let Some(result) = T::grant_chunk(sender, (who % 128).into(), guard, write)
+        {
+            return self.sent_or_refused(result);
+        }
         let error = match sender.try_reserve() {
             Ok(mut grant) => {
                 assert!(grant.limit() <= LIMIT);
-                if let Some(patch) = meanwhile {
-                    patch.apply(&self.file, &self.shape);
-                }
+                write();
                 let _ = grant.write(T::sent(&BYTES));
                 match guard {
                     Guard::Finish => drop(grant.commit()),
@@ -315,6 +322,11 @@ impl<T: Sample + ?Sized, K: Kind> Machine<T, K> {
         let Some(receiver) = pick(&mut self.receivers, who) else {
             return;
         };
+        if other_form(who)
+            && let Some(result) = T::receive_slice(receiver, max.into())
+        {
+            return self.received_or_nothing(result);
+        }
         let mut messages = Vec::new();
         match receiver.try_recv_batch(&mut messages, max.into()) {
             Ok(count) => {
@@ -330,13 +342,21 @@ impl<T: Sample + ?Sized, K: Kind> Machine<T, K> {
         let Some(receiver) = pick(&mut self.receivers, who) else {
             return;
         };
+        let write = || {
+            meanwhile
+                .iter()
+                .for_each(|patch| patch.apply(&self.file, &self.shape))
+        };
+        if other_form(who)
+            && let Some(result) = T::lease_chunk(receiver, max.into(), guard, write)
+        {
+            return self.received_or_nothing(result);
+        }
         let capacity = receiver.capacity();
         let error = match receiver.try_lease_batch(max.into()) {
             Ok(leases) => {
                 assert!((1..=capacity).contains(&leases.len()), "{leases:?}");
-                if let Some(patch) = meanwhile {
-                    patch.apply(&self.file, &self.shape);
-                }
+                write();
                 for leased in leases.iter() {
                     T::check(leased.read());
                     assert!(leased.redeliveries() < 16);

@@ -19,6 +19,7 @@ pub mod objects;
 pub mod open;
 pub mod operations;
 pub mod positions;
+mod sample;
 mod writes;
 
 memring::__where_sockets_are! {
