@@ -25,14 +25,14 @@ pub fn example(name: &str) -> PathBuf {
     path
 }
 
-/// Runs an example with a ring directory of its own; says what it printed.
-fn run(name: &str) -> String {
-    let rings = directory();
+/// Runs an example on the rings of a directory; says what it printed.
+fn run_in(rings: &Path, name: &str, arguments: &[&str]) -> String {
     let mut command = Command::new(example(name));
     // A group of its own, so that a hanging example is killed with all the processes that it
     // has started.
-    command.env("MEMRING_DIR", rings.path()).process_group(0);
-    let ended = Running::start(command.stdin(Stdio::null()), name).finish();
+    command.args(arguments).env("MEMRING_DIR", rings);
+    command.process_group(0).stdin(Stdio::null());
+    let ended = Running::start(&mut command, name).finish();
     let text = ended.text().to_owned();
     assert!(
         ended.status.success(),
@@ -40,12 +40,33 @@ fn run(name: &str) -> String {
         ended.status,
         ended.err
     );
+    text
+}
+
+/// Runs an example with a ring directory of its own, in which it leaves nothing; says what it
+/// printed.
+fn run(name: &str) -> String {
+    let rings = directory();
+    let text = run_in(rings.path(), name, &[]);
     let left: Vec<_> = fs::read_dir(rings.path())
         .expect("ring directory")
         .map(|entry| entry.expect("entry").file_name())
         .collect();
     assert!(left.is_empty(), "{name} left rings behind: {left:?}");
     text
+}
+
+/// In any order, and again on the ring that is left.
+#[test]
+fn hello() {
+    let rings = directory();
+    for _ in 0..2 {
+        run_in(rings.path(), "hello", &["send"]);
+        run_in(rings.path(), "hello", &["send"]);
+        for _ in 0..2 {
+            assert_eq!(run_in(rings.path(), "hello", &[]), "received 42\n");
+        }
+    }
 }
 
 #[test]
@@ -148,19 +169,21 @@ fn the_readme_counts_the_failpoints() {
 }
 
 #[test]
-fn the_readme_shows_examples_word_for_word() {
+fn documents_show_examples_word_for_word() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = fs::read_to_string(root.join("README.md")).expect("README.md");
-    for name in ["two_processes", "select"] {
-        let code = root.join(format!("examples/{name}.rs"));
-        let code = fs::read_to_string(code).expect("example");
-        // Of the second, without the line that says what it is.
-        let code = match name {
-            "select" => code.split_once("\n\n").expect("a line above").1,
-            _ => &code,
+    let read = |name: &str| fs::read_to_string(root.join(name)).expect("a file");
+    for (document, name, lines_above) in [
+        ("README.md", "hello", true),
+        ("docs/guide.md", "two_processes", true),
+        ("docs/guide.md", "select", false),
+    ] {
+        let code = read(&format!("examples/{name}.rs"));
+        let code = match lines_above {
+            true => &code,
+            // Without the line that says what it is.
+            false => code.split_once("\n\n").expect("a line above").1,
         };
-        let shown = format!("```rust\n{code}```\n");
-        let same = readme.contains(&shown);
-        assert!(same, "README.md and examples/{name}.rs differ");
+        let same = read(document).contains(&format!("```rust\n{code}```\n"));
+        assert!(same, "{document} and examples/{name}.rs differ");
     }
 }
