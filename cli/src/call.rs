@@ -1,9 +1,7 @@
 //! `memring call`: a request for each line of standard input.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::io::Write;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -167,7 +165,7 @@ impl Args {
 
     /// Prints the answers, in order, up to the first error.
     fn print(&self, calls: &Receiver<Submitted>) -> Result<()> {
-        let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let mut output = standard::output()?;
         for submitted in calls {
             let (number, call) = submitted?;
             let mut answer = call.wait().map_err(|error| of_line(number, &error))?;

@@ -1,8 +1,6 @@
 //! Standard input and output over a connection, both ways at a time.
 
 use std::fs::File;
-use std::io;
-use std::os::fd::AsFd;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -15,6 +13,7 @@ use rustix::time::Timespec;
 
 use crate::lines::{self, READ};
 use crate::recv::{End, drain};
+use crate::standard;
 use crate::worker::Worker;
 
 /// Of the rings, where nothing else was asked for.
@@ -39,7 +38,7 @@ pub type ByteRendezvous = Rendezvous<[u8], [u8]>;
 pub fn carry(connection: Connection<[u8], [u8]>) -> Result<()> {
     let Connection { tx, rx, peer } = connection;
     let input = lines::input()?;
-    let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let output = standard::output()?;
     let (ended, ends) = mpsc::channel();
     let other = ended.clone();
     // An end that nobody takes comes after the first error.

@@ -12,7 +12,10 @@ pub const READ: usize = 256 << 10;
 
 /// Standard input, by its descriptor: the standard handle has a buffer of its own, too small.
 pub fn input() -> Result<File> {
-    Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?))
+    let input = io::stdin().as_fd().try_clone_to_owned();
+    Ok(File::from(
+        input.context("cannot take hold of standard input")?,
+    ))
 }
 
 /// Reads what is there, and waits for something; 0: the end of the input.

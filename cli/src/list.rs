@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, Write};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args as ClapArgs;
 use memring::sync::SharedInspection;
 use memring::{Inspection, MessageKind, Peer};
@@ -52,15 +52,18 @@ pub fn run(args: &Args) -> Result<()> {
     standard::check_output()?;
     let entries = memring::list()?.into_iter();
     let rows: Vec<Row> = entries.filter_map(Row::new).collect();
+    print(&rows, args.json).context("cannot write standard output")
+}
+
+fn print(rows: &[Row], json: bool) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
-    if args.json {
-        serde_json::to_writer_pretty(&mut out, &rows).map_err(io::Error::from)?;
+    if json {
+        serde_json::to_writer_pretty(&mut out, rows).map_err(io::Error::from)?;
         writeln!(out)?;
     } else if !rows.is_empty() {
-        table(&mut out, &rows)?;
+        table(&mut out, rows)?;
     }
-    out.flush()?;
-    Ok(())
+    out.flush()
 }
 
 /// One file, as `--json` prints it.

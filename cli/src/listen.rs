@@ -57,8 +57,12 @@ pub fn run(args: &Args) -> Result<()> {
         .capacity(args.capacity.map_or(CAPACITY, NonZeroUsize::get))
         .message_limit(args.slot_size.unwrap_or(LIMIT))
         .on_refused(|peer, why| {
+            // What is wrong with this end, when another is known, ends the command, which says so.
+            if peer.is_some() && !why.is_of_peer() {
+                return;
+            }
             let peer = peer.map_or("a process".to_owned(), |peer| peer.to_string());
-            complain(&format!("refused {peer}: {}", printable(&why.to_string())));
+            complain(&format!("refused {peer}: {}", reason(why)));
         })
         .bind(args.path.as_str());
     let mut listener = listener.map_err(|error| not_met("listen", &args.path, error))?;
@@ -76,11 +80,26 @@ pub fn not_met(action: &str, path: &str, error: RendezvousError) -> Error {
     let address = SocketAddress::from(path);
     let directory = address.path().and_then(Path::parent);
     let is_missing = |it: &Path| !it.as_os_str().is_empty() && !it.is_dir();
-    match directory.filter(|it| is_missing(it)) {
-        Some(directory) => Error::msg(format!(
+    match (directory.filter(|it| is_missing(it)), &error) {
+        (Some(directory), _) => Error::msg(format!(
             "cannot {action} at {shown}: there is no directory {}; make it, or choose another path",
             directory.display()
         )),
-        None => Error::new(error).context(format!("cannot {action} at {shown}")),
+        (None, RendezvousError::NotAdmitted { peer }) => Error::msg(format!(
+            "cannot {action} at {shown}: {peer} is there: {}",
+            reason(&error)
+        )),
+        (None, _) => Error::new(error).context(format!("cannot {action} at {shown}")),
+    }
+}
+
+/// Why the two did not meet. The library's remedy for another user's process is a method of its
+/// own, which the command line does not have.
+fn reason(why: &RendezvousError) -> String {
+    match why {
+        RendezvousError::NotAdmitted { .. } => {
+            "it is of another user; run both ends as the same user".into()
+        }
+        why => why.to_string(),
     }
 }

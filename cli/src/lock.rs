@@ -26,6 +26,8 @@ until it is removed; programs share it as memring::sync::Mutex<()>. It is held
 by memring lock itself, and given back when the command has ended. If memring
 lock is killed, be it by a signal from the terminal, so is the command, and the
 lock is free. If the command has left processes behind, these do not hold it.
+The kernel spares a command that changes its user, such as sudo, which then goes
+on without the lock: write sudo memring lock, not memring lock sudo.
 
 A stopped holder keeps the lock. --timeout says who holds it.
 

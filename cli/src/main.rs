@@ -29,7 +29,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use complain::complain;
+use complain::{complain, told};
 use usage::exit_status;
 
 /// Rings, calls, sockets and locks between processes, from the shell
@@ -122,7 +122,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // The process that closed our output has stopped listening, and knows it.
             if !is_broken_pipe(&error) {
-                complain(&format!("{error:#}"));
+                complain(&told(&error));
             }
             ExitCode::from(exit_status(&error))
         }

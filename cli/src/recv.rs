@@ -1,8 +1,6 @@
 //! `memring recv`: a ring's messages to standard output.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::io::Write;
 
 use anyhow::{Context, Result};
 use clap::Args as ClapArgs;
@@ -67,7 +65,7 @@ impl Job for &Args {
 
     fn run<K: Kind>(self, ring: Ring<[u8], K>, retry: &Retry) -> Result<()> {
         let receiver = retry.attach(|| ring.receiver())?;
-        let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let output = standard::output()?;
         // Whether it was closed or left, is the same here.
         drain(receiver, output, self.lines).map(drop)
     }

@@ -35,7 +35,8 @@ The command is run again for each request. It finds the request on its standard
 input, and what it prints is the answer, when it has ended with status 0. If it
 ends with another status, is killed, or cannot be started, the caller gets an
 error, with the status and the last line of its standard error; that also goes
-to the standard error of serve.
+to the standard error of serve. The answer waits for all that have the command's
+standard output: a process that it leaves behind has to be given another one.
 
 A service may have several servers. Each request goes to one. If serve is
 killed, so is the command that it runs, and the caller is told; a service that
@@ -91,8 +92,9 @@ pub struct Args {
 /// Run `memring serve`.
 pub fn run(args: &Args) -> Result<()> {
     let service = args.open()?;
-    let servers: Vec<_> = (0..args.jobs.get()).map(|_| service.server()).collect();
-    let servers: Result<Vec<_>, ServiceError> = servers.into_iter().collect();
+    // Up to the first that fails: there may be as many jobs as no memory holds.
+    let servers = (0..args.jobs.get()).map(|_| service.server());
+    let servers: Result<Vec<_>, ServiceError> = servers.collect();
     let servers = servers.context("cannot attach so many servers")?;
     let cancellers: Vec<_> = servers.iter().map(Server::canceller).collect();
     let (ended, ends) = mpsc::channel();

@@ -6,10 +6,12 @@
 //! runtime begins: the loader calls what `.init_array` lists.
 #![allow(unsafe_code)]
 
-use std::os::fd::{BorrowedFd, RawFd};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use rustix::fs::OFlags;
 
 const INPUT: RawFd = 0;
@@ -60,4 +62,12 @@ pub fn check_output() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Standard output, by its descriptor: the standard handle looks for ends of lines.
+pub fn output() -> Result<File> {
+    let output = io::stdout().as_fd().try_clone_to_owned();
+    Ok(File::from(
+        output.context("cannot take hold of standard output")?,
+    ))
 }

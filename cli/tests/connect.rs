@@ -3,10 +3,12 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::process::{ChildStdin, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{ChildStdin, Command, Stdio};
 
 use memring::uds::{Listener, Nothing, RendezvousError, connect};
 use memring_testkit::commands::Place;
+use memring_testkit::forks::NOBODY;
 use memring_testkit::processes::signal;
 use memring_testkit::programs::Running;
 use memring_testkit::random::Random;
@@ -202,6 +204,10 @@ fn addresses_that_will_not_do() {
         place.run(&[command, &long]).misused(&["107 bytes"]);
         place.run(&[command, ""]).misused(&["empty"]);
     }
+    // A name neither begins another line nor moves the cursor.
+    let odd = format!("{address}\n\x1b[2J");
+    let refused = place.run(&["connect", &odd]).failed(&["nobody listens"]);
+    assert!(!refused.err.contains('\x1b'), "{:?}", refused.err);
     // A file that is no socket is left alone.
     fs::write(&address, "a letter").expect("write");
     place
@@ -227,6 +233,38 @@ fn addresses_that_will_not_do() {
     for args in [&["listen"][..], &["connect", "a", "--timeout", "1"]] {
         assert_eq!(place.run(args).status.code(), Some(2));
     }
+}
+
+#[test]
+fn a_listener_that_cannot_says_so_in_one_line() {
+    let place = place();
+    let address = path(&place);
+    let listening = place.start(&["listen", &address, "--slot-size", "1000000M"]);
+    wait_for_listener(&address);
+    let connected = place.run(&["connect", &address]);
+    connected.failed(&["refused", "lacks memory"]);
+    listening.finish().failed(&["cannot listen", "no space"]);
+}
+
+/// The remedy is one that the command line has. (Only root can be somebody else.)
+#[test]
+fn another_user_is_told_what_to_do() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let place = place();
+    let address = format!("@memring-test-user-{}", std::process::id());
+    let listening = place.start(&["listen", &address]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memring"));
+    command.args(["connect", &address, "--wait", "--timeout", "60"]);
+    command.uid(NOBODY).gid(NOBODY).stdin(Stdio::null());
+    let refused = Running::start(&mut command, "memring of another user").finish();
+    refused.failed(&["of user 0 ", "run both ends as the same user"]);
+    let told = || listening.err_so_far();
+    wait_until(|| told().lines().count() == 1, told);
+    let words = ["refused process", "run both ends as the same user"];
+    assert!(words.iter().all(|word| told().contains(word)), "{}", told());
+    assert!(!told().contains("Rendezvous::"), "{}", told());
 }
 
 #[test]

@@ -122,6 +122,17 @@ fn looking_makes_no_directory() {
 }
 
 #[test]
+fn an_output_that_is_full_is_named() {
+    let place = place();
+    place.run(&["send", "q", "--create"]).succeeded();
+    for args in [&["list"][..], &["list", "--json"]] {
+        place
+            .run_in_shell(">/dev/full", args)
+            .failed(&["cannot write standard output", "No space left"]);
+    }
+}
+
+#[test]
 fn names_cannot_write_to_the_terminal() {
     let place = place();
     place.list();

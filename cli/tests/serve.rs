@@ -123,9 +123,12 @@ fn long_requests_and_long_answers() {
     let args = ["--slot-size", "1M", "--", "sh", "-c", script];
     let _serving = serve(&place, "long", 1, &args);
     let request = [&[b'y'; 900_000][..], b"\n"].concat();
-    place
-        .run_fed(&["call", "long"], &request)
-        .failed(&["line 1", "200000 bytes", "16384"]);
+    place.run_fed(&["call", "long"], &request).failed(&[
+        "line 1",
+        "200000 bytes",
+        "16384",
+        "memring call: --slot-size",
+    ]);
     let called = place.run_fed(&["call", "long", "--slot-size", "256K"], &request);
     assert_eq!(called.succeeded().out.len(), 200_001);
 
@@ -208,6 +211,11 @@ fn what_is_no_service_with_a_server_is_an_error() {
     place.run(&["call", nowhere]).failed(&["rings/no"]);
     let long = "x".repeat(230);
     place.run(&["serve", &long, "--", "cat"]).misused(&["216"]);
+    // More than there can be, and more than memory would hold.
+    for jobs in ["600", "100000000000"] {
+        let args = ["serve", "s", "--jobs", jobs, "--", "cat"];
+        place.run(&args).failed(&["so many servers", "512"]);
+    }
     for args in [
         &["serve", "s"][..],
         &["serve", "s", "--jobs", "0", "--", "cat"],

@@ -157,6 +157,15 @@ fn place(path: &Option<PathBuf>) -> String {
     }
 }
 
+/// What a kind of object is called, for people. The numbers are those of docs/format.md.
+fn object(kind: u32) -> String {
+    match kind {
+        1 => "a ring (object of kind 1)".into(),
+        2 => "shared objects, such as locks (object of kind 2)".into(),
+        _ => format!("an object of the unknown kind {kind}"),
+    }
+}
+
 /// Each way in which a file can be wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -190,7 +199,7 @@ pub enum Mismatch {
         found: u32,
     },
     /// Another kind of object.
-    #[error("object of kind {found}, expected {expected}")]
+    #[error("{}, expected {expected}", object(*found))]
     Object {
         /// Asked for.
         expected: &'static str,

@@ -82,7 +82,7 @@ pub enum ReplyError {
     /// [`CallError::Invalid`].
     #[error(
         "the response has {length} bytes, and the client takes {limit}: raise `response_limit` \
-         there"
+         there (memring call: --slot-size)"
     )]
     TooLong {
         /// Bytes of the response.

@@ -84,10 +84,10 @@ fn a_group_that_stands_must_have_the_parts() {
     let error = Mutex::<u8>::open(&name).unwrap_err();
     says(&error, &["no part \"\""]);
     let error = memring::Ring::<u8, memring::Spsc>::open(&name).unwrap_err();
-    says(&error, &["object of kind 2"]);
+    says(&error, &["shared objects, such as locks", "kind 2"]);
     memring::Ring::<u8, memring::Spsc>::create(home.named("ring"), 2).unwrap();
     let error = Group::open(home.named("ring")).unwrap_err();
-    says(&error, &["object of kind 1, expected shared objects"]);
+    says(&error, &["a ring (", "kind 1", "expected shared objects"]);
 }
 
 #[test]
