@@ -7,15 +7,14 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::homes::directory;
+use crate::homes::{Directory, directory};
 use crate::programs::{Finished, Running};
 use crate::time::wait_until;
 
 /// A directory for rings and files that is gone after the test, and the program.
 pub struct Place {
-    dir: TempDir,
+    dir: Directory,
     program: &'static str,
 }
 

@@ -1,9 +1,9 @@
 //! A place of its own for each test: a directory of rings, and one for boards.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
@@ -18,18 +18,41 @@ use crate::time::LIMIT;
 /// The name under which tests with one ring have it.
 pub const RING: &str = "ring";
 
-/// An empty directory in memory, for this user alone; gone when dropped.
-pub fn directory() -> TempDir {
+/// A directory in memory, for this user alone; gone when dropped, with the rings in it.
+#[derive(Debug)]
+pub struct Directory(TempDir);
+
+/// An empty one.
+pub fn directory() -> Directory {
     let directory = tempfile::Builder::new()
         .prefix("memring-test-")
         .tempdir_in("/dev/shm");
-    directory.expect("make a directory for the test")
+    Directory(directory.expect("make a directory for the test"))
+}
+
+impl Directory {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Directory {
+    /// The memory of the portable backend's rings is elsewhere, and has no other name once
+    /// theirs are gone.
+    fn drop(&mut self) {
+        for directory in [self.path(), &self.path().join("rings")] {
+            for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+                let _ = memring::remove(entry.path());
+            }
+        }
+    }
 }
 
 /// Lives as long as the test; takes everything away at its end. Should the
 /// test hang, the whole test process ends, and its children die with it.
 pub struct Home {
-    directory: TempDir,
+    directory: Directory,
     _alive: mpsc::Sender<()>,
 }
 

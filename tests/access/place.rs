@@ -5,12 +5,11 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use memring::{Kind, Message, Ring};
-use memring_testkit::homes::directory;
-use tempfile::TempDir;
+use memring_testkit::homes::{Directory, directory};
 
 /// A directory of our own with a ring in it, at `path`.
 pub struct Place {
-    _directory: TempDir,
+    _directory: Directory,
     pub path: PathBuf,
 }
 

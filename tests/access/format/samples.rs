@@ -19,8 +19,7 @@ use memring::{
     RingKind, Spmc, Spsc, TryRecvError, Wakeups,
 };
 use memring_testkit::format::{self, FORMAT};
-use memring_testkit::homes::directory;
-use tempfile::TempDir;
+use memring_testkit::homes::{Directory, directory};
 
 use super::one_to_one;
 
@@ -36,7 +35,7 @@ fn path(name: &str, version: u32) -> PathBuf {
 
 /// A copy of a sample, for this test to do with as it likes.
 pub struct Sample {
-    directory: TempDir,
+    directory: Directory,
 }
 
 impl Sample {
