@@ -39,3 +39,5 @@ pub use socket::{
     SocketCanceller, SocketReceiver, SocketRecvFuture, SocketSendFuture, SocketSender, SocketType,
     socket_pair, socket_pair_with,
 };
+#[doc(hidden)]
+pub use socket::{SocketClaimedArm, SocketSendArm};

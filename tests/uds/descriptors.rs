@@ -9,6 +9,7 @@ use memring::uds::{
     self, Carrier, Datagram, Listener, Rendezvous, Rings, SeqPacket, SocketType, Stream,
     socket_pair_with,
 };
+use memring::{Ring, Select, Spsc, WaitStrategy};
 use memring_testkit::children::Args;
 use memring_testkit::futures::block_on;
 use memring_testkit::homes::Home;
@@ -157,6 +158,28 @@ fn tails() {
     }
 }
 
+/// Sets that wait in vain, with sockets of all sorts and a ring.
+fn sets() {
+    let ring = Ring::<u64, Spsc>::anonymous(4).unwrap();
+    let mut ring_rx = ring.receiver().unwrap();
+    for kind in [SocketType::Stream, SocketType::Datagram] {
+        let (mut tx, mut rx) = socket_pair_with::<u64>(kind, 0, Some(4608)).unwrap();
+        while tx.try_send(1).is_ok() {}
+        let (_kept, mut quiet) = socket_pair_with::<u64>(kind, 0, None).unwrap();
+        let canceller = quiet.canceller();
+        let mut select = Select::with_strategy(WaitStrategy::Park);
+        select.recv(&mut ring_rx);
+        select.send(&mut tx);
+        let token = select.recv(&mut quiet);
+        select.ready_timeout(Duration::from_millis(5)).unwrap_err();
+        canceller.cancel();
+        assert_eq!(select.ready_timeout(LONG), Ok(token.index()));
+        select.remove(token);
+        drop(quiet);
+        assert_eq!(rx.recv(), Ok(1));
+    }
+}
+
 pub fn counting(_: &Args) {
     leaves_none("rings", meets::<Rings>);
     leaves_none("streams", meets::<Stream>);
@@ -165,6 +188,7 @@ pub fn counting(_: &Args) {
     leaves_none("surplus descriptors", surplus);
     leaves_none("what is abandoned", abandoned);
     leaves_none("tails", tails);
+    leaves_none("sets", sets);
 }
 
 #[test]

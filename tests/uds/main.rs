@@ -10,6 +10,7 @@ mod frames;
 mod hostile;
 mod lifeline;
 mod raw;
+mod selecting;
 mod short;
 mod together;
 
@@ -29,5 +30,6 @@ fn child() {
         ("uds deaf peer of a tail", frames::a_tail_of_a_deaf_peer),
     ];
     roles.extend(lifeline::ROLES);
+    roles.extend(selecting::ROLES);
     children::enter(&roles);
 }

@@ -3,11 +3,14 @@
 //! Every socket is close-on-exec. No call waits, but for [`connect`] and [`poll`], which do
 //! until a moment.
 
+mod room;
+
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+pub(crate) use room::has_room;
 pub(crate) use rustix::event::PollFlags;
 use rustix::event::{PollFd, Timespec};
 use rustix::io::Errno;
