@@ -14,7 +14,7 @@ use crate::shm::RegionPath;
 
 /// The most rings of replies that a server has open: each is a descriptor and a mapping. Of
 /// more clients, those that have not called for the longest are opened again at their next
-/// call.
+/// call. Where the system has no more descriptors, or no memory, it is as many as it has.
 const MAX_OPEN: usize = 128;
 
 /// Too many open files, in the process and on the machine (of Unix).
@@ -181,13 +181,15 @@ impl Open {
         }
         // Others come and go: now is the time to let go of those that went.
         self.forget_gone();
-        let sender = replies.connect(client)?;
-        if self.links.len() >= MAX_OPEN {
-            let links = self.links.iter().enumerate();
-            let oldest = links.min_by_key(|(_, link)| link.last_use);
-            if let Some((at, _)) = oldest {
-                self.links.swap_remove(at);
+        let sender = loop {
+            match replies.connect(client) {
+                // What the others have is enough for this one: they go on by turns.
+                Err(NoLink::Refused(_)) if self.forget_oldest() => {}
+                connected => break connected?,
             }
+        };
+        if self.links.len() >= MAX_OPEN {
+            self.forget_oldest();
         }
         self.links.push(ReplyLink {
             client,
@@ -199,6 +201,14 @@ impl Open {
 
     fn forget(&mut self, client: u128) {
         self.links.retain(|link| link.client != client);
+    }
+
+    /// Closes the ring that was not used for the longest. Says whether there was one.
+    fn forget_oldest(&mut self) -> bool {
+        let links = self.links.iter().enumerate();
+        let oldest = links.min_by_key(|(_, link)| link.last_use);
+        let at = oldest.map(|(at, _)| at);
+        at.map(|at| self.links.swap_remove(at)).is_some()
     }
 
     fn forget_gone(&mut self) {

@@ -13,7 +13,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{Numbers, SERVICE};
 
-pub const ROLES: [Role; 1] = [("server of few files", of_few_files)];
+pub const ROLES: [Role; 2] = [
+    ("server of few files", of_few_files),
+    ("server of fewer files", of_fewer_files),
+];
 
 /// Words of the board: servers that serve, and whether they may open files again.
 const SERVING: usize = 0;
@@ -46,6 +49,20 @@ fn of_few_files(args: &Args) {
     });
 }
 
+/// Has one client's ring open when it may open no file more.
+fn of_fewer_files(args: &Args) {
+    let board = args.board("files");
+    let mut server = Numbers::open(SERVICE).unwrap().server().unwrap();
+    board.add(SERVING, 1);
+    let served = server.serve(|request| {
+        if *request == 0 {
+            limit();
+        }
+        u64::from(request.attempt()) * 100 + *request
+    });
+    served.expect("serve until the end");
+}
+
 fn scene() -> (Home, Board, Numbers) {
     let home = Home::new();
     // So no call is handed out twice.
@@ -53,6 +70,22 @@ fn scene() -> (Home, Board, Numbers) {
     let service = builder.create(home.named(SERVICE)).unwrap();
     let board = home.board("files", 2);
     (home, board, service)
+}
+
+/// A server that can open one client's ring at a time serves them by turns: no call waits for
+/// another client's to be let go, and none is handed out twice.
+#[test]
+fn clients_share_the_descriptors_that_there_are() {
+    let (home, board, service) = scene();
+    let _server = home.spawn("server of fewer files", &[]);
+    board.wait(SERVING, 1);
+    let mut clients: Vec<_> = (0..3).map(|_| service.client().unwrap()).collect();
+    assert_eq!(clients[0].call_timeout(0, LONG), Ok(100));
+    for turn in 1..5 {
+        for client in &mut clients {
+            assert_eq!(client.call_timeout(turn, LONG), Ok(100 + turn));
+        }
+    }
 }
 
 /// The call of a client that the only server cannot open the ring of waits until it can.
