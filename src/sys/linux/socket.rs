@@ -99,6 +99,14 @@ pub(crate) fn connect(address: &SocketAddrUnix, timeout: Duration) -> io::Result
     Ok(socket)
 }
 
+/// As [`connect`], without waiting: `WouldBlock` if the listener's queue has no room now.
+pub(crate) fn connect_now(address: &SocketAddrUnix) -> io::Result<OwnedFd> {
+    let kind = SocketKind::SeqPacket.as_type();
+    let socket = net::socket_with(AddressFamily::UNIX, kind, FLAGS, None)?;
+    net::connect(&socket, address)?;
+    Ok(socket)
+}
+
 /// Whether it is a Unix domain socket, and of which kind.
 pub(crate) fn kind_of(socket: BorrowedFd<'_>) -> io::Result<Option<SocketKind>> {
     if sockopt::socket_domain(socket)? != AddressFamily::UNIX {

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::sys::clock::MonotonicTime;
 use crate::sys::event::EventFd;
 use crate::sys::fork::PrivateFd;
 use crate::sys::socket::{self, PollFlags, SocketKind};
-use crate::uds::watcher::{AfterEvent, FdRegistration, Interest, Watch};
+use crate::uds::watcher::{FdRegistration, Interest, WakeSlot, Watch};
 
 /// One end: sockets are used in one direction each.
 pub(super) struct SocketEnd {
@@ -295,24 +295,6 @@ struct FdWaiter {
     registrations: [Option<FdRegistration>; 2],
 }
 
-#[derive(Default)]
-struct WakeSlot(Mutex<Option<Waker>>);
-
-impl WakeSlot {
-    fn take(&self) -> Option<Waker> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-impl Watch for WakeSlot {
-    fn happened(&self) -> AfterEvent {
-        if let Some(waker) = self.take() {
-            waker.wake();
-        }
-        AfterEvent::Wait
-    }
-}
-
 impl FdWaiter {
     fn arm(
         &mut self,
@@ -321,12 +303,7 @@ impl FdWaiter {
         interest: Interest,
         waker: &Waker,
     ) -> io::Result<()> {
-        let slot = &self.slot.0;
-        let before = slot
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .replace(waker.clone());
-        drop(before);
+        self.slot.set(waker);
         let fds = [(Some(fd), interest), (line, Interest::HangUp)];
         for ((fd, interest), registration) in fds.into_iter().zip(&mut self.registrations) {
             let Some(fd) = fd else { continue };
