@@ -180,6 +180,31 @@ fn sets() {
     }
 }
 
+/// Futures of a rendezvous: done, and left at each step.
+fn meetings() {
+    let at = name("meetings");
+    let options = Rendezvous::<u64, u64>::new();
+    let mut listener = options.clone().bind(&at).unwrap();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    for _ in 0..2 {
+        let mut left = std::pin::pin!(options.clone().connect_async(&at));
+        assert!(left.as_mut().poll(&mut context).is_pending());
+        let mut accepting = listener.accept_async();
+        let accepted = std::pin::Pin::new(&mut accepting).poll(&mut context);
+        assert!(accepted.is_pending());
+    }
+    thread::scope(|scope| {
+        let connecting = scope.spawn(|| block_on(options.clone().connect_async(&at)));
+        let mut here = block_on(listener.accept_async()).unwrap();
+        let mut there = connecting.join().unwrap().unwrap();
+        here.tx.send(1).unwrap();
+        assert_eq!(there.rx.recv(), Ok(1));
+    });
+    drop(listener);
+    let mut nobody = std::pin::pin!(options.connect_async(&at));
+    assert!(nobody.as_mut().poll(&mut context).is_ready());
+}
+
 pub fn counting(_: &Args) {
     leaves_none("rings", meets::<Rings>);
     leaves_none("streams", meets::<Stream>);
@@ -189,6 +214,7 @@ pub fn counting(_: &Args) {
     leaves_none("what is abandoned", abandoned);
     leaves_none("tails", tails);
     leaves_none("sets", sets);
+    leaves_none("meetings", meetings);
 }
 
 #[test]

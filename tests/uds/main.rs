@@ -12,6 +12,7 @@ mod lifeline;
 mod raw;
 mod selecting;
 mod short;
+mod tasks;
 mod together;
 
 use memring_testkit::children::{self, Role};
