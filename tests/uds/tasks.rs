@@ -151,13 +151,15 @@ fn futures_are_dropped_without_loss() {
         assert_eq!(listener.half_made(), 0);
         assert_eq!(listener.refused(), polls);
         // It hangs up, which is not the listener's affair any more.
-        drop((here, there));
+        drop(there);
         thread::sleep(Duration::from_millis(5));
         while nudges.0.swap(0, Ordering::AcqRel) > 0 {}
         let mut accepting = listener.accept_async();
         assert!(nudges.poll(&mut accepting).is_pending());
         thread::sleep(SHORT);
         assert_eq!(nudges.0.load(Ordering::Acquire), 0, "woken for nothing");
+        drop(accepting);
+        assert!(here.rx.recv().unwrap_err().is_disconnected());
     }
 }
 
