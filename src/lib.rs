@@ -201,8 +201,9 @@ pub use channel::ReadyFd;
 pub use channel::{
     After, Canceller, Grant, GrantChunk, IntoIter, Iter, Lease, LeaseBatch, LeaseChunk,
     LeaseFuture, LeaseIter, LeaseReader, LeaseSnapshot, LeasedMessage, Never, Receiver, RecvFuture,
-    RecvReadyFuture, ReserveFuture, Ring, RingBuilder, Select, Selectable, SendFuture,
-    SendReadyFuture, Sender, Stats, Ticker, Token, TryIter, after, at, channel, never, tick,
+    RecvReadyFuture, ReserveFuture, Ring, RingBuilder, Select, SelectReceiver, SelectSender,
+    Selectable, SendFuture, SendReadyFuture, Sender, Stats, Ticker, Token, TryIter, after, at,
+    channel, never, tick,
 };
 #[cfg(all(feature = "futures", not(loom)))]
 pub use channel::{RecvStream, SendSink};

@@ -52,12 +52,16 @@ pub use pair::channel;
 pub use receiver::Receiver;
 pub use ring::Ring;
 pub(crate) use segment::Segment;
-pub use select::{After, Never, Select, Selectable, Ticker, Token, after, at, never, tick};
+pub use select::{
+    After, Never, Select, SelectReceiver, SelectSender, Selectable, Ticker, Token, after, at,
+    never, tick,
+};
 #[doc(hidden)]
 pub use select::{
-    Arm, ClaimedArm, Limit, RecvArm, RecvOperand, SelectReceiver, SendArm, SendOperand, SourceRef,
-    run,
+    Arm, ClaimedArm, Limit, RecvArm, RecvOperand, SendArm, SendOperand, SourceRef, run,
 };
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+pub(crate) use select::{SelectSource, unless_it_waits};
 pub use sender::Sender;
 pub use stats::Stats;
 pub(crate) use stats::stats;

@@ -12,20 +12,21 @@ use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
 use std::time::{Duration, Instant};
 
-pub use arms::{Arm, ClaimedArm, RecvArm, RecvOperand, SelectReceiver, SendArm, SendOperand, run};
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+pub(crate) use arms::unless_it_waits;
+pub use arms::{
+    Arm, ClaimedArm, RecvArm, RecvOperand, SelectReceiver, SelectSender, SendArm, SendOperand, run,
+};
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+pub(crate) use source::SelectSource;
 pub(super) use source::{Readiness, ReadyEndpoint};
 pub use source::{Selectable, SourceRef};
 pub use timers::{After, Never, Ticker, after, at, never, tick};
 pub use wait::Limit;
 
-use super::receiver::Receiver;
-use super::sender::Sender;
 use super::waiting::Wait;
 use crate::error::{ReadyTimeoutError, TryReadyError};
-use crate::message::Message;
-use crate::ring::kind::Kind;
 use crate::wait::WaitStrategy;
-use source::SelectSource;
 use wait::wait_for_any;
 
 /// A set of endpoints, of any kinds of ring and of any messages, of which one thread waits
@@ -64,13 +65,13 @@ use wait::wait_for_any;
 /// # }
 /// ```
 ///
-/// **Ready** means that a call would not have to wait: a [`Receiver`] has a message, a
-/// [`Sender`] has room, a timer is due; or the call would fail, because the ring is closed,
+/// **Ready** means that a call would not have to wait: a [`Receiver`](crate::Receiver) has a
+/// message, a [`Sender`](crate::Sender) has room, a timer is due; or the call would fail, because the ring is closed,
 /// removed, or left by all peers, or because the endpoint is
 /// [cancelled](crate::Canceller). The call then says why. Such an endpoint stays ready:
 /// [`remove`](Select::remove) it. Readiness claims nothing, so nothing is lost when the call
 /// is not made. Where a ring has several receivers, or senders, another may be quicker: so
-/// call what does not wait ([`Receiver::recv_timeout`] with a time of zero, which also says
+/// call what does not wait ([`Receiver::recv_timeout`](crate::Receiver::recv_timeout) with a time of zero, which also says
 /// `Cancelled`), and wait again. [`select!`](macro@crate::select) does all that by itself.
 ///
 /// On a [rendezvous](crate::RingBuilder::rendezvous) ring a receiver is ready when a sender
@@ -88,6 +89,10 @@ use wait::wait_for_any;
 /// seen up to 4 ms late. A set with an endpoint of a ring of spinners
 /// ([`Wakeups::SpinOnly`](crate::Wakeups::SpinOnly)) spins. As in any call that waits, peers
 /// that die are found within a second.
+///
+/// **Sockets** (`SocketReceiver` and `SocketSender` of `memring::uds`) and rings may be in one
+/// set. For a socket the set sleeps on a word of this process, which the thread that watches
+/// descriptors changes when the socket has something: a wake-up goes by that thread.
 ///
 /// A set is no faster than a call for one endpoint: each time it looks at all of them.
 #[derive(Default)]
@@ -120,18 +125,12 @@ impl<'a> Select<'a> {
     }
 
     /// Adds a receiver: ready when there is a message, or the end.
-    pub fn recv<T: Message + ?Sized, K: Kind>(
-        &mut self,
-        receiver: &'a mut Receiver<T, K>,
-    ) -> Token<Receiver<T, K>> {
+    pub fn recv<R: SelectReceiver>(&mut self, receiver: &'a mut R) -> Token<R> {
         self.add(receiver)
     }
 
     /// Adds a sender: ready when there is room, or the end.
-    pub fn send<T: Message + ?Sized, K: Kind>(
-        &mut self,
-        sender: &'a mut Sender<T, K>,
-    ) -> Token<Sender<T, K>> {
+    pub fn send<S: SelectSender>(&mut self, sender: &'a mut S) -> Token<S> {
         self.add(sender)
     }
 
@@ -218,13 +217,13 @@ impl<'a> Select<'a> {
         Some(ready)
     }
 
-    /// A cheap look at each.
+    /// A look at each.
     fn look(&mut self) -> Option<usize> {
         let count = self.entries.len();
         let first = if self.first < count { self.first } else { 0 };
         let mut order = (first..count).chain(0..first);
         order.find(|at| match &mut self.entries[*at] {
-            Some(entry) => entry.source().0.look(),
+            Some(entry) => entry.source().0.look_once(),
             None => false,
         })
     }
@@ -238,7 +237,7 @@ impl<'a> Select<'a> {
             indices.push(index);
             Some(entry.source().0)
         });
-        let sources: Vec<&mut dyn SelectSource> = sources.collect();
+        let sources: Vec<_> = sources.collect();
         let first = indices.iter().position(|index| *index >= self.first);
         let ready = wait_for_any(sources.into_iter(), first.unwrap_or(0), self.strategy, wait)?;
         indices.get(ready).copied()

@@ -11,8 +11,8 @@
 //! and counted, the server waits for nothing, and the call ends with its deadline.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
 use super::ends::Ends;
@@ -33,7 +33,9 @@ pub(super) struct Calls {
     changed: Condvar,
     /// Of the thread that waits at the ring: it looks again at what it waits for.
     leader: Canceller,
-    wakers: Arc<Wakers>,
+    wakers: Wakers,
+    /// What the rings wake when tasks wait.
+    look: Waker,
     tickets: AtomicU64,
     window: usize,
     service: Arc<RegionPath>,
@@ -51,6 +53,33 @@ struct State {
     under_way: usize,
     /// Threads that wait for `changed`.
     followers: usize,
+    /// The rings have woken while somebody had the ends.
+    has_missed: bool,
+}
+
+/// Takes the replies when the rings have some, on behalf of the tasks, and wakes those whose
+/// they are. In the process's waiting thread.
+struct ReplyLook(Weak<Calls>);
+
+impl Wake for ReplyLook {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if let Some(calls) = self.0.upgrade() {
+            calls.look();
+        }
+    }
+}
+
+/// What has come of replies.
+#[derive(Default)]
+struct Noted {
+    /// Calls that have their reply now.
+    answered: Vec<u64>,
+    /// There are more places in the window.
+    has_room: bool,
 }
 
 /// A place for a call, whose number is its index and how often the place was used.
@@ -70,8 +99,13 @@ enum Call {
 }
 
 impl Calls {
-    pub(super) fn new(ends: Ends, window: usize, service: Arc<RegionPath>, client: u128) -> Calls {
-        Calls {
+    pub(super) fn new(
+        ends: Ends,
+        window: usize,
+        service: Arc<RegionPath>,
+        client: u128,
+    ) -> Arc<Calls> {
+        Arc::new_cyclic(|calls| Calls {
             leader: ends.replies.canceller(),
             state: Mutex::new(State {
                 ends: Some(Box::new(ends)),
@@ -80,14 +114,16 @@ impl Calls {
                 free: Vec::new(),
                 under_way: 0,
                 followers: 0,
+                has_missed: false,
             }),
             changed: Condvar::new(),
-            wakers: Arc::default(),
+            wakers: Wakers::default(),
+            look: Waker::from(Arc::new(ReplyLook(Weak::clone(calls)))),
             tickets: AtomicU64::new(0),
             window,
             service,
             client,
-        }
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -144,7 +180,7 @@ impl Calls {
         self.announce(&state);
         drop(state);
         if has_room {
-            self.wakers.wake_all();
+            self.wakers.wake(|key| key >= TICKETS);
         }
     }
 
@@ -199,22 +235,23 @@ impl Calls {
             if self.leader.is_cancelled() {
                 self.leader.reset();
             }
+            let mut noted = Noted::default();
             let output = match received {
                 Ok(reply) => {
-                    if let Some(reply) = reply {
-                        state.note(reply);
-                    }
+                    noted = state.note_all(reply);
                     ready(&mut state).map(Ok)
                 }
                 Err(error) => Some(Err(error)),
             };
             self.announce(&state);
             drop(state);
-            self.wakers.wake_all();
-            match output {
-                Some(output) => return output,
-                None => state = self.lock(),
+            self.wake(&noted);
+            if let Some(output) = output {
+                // Nobody looks for the tasks any more.
+                self.look();
+                return output;
             }
+            state = self.lock();
         }
     }
 
@@ -254,27 +291,67 @@ impl Calls {
         if let Some(output) = ready(&mut state) {
             return Poll::Ready(Ok(output));
         }
-        // A thread that has the ends wakes all tasks when it gives them back.
-        let Some(mut ends) = state.ends.take() else {
+        // Who has the ends looks for the tasks, too, before or after it gives them back.
+        let Some(ends) = state.ends.take() else {
             return Poll::Pending;
         };
         drop(state);
-        let (replies, ended) = ends.take_all(&Waker::from(Arc::clone(&self.wakers)), self.window);
-        let mut state = self.lock();
-        state.ends = Some(ends);
-        let has_changed = !replies.is_empty();
-        replies.into_iter().for_each(|reply| state.note(reply));
-        let output = ready(&mut state);
-        self.announce(&state);
-        drop(state);
-        if has_changed || ended.is_some() {
-            // What has come is for them, and so is the end.
-            self.wakers.wake_all();
-        }
+        let (output, ended) = self.take_in(ends, ready);
         match (output, ended) {
             (Some(output), _) => Poll::Ready(Ok(output)),
             (None, Some(error)) => Poll::Ready(Err(error)),
             (None, None) => Poll::Pending,
+        }
+    }
+
+    /// Takes the replies that are there, and has the next ones wake `look`.
+    fn look(&self) {
+        if self.wakers.is_empty() {
+            return; // a task that comes looks for itself
+        }
+        let mut state = self.lock();
+        match state.ends.take() {
+            Some(ends) => {
+                drop(state);
+                self.take_in(ends, |_| None::<()>);
+            }
+            None => state.has_missed = true,
+        }
+    }
+
+    /// Takes the replies that are there, has the next ones wake `look`, gives the ends back,
+    /// and wakes the tasks that were waiting for what has come. Says what is `ready` then, and
+    /// why nothing more comes.
+    fn take_in<O>(
+        &self,
+        mut ends: Box<Ends>,
+        ready: impl FnOnce(&mut State) -> Option<O>,
+    ) -> (Option<O>, Option<CallError>) {
+        let (replies, ended) = ends.take_all(&self.look, self.window);
+        let mut state = self.lock();
+        state.ends = Some(ends);
+        let noted = state.note_all(replies);
+        let output = ready(&mut state);
+        let has_missed = std::mem::take(&mut state.has_missed);
+        self.announce(&state);
+        drop(state);
+        if has_missed || ended.is_some() {
+            // There may be more; the end is for all. Each finds out for itself.
+            self.wakers.wake(|_| true);
+        } else {
+            self.wake(&noted);
+        }
+        (output, ended)
+    }
+
+    /// Wakes the tasks that were waiting for that, and no others.
+    fn wake(&self, noted: &Noted) {
+        if noted.has_room || !noted.answered.is_empty() {
+            let is_of = |key| match key >= TICKETS {
+                true => noted.has_room,
+                false => noted.answered.contains(&key),
+            };
+            self.wakers.wake(is_of);
         }
     }
 }
@@ -351,9 +428,17 @@ impl State {
         }
     }
 
+    fn note_all(&mut self, replies: impl IntoIterator<Item = Vec<u8>>) -> Noted {
+        let mut noted = Noted::default();
+        for reply in replies {
+            self.note(reply, &mut noted);
+        }
+        noted
+    }
+
     /// A reply has come. One that nobody waits for any more ends its call; one that came
     /// before, and what is no reply at all, counts for nothing.
-    fn note(&mut self, reply: Vec<u8>) {
+    fn note(&mut self, reply: Vec<u8>, noted: &mut Noted) {
         let Some((call, ..)) = read_reply(&reply) else {
             return;
         };
@@ -361,7 +446,10 @@ impl State {
             return;
         };
         match slot.call {
-            Call::Waiting => slot.call = Call::Done(reply),
+            Call::Waiting => {
+                slot.call = Call::Done(reply);
+                noted.answered.push(call);
+            }
             Call::Cancelled => {
                 slot.call = Call::Free;
                 self.free.push(call as u32); // the low half
@@ -369,5 +457,6 @@ impl State {
             Call::Done(_) | Call::Free => return,
         }
         self.under_way -= 1;
+        noted.has_room = true;
     }
 }

@@ -63,7 +63,7 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
         let calls = Calls::new(ends, self.options.window, Arc::clone(&self.at), client);
         Ok(Client {
             requests,
-            calls: Arc::new(calls),
+            calls,
             request: Vec::new(),
             marker: PhantomData,
         })

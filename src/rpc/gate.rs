@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::body::Body;
+use super::put_off::PutOff;
 use super::replies::{NoLink, Replies};
 use super::responder::{Request, Responder};
 use super::wire::{Head, REPLY_HEADER, Status};
-use crate::channel::{Lease, OwnedLease, Receiver};
-use crate::error::RecvTimeoutError;
+use crate::channel::Lease;
 use crate::ring::kind::Mpmc;
 use crate::sys::clock::MonotonicTime;
 
@@ -20,11 +20,6 @@ use crate::sys::clock::MonotonicTime;
 /// after twice that, and so on.
 const FIRST_CLEANING: Duration = Duration::from_millis(250);
 const LAST_CLEANING: Duration = Duration::from_secs(8);
-/// A server that has no descriptor for a client's ring of replies tries again after so long,
-const PAUSE: Duration = Duration::from_millis(50);
-/// and leaves the request to others after so long, if they may have it.
-const PUT_OFF: Duration = Duration::from_secs(1);
-
 /// What a server has done since it attached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -57,13 +52,6 @@ pub(super) struct Gate {
     pub(super) stats: ServerStats,
 }
 
-/// A request whose client cannot be answered now: this process has no descriptor left, or no
-/// memory. It is in this server's hands until it has.
-pub(super) struct PutOff {
-    pub(super) lease: OwnedLease<[u8], Mpmc>,
-    pub(super) since: Instant,
-}
-
 /// A request, and the duty to answer it.
 pub(super) type Taken<Q, R> = (Request<Q>, Responder<R>);
 
@@ -83,50 +71,6 @@ pub(super) struct Admitted<Q: Body + ?Sized> {
     pub(super) request: Request<Q>,
     pub(super) client: u128,
     pub(super) call: u64,
-}
-
-/// A request, and since when it is put off, if it is.
-pub(super) type NextRequest<'r> = (Lease<'r, [u8], Mpmc>, Option<Instant>);
-
-/// A request to look at: the one that is put off comes first.
-pub(super) fn next_lease<'r>(
-    requests: &'r mut Receiver<[u8], Mpmc>,
-    put_off: &mut Option<Box<PutOff>>,
-    slice: Duration,
-) -> Result<NextRequest<'r>, RecvTimeoutError> {
-    if put_off.is_some() {
-        // The rest of this process says nothing when it closes a descriptor.
-        std::thread::sleep(PAUSE.min(slice));
-        if requests.canceller().is_cancelled() {
-            return Err(RecvTimeoutError::Cancelled);
-        }
-    }
-    match put_off.take() {
-        Some(kept) => Ok((kept.lease.back_to(requests), Some(kept.since))),
-        None => Ok((requests.lease_timeout(slice)?, None)),
-    }
-}
-
-impl PutOff {
-    /// `None`: it is given back instead, for another server.
-    pub(super) fn of(
-        lease: Lease<'_, [u8], Mpmc>,
-        since: Option<Instant>,
-        may_go: bool,
-    ) -> Option<Box<PutOff>> {
-        let since = since.unwrap_or_else(Instant::now);
-        // To give it back counts as an attempt.
-        match may_go && since.elapsed() >= PUT_OFF {
-            true => {
-                lease.requeue();
-                None
-            }
-            false => Some(Box::new(PutOff {
-                lease: lease.into_owned(),
-                since,
-            })),
-        }
-    }
 }
 
 impl Gate {
@@ -174,7 +118,7 @@ impl Gate {
             self.stats.expired += 1;
             (Status::Expired, String::new())
         } else if let Err(no_link) = self.replies.reach(head.client) {
-            if let NoLink::Refused(_) = no_link {
+            if no_link != NoLink::Gone {
                 let may_go = attempt < self.max_attempts;
                 return Admission::NotNow { may_go };
             }

@@ -55,6 +55,7 @@ mod marks;
 mod pending;
 #[cfg(feature = "serde")]
 mod postcard;
+mod put_off;
 mod replies;
 mod responder;
 mod server;

@@ -11,10 +11,11 @@ use crate::channel::{Ring, Sender};
 use crate::error::{AttachError, RingError, TrySendError};
 use crate::ring::kind::Mpsc;
 use crate::shm::RegionPath;
+use crate::sys::handle::OwnedFd;
 
 /// The most rings of replies that a server has open: each is a descriptor and a mapping. Of
 /// more clients, those that have not called for the longest are opened again at their next
-/// call.
+/// call. Where the system has no more descriptors, it is as many as it has.
 const MAX_OPEN: usize = 128;
 
 /// Too many open files, in the process and on the machine (of Unix).
@@ -26,8 +27,10 @@ const ENFILE: i32 = 23;
 pub(super) enum NoLink {
     /// It is not there, or its client is not.
     Gone,
-    /// The system has no descriptor, or no memory, for it now: what it says.
-    Refused(String),
+    /// The system has no descriptor for it now: what it says.
+    NoFile(String),
+    /// Or no memory.
+    NoMemory(String),
 }
 
 /// The rings of replies that a server has open, shared with its responders.
@@ -46,6 +49,8 @@ struct Open {
     last: usize,
     /// Counts the uses, to find the oldest.
     uses: u64,
+    /// To open a ring takes one descriptor more than to have it open: this is kept for that.
+    spare: Option<OwnedFd>,
 }
 
 /// A client's ring of replies.
@@ -57,12 +62,19 @@ struct ReplyLink {
 
 impl Replies {
     pub(super) fn new(at: Arc<RegionPath>, schema: u64) -> Replies {
-        Replies {
+        let replies = Replies {
             at,
             schema,
             open: Mutex::default(),
             unsent: AtomicU64::new(0),
-        }
+        };
+        replies.lock().spare = replies.spare();
+        replies
+    }
+
+    /// A descriptor to be closed when one is needed.
+    fn spare(&self) -> Option<OwnedFd> {
+        self.at.directory.try_clone().ok()
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -102,7 +114,7 @@ impl Replies {
         let mut open = self.lock();
         let link = open.link(client, self).map_err(|no_link| match no_link {
             NoLink::Gone => ReplyError::ClientGone,
-            NoLink::Refused(text) => ReplyError::Refused(text),
+            NoLink::NoFile(text) | NoLink::NoMemory(text) => ReplyError::Refused(text),
         })?;
         let fits = link.fit(&mut status, reply);
         write_reply(reply, call, status);
@@ -152,11 +164,10 @@ impl NoLink {
     /// What a client can bring about, by what it puts there under its name, is no reason to
     /// wait for it.
     fn of(error: &io::Error) -> NoLink {
-        let is_refused = error.kind() == io::ErrorKind::OutOfMemory
-            || matches!(error.raw_os_error(), Some(EMFILE | ENFILE));
-        match is_refused {
-            true => NoLink::Refused(error.to_string()),
-            false => NoLink::Gone,
+        match error.raw_os_error() {
+            Some(EMFILE | ENFILE) => NoLink::NoFile(error.to_string()),
+            _ if error.kind() == io::ErrorKind::OutOfMemory => NoLink::NoMemory(error.to_string()),
+            _ => NoLink::Gone,
         }
     }
 }
@@ -181,13 +192,19 @@ impl Open {
         }
         // Others come and go: now is the time to let go of those that went.
         self.forget_gone();
-        let sender = replies.connect(client)?;
-        if self.links.len() >= MAX_OPEN {
-            let links = self.links.iter().enumerate();
-            let oldest = links.min_by_key(|(_, link)| link.last_use);
-            if let Some((at, _)) = oldest {
-                self.links.swap_remove(at);
+        let sender = loop {
+            match replies.connect(client) {
+                // What another client has is enough for this one: they go on by turns.
+                Err(NoLink::NoFile(_)) if self.spare.take().is_some() || self.forget_oldest() => {}
+                connected => break connected,
             }
+        };
+        if self.spare.is_none() {
+            self.spare = replies.spare();
+        }
+        let sender = sender?;
+        if self.links.len() >= MAX_OPEN {
+            self.forget_oldest();
         }
         self.links.push(ReplyLink {
             client,
@@ -199,6 +216,14 @@ impl Open {
 
     fn forget(&mut self, client: u128) {
         self.links.retain(|link| link.client != client);
+    }
+
+    /// Closes the ring that was not used for the longest. Says whether there was one.
+    fn forget_oldest(&mut self) -> bool {
+        let links = self.links.iter().enumerate();
+        let oldest = links.min_by_key(|(_, link)| link.last_use);
+        let at = oldest.map(|(at, _)| at);
+        at.map(|at| self.links.swap_remove(at)).is_some()
     }
 
     fn forget_gone(&mut self) {

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::body::Body;
 use super::error::{ReplyError, ServiceError};
-use super::gate::{Admission, Gate, PutOff, ServerStats, next_lease};
+use super::gate::{Admission, Gate, ServerStats};
 use super::leftovers;
+use super::put_off::{PutOff, PutOffs, next_lease};
 use super::replies::Replies;
 use super::responder::{Request, Responder};
 use super::service::Service;
@@ -24,7 +25,7 @@ use crate::wait::WaitStrategy;
 /// request goes to one of them. A process with several threads attaches one for each.
 pub struct Server<Q: Body + ?Sized, R: Body + ?Sized> {
     requests: Receiver<[u8], Mpmc>,
-    put_off: Option<Box<PutOff>>,
+    put_off: PutOffs,
     gate: Gate,
     marker: PhantomData<fn(&Q, &R)>,
 }
@@ -50,7 +51,7 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
         let replies = Replies::new(Arc::clone(&self.at), self.options.reply_schema);
         Ok(Server {
             requests: requests.receiver_with(strategy)?,
-            put_off: None,
+            put_off: PutOffs::default(),
             gate: Gate::new(replies, self.options.max_attempts),
             marker: PhantomData,
         })
@@ -135,7 +136,7 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Server<Q, R> {
                 }
                 Admission::Over => {}
                 Admission::NotNow { may_go } => {
-                    *put_off = PutOff::of(lease, since, may_go);
+                    put_off.keep(PutOff::of(lease, since, may_go));
                     continue;
                 }
             }
@@ -208,17 +209,22 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Server<Q, R> {
     /// [`Server::recv`].
     pub fn try_recv(&mut self) -> Result<(Request<Q>, Responder<R>), TryRecvError> {
         loop {
-            let (lease, since) = match self.put_off.take() {
-                Some(kept) => (kept.lease.back_to(&mut self.requests), Some(kept.since)),
-                None => (self.requests.try_lease()?, None),
+            let (lease, since) = match self.put_off.due() {
+                Some(kept) => kept.back_to(&mut self.requests),
+                None if self.put_off.is_full() => return Err(TryRecvError::Empty),
+                None => match self.requests.try_lease() {
+                    Ok(lease) => (lease, None),
+                    // There are those still that are put off.
+                    Err(
+                        TryRecvError::Closed | TryRecvError::Removed | TryRecvError::Disconnected,
+                    ) if !self.put_off.is_empty() => return Err(TryRecvError::Empty),
+                    Err(error) => return Err(error),
+                },
             };
             match self.gate.take(lease, since) {
                 Ok(Some(taken)) => return Ok(taken),
                 Ok(None) => {}
-                Err(put_off) => {
-                    self.put_off = put_off;
-                    return Err(TryRecvError::Empty);
-                }
+                Err(put_off) => self.put_off.keep(put_off),
             }
         }
     }
@@ -238,7 +244,7 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Server<Q, R> {
                     Ok(Some(taken)) => return Ok(taken),
                     Ok(None) => {}
                     Err(put_off) => {
-                        self.put_off = put_off;
+                        self.put_off.keep(put_off);
                         if is_late() {
                             return Err(RecvTimeoutError::Timeout(None));
                         }

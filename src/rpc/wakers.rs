@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Wake, Waker};
+use std::task::Waker;
 
-/// The wakers of tasks that wait, each under a key. As a waker itself, it wakes all of them.
+/// The wakers of tasks that wait, each under a key.
 ///
 /// Its lock is held for no call of others: to wake, to clone and to drop a waker may run
 /// anything. So what is cloned under it is the `Arc` around each.
@@ -29,7 +29,7 @@ impl Wakers {
             Some((_, known)) => Some(std::mem::replace(known, waker)),
             None => {
                 wakers.push((key, waker));
-                // Release: see `wake_all`.
+                // Release: see `wake`.
                 self.count.store(wakers.len(), Ordering::Release);
                 None
             }
@@ -48,28 +48,25 @@ impl Wakers {
         (forgotten, wakers.is_empty())
     }
 
-    /// Wakes all. They stay registered.
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        // Acquire: pairs with the Release of `register`, by the lock of the calls at least.
+        self.count.load(Ordering::Acquire) == 0
+    }
+
+    /// Wakes those under the keys of which `is_meant` says so. They stay registered.
     ///
     /// A task registers before it takes the lock of the calls to look, and one that wakes has
     /// changed something under that lock: so either the task sees the change, or this sees the
     /// task.
-    pub(super) fn wake_all(&self) {
-        // Acquire: pairs with the Release of `register`, by the lock of the calls at least.
-        if self.count.load(Ordering::Acquire) == 0 {
+    pub(super) fn wake(&self, is_meant: impl Fn(u64) -> bool) {
+        if self.is_empty() {
             return;
         }
-        let shared = |(_, waker): &(u64, Arc<Waker>)| Arc::clone(waker);
-        let wakers: Vec<_> = self.lock().iter().map(shared).collect();
-        wakers.into_iter().for_each(|waker| waker.wake_by_ref());
-    }
-}
-
-impl Wake for Wakers {
-    fn wake(self: Arc<Self>) {
-        self.wake_all();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.wake_all();
+        let wakers = self.lock();
+        let meant = wakers.iter().filter(|(key, _)| is_meant(*key));
+        let meant: Vec<_> = meant.map(|(_, waker)| Arc::clone(waker)).collect();
+        drop(wakers);
+        meant.into_iter().for_each(|waker| waker.wake_by_ref());
     }
 }

@@ -23,7 +23,9 @@ where
     In: Traffic + ?Sized,
     C: Carrier,
 {
-    socket: PrivateFd,
+    pub(super) socket: PrivateFd,
+    /// A task that accepts is woken by it.
+    pub(super) is_watched: bool,
     pub(super) peer: PeerCredentials,
     /// `None`: never.
     expires: Option<MonotonicTime>,
@@ -61,6 +63,7 @@ where
             peer,
             expires: config.deadline(),
             offer: None,
+            is_watched: false,
             socket,
         };
         match config.policy.admits(&peer) {

@@ -1,13 +1,16 @@
 //! The end that listens.
 
 mod bind;
+mod waiter;
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::os::fd::BorrowedFd;
+use std::task::Waker;
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 use bind::BoundPath;
+use waiter::AcceptWaiter;
 
 use super::address::SocketAddress;
 use super::carrier::{Carrier, Rings, Traffic};
@@ -31,8 +34,9 @@ const AT_ONCE: usize = 16;
 /// Peers that are slow, silent, that lie or hang up in the middle, and that come in crowds,
 /// keep no other from being accepted, and no call from returning: each has its time, is read
 /// one message of 88 bytes at a time, and is one of a bounded number. Work on connections that
-/// are half made is done in calls of `accept` and its kin, and at no other time: a program
-/// that does not call them accepts nobody.
+/// are half made is done in calls of `accept` and its kin (and in polls of
+/// [`accept_async`](Listener::accept_async)), and at no other time: a program that does not call
+/// them accepts nobody.
 ///
 /// Dropping it takes the path away, if it is still this listener's.
 pub struct Listener<Out, In, C = Rings>
@@ -46,6 +50,8 @@ where
     /// dropped in their order.)
     #[allow(dead_code)] // for its drop
     path: Option<BoundPath>,
+    /// Before the socket, too: it waits for that.
+    waiter: Option<AcceptWaiter>,
     socket: PrivateFd,
     address: SocketAddress,
     config: RendezvousConfig,
@@ -71,6 +77,7 @@ where
             config,
             half_made: VecDeque::new(),
             refused: 0,
+            waiter: None,
             path,
         })
     }
@@ -147,7 +154,7 @@ where
         self.socket.get().ok_or(Failure::Forked)
     }
 
-    fn accept_within(
+    pub(super) fn accept_within(
         &mut self,
         wait: Wait,
     ) -> Result<Option<Connection<Out, In, C>>, RendezvousError> {
@@ -183,6 +190,44 @@ where
             if polled.iter().any(|flags| flags.contains(PollFlags::NVAL)) {
                 return Err(Failure::DescriptorClosed.into());
             }
+        }
+    }
+
+    /// Has `waker` woken when somebody connects, when one of those half made says something,
+    /// and when the time of one is up; once.
+    pub(super) fn wait_for_wake(&mut self, waker: &Waker) -> io::Result<()> {
+        let waiter = match &mut self.waiter {
+            Some(waiter) => waiter,
+            None => {
+                let socket = self.socket.get().ok_or(io::ErrorKind::Unsupported)?;
+                self.waiter.insert(AcceptWaiter::new(socket)?)
+            }
+        };
+        for one in &mut self.half_made {
+            if let Some(fd) = one.socket.get()
+                && !one.is_watched
+            {
+                waiter.add(fd)?;
+                one.is_watched = true;
+            }
+        }
+        let expires = self.half_made.iter().filter_map(HalfMade::expires).min();
+        waiter.arm(waker, expires)
+    }
+
+    /// Has no waker woken any more.
+    pub(super) fn stop_waiting(&mut self) {
+        if let Some(waiter) = &self.waiter {
+            waiter.stop();
+        }
+    }
+
+    /// It is half made no longer, and its socket may live on.
+    fn forget(&self, one: &HalfMade<Out, In, C>) {
+        if let (Some(waiter), Some(fd)) = (&self.waiter, one.socket.get())
+            && one.is_watched
+        {
+            waiter.remove(fd);
         }
     }
 
@@ -231,6 +276,7 @@ where
         let mut places = self.half_made.iter();
         let place = places.position(|one| Some(count(one.peer.pid)) == most);
         if let Some(evicted) = place.and_then(|place| self.half_made.remove(place)) {
+            self.forget(&evicted);
             self.refuse(&evicted, &RendezvousError::Crowded);
         }
     }
@@ -265,6 +311,7 @@ where
             let Some(one) = self.half_made.remove(place) else {
                 break;
             };
+            self.forget(&one);
             match advanced {
                 Ok(Advance::Waiting) => {}
                 Ok(Advance::Made(offered)) => return one.finish(offered).map(Some),

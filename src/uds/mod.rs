@@ -19,6 +19,7 @@ mod connect;
 mod connection;
 mod credentials;
 mod error;
+mod futures;
 mod half_made;
 mod hello;
 mod lifeline;
@@ -33,9 +34,12 @@ pub use carrier::{Carrier, Datagram, Nothing, Rings, SeqPacket, Stream, Traffic}
 pub use connection::Connection;
 pub use credentials::PeerCredentials;
 pub use error::RendezvousError;
+pub use futures::{AcceptFuture, ConnectFuture, connect_async};
 pub use listener::Listener;
 pub use rendezvous::{Rendezvous, connect};
 pub use socket::{
     SocketCanceller, SocketReceiver, SocketRecvFuture, SocketSendFuture, SocketSender, SocketType,
     socket_pair, socket_pair_with,
 };
+#[doc(hidden)]
+pub use socket::{SocketClaimedArm, SocketSendArm};

@@ -58,7 +58,7 @@ where
     In: Traffic + ?Sized,
     C: Carrier,
 {
-    config: RendezvousConfig,
+    pub(super) config: RendezvousConfig,
     marker: PhantomData<fn(&Out, &In, C)>,
 }
 

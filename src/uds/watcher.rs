@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 use std::{io, thread};
 
@@ -57,6 +58,35 @@ pub(super) trait Watch: Send + Sync {
     }
 }
 
+/// Wakes a task, once.
+#[derive(Default)]
+pub(super) struct WakeSlot(Mutex<Option<Waker>>);
+
+impl WakeSlot {
+    /// From now on it is this one that is woken.
+    pub(super) fn set(&self, waker: &Waker) {
+        let waker = waker.clone();
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = slot.replace(waker);
+        drop(slot);
+        drop(before);
+    }
+
+    /// Nothing is woken any more.
+    pub(super) fn take(&self) -> Option<Waker> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Watch for WakeSlot {
+    fn happened(&self) -> AfterEvent {
+        if let Some(waker) = self.take() {
+            waker.wake();
+        }
+        AfterEvent::Wait
+    }
+}
+
 /// What the thread does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AfterEvent {
@@ -79,7 +109,7 @@ const KICK: u64 = 0;
 /// The descriptors that one thread waits for.
 struct WatchSet {
     epoll: Epoll,
-    /// By this the thread is told that it may end.
+    /// By this the thread is told that it may end, or has to be back sooner.
     kick: EventFd,
 }
 
@@ -88,6 +118,8 @@ struct WatcherState {
     /// `None`: no thread runs.
     set: Option<Arc<WatchSet>>,
     watched: HashMap<u64, Arc<dyn Watch>>,
+    /// Those that are to be called at a moment, whatever happens.
+    later: Vec<(MonotonicTime, u64)>,
     last: u64,
 }
 
@@ -113,11 +145,10 @@ impl FdWatcher {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a descriptor, and sees to it that the thread runs.
+    /// Adds a descriptor, or what waits for a moment only, and sees to it that the thread runs.
     fn enter(
         &'static self,
-        fd: BorrowedFd<'_>,
-        interest: Interest,
+        fd: Option<(BorrowedFd<'_>, Interest)>,
         watch: Arc<dyn Watch>,
     ) -> io::Result<(Arc<WatchSet>, u64)> {
         let mut state = self.lock();
@@ -140,7 +171,8 @@ impl FdWatcher {
         let number = state.last;
         // First, for it may happen at once. (The thread waits for the lock then.)
         state.watched.insert(number, watch);
-        if let Err(error) = set.epoll.add(fd, number, interest.flags()) {
+        let added = fd.map(|(fd, interest)| set.epoll.add(fd, number, interest.flags()));
+        if let Some(Err(error)) = added {
             let watch = state.watched.remove(&number);
             drop(state);
             drop(watch);
@@ -153,6 +185,7 @@ impl FdWatcher {
     fn leave(&self, number: u64) {
         let mut state = self.lock();
         let watch = state.watched.remove(&number);
+        state.later.retain(|(_, other)| *other != number);
         let is_last = state.watched.is_empty();
         let set = state.set.clone().filter(|_| is_last);
         drop(state);
@@ -179,13 +212,37 @@ impl FdRegistration {
         interest: Interest,
         watch: Arc<dyn Watch>,
     ) -> io::Result<FdRegistration> {
+        FdRegistration::enter(Some((fd, interest)), watch)
+    }
+
+    /// One without a descriptor, that waits for a moment.
+    ///
+    /// # Errors
+    /// As [`FdRegistration::new`].
+    pub(super) fn of_time(watch: Arc<dyn Watch>) -> io::Result<FdRegistration> {
+        FdRegistration::enter(None, watch)
+    }
+
+    fn enter(
+        fd: Option<(BorrowedFd<'_>, Interest)>,
+        watch: Arc<dyn Watch>,
+    ) -> io::Result<FdRegistration> {
         let watcher = FdWatcher::here()?;
-        let (set, number) = watcher.enter(fd, interest, watch)?;
+        let (set, number) = watcher.enter(fd, watch)?;
         Ok(FdRegistration {
             watcher,
             set,
             number,
         })
+    }
+
+    /// Calls the watch at `when`, too, and no more at a moment that was asked for before.
+    pub(super) fn call_at(&self, when: MonotonicTime) {
+        let mut state = self.watcher.lock();
+        state.later.retain(|(_, number)| *number != self.number);
+        state.later.push((when, self.number));
+        drop(state);
+        self.set.kick.signal();
     }
 
     /// Looks once more. No wake-up is lost: what has happened already counts.
@@ -217,11 +274,10 @@ pub(super) fn adopt(watch: Arc<dyn Watch>, interest: Interest) -> io::Result<()>
     let watcher = FdWatcher::here()?;
     let its = Arc::clone(&watch);
     let fd = its.own_fd().ok_or(io::ErrorKind::InvalidInput)?;
-    watcher.enter(fd, interest, watch).map(drop)
+    watcher.enter(Some((fd, interest)), watch).map(drop)
 }
 
 fn run(watcher: &'static FdWatcher, set: &Arc<WatchSet>) {
-    let mut later: Vec<(MonotonicTime, u64)> = Vec::new();
     let mut is_idle = false;
     loop {
         let mut state = watcher.lock();
@@ -230,17 +286,19 @@ fn run(watcher: &'static FdWatcher, set: &Arc<WatchSet>) {
             return;
         }
         let limit = state.watched.is_empty().then_some(LINGER);
-        drop(state);
         let now = MonotonicTime::now();
-        let due = later.iter().map(|(due, _)| now.until(*due)).min();
+        let due = state.later.iter().map(|(due, _)| now.until(*due)).min();
+        drop(state);
         let Ok(ready) = set.epoll.wait(due.or(limit)) else {
             give_up(watcher);
             return;
         };
         is_idle = ready.is_empty();
         let now = MonotonicTime::now();
-        let over = later.extract_if(.., |(due, _)| *due <= now);
+        let mut state = watcher.lock();
+        let over = state.later.extract_if(.., |(due, _)| *due <= now);
         let mut numbers: Vec<u64> = over.map(|(_, number)| number).collect();
+        drop(state);
         numbers.extend(ready);
         for number in numbers {
             if number == KICK {
@@ -255,7 +313,7 @@ fn run(watcher: &'static FdWatcher, set: &Arc<WatchSet>) {
                 AfterEvent::Wait => {}
                 AfterEvent::Later(delay) => {
                     let due = MonotonicTime::now().checked_add(delay);
-                    later.extend(due.map(|due| (due, number)));
+                    watcher.lock().later.extend(due.map(|due| (due, number)));
                 }
                 AfterEvent::Rearm(interest) => {
                     let fd = watch.own_fd();
@@ -280,6 +338,7 @@ fn run(watcher: &'static FdWatcher, set: &Arc<WatchSet>) {
 fn give_up(watcher: &FdWatcher) {
     let mut state = watcher.lock();
     state.set = None;
+    state.later.clear();
     let watched: Vec<_> = state.watched.drain().map(|(_, watch)| watch).collect();
     drop(state);
     for watch in watched {

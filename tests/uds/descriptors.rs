@@ -9,6 +9,7 @@ use memring::uds::{
     self, Carrier, Datagram, Listener, Rendezvous, Rings, SeqPacket, SocketType, Stream,
     socket_pair_with,
 };
+use memring::{Ring, Select, Spsc, WaitStrategy};
 use memring_testkit::children::Args;
 use memring_testkit::futures::block_on;
 use memring_testkit::homes::Home;
@@ -157,6 +158,53 @@ fn tails() {
     }
 }
 
+/// Sets that wait in vain, with sockets of all sorts and a ring.
+fn sets() {
+    let ring = Ring::<u64, Spsc>::anonymous(4).unwrap();
+    let mut ring_rx = ring.receiver().unwrap();
+    for kind in [SocketType::Stream, SocketType::Datagram] {
+        let (mut tx, mut rx) = socket_pair_with::<u64>(kind, 0, Some(4608)).unwrap();
+        while tx.try_send(1).is_ok() {}
+        let (_kept, mut quiet) = socket_pair_with::<u64>(kind, 0, None).unwrap();
+        let canceller = quiet.canceller();
+        let mut select = Select::with_strategy(WaitStrategy::Park);
+        select.recv(&mut ring_rx);
+        select.send(&mut tx);
+        let token = select.recv(&mut quiet);
+        select.ready_timeout(Duration::from_millis(5)).unwrap_err();
+        canceller.cancel();
+        assert_eq!(select.ready_timeout(LONG), Ok(token.index()));
+        select.remove(token);
+        drop(quiet);
+        assert_eq!(rx.recv(), Ok(1));
+    }
+}
+
+/// Futures of a rendezvous: done, and left at each step.
+fn meetings() {
+    let at = name("meetings");
+    let options = Rendezvous::<u64, u64>::new();
+    let mut listener = options.clone().bind(&at).unwrap();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    for _ in 0..2 {
+        let mut left = std::pin::pin!(options.clone().connect_async(&at));
+        assert!(left.as_mut().poll(&mut context).is_pending());
+        let mut accepting = listener.accept_async();
+        let accepted = std::pin::Pin::new(&mut accepting).poll(&mut context);
+        assert!(accepted.is_pending());
+    }
+    thread::scope(|scope| {
+        let connecting = scope.spawn(|| block_on(options.clone().connect_async(&at)));
+        let mut here = block_on(listener.accept_async()).unwrap();
+        let mut there = connecting.join().unwrap().unwrap();
+        here.tx.send(1).unwrap();
+        assert_eq!(there.rx.recv(), Ok(1));
+    });
+    drop(listener);
+    let mut nobody = std::pin::pin!(options.connect_async(&at));
+    assert!(nobody.as_mut().poll(&mut context).is_ready());
+}
+
 pub fn counting(_: &Args) {
     leaves_none("rings", meets::<Rings>);
     leaves_none("streams", meets::<Stream>);
@@ -165,6 +213,8 @@ pub fn counting(_: &Args) {
     leaves_none("surplus descriptors", surplus);
     leaves_none("what is abandoned", abandoned);
     leaves_none("tails", tails);
+    leaves_none("sets", sets);
+    leaves_none("meetings", meetings);
 }
 
 #[test]

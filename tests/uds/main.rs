@@ -10,7 +10,9 @@ mod frames;
 mod hostile;
 mod lifeline;
 mod raw;
+mod selecting;
 mod short;
+mod tasks;
 mod together;
 
 use memring_testkit::children::{self, Role};
@@ -29,5 +31,6 @@ fn child() {
         ("uds deaf peer of a tail", frames::a_tail_of_a_deaf_peer),
     ];
     roles.extend(lifeline::ROLES);
+    roles.extend(selecting::ROLES);
     children::enter(&roles);
 }

@@ -25,16 +25,18 @@ pub trait Arm {
     fn try_complete(&mut self) -> bool;
 }
 
-/// What a `recv` arm receives from.
+/// What a `recv` arm of a [`select!`](macro@crate::select) receives from, and
+/// [`Select::recv`](crate::Select::recv) takes. Not for others to implement.
 #[diagnostic::on_unimplemented(
     message = "`select!` cannot receive from `{Self}`",
     label = "not a receiver",
-    note = "`recv(..)` takes a `Receiver`, an `After`, a `Ticker` or a `Never`"
+    note = "`recv(..)` takes a `Receiver`, one of a socket, an `After`, a `Ticker` or a `Never`"
 )]
 pub trait SelectReceiver: Selectable {
     /// What it receives.
     type Received;
     /// Receives, or finds out why there will be nothing. `None`: nothing now.
+    #[doc(hidden)]
     fn complete(&mut self) -> Option<Result<Self::Received, RecvError>>;
 }
 
@@ -45,7 +47,7 @@ pub struct RecvArm<'e, R: SelectReceiver> {
 }
 
 impl<'e, R: SelectReceiver> RecvArm<'e, R> {
-    pub(super) fn new(receiver: &'e mut R) -> Self {
+    pub(crate) fn new(receiver: &'e mut R) -> Self {
         RecvArm {
             receiver,
             result: None,
@@ -201,7 +203,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 }
 
 /// The error, unless it says that the operation would have to wait.
-fn unless_it_waits(error: WaitError) -> Option<WaitError> {
+pub(crate) fn unless_it_waits(error: WaitError) -> Option<WaitError> {
     match error {
         WaitError::NotYet | WaitError::Held(_) | WaitError::Timeout(_) => None,
         error => Some(error),
@@ -215,7 +217,7 @@ pub fn run(arms: &mut [&mut dyn Arm], limit: Limit) {
     let mut first = random(count);
     // What is at hand, without a full check.
     for at in (first..count).chain(0..first) {
-        if arms[at].source().0.look() && arms[at].try_complete() {
+        if arms[at].source().0.look_once() && arms[at].try_complete() {
             return;
         }
     }
@@ -242,11 +244,12 @@ pub fn run(arms: &mut [&mut dyn Arm], limit: Limit) {
     }
 }
 
-/// What a `send` arm sends by.
+/// What a `send` arm of a [`select!`](macro@crate::select) sends by, and
+/// [`Select::send`](crate::Select::send) takes. Not for others to implement.
 #[diagnostic::on_unimplemented(
     message = "`select!` cannot send by `{Self}`",
     label = "not a sender",
-    note = "`send(.., message)` takes a `Sender`"
+    note = "`send(.., message)` takes a `Sender`, or one of a socket"
 )]
 pub trait SelectSender: Selectable {}
 

@@ -19,13 +19,14 @@ use crate::wait::word::Announced;
 use crate::wait::{Operation, Poll};
 
 /// What a [`Select`](crate::Select) can wait for: a [`Receiver`], which is ready when there
-/// is a message; a [`Sender`], which is ready when there is room; [`After`](crate::After),
-/// [`Ticker`](crate::Ticker) and [`Never`](crate::Never). An endpoint whose call would fail is
-/// ready, too. Not for others to implement.
+/// is a message; a [`Sender`], which is ready when there is room; the same ends of sockets
+/// (of `memring::uds`); [`After`](crate::After), [`Ticker`](crate::Ticker) and
+/// [`Never`](crate::Never). An endpoint whose call would fail is ready, too. Not for others to
+/// implement.
 #[diagnostic::on_unimplemented(
     message = "a `Select` cannot wait for `{Self}`",
     label = "not an endpoint",
-    note = "it waits for `Receiver`, `Sender`, `After`, `Ticker` and `Never`"
+    note = "it waits for `Receiver`, `Sender`, those of sockets, `After`, `Ticker` and `Never`"
 )]
 pub trait Selectable: Any {
     /// The source behind it.
@@ -35,7 +36,7 @@ pub trait Selectable: Any {
 
 /// A source whose type is this crate's own affair.
 #[doc(hidden)]
-pub struct SourceRef<'s>(pub(super) &'s mut dyn SelectSource);
+pub struct SourceRef<'s>(pub(crate) &'s mut dyn SelectSource);
 
 impl<T: Message + ?Sized, K: Kind> Selectable for Receiver<T, K> {
     fn source(&mut self) -> SourceRef<'_> {
@@ -50,7 +51,13 @@ impl<T: Message + ?Sized, K: Kind> Selectable for Sender<T, K> {
 }
 
 /// A source of a set.
-pub(super) trait SelectSource: Awaited<MonotonicTime> {
+pub(crate) trait SelectSource: Awaited<MonotonicTime> {
+    /// The look with which a call begins, made once: one that takes longer than
+    /// [`Awaited::look`] where that would always leave the others their turn first.
+    fn look_once(&mut self) -> bool {
+        self.look()
+    }
+
     /// At the begin of a call, which waits or does not.
     fn begin(&mut self, _waits: bool) {}
 

@@ -178,7 +178,11 @@ macro_rules! source {
             }
         }
 
-        impl<$($bound: 'static)?> SelectSource for $timer {}
+        impl<$($bound: 'static)?> SelectSource for $timer {
+            fn look_once(&mut self) -> bool {
+                self.check()
+            }
+        }
 
         impl<$($bound: 'static)?> $timer {
             /// The arm of a [`select!`](macro@crate::select).

@@ -27,6 +27,14 @@ impl Epoll {
             .map_err(|_| io::ErrorKind::Unsupported.into())
     }
 
+    /// The set as a descriptor, which is readable when one of its own is ready.
+    ///
+    /// # Errors
+    /// In a forked child.
+    pub(crate) fn poll_fd(&self) -> io::Result<BorrowedFd<'_>> {
+        self.get()
+    }
+
     /// Adds a descriptor. No wake-up is lost: what it is ready for already counts.
     pub(crate) fn add(
         &self,

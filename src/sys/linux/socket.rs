@@ -3,11 +3,14 @@
 //! Every socket is close-on-exec. No call waits, but for [`connect`] and [`poll`], which do
 //! until a moment.
 
+mod room;
+
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+pub(crate) use room::has_room;
 pub(crate) use rustix::event::PollFlags;
 use rustix::event::{PollFd, Timespec};
 use rustix::io::Errno;
@@ -92,6 +95,14 @@ pub(crate) fn connect(address: &SocketAddrUnix, timeout: Duration) -> io::Result
     // A time of zero would be none.
     let timeout = timeout.max(Duration::from_micros(1));
     sockopt::set_socket_timeout(&socket, Timeout::Send, Some(timeout))?;
+    net::connect(&socket, address)?;
+    Ok(socket)
+}
+
+/// As [`connect`], without waiting: `WouldBlock` if the listener's queue has no room now.
+pub(crate) fn connect_now(address: &SocketAddrUnix) -> io::Result<OwnedFd> {
+    let kind = SocketKind::SeqPacket.as_type();
+    let socket = net::socket_with(AddressFamily::UNIX, kind, FLAGS, None)?;
     net::connect(&socket, address)?;
     Ok(socket)
 }

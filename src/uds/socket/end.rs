@@ -3,16 +3,19 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
+use std::time::Duration;
 
+use super::word::SocketWord;
 use crate::channel::{Wait, WaitError};
 use crate::error::Failure;
+use crate::sys::atomic::AtomicU32;
 use crate::sys::clock::MonotonicTime;
 use crate::sys::event::EventFd;
 use crate::sys::fork::PrivateFd;
 use crate::sys::socket::{self, PollFlags, SocketKind};
-use crate::uds::watcher::{AfterEvent, FdRegistration, Interest, Watch};
+use crate::uds::watcher::{FdRegistration, Interest, WakeSlot, Watch};
 
 /// One end: sockets are used in one direction each.
 pub(super) struct SocketEnd {
@@ -25,7 +28,14 @@ pub(super) struct SocketEnd {
     interest: Interest,
     canceller: OnceLock<SocketCanceller>,
     waiter: Option<FdWaiter>,
+    /// What a set sleeps on.
+    word: Arc<SocketWord>,
+    /// Nothing changes the word: no thread or descriptor can be had for that.
+    is_unwatched: bool,
 }
+
+/// How often a set looks at a socket that nothing wakes it for.
+const UNWATCHED_LOOKS: Duration = Duration::from_millis(4);
 
 impl SocketEnd {
     pub(super) fn new(
@@ -43,6 +53,8 @@ impl SocketEnd {
             interest,
             canceller: OnceLock::new(),
             waiter: None,
+            word: Arc::default(),
+            is_unwatched: false,
         }
     }
 
@@ -77,7 +89,8 @@ impl SocketEnd {
     }
 
     pub(super) fn canceller(&self) -> SocketCanceller {
-        self.canceller.get_or_init(SocketCanceller::new).clone()
+        let make = || SocketCanceller::new(&self.word);
+        self.canceller.get_or_init(make).clone()
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
@@ -88,12 +101,7 @@ impl SocketEnd {
     /// Waits until another try is worth while. Says whether something came back at a sender,
     /// or the other end hung up.
     fn sleep(&self, deadline: Option<MonotonicTime>) -> Result<(), WaitError> {
-        let own = match self.interest {
-            Interest::Writable => PollFlags::OUT | PollFlags::IN | PollFlags::RDHUP,
-            Interest::Room => PollFlags::OUT,
-            Interest::Readable | Interest::HangUp => PollFlags::IN | PollFlags::RDHUP,
-        };
-        let mut fds = vec![(self.get()?, own)];
+        let mut fds = vec![(self.get()?, self.wanted())];
         if let Some(line) = self.line_fd() {
             fds.push((line, PollFlags::RDHUP));
         }
@@ -117,6 +125,50 @@ impl SocketEnd {
             None => self.waiter.insert(FdWaiter::default()),
         };
         waiter.arm(fd, line, self.interest, waker)
+    }
+
+    /// Has the word changed when another look is worth while, and says what it held before
+    /// that; `None`: nothing will change it.
+    ///
+    /// No wake-up is lost: what the socket is ready for already changes the word at once, and
+    /// a sleep on what it held before ends at once then.
+    pub(super) fn announce(&mut self) -> Option<u32> {
+        let held = self.word.get();
+        let waker = Waker::from(Arc::clone(&self.word));
+        self.is_unwatched = self.wait_for_wake(&waker).is_err();
+        (!self.is_unwatched).then_some(held)
+    }
+
+    /// What [`SocketEnd::announce`] has changed.
+    pub(super) fn word(&self) -> &AtomicU32 {
+        self.word.futex()
+    }
+
+    /// When to look again, if nothing wakes.
+    pub(super) fn due(&self) -> Option<MonotonicTime> {
+        let due = || MonotonicTime::now().checked_add(UNWATCHED_LOOKS);
+        self.is_unwatched.then(due).flatten()
+    }
+
+    /// What the socket, and the life-line of datagrams, have now of what is waited for.
+    pub(super) fn poll_now(&self) -> Result<PollFlags, WaitError> {
+        let mut fds = vec![(self.get()?, self.wanted())];
+        fds.extend(self.line_fd().map(|line| (line, PollFlags::RDHUP)));
+        let now = Some(MonotonicTime::now());
+        let polled = socket::poll(&fds, now).map_err(failed("look at a socket"))?;
+        let line_flags = polled.get(1).filter(|flags| !flags.is_empty());
+        let own = polled.first().copied().unwrap_or(PollFlags::empty());
+        // That the life-line hangs up is a hang-up.
+        Ok(own | line_flags.map_or(PollFlags::empty(), |_| PollFlags::HUP))
+    }
+
+    /// What is waited for at the socket.
+    fn wanted(&self) -> PollFlags {
+        match self.interest {
+            Interest::Writable => PollFlags::OUT | PollFlags::IN | PollFlags::RDHUP,
+            Interest::Room => PollFlags::OUT,
+            Interest::Readable | Interest::HangUp => PollFlags::IN | PollFlags::RDHUP,
+        }
     }
 
     /// Has no waker woken any more.
@@ -182,8 +234,8 @@ pub(super) fn failed(action: &'static str) -> impl Fn(io::Error) -> WaitError {
 /// [`Canceller`](crate::Canceller) does for those of a ring.
 ///
 /// From [`SocketSender::canceller`](super::SocketSender::canceller) or
-/// [`SocketReceiver::canceller`](super::SocketReceiver::canceller). A future that waits is not
-/// woken; polled again, it is `Cancelled`.
+/// [`SocketReceiver::canceller`](super::SocketReceiver::canceller). A set that has the end is
+/// woken: the end is ready. A future that waits is not woken; polled again, it is `Cancelled`.
 #[derive(Clone, Debug)]
 pub struct SocketCanceller(Arc<Cancelling>);
 
@@ -192,13 +244,16 @@ struct Cancelling {
     is_cancelled: AtomicBool,
     /// `None`: no descriptor could be had. Calls end at their next wake-up then.
     event: Option<EventFd>,
+    /// Of a set that has the end.
+    word: Arc<SocketWord>,
 }
 
 impl SocketCanceller {
-    fn new() -> SocketCanceller {
+    fn new(word: &Arc<SocketWord>) -> SocketCanceller {
         SocketCanceller(Arc::new(Cancelling {
             is_cancelled: AtomicBool::new(false),
             event: EventFd::new().ok(),
+            word: Arc::clone(word),
         }))
     }
 
@@ -209,6 +264,7 @@ impl SocketCanceller {
         if let Some(event) = &self.0.event {
             event.signal();
         }
+        self.0.word.change();
     }
 
     /// Has calls wait again.
@@ -239,24 +295,6 @@ struct FdWaiter {
     registrations: [Option<FdRegistration>; 2],
 }
 
-#[derive(Default)]
-struct WakeSlot(Mutex<Option<Waker>>);
-
-impl WakeSlot {
-    fn take(&self) -> Option<Waker> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-impl Watch for WakeSlot {
-    fn happened(&self) -> AfterEvent {
-        if let Some(waker) = self.take() {
-            waker.wake();
-        }
-        AfterEvent::Wait
-    }
-}
-
 impl FdWaiter {
     fn arm(
         &mut self,
@@ -265,12 +303,7 @@ impl FdWaiter {
         interest: Interest,
         waker: &Waker,
     ) -> io::Result<()> {
-        let slot = &self.slot.0;
-        let before = slot
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .replace(waker.clone());
-        drop(before);
+        self.slot.set(waker);
         let fds = [(Some(fd), interest), (line, Interest::HangUp)];
         for ((fd, interest), registration) in fds.into_iter().zip(&mut self.registrations) {
             let Some(fd) = fd else { continue };

@@ -108,7 +108,7 @@ impl<T: Message + ?Sized> SocketReceiver<T> {
             .map_err(outcome::recv_timeout)
     }
 
-    fn recv_within(&mut self, wait: Wait) -> Result<T::Received, WaitError> {
+    pub(super) fn recv_within(&mut self, wait: Wait) -> Result<T::Received, WaitError> {
         attempt(self, wait, Self::recv_now)
     }
 
@@ -156,8 +156,43 @@ impl<T: Message + ?Sized> SocketReceiver<T> {
         FrameHeader::parse(bytes, self.end.limit, T::FIXED.is_some())
     }
 
+    /// Whether a call would not have to wait. Takes nothing: what came of a stream is kept for
+    /// the call.
+    pub(super) fn is_ready(&mut self) -> bool {
+        if self.over.is_some() {
+            return true;
+        }
+        match self.end.kind {
+            SocketKind::Stream => self.frame_of_stream() != Err(WaitError::NotYet),
+            SocketKind::SeqPacket | SocketKind::Datagram => {
+                let polled = || self.end.poll_now();
+                self.is_closed_here || !polled().is_ok_and(|flags| flags.is_empty())
+            }
+        }
+    }
+
+    /// Whether a message came before.
+    pub(super) fn has_whole_frame(&self) -> bool {
+        let came = &self.buffer[self.filled.clone()];
+        match self.parse(came) {
+            Some(Ok(FrameHeader::Message(length))) => came.len() >= HEADER + length,
+            _ => self.over.is_some(),
+        }
+    }
+
     /// `None`: the end.
     fn next_of_stream(&mut self) -> Result<Option<Range<usize>>, WaitError> {
+        let needed = self.frame_of_stream()?;
+        Ok(needed.map(|needed| {
+            let begin = self.filled.start;
+            self.filled.start += needed;
+            begin + HEADER..begin + needed
+        }))
+    }
+
+    /// Bytes of the frame that the buffer begins with, when all of it has come. `None`: the
+    /// end.
+    fn frame_of_stream(&mut self) -> Result<Option<usize>, WaitError> {
         loop {
             let needed = match self.parse(&self.buffer[self.filled.clone()]) {
                 None => HEADER,
@@ -166,9 +201,7 @@ impl<T: Message + ?Sized> SocketReceiver<T> {
                 Some(Err(failure)) => return Err(self.end_with(WaitError::Failed(failure))),
             };
             if self.filled.len() >= needed {
-                let begin = self.filled.start;
-                self.filled.start += needed;
-                return Ok(Some(begin + HEADER..begin + needed));
+                return Ok(Some(needed));
             }
             self.fill(needed)?;
         }

@@ -12,7 +12,7 @@ use super::tail::{Tail, TailState};
 use crate::channel::{Wait, WaitError, outcome};
 use crate::error::{Failure, SendError, SendTimeoutError, TrySendError};
 use crate::message::Message;
-use crate::sys::socket::{self, SocketKind};
+use crate::sys::socket::{self, PollFlags, SocketKind};
 
 /// The sending end of a socket: the verbs of a ring's [`Sender`](crate::Sender), and its
 /// errors.
@@ -27,7 +27,9 @@ pub struct SocketSender<T: Message + ?Sized> {
     pub(super) end: SocketEnd,
     tail: Option<Arc<Tail>>,
     /// Why nothing can be sent any more.
-    over: Option<WaitError>,
+    pub(super) over: Option<WaitError>,
+    /// The last message found no room. Since then there is room when the kernel says so.
+    was_full: bool,
     marker: PhantomData<fn(&T)>,
 }
 
@@ -43,6 +45,7 @@ impl<T: Message + ?Sized> SocketSender<T> {
             end,
             tail: None,
             over: None,
+            was_full: false,
             marker: PhantomData,
         }
     }
@@ -95,6 +98,24 @@ impl<T: Message + ?Sized> SocketSender<T> {
         self.send_within(message, Wait::until(deadline), outcome::send_timeout)
     }
 
+    /// Sends what there was room for. It waits only where others send by the same socket, or
+    /// to the same one, and were quicker.
+    pub(super) fn send_claimed(
+        &mut self,
+        message: T::Sent<'_>,
+    ) -> Result<(), SendError<T::Unsent>> {
+        let sent = {
+            let bytes = T::encode(&message);
+            match self.send_now(bytes) {
+                Err(WaitError::NotYet) => {
+                    attempt(self, Wait::Forever, |sender| sender.send_now(bytes))
+                }
+                sent => sent,
+            }
+        };
+        sent.map_err(|cause| outcome::send(cause, T::unsent(message)))
+    }
+
     fn send_within<E>(
         &mut self,
         message: T::Sent<'_>,
@@ -124,7 +145,9 @@ impl<T: Message + ?Sized> SocketSender<T> {
         self.flush_tail()?;
         let fd = self.end.get()?;
         let parts = [IoSlice::new(&header), IoSlice::new(message)];
-        let sent = match socket::send(fd, &parts) {
+        let sent = socket::send(fd, &parts);
+        self.was_full = matches!(&sent, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        let sent = match sent {
             Ok(sent) => sent,
             Err(error) => return Err(self.why_not(&error)),
         };
@@ -143,6 +166,29 @@ impl<T: Message + ?Sized> SocketSender<T> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a call would not have to wait: there is room, or it would fail.
+    pub(super) fn is_ready(&mut self) -> bool {
+        match self.flush_tail() {
+            Ok(()) => {}
+            Err(WaitError::NotYet) => return false,
+            Err(_) => return true,
+        }
+        let Ok(flags) = self.end.poll_now() else {
+            return true;
+        };
+        let is_over = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+        if flags.intersects(is_over | PollFlags::OUT) {
+            return true;
+        }
+        let has_come = flags.intersects(PollFlags::IN | PollFlags::RDHUP);
+        if has_come && self.came_back().is_some() {
+            return true;
+        }
+        // The kernel says so from a quarter of the buffer on, or so.
+        let has_room = |fd| socket::has_room(fd).unwrap_or(false);
+        !self.was_full && self.end.get().is_ok_and(has_room)
     }
 
     /// Sends what is left of an earlier message. `NotYet`: there is no room.

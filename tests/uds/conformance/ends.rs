@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use memring::uds::{SocketReceiver, SocketSender};
 use memring::{
-    Kind, Receiver, RecvError, RecvTimeoutError, SendError, SendTimeoutError, Sender, TryRecvError,
-    TrySendError,
+    Kind, Receiver, RecvError, RecvTimeoutError, Select, SendError, SendTimeoutError, Sender,
+    TryRecvError, TrySendError, WaitStrategy, select,
 };
 use memring_testkit::futures::block_on;
 
@@ -73,8 +73,32 @@ came_to! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waiting {
     Not,
+    /// Not at all, by one that could: it tells of a cancellation.
+    Zero,
     Limited,
     Forever,
+}
+
+/// How a [`Select`] waits.
+#[derive(Clone, Copy)]
+pub enum Readies {
+    Now,
+    Within(Duration),
+    Until(Instant),
+    Forever,
+}
+
+impl Readies {
+    fn wait(self, select: &mut Select<'_>) -> Result<(), CameTo> {
+        let ready = match self {
+            Readies::Now => select.try_ready().map_err(|_| CameTo::NotYet),
+            Readies::Within(limit) => select.ready_timeout(limit).map_err(|_| CameTo::Timeout),
+            Readies::Until(late) => select.ready_deadline(late).map_err(|_| CameTo::Timeout),
+            Readies::Forever => Ok(select.ready()),
+        };
+        assert_eq!(ready?, 0);
+        Ok(())
+    }
 }
 
 /// The verbs that send, of whatever end.
@@ -84,6 +108,8 @@ pub trait SendingEnd: Send + 'static {
     fn send_in(&mut self, message: u64, limit: Duration) -> Result<(), CameTo>;
     fn send_until(&mut self, message: u64, limit: Duration) -> Result<(), CameTo>;
     fn send_later(&mut self, message: u64) -> Result<(), CameTo>;
+    fn send_selected(&mut self, message: u64, limit: Option<Duration>) -> Result<(), CameTo>;
+    fn send_when_ready(&mut self, message: u64, wait: Readies) -> Result<(), CameTo>;
     fn close_end(&mut self);
     fn cancel(&self) -> Box<dyn Fn() + Send>;
     fn reset(&self);
@@ -96,6 +122,8 @@ pub trait ReceivingEnd: Send + 'static {
     fn recv_in(&mut self, limit: Duration) -> Result<u64, CameTo>;
     fn recv_until(&mut self, limit: Duration) -> Result<u64, CameTo>;
     fn recv_later(&mut self) -> Result<u64, CameTo>;
+    fn recv_selected(&mut self, limit: Option<Duration>) -> Result<u64, CameTo>;
+    fn recv_when_ready(&mut self, wait: Readies) -> Result<u64, CameTo>;
     fn close_end(&mut self);
     fn cancel(&self) -> Box<dyn Fn() + Send>;
     fn reset(&self);
@@ -120,6 +148,34 @@ macro_rules! ends {
                 }
                 fn send_later(&mut self, message: u64) -> Result<(), CameTo> {
                     Ok(block_on(self.send_async(message))?)
+                }
+                fn send_selected(
+                    &mut self,
+                    message: u64,
+                    limit: Option<Duration>,
+                ) -> Result<(), CameTo> {
+                    match limit {
+                        None => select! { send(self, message) -> sent => Ok(sent?) },
+                        Some(Duration::ZERO) => select! {
+                            send(self, message) -> sent => Ok(sent?),
+                            default => Err(CameTo::NotYet),
+                        },
+                        Some(limit) => select! {
+                            send(self, message) -> sent => Ok(sent?),
+                            default(limit) => Err(CameTo::Timeout),
+                        },
+                    }
+                }
+                fn send_when_ready(&mut self, message: u64, wait: Readies) -> Result<(), CameTo> {
+                    let mut select = Select::with_strategy(WaitStrategy::Park);
+                    let token = select.send(self);
+                    loop {
+                        wait.wait(&mut select)?;
+                        match select[token].send_timeout(message, Duration::ZERO) {
+                            Err(SendTimeoutError::Timeout(_, _)) => {}
+                            sent => return Ok(sent?),
+                        }
+                    }
                 }
                 fn close_end(&mut self) {
                     self.close().expect("close");
@@ -148,6 +204,30 @@ macro_rules! ends {
                 }
                 fn recv_later(&mut self) -> Result<u64, CameTo> {
                     Ok(block_on(self.recv_async())?)
+                }
+                fn recv_selected(&mut self, limit: Option<Duration>) -> Result<u64, CameTo> {
+                    match limit {
+                        None => select! { recv(self) -> message => Ok(message?) },
+                        Some(Duration::ZERO) => select! {
+                            recv(self) -> message => Ok(message?),
+                            default => Err(CameTo::NotYet),
+                        },
+                        Some(limit) => select! {
+                            recv(self) -> message => Ok(message?),
+                            default(limit) => Err(CameTo::Timeout),
+                        },
+                    }
+                }
+                fn recv_when_ready(&mut self, wait: Readies) -> Result<u64, CameTo> {
+                    let mut select = Select::with_strategy(WaitStrategy::Park);
+                    let token = select.recv(self);
+                    loop {
+                        wait.wait(&mut select)?;
+                        match select[token].recv_timeout(Duration::ZERO) {
+                            Err(RecvTimeoutError::Timeout(_)) => {}
+                            received => return Ok(received?),
+                        }
+                    }
                 }
                 fn close_end(&mut self) {
                     self.close().expect("close");
@@ -180,7 +260,7 @@ pub type Receives<E> = (
     fn(&mut E, Duration) -> Result<u64, CameTo>,
 );
 
-pub fn sends<E: SendingEnd>() -> [Sends<E>; 5] {
+pub fn sends<E: SendingEnd>() -> [Sends<E>; 12] {
     [
         ("try_send", Waiting::Not, |end, message, _| {
             end.try_one(message)
@@ -197,10 +277,33 @@ pub fn sends<E: SendingEnd>() -> [Sends<E>; 5] {
         ("send_async", Waiting::Forever, |end, message, _| {
             end.send_later(message)
         }),
+        ("select!", Waiting::Forever, |end, message, _| {
+            end.send_selected(message, None)
+        }),
+        ("select! default", Waiting::Zero, |end, message, _| {
+            end.send_selected(message, Some(Duration::ZERO))
+        }),
+        (
+            "select! default()",
+            Waiting::Limited,
+            |end, message, limit| end.send_selected(message, Some(limit)),
+        ),
+        ("ready", Waiting::Forever, |end, message, _| {
+            end.send_when_ready(message, Readies::Forever)
+        }),
+        ("try_ready", Waiting::Zero, |end, message, _| {
+            end.send_when_ready(message, Readies::Now)
+        }),
+        ("ready_timeout", Waiting::Limited, |end, message, limit| {
+            end.send_when_ready(message, Readies::Within(limit))
+        }),
+        ("ready_deadline", Waiting::Limited, |end, message, limit| {
+            end.send_when_ready(message, Readies::Until(Instant::now() + limit))
+        }),
     ]
 }
 
-pub fn receives<E: ReceivingEnd>() -> [Receives<E>; 5] {
+pub fn receives<E: ReceivingEnd>() -> [Receives<E>; 12] {
     [
         ("try_recv", Waiting::Not, |end, _| end.try_one()),
         ("recv", Waiting::Forever, |end, _| end.recv_one()),
@@ -211,5 +314,26 @@ pub fn receives<E: ReceivingEnd>() -> [Receives<E>; 5] {
             end.recv_until(limit)
         }),
         ("recv_async", Waiting::Forever, |end, _| end.recv_later()),
+        ("select!", Waiting::Forever, |end, _| {
+            end.recv_selected(None)
+        }),
+        ("select! default", Waiting::Zero, |end, _| {
+            end.recv_selected(Some(Duration::ZERO))
+        }),
+        ("select! default()", Waiting::Limited, |end, limit| {
+            end.recv_selected(Some(limit))
+        }),
+        ("ready", Waiting::Forever, |end, _| {
+            end.recv_when_ready(Readies::Forever)
+        }),
+        ("try_ready", Waiting::Zero, |end, _| {
+            end.recv_when_ready(Readies::Now)
+        }),
+        ("ready_timeout", Waiting::Limited, |end, limit| {
+            end.recv_when_ready(Readies::Within(limit))
+        }),
+        ("ready_deadline", Waiting::Limited, |end, limit| {
+            end.recv_when_ready(Readies::Until(Instant::now() + limit))
+        }),
     ]
 }
