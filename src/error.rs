@@ -204,6 +204,8 @@ macro_rules! messages_hidden {
         impl<M> $name<M> {
             /// The message that was not sent; of a byte message nothing, for the caller
             /// has its bytes.
+            ///
+            /// Example: [`Sender::send_timeout`](crate::Sender::send_timeout).
             pub fn into_message(self) -> M {
                 match self {
                     $(Self::$variant(message) => message,)*
@@ -212,7 +214,9 @@ macro_rules! messages_hidden {
                 }
             }
 
-            /// As `into_message`, by the name that crossbeam-channel and tokio give it.
+            /// As [`into_message`](Self::into_message), by the name that crossbeam-channel and tokio give it.
+            ///
+            /// Example: [`Sender::try_send_batch`](crate::Sender::try_send_batch).
             pub fn into_inner(self) -> M {
                 self.into_message()
             }

@@ -42,6 +42,17 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// A descriptor that is readable when there may be a message, or the end; armed. Each
     /// call gives the same one.
     ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// use std::os::fd::AsRawFd;
+    ///
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let mut rx = ring.receiver()?;
+    /// let fd = rx.ready_fd()?; // for `epoll_ctl`, or `AsyncFd::new`
+    /// assert_eq!(fd.as_raw_fd(), rx.ready_fd()?.as_raw_fd());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`AttachError::CannotPark`] on a ring of spinners, where nothing wakes;
     /// [`AttachError::Os`] if there is no descriptor, or no thread, to be had;

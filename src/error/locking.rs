@@ -34,6 +34,28 @@ fn because(owner: Option<LockOwner>) -> String {
 /// The value is as that holder left it. Look at it, repair it if need be, and declare it
 /// repaired with [`Mutex::clear_poison`](crate::sync::Mutex::clear_poison) while you hold
 /// the lock; until then every holder gets this error.
+///
+/// ```
+/// use memring::sync::{LockError, Mutex};
+///
+/// let mutex = Mutex::anonymous(1_u64)?;
+/// std::thread::scope(|scope| {
+///     let dies = || {
+///         let _held = mutex.lock();
+///         panic!("in the middle");
+///     };
+///     scope.spawn(dies).join().unwrap_err();
+/// });
+/// let Err(LockError::Poisoned(mut poisoned)) = mutex.lock() else {
+///     panic!("the value is as it was left, and nobody has looked at it");
+/// };
+/// assert_eq!(**poisoned.get_ref(), 1);
+/// **poisoned.get_mut() = 0; // repairs it
+/// mutex.clear_poison();
+/// drop(poisoned.into_inner());
+/// assert!(!mutex.is_poisoned() && mutex.lock().is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct PoisonError<G> {
     guard: G,
@@ -45,16 +67,22 @@ impl<G> PoisonError<G> {
     }
 
     /// The guard.
+    ///
+    /// Example: [`PoisonError`].
     pub fn into_inner(self) -> G {
         self.guard
     }
 
     /// A reference to the guard.
+    ///
+    /// Example: [`PoisonError`].
     pub fn get_ref(&self) -> &G {
         &self.guard
     }
 
     /// A mutable reference to the guard.
+    ///
+    /// Example: [`PoisonError`].
     pub fn get_mut(&mut self) -> &mut G {
         &mut self.guard
     }
@@ -83,6 +111,8 @@ macro_rules! with_guard {
         impl<G> $name<G> {
             /// The guard, poisoned or not.
             ///
+            /// Example: [`LockError`].
+            ///
             /// # Errors
             /// The same error, if there is no guard in it.
             pub fn into_guard(self) -> Result<G, $name<()>> {
@@ -94,6 +124,8 @@ macro_rules! with_guard {
 
             /// The same error without the guard, for `?`: the lock is given back, and
             /// stays poisoned.
+            ///
+            /// Example: [`LockError`].
             pub fn without_guard(self) -> $name<()> {
                 match self {
                     $name::Poisoned(_) => $name::Poisoned(PoisonError::new(())),
@@ -145,6 +177,25 @@ macro_rules! with_guard {
 }
 
 /// Why a lock was not simply had, in a call that waits as long as it takes.
+///
+/// ```
+/// use memring::sync::{LockError, Mutex, MutexGuard};
+///
+/// fn add(total: &Mutex<u64>, by: u64) -> Result<(), LockError<()>> {
+///     let mut guard = total.lock().map_err(|error| error.without_guard())?;
+///     *guard += by;
+///     Ok(())
+/// }
+///
+/// // A total that may be half changed is as good: poisoned or not.
+/// fn total(total: &Mutex<u64>) -> Result<u64, LockError<()>> {
+///     Ok(*total.lock().or_else(|error| error.into_guard())?)
+/// }
+/// # let mutex = Mutex::anonymous(1_u64)?;
+/// # add(&mutex, 2)?;
+/// # assert_eq!(total(&mutex)?, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LockError<G> {

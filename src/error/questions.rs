@@ -112,6 +112,18 @@ questions!(SendTimeoutError<M> {
 
 impl TryRecvError {
     /// The endpoint that held the slot that comes next, if one did.
+    ///
+    /// ```
+    /// # use memring::{Mpsc, Ring};
+    /// # let ring = Ring::<u64, Mpsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let grant = tx.reserve()?; // another sender writes the next message
+    /// let error = rx.try_recv().unwrap_err();
+    /// assert!(error.is_held());
+    /// assert_eq!(error.holder().map(|holder| holder.pid), Some(std::process::id()));
+    /// # drop(grant);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn holder(&self) -> Option<Holder> {
         match self {
             Self::Held(holder) => Some(*holder),
@@ -122,6 +134,8 @@ impl TryRecvError {
 
 impl RecvTimeoutError {
     /// The endpoint that held the slot that comes next, if one did.
+    ///
+    /// Example: [`TryRecvError::holder`].
     pub fn holder(&self) -> Option<Holder> {
         match self {
             Self::Timeout(holder) => *holder,
@@ -132,6 +146,19 @@ impl RecvTimeoutError {
 
 impl<M> TrySendError<M> {
     /// The endpoint that held the slot that comes next, if one did.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(1)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send(1)?;
+    /// let lease = rx.lease()?; // a receiver holds the only slot
+    /// let error = tx.try_send(2).unwrap_err();
+    /// assert!(error.is_held());
+    /// assert_eq!(error.holder().map(|holder| holder.pid), Some(std::process::id()));
+    /// # lease.release();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn holder(&self) -> Option<Holder> {
         match self {
             Self::Held(_, holder) => Some(*holder),
@@ -142,6 +169,8 @@ impl<M> TrySendError<M> {
 
 impl<M> SendTimeoutError<M> {
     /// The endpoint that held the slot that comes next, if one did.
+    ///
+    /// Example: [`TrySendError::holder`].
     pub fn holder(&self) -> Option<Holder> {
         match self {
             Self::Timeout(_, holder) => *holder,

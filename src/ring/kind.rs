@@ -48,6 +48,15 @@ impl OneReceiver for Spsc {}
 impl OneReceiver for Mpsc {}
 
 /// A kind of ring as a value.
+///
+/// ```
+/// use memring::RingKind;
+///
+/// let kind: RingKind = "mpsc".parse()?;
+/// assert_eq!(kind, RingKind::Mpsc);
+/// assert!(kind.has_many_senders() && !kind.has_many_receivers());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RingKind {
     /// One sender, one receiver.
