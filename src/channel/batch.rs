@@ -32,7 +32,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
     /// let mut numbers = 1..=6;
     /// let error = tx.try_send_batch(numbers.by_ref()).unwrap_err();
-    /// assert_eq!((error.sent, error.cause.into_message()), (4, 5));
+    /// assert_eq!((error.sent, error.cause.into_inner()), (4, 5));
     /// assert_eq!(rx.recv()?, 1);
     /// assert_eq!(tx.try_send_batch(numbers)?, 1); // the 6
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -367,6 +367,17 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
     /// bytes are made of.
     ///
     /// Example: [`schema!`](crate::schema!).
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let name = &format!("doc-schema-of-{}", std::process::id());
+    /// let bytes = || Ring::<[u8], Spsc>::builder();
+    /// let ring = bytes().schema_of::<[f64; 4]>().create(name)?; // what the bytes are made of
+    /// assert!(bytes().schema_of::<[u64; 4]>().open(name).is_err());
+    /// assert!(bytes().schema_of::<[f64; 4]>().open(name)?.same_channel(&ring));
+    /// # memring::remove(name)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn schema_of<S: Schema>(self) -> Self {
         self.schema(S::SCHEMA)
     }

@@ -24,6 +24,27 @@ use super::wire::{Status, read_reply};
 /// As a future it needs no runtime, and is woken by the process's waiting thread. It has no
 /// timer: a call with a deadline that no server answers is ended by the runtime's own
 /// (`tokio::time::timeout`), or by `wait`.
+///
+/// ```
+/// use memring::rpc::{CallError, Service};
+/// use std::time::Duration;
+///
+/// # let name = &format!("doc-pending-{}", std::process::id());
+/// let service = Service::<u64, u64>::open_or_create(name)?;
+/// let (mut server, mut client) = (service.server()?, service.client()?);
+/// let (mut first, second) = (client.submit(1)?, client.submit(2)?);
+/// assert!(first.try_wait().is_none()); // no response yet
+/// let early = first.wait_timeout(Duration::from_millis(1));
+/// assert_eq!(early, Err(CallError::Timeout));
+/// for _ in 0..2 {
+///     let (number, responder) = server.recv()?;
+///     responder.reply(*number * 10)?;
+/// }
+/// assert_eq!(second.wait()?, 20); // in any order
+/// assert_eq!(first.wait()?, 10);
+/// # memring::rpc::remove(name)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a call that is dropped is cancelled"]
 pub struct PendingCall<R: Body + ?Sized> {
     pub(super) calls: Arc<Calls>,

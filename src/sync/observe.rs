@@ -14,6 +14,19 @@ use crate::shm::{RegionPath, open};
 
 /// What can be told from outside of a file of shared objects, whatever their values: by
 /// [`inspect`].
+///
+/// ```
+/// use memring::sync::{self, Group};
+///
+/// # let name = &format!("doc-sync-inspection-{}", std::process::id());
+/// let group = Group::builder().mutex::<u64>("total", 0).condvar("changed").create(name)?;
+/// let seen = sync::inspect(name)?;
+/// assert!(seen.is_group() && seen.in_use);
+/// assert_eq!((seen.parts[0].name.as_str(), seen.parts[0].kind), ("total", "mutex"));
+/// assert_eq!(seen.handles[0].pid, std::process::id());
+/// # memring::remove(name)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SharedInspection {

@@ -114,6 +114,8 @@ impl RendezvousError {
 
     /// Whether the other end is to blame, and not this process or its system: a listener
     /// goes on after that.
+    ///
+    /// Example: [`Rendezvous::new`](super::Rendezvous::new).
     pub fn is_of_peer(&self) -> bool {
         matches!(
             self,

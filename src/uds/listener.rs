@@ -35,6 +35,35 @@ const AT_ONCE: usize = 16;
 /// that does not call them accepts nobody.
 ///
 /// Dropping it takes the path away, if it is still this listener's.
+///
+/// ```
+/// use memring::uds::{Connection, Listener, RendezvousError, SocketAddress};
+/// use std::time::{Duration, Instant};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let address = format!("@memring-doc-listener-{}", std::process::id());
+/// let mut listener = Listener::<u64, [u8]>::bind(&address)?;
+/// assert_eq!(listener.address(), &SocketAddress::from(&address));
+/// assert!(listener.try_accept()?.is_none()); // nobody has connected
+/// assert!(listener.accept_timeout(Duration::from_millis(1))?.is_none());
+/// let _readable_when_somebody_connects = listener.poll_fd()?;
+///
+/// # let other = address.clone();
+/// let client = std::thread::spawn(move || {
+///     let wrong = memring::uds::connect::<u32, u64>(&other); // means other messages
+///     assert!(matches!(wrong, Err(RendezvousError::Mismatch { .. })));
+///     memring::uds::connect::<[u8], u64>(&other).expect("a listener")
+/// });
+/// let soon = Instant::now() + Duration::from_secs(60);
+/// let Some(Connection { mut tx, .. }) = listener.accept_deadline(soon)? else {
+///     panic!("nobody came");
+/// };
+/// tx.send(7)?;
+/// assert_eq!(client.join().unwrap().rx.recv()?, 7);
+/// assert_eq!((listener.refused(), listener.half_made()), (1, 0));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Listener<Out, In, C = Rings>
 where
     Out: Traffic + ?Sized,

@@ -46,7 +46,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 
     /// As [`Sender::send_ref`], for at most `timeout`.
     ///
-    /// Example: [`Sender::try_send_ref`].
+    /// Example: [`Receiver::recv_into`](crate::Receiver::recv_into).
     ///
     /// # Errors
     /// As [`Sender::send_timeout`]; the message does not come back, for the caller has it.
@@ -60,7 +60,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 
     /// As [`Sender::send_ref`], until `deadline` at the latest.
     ///
-    /// Example: [`Sender::try_send_ref`].
+    /// Example: [`Receiver::recv_into`](crate::Receiver::recv_into).
     ///
     /// # Errors
     /// As [`Sender::send_timeout`]; the message does not come back, for the caller has it.

@@ -184,6 +184,22 @@ pub(super) fn failed(action: &'static str) -> impl Fn(io::Error) -> WaitError {
 /// From [`SocketSender::canceller`](super::SocketSender::canceller) or
 /// [`SocketReceiver::canceller`](super::SocketReceiver::canceller). A future that waits is not
 /// woken; polled again, it is `Cancelled`.
+///
+/// ```
+/// use memring::uds::{SocketType, socket_pair};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (mut tx, mut rx) = socket_pair::<u64>(SocketType::Stream)?;
+/// let canceller = rx.canceller();
+/// canceller.cancel();
+/// assert!(canceller.is_cancelled());
+/// assert!(rx.recv().unwrap_err().is_cancelled());
+/// canceller.reset();
+/// tx.send(7)?;
+/// assert_eq!(rx.recv()?, 7);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct SocketCanceller(Arc<Cancelling>);
 

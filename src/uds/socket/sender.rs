@@ -23,6 +23,29 @@ use crate::sys::socket::{self, SocketKind};
 /// although this process dies, unless the receiver does.
 ///
 /// Dropping it hangs up: the receiver drains what was sent and then gets `Disconnected`.
+///
+/// ```
+/// use memring::uds::{SocketType, socket_pair};
+/// use std::time::{Duration, Instant};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (mut tx, mut rx) = socket_pair::<u64>(SocketType::SeqPacket)?;
+/// tx.send(1)?;
+/// let mut sent = 1;
+/// while tx.try_send(2).is_ok() {
+///     sent += 1; // until the socket is full
+/// }
+/// let error = tx.send_timeout(3, Duration::from_millis(1)).unwrap_err();
+/// assert!(error.is_timeout() && tx.send_deadline(3, Instant::now()).is_err());
+/// let _writable_when_there_is_room = tx.poll_fd()?;
+/// let _ends_blocked_calls = tx.canceller();
+/// tx.close()?;
+/// assert!(tx.is_closed() && tx.message_size() == 8);
+/// let received = std::iter::from_fn(|| rx.recv().ok()).count();
+/// assert_eq!(received, sent);
+/// # Ok(())
+/// # }
+/// ```
 pub struct SocketSender<T: Message + ?Sized> {
     pub(super) end: SocketEnd,
     tail: Option<Arc<Tail>>,
