@@ -58,7 +58,7 @@ pub struct Inspection {
 }
 
 impl Inspection {
-    /// Whether messages pass from hand to hand: a [rendezvous](crate::RingBuilder::rendezvous)
+    /// Whether messages pass directly to receivers: a [rendezvous](crate::RingBuilder::rendezvous)
     /// ring, whose capacity is 0.
     pub fn is_rendezvous(&self) -> bool {
         self.capacity == 0

@@ -139,7 +139,7 @@ pub enum Failure {
     },
 }
 
-/// The endpoint that holds the slot that a call needs next. Its process is alive, be it
+/// The endpoint that holds the slot that a call needs next. Its process is alive, if perhaps
 /// slow or stopped: no other takes the slot away from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -236,6 +236,7 @@ macro_rules! messages_hidden {
 /// Why [`Sender::try_send`](crate::Sender::try_send) did not send. A typed message
 /// comes back inside.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TrySendError<M> {
     /// There is no room now. Of a rendezvous ring: no receiver waits.
     Full(M),
@@ -259,12 +260,13 @@ messages_hidden!(TrySendError {
     Closed => "the ring is closed",
     Disconnected => "there is no room, and all receivers have gone",
     Removed => "the ring was removed; open or make it again";
-    Held => "no room can be had yet"
+    Held => "no room yet"
 });
 
 /// Why [`Sender::send`](crate::Sender::send) gave up. A typed message comes back
 /// inside.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SendError<M> {
     /// The ring is closed for good.
     Closed(M),
@@ -290,6 +292,7 @@ messages_hidden!(SendError {
 /// Why [`Sender::send_timeout`](crate::Sender::send_timeout) gave up. A typed
 /// message comes back inside.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SendTimeoutError<M> {
     /// There was no room in time; and the holder of the slot in question, if
     /// there is one. Of a rendezvous ring: no receiver took the message in time.
@@ -348,13 +351,14 @@ pub enum WaitForPeerError {
 
 /// Why [`Receiver::try_recv`](crate::Receiver::try_recv) received nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TryRecvError {
     /// There is no message now.
     #[error("the ring is empty")]
     Empty,
     /// Another endpoint holds the slot that comes next, and its process is alive:
     /// there may be messages behind it.
-    #[error("no message can be had yet{}", because(*.0))]
+    #[error("no message yet{}", because(*.0))]
     Held(Holder),
     /// The ring is closed for good, and drained.
     #[error("the ring is closed and empty")]
@@ -374,6 +378,7 @@ pub enum TryRecvError {
 
 /// Why [`Receiver::recv`](crate::Receiver::recv) gave up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum RecvError {
     /// The ring is closed for good, and drained.
     #[error("the ring is closed and empty")]
@@ -398,6 +403,7 @@ pub enum RecvError {
 
 /// Why [`Receiver::recv_timeout`](crate::Receiver::recv_timeout) gave up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum RecvTimeoutError {
     /// There was no message in time; and the holder of the slot in question, if
     /// there is one.

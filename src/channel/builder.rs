@@ -51,6 +51,7 @@ const DEFAULT_LIMIT: usize = 1024;
 /// # memring::remove(name)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "a builder does nothing until it creates or opens"]
 pub struct RingBuilder<T: Message + ?Sized, K: Kind> {
     capacity: Option<usize>,
     message_limit: Option<usize>,

@@ -16,7 +16,7 @@ use crate::ring::kind::Kind;
 use crate::sys::event::EventFd;
 use crate::wait::Operation;
 
-/// A descriptor for event loops (epoll, kqueue's kin, mio, libuv, asyncio), from
+/// A descriptor for event loops (epoll, mio, libuv, asyncio), from
 /// [`Receiver::ready_fd`] or [`Sender::ready_fd`]: readable when there may be something to
 /// do. It is an eventfd, non-blocking and close-on-exec. Clones are the same descriptor,
 /// which stays open as long as any of them, or the endpoint.
@@ -55,7 +55,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     ///
     /// # Errors
     /// [`AttachError::CannotPark`] on a ring of spinners, where nothing wakes;
-    /// [`AttachError::Os`] if there is no descriptor, or no thread, to be had;
+    /// [`AttachError::Os`] if the system gives no descriptor, or no thread;
     /// [`AttachError::Failed`] in a forked child.
     pub fn ready_fd(&mut self) -> Result<ReadyFd, AttachError> {
         ready_fd(self)

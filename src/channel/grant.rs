@@ -277,7 +277,7 @@ where
     #[inline]
     pub unsafe fn as_mut(&mut self) -> &mut T {
         // SAFETY: V5: aligned and in bounds (V1, V3); any bytes are a valid `T`
-        // (`AnyBitPattern`); that no process writes meanwhile is the caller's word.
+        // (`AnyBitPattern`); that no process writes meanwhile is the caller's promise.
         unsafe { &mut *self.as_mut_ptr().cast::<T>() }
     }
 }
@@ -325,7 +325,7 @@ impl<K: Kind> Grant<'_, [u8], K> {
     #[inline]
     pub unsafe fn as_mut(&mut self) -> &mut [u8] {
         // SAFETY: V5: in bounds (V1, V3), and always initialised, being mapped;
-        // that no process writes meanwhile is the caller's word.
+        // that no process writes meanwhile is the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.as_mut_ptr(), self.limit()) }
     }
 }

@@ -132,6 +132,7 @@ impl Iteration {
 }
 
 /// Messages as they come: see [`Receiver::iter`].
+#[must_use = "an iterator does nothing unless it is asked for messages"]
 pub struct Iter<'r, T: Message + ?Sized, K: Kind> {
     receiver: &'r mut Receiver<T, K>,
     state: Iteration,
@@ -148,6 +149,7 @@ impl<T: Message + ?Sized, K: Kind> Iterator for Iter<'_, T, K> {
 impl<T: Message + ?Sized, K: Kind> FusedIterator for Iter<'_, T, K> {}
 
 /// Messages as they come, by a receiver of the iterator's own: see [`Receiver::iter`].
+#[must_use = "an iterator does nothing unless it is asked for messages"]
 pub struct IntoIter<T: Message + ?Sized, K: Kind> {
     receiver: Receiver<T, K>,
     state: Iteration,
@@ -183,6 +185,7 @@ impl<T: Message + ?Sized, K: Kind> Iterator for IntoIter<T, K> {
 impl<T: Message + ?Sized, K: Kind> FusedIterator for IntoIter<T, K> {}
 
 /// Messages that are there: see [`Receiver::try_iter`].
+#[must_use = "an iterator does nothing unless it is asked for messages"]
 pub struct TryIter<'r, T: Message + ?Sized, K: Kind> {
     receiver: &'r mut Receiver<T, K>,
     is_over: bool,

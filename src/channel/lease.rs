@@ -281,7 +281,7 @@ where
     /// As [`LeasedMessage::as_ref`].
     #[inline]
     pub unsafe fn as_ref(&self) -> &T {
-        // SAFETY: V5: the caller's word.
+        // SAFETY: V5: the caller's promise.
         unsafe { self.message().as_ref() }
     }
 }
@@ -327,7 +327,7 @@ impl<K: Kind> Lease<'_, [u8], K> {
     /// As [`LeasedMessage::as_ref`].
     #[inline]
     pub unsafe fn as_ref(&self) -> &[u8] {
-        // SAFETY: V5: the caller's word.
+        // SAFETY: V5: the caller's promise.
         unsafe { self.message().as_ref() }
     }
 }

@@ -17,7 +17,7 @@ use crate::wait::parker::Parker;
 use crate::wait::{Operation, Poll, block};
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
-    /// The senders that are attached and alive now, by the kernel's word: a system call
+    /// The senders that are attached and alive now, as the kernel reports: a system call
     /// for each. None in a forked child.
     ///
     /// ```
@@ -74,7 +74,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 }
 
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
-    /// The receivers that are attached and alive now, by the kernel's word: a system call
+    /// The receivers that are attached and alive now, as the kernel reports: a system call
     /// for each. None in a forked child.
     ///
     /// ```
@@ -187,7 +187,7 @@ impl<E: WaitingEndpoint> Operation for PeerWait<'_, E> {
     /// has its name still.
     fn check(&mut self) -> Poll<(), WaitForPeerError> {
         let poll = match self.check_once() {
-            Poll::Pending if self.endpoint.connection().scan_after_vain_check() => {
+            Poll::Pending if self.endpoint.connection().scan_after_failed_check() => {
                 self.check_once()
             }
             poll => poll,

@@ -65,7 +65,9 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// let ring = Ring::<u64, Spsc>::anonymous(4)?;
     /// let tx = ring.sender()?;
     /// match ring.sender() {
-    ///     Err(AttachError::Occupied { pid, .. }) => assert_eq!(pid, std::process::id()),
+    ///     Err(AttachError::Occupied { holder, .. }) => {
+    ///         assert_eq!(holder, Some(std::process::id())); // its process
+    ///     }
     ///     _ => unreachable!("one sender at a time"),
     /// }
     /// let many = Ring::<u64, Mpmc>::anonymous(4)?;

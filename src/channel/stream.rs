@@ -78,6 +78,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 }
 
 /// Messages as they come: see [`Receiver::into_stream`].
+#[must_use = "a stream does nothing unless it is polled"]
 pub struct RecvStream<T: Message + ?Sized, K: Kind> {
     /// Always there, but for `into_inner`.
     receiver: Option<Receiver<T, K>>,
@@ -140,6 +141,7 @@ impl<T: Message + ?Sized, K: Kind> Drop for RecvStream<T, K> {
 }
 
 /// Sends what it is fed: see [`Sender::into_sink`].
+#[must_use = "a sink does nothing unless it is polled"]
 pub struct SendSink<T: Message + ?Sized, K: Kind> {
     /// Always there, but for `into_inner`.
     sender: Option<Sender<T, K>>,

@@ -5,7 +5,7 @@ use std::fmt;
 use super::Failure;
 
 /// The member that holds a lock: a handle of a process that was alive when it was last asked
-/// for (by a call that does not wait, once in 100 ms), be it slow or stopped. As long as it
+/// for (by a call that does not wait, once in 100 ms), if perhaps slow or stopped. As long as it
 /// lives no other takes the lock away from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -28,7 +28,7 @@ fn because(owner: Option<LockOwner>) -> String {
     owner.map_or_else(String::new, |owner| format!(": {owner}"))
 }
 
-/// The lock was had, but its value may be half changed: a holder has died, or panicked,
+/// The lock was taken, but its value may be half changed: a holder has died, or panicked,
 /// and nobody has declared the value repaired. The guard is inside.
 ///
 /// The value is as that holder left it. Look at it, repair it if need be, and declare it
@@ -176,7 +176,7 @@ macro_rules! with_guard {
     };
 }
 
-/// Why a lock was not simply had, in a call that waits as long as it takes.
+/// Why a lock was not taken as usual, in a call that waits as long as it takes.
 ///
 /// ```
 /// use memring::sync::{LockError, Mutex, MutexGuard};
@@ -199,7 +199,7 @@ macro_rules! with_guard {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LockError<G> {
-    /// It was had, and its value may be half changed.
+    /// It was taken, and its value may be half changed.
     Poisoned(PoisonError<G>),
     /// The operation cannot be carried out.
     Failed(Failure),
@@ -207,11 +207,11 @@ pub enum LockError<G> {
 
 with_guard!(LockError {});
 
-/// Why a lock was not simply had, in a call that does not wait.
+/// Why a lock was not taken as usual, in a call that does not wait.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TryLockError<G> {
-    /// It was had, and its value may be half changed.
+    /// It was taken, and its value may be half changed.
     Poisoned(PoisonError<G>),
     /// Another handle holds it, or another thread by this one; and who, unless that changed
     /// meanwhile.
@@ -220,13 +220,13 @@ pub enum TryLockError<G> {
     Failed(Failure),
 }
 
-with_guard!(TryLockError { Held(owner) => "the lock cannot be had now" });
+with_guard!(TryLockError { Held(owner) => "the lock is held" });
 
-/// Why a lock was not simply had, in a call with a time limit.
+/// Why a lock was not taken as usual, in a call with a time limit.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LockTimeoutError<G> {
-    /// It was had, and its value may be half changed.
+    /// It was taken, and its value may be half changed.
     Poisoned(PoisonError<G>),
     /// It was not free in time; and who held it at last, unless that changed just then.
     Timeout(Option<LockOwner>),

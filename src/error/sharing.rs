@@ -59,7 +59,7 @@ pub enum WaitChangedError {
     Failed(#[from] Failure),
 }
 
-/// Why no permit was had, in a call that does not wait.
+/// Why no permit was taken, in a call that does not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TryAcquireError {
@@ -71,7 +71,7 @@ pub enum TryAcquireError {
     Failed(#[from] Failure),
 }
 
-/// Why no permit was had, in a call with a time limit.
+/// Why no permit was taken, in a call with a time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcquireTimeoutError {
@@ -79,7 +79,7 @@ pub enum AcquireTimeoutError {
     /// that changed just then.
     #[error("no permit was free until the deadline{}", Holding(*holder))]
     Timeout {
-        /// One of those that held a permit, be it busy or stopped.
+        /// One of those that held a permit, whether busy or stopped.
         holder: Option<LockOwner>,
     },
     /// The handle cannot be used.

@@ -16,6 +16,7 @@ use crate::sys::atomic::Fences;
 
 /// What a ring carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MessageKind {
     /// Messages of one type.
     Typed {
@@ -153,7 +154,7 @@ impl Config {
         frame.unwrap_or(Frame::NONE)
     }
 
-    /// Whether messages pass from hand to hand.
+    /// Whether messages pass directly from sender to receiver.
     pub(crate) fn is_rendezvous(&self) -> bool {
         self.capacity == 0
     }

@@ -38,12 +38,13 @@ const TRIES: usize = 8;
 ///
 /// # let name = &format!("doc-client-{}", std::process::id());
 /// let service = Service::<u64, u64>::open_or_create(name)?;
-/// let mut client = service.client_with(WaitStrategy::Park)?;
+/// let mut client = service.client()?;
+/// let mut other = service.client_with(WaitStrategy::Park)?;
 /// let late = client.call_timeout(1, Duration::from_millis(1)); // there is no server yet
 /// assert_eq!(late, Err(CallError::Timeout));
 /// let mut server = service.server()?;
 /// let worker = std::thread::spawn(move || server.serve(|number| *number + 1));
-/// assert_eq!(client.call(2)?, 3);
+/// assert_eq!((client.call(2)?, other.call(2)?), (3, 3));
 /// let soon = Instant::now() + Duration::from_secs(60);
 /// assert_eq!(client.call_deadline(3, soon)?, 4);
 /// assert_eq!(client.submit_deadline(4, soon)?.wait()?, 5);

@@ -83,7 +83,7 @@ impl<R: Body + ?Sized> PendingCall<R> {
     ///
     /// # Errors
     /// [`CallError::Timeout`] if there was no response in time; else as [`PendingCall::wait`].
-    /// `Timeout` again if the response was had before.
+    /// `Timeout` again if the response was taken before.
     pub fn wait_timeout(&mut self, timeout: Duration) -> Result<R::Taken, CallError> {
         let until = Instant::now().checked_add(timeout);
         let until = match (until, self.deadline) {
@@ -94,7 +94,7 @@ impl<R: Body + ?Sized> PendingCall<R> {
     }
 
     /// The response, if it has come; `None`: not yet. Does not wait. `Timeout` if the call's
-    /// deadline has passed, and if the response was had before.
+    /// deadline has passed, and if the response was taken before.
     pub fn try_wait(&mut self) -> Option<Result<R::Taken, CallError>> {
         match self.wait_within(Some(Instant::now())) {
             Err(CallError::Timeout) if !self.is_late() => None,

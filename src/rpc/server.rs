@@ -30,11 +30,12 @@ use crate::wait::WaitStrategy;
 ///
 /// # let name = &format!("doc-server-{}", std::process::id());
 /// let service = Service::<u64, u64>::open_or_create(name)?;
-/// let mut server = service.server_with(WaitStrategy::Park)?;
+/// let (mut server, spare) = (service.server_with(WaitStrategy::Park)?, service.server()?);
 /// assert!(server.try_recv().is_err_and(|error| error.is_empty()));
 /// assert!(server.recv_timeout(Duration::from_millis(1)).is_err_and(|error| error.is_timeout()));
 /// assert!(server.recv_deadline(Instant::now()).is_err_and(|error| error.is_timeout()));
 ///
+/// # drop(spare);
 /// let canceller = server.canceller();
 /// let worker = std::thread::spawn(move || {
 ///     server.serve(|number| *number + 1)?;

@@ -35,13 +35,14 @@ const MAX_ATTEMPTS: u8 = 15 - SPARE_DELIVERIES;
 
 /// What becomes of a call whose server dies with it in hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnServerDeath {
     /// Another server gets it, and [`Request::attempt`](super::Request::attempt) says that: for
     /// services whose calls may be carried out twice.
     #[default]
     Redeliver,
     /// The caller gets [`CallError::ServerDied`](super::CallError::ServerDied), from the next
-    /// server that comes by.
+    /// server that takes a request.
     Fail,
 }
 
@@ -228,6 +229,7 @@ pub fn remove(name: impl AsRef<Path>) -> Result<(), RingError> {
 /// memring::rpc::remove(name)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "a builder does nothing until it creates or opens"]
 pub struct ServiceBuilder<Q: Body + ?Sized, R: Body + ?Sized> {
     request_limit: Option<usize>,
     response_limit: usize,

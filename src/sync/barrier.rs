@@ -21,7 +21,7 @@ use crate::sys::clock::MonotonicTime;
 /// round. As [`std::sync::Barrier`], with up to 24 parties.
 ///
 /// Each party takes a [seat](Barrier::join), and waits by it. Should a party
-/// die, or give its seat up, before it has arrived, the others would wait in vain: the
+/// die, or give its seat up, before it has arrived, the others would wait for ever: the
 /// barrier is *broken*, for good, and all get [`BarrierError::Broken`]. One that dies after
 /// it has arrived lets that round be passed, and breaks the next. For one that has not
 /// taken its seat yet the others wait.
@@ -105,7 +105,7 @@ impl Barrier {
     /// Takes a seat. A thread needs one for itself.
     ///
     /// # Errors
-    /// [`BarrierError::Full`]: all seats were taken, be it by parties that have gone.
+    /// [`BarrierError::Full`]: all seats were taken, if only by parties that have gone.
     /// [`BarrierError::Failed`].
     pub fn join(&self) -> Result<BarrierSeat<'_>, BarrierError> {
         let shared = self.part.shared();

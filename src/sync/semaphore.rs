@@ -184,7 +184,7 @@ impl Semaphore {
     /// Takes a permit, and waits for it for `timeout` at most.
     ///
     /// # Errors
-    /// [`AcquireTimeoutError::Timeout`] names one that holds a permit, be it busy or
+    /// [`AcquireTimeoutError::Timeout`] names one that holds a permit, whether busy or
     /// stopped. Else as [`Semaphore::acquire`].
     pub fn acquire_timeout(
         &self,

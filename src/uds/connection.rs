@@ -15,6 +15,7 @@ use crate::sys::fork::PrivateFd;
 /// itself. The socket of the rendezvous stays open as long as an end, or a handle, of one of
 /// its rings is in use here. If the process at the other end dies, it wakes the blocked calls
 /// of these ends at once.
+#[must_use = "a connection that is dropped hangs up"]
 pub struct Connection<Out, In, C = Rings>
 where
     Out: Traffic + ?Sized,

@@ -112,7 +112,7 @@ impl RendezvousError {
         move |source| RendezvousError::Os { action, source }
     }
 
-    /// Whether the other end is to blame, and not this process or its system: a listener
+    /// Whether the fault is of the other end, and not this process or its system: a listener
     /// goes on after that.
     ///
     /// Example: [`Rendezvous::new`](super::Rendezvous::new).

@@ -28,10 +28,10 @@ const AT_ONCE: usize = 16;
 /// Listens at an address, and gives a [`Connection`] for each process that connects and means
 /// the same: see [`Rendezvous`](super::Rendezvous).
 ///
-/// Peers that are slow, silent, that lie or hang up in the middle, and that come in crowds,
+/// Peers that are slow, silent, that lie or hang up in the middle, and that are many,
 /// keep no other from being accepted, and no call from returning: each has its time, is read
 /// one message of 88 bytes at a time, and is one of a bounded number. Work on connections that
-/// are half made is done in calls of `accept` and its kin, and at no other time: a program
+/// are half made is done in calls of `accept` and the like, and at no other time: a program
 /// that does not call them accepts nobody.
 ///
 /// Dropping it takes the path away, if it is still this listener's.
@@ -107,8 +107,24 @@ where
     /// The next connection, however long that takes. Peers that are refused are told why,
     /// counted ([`Listener::refused`]), told to [`on_refused`](super::Rendezvous::on_refused), and passed over.
     ///
+    /// ```
+    /// use memring::uds::{self, Connection, Listener};
+    ///
+    /// # let address = format!("@memring-doc-accept-{}", std::process::id());
+    /// let mut listener = Listener::<u64, u64>::bind(&address)?; // "@prices", or a path, say
+    /// # let other = address.clone();
+    /// // In another process, as a rule.
+    /// let client = std::thread::spawn(move || uds::connect::<u64, u64>(&other));
+    /// let Connection { mut tx, rx, peer } = listener.accept()?;
+    /// assert_eq!(peer.pid, std::process::id());
+    /// tx.send(7)?;
+    /// assert_eq!(client.join().unwrap()?.rx.recv()?, 7);
+    /// # drop(rx);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// What is this process's own trouble: [`RendezvousError::Os`], if descriptors or memory
+    /// What fails in this process itself: [`RendezvousError::Os`], if descriptors or memory
     /// are short, for example; the listener can go on, and the next call says the same as long
     /// as the shortage lasts: give descriptors back, or sleep, before it.
     /// [`RendezvousError::Failed`] in a forked child.

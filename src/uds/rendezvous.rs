@@ -52,6 +52,7 @@ use crate::message::schema::Schema;
 /// # Ok(())
 /// # }
 /// ```
+#[must_use = "options do nothing until they bind or connect"]
 pub struct Rendezvous<Out, In, C = Rings>
 where
     Out: Traffic + ?Sized,
@@ -87,7 +88,7 @@ where
     /// let listener = options().bind(&address)?;
     /// let error = options().bind(&address).err().expect("the address is taken");
     /// assert!(matches!(error, RendezvousError::AddressInUse { .. }));
-    /// assert!(!error.is_of_peer()); // but this process's own affair
+    /// assert!(!error.is_of_peer()); // but a mistake of this process
     /// # drop(listener);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -305,12 +305,12 @@ where
         let position = *self.sender.granted.get(index)?;
         let at = self.sender.view.payload(position).as_ptr().cast::<T>();
         // SAFETY: V5: aligned and in bounds (V1, V3); any bytes are a valid `T`
-        // (`AnyBitPattern`); that no process writes meanwhile is the caller's word.
+        // (`AnyBitPattern`); that no process writes meanwhile is the caller's promise.
         Some(unsafe { &mut *at })
     }
 
     /// The places as slices, the second of them empty if they do not wrap. `None` if they
-    /// do not lie one upon another: take them one by one. They do in a dense ring
+    /// do not lie one after the other: take them one by one. They do in a dense ring
     /// ([`Layout::Dense`](crate::Layout)), and where there is only one.
     ///
     /// ```
@@ -333,7 +333,7 @@ where
         let granted = &self.sender.granted;
         let ends = (*granted.first()?, *granted.last()?);
         let parts = parts_of(&self.sender.view, ends, granted.len())?;
-        // SAFETY: V5: as in `get_mut`; the messages of a part lie one upon another, and no
+        // SAFETY: V5: as in `get_mut`; the messages of a part lie one after the other, and no
         // two parts share one.
         let [first, second] = parts
             .map(|(at, count)| unsafe { std::slice::from_raw_parts_mut(at.cast::<T>(), count) });

@@ -163,7 +163,7 @@ where
     }
 
     /// The messages as slices, the second of them empty if they do not wrap. `None` if
-    /// they do not lie one upon another: take them one by one. They do in a dense ring
+    /// they do not lie one after the other: take them one by one. They do in a dense ring
     /// ([`Layout::Dense`](crate::Layout)), and where there is only one.
     ///
     /// # Safety
@@ -176,9 +176,9 @@ where
         }
         let (view, ends) = self.batch.view_and_ends()?;
         let parts = parts_of(view, ends, self.len())?;
-        // SAFETY: V5: aligned and in bounds (V1, V3), one upon another; any bytes are a
+        // SAFETY: V5: aligned and in bounds (V1, V3), one after the other; any bytes are a
         // valid `T` (`AnyBitPattern`); that no process writes meanwhile is the caller's
-        // word.
+        // promise.
         let [first, second] =
             parts.map(|(at, count)| unsafe { std::slice::from_raw_parts(at.cast::<T>(), count) });
         Some((first, second))

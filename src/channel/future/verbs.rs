@@ -65,7 +65,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     }
 
     /// As [`Receiver::lease`], as a future; as [`Receiver::recv_async`] otherwise. A
-    /// message that was leased is given back if the lease is dropped, as ever.
+    /// message that was leased is given back if the lease is dropped, as always.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};

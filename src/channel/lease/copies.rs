@@ -55,7 +55,7 @@ impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
 /// A copy of a message, and the [`Lease`] that it was made of, from [`Lease::snapshot`].
 ///
 /// It is read like a reference to the message. A lease itself is not: a peer may write to
-/// the ring at any time, be it broken or hostile, so that a safe `&T` to what lies there
+/// the ring at any time, whether it is broken or hostile, so that a safe `&T` to what lies there
 /// would be unsound. The copy is made once, and nobody else can change it.
 ///
 /// The message is acknowledged by [`release`](LeaseSnapshot::release). What becomes of it if
@@ -81,7 +81,7 @@ impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "only `release` says that the message was worked off"]
+#[must_use = "only `release` says that the message is done"]
 pub struct LeaseSnapshot<'r, T: Message + ?Sized, K: Kind> {
     message: T::Received,
     lease: Lease<'r, T, K>,

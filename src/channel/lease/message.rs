@@ -119,7 +119,7 @@ where
     #[inline]
     pub unsafe fn as_ref(&self) -> &'b T {
         // SAFETY: V5: aligned and in bounds (V1, V3); any bytes are a valid `T`
-        // (`AnyBitPattern`); that no process writes meanwhile is the caller's word.
+        // (`AnyBitPattern`); that no process writes meanwhile is the caller's promise.
         unsafe { &*self.as_ptr().cast::<T>() }
     }
 }
@@ -169,7 +169,7 @@ impl<'b> LeasedMessage<'b, [u8]> {
     #[inline]
     pub unsafe fn as_ref(&self) -> &'b [u8] {
         // SAFETY: V5: `length` was checked against the slot (V3) and is private;
-        // mapped memory is initialised; the rest is the caller's word.
+        // mapped memory is initialised; the rest is the caller's promise.
         unsafe { std::slice::from_raw_parts(self.as_ptr(), self.length) }
     }
 }

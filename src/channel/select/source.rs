@@ -33,7 +33,7 @@ pub trait Selectable: Any {
     fn source(&mut self) -> SourceRef<'_>;
 }
 
-/// A source whose type is this crate's own affair.
+/// A source whose type is private to this crate.
 #[doc(hidden)]
 pub struct SourceRef<'s>(pub(super) &'s mut dyn SelectSource);
 
@@ -51,7 +51,7 @@ impl<T: Message + ?Sized, K: Kind> Selectable for Sender<T, K> {
 
 /// A source of a set.
 pub(super) trait SelectSource: Awaited<MonotonicTime> {
-    /// At the begin of a call, which waits or does not.
+    /// At the beginning of a call, which waits or does not.
     fn begin(&mut self, _waits: bool) {}
 
     /// Which heavy barrier fits it; `None`: it needs none.
@@ -77,7 +77,7 @@ pub(crate) trait ReadyEndpoint: WaitingEndpoint {
     /// As [`WaitingEndpoint::connection`], to look at only.
     fn connection_ref(&self) -> &EndpointConnection;
 
-    /// Whether messages go from hand to hand.
+    /// Whether messages go directly from sender to receiver.
     fn is_rendezvous(&self) -> bool {
         self.connection_ref().segment.config.is_rendezvous()
     }

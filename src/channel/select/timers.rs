@@ -87,6 +87,7 @@ pub fn never<T>() -> Never<T> {
 /// assert!(now.try_recv().is_err()); // once
 /// ```
 #[derive(Debug)]
+#[must_use = "a timer does nothing unless it is waited for"]
 pub struct After {
     /// `None`: it has been received, or will never be.
     when: Option<Instant>,
@@ -104,6 +105,7 @@ pub struct After {
 /// assert!(slow.try_recv().unwrap_err().is_empty());
 /// ```
 #[derive(Debug)]
+#[must_use = "a timer does nothing unless it is waited for"]
 pub struct Ticker {
     period: Duration,
     next: Option<Instant>,

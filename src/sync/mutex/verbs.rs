@@ -139,7 +139,7 @@ impl<T: SharedValue> Mutex<T> {
     /// Takes the lock, and waits for it for `timeout` at most.
     ///
     /// # Errors
-    /// [`LockTimeoutError::Timeout`] names the process that holds it, be it busy or
+    /// [`LockTimeoutError::Timeout`] names the process that holds it, whether busy or
     /// stopped. Else as [`Mutex::lock`].
     pub fn lock_timeout(
         &self,

@@ -128,7 +128,7 @@ impl<T: SharedValue> RwLock<T> {
     /// Takes the lock for reading, and waits for `timeout` at most.
     ///
     /// # Errors
-    /// [`LockTimeoutError::Timeout`] names the process that writes or waits to, be it busy
+    /// [`LockTimeoutError::Timeout`] names the process that writes or waits to, whether busy
     /// or stopped. Else as [`RwLock::read`].
     pub fn read_timeout(
         &self,
@@ -207,7 +207,7 @@ impl<T: SharedValue> RwLock<T> {
     /// Takes the lock for writing, and waits for `timeout` at most.
     ///
     /// # Errors
-    /// [`LockTimeoutError::Timeout`] names a process that writes or reads, be it busy or
+    /// [`LockTimeoutError::Timeout`] names a process that writes or reads, whether busy or
     /// stopped. Else as [`RwLock::read`].
     pub fn write_timeout(
         &self,

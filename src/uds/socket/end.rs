@@ -206,7 +206,7 @@ pub struct SocketCanceller(Arc<Cancelling>);
 #[derive(Debug)]
 struct Cancelling {
     is_cancelled: AtomicBool,
-    /// `None`: no descriptor could be had. Calls end at their next wake-up then.
+    /// `None`: the system gave no descriptor. Calls end at their next wake-up then.
     event: Option<EventFd>,
 }
 

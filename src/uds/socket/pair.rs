@@ -24,6 +24,7 @@ const OVERHEAD: usize = 4 << 10;
 
 /// The sort of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SocketType {
     /// `SOCK_STREAM`: messages of up to 16 MiB, in frames.
     Stream,

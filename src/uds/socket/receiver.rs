@@ -326,11 +326,13 @@ impl<T: Message + ?Sized> SocketReceiver<T> {
     }
 
     /// What ends this end's blocked calls.
+    ///
+    /// Example: [`SocketCanceller`].
     pub fn canceller(&self) -> SocketCanceller {
         self.end.canceller()
     }
 
-    /// The socket, for `poll`, epoll and their kin: wait until it is readable, after a call
+    /// The socket, for `poll`, epoll and the like: wait until it is readable, after a call
     /// that said `Empty`. (Without that, messages may wait in this end's buffer.) Nothing
     /// else is to be done with it. Over datagrams it does not tell that the sender died.
     ///

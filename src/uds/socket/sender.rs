@@ -72,7 +72,7 @@ impl<T: Message + ?Sized> SocketSender<T> {
 
     /// Sends a message if there is room now. Does not wait.
     ///
-    /// A stream may take the begin of a message of more than 32 KiB and have no room for the
+    /// A stream may take the beginning of a message of more than 32 KiB and have no room for the
     /// rest. That is `Ok` too: the rest is sent by this process as soon as there is room, by
     /// the next call or in the background, and until then the socket is `Full`. Should the process
     /// die before, the receiver gets an error, and no part of a message.
@@ -302,7 +302,7 @@ impl<T: Message + ?Sized> SocketSender<T> {
         self.end.canceller()
     }
 
-    /// The socket, for `poll`, epoll and their kin: wait until it is writable, or readable
+    /// The socket, for `poll`, epoll and the like: wait until it is writable, or readable
     /// (the receiver has closed), after a call that said `Full`. Nothing else is to be done
     /// with it.
     ///
