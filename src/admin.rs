@@ -13,7 +13,7 @@ use crate::shm::{RegionPath, name, open, os_error};
 use crate::sys::file;
 use crate::sys::handle::AsFd;
 
-/// What can be told of a ring from outside, whatever its messages.
+/// What [`inspect`] finds out about a ring, whatever its messages.
 ///
 /// ```
 /// use memring::{Ring, RingKind, Spsc};
@@ -105,8 +105,8 @@ pub fn directory() -> Result<PathBuf, RingError> {
     Ok(there.map_or_else(name::default_path, |(_, path)| path))
 }
 
-/// Takes the name of a ring away, and ends the ring. Its memory goes with the last
-/// process that has it open.
+/// Removes a ring: its name is free again, and its endpoints see the end. Its memory is freed
+/// when the last process that has it open closes it.
 ///
 /// Endpoints that are attached are told at once, asleep or not: senders get `Removed`,
 /// receivers receive what is in the ring and then get `Removed`. (A ring that was closed
@@ -141,8 +141,8 @@ pub fn remove(name: impl AsRef<Path>) -> Result<(), RingError> {
     Ok(())
 }
 
-/// Looks at a ring of whatever kind and type, without taking part and without
-/// write access. A ring of another user's may be looked at too, if it may be
+/// Looks at a ring of any kind and type, without attaching and without write
+/// access. A ring of another user's may be looked at too, if it may be
 /// read; its owner can then cut it short, which ends this process with SIGBUS.
 ///
 /// Example: [`Inspection`].

@@ -226,7 +226,9 @@ pub use message::Message;
 pub use message::schema::{Schema, fingerprint};
 #[cfg(not(loom))]
 pub use ring::config::MessageKind;
-pub use ring::kind::{Kind, Mpmc, Mpsc, OneReceiver, RingKind, Spmc, Spsc};
+pub use ring::kind::{
+    Kind, ManyReceivers, ManySenders, Mpmc, Mpsc, OneReceiver, RingKind, Spmc, Spsc,
+};
 #[cfg(not(loom))]
 pub use ring::options::{FenceMode, Layout, OnDeath, Wakeups};
 #[cfg(not(loom))]

@@ -70,7 +70,7 @@ pub struct RingBuilder<T: Message + ?Sized, K: Kind> {
 }
 
 impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
-    /// All the options.
+    /// Starts a builder, which has all the options.
     ///
     /// ```
     /// use memring::{OnDeath, Ring, Spsc};

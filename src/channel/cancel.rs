@@ -51,7 +51,7 @@ struct Cancellation {
 }
 
 impl Canceller {
-    /// Has calls of the endpoint that wait, now and later, return `Cancelled`. Wakes it at
+    /// Makes calls of the endpoint that wait, now and later, return `Cancelled`. Wakes it at
     /// once, if it sleeps; with it other endpoints of its side wake, and sleep again.
     ///
     /// Release: what this thread did before is visible to the call that ends. Takes no
@@ -70,7 +70,7 @@ impl Canceller {
         }
     }
 
-    /// Has calls wait again. One that is under way, and has not looked yet, may miss the
+    /// Lets calls wait again. One that is under way, and has not looked yet, may miss the
     /// cancellation.
     ///
     /// ```

@@ -12,12 +12,10 @@ use super::leases::Leases;
 use super::ring::Ring;
 use super::waiting::{self, Wait, WaitError, WaitingEndpoint};
 use super::{ReceiveSideOf, SendSideOf, ViewOf, outcome, rendezvous};
-use crate::error::{
-    AttachError, Corruption, RecvError, RecvTimeoutError, Side, TryRecvError,
-};
+use crate::error::{AttachError, Corruption, RecvError, RecvTimeoutError, Side, TryRecvError};
 use crate::message::Message;
 use crate::ring::end::End;
-use crate::ring::kind::{Kind, Sides};
+use crate::ring::kind::{Kind, ManyReceivers, Sides};
 use crate::ring::memory::{View, arranged};
 use crate::ring::payload::Payload;
 use crate::ring::rendezvous::TakingSide;
@@ -405,10 +403,7 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Receiver<T, K> {
     }
 }
 
-impl<T: Message + ?Sized, K: Kind> Clone for Receiver<T, K>
-where
-    ReceiveSideOf<K>: Clone,
-{
+impl<T: Message + ?Sized, K: ManyReceivers> Clone for Receiver<T, K> {
     fn clone(&self) -> Self {
         let clone = Receiver {
             side: self.side.clone(),

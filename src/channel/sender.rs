@@ -13,7 +13,7 @@ use super::{SendSideOf, ViewOf, outcome, rendezvous};
 use crate::error::{AttachError, Failure, SendError, SendTimeoutError, Side, TrySendError};
 use crate::message::Message;
 use crate::ring::end::{self, End};
-use crate::ring::kind::Kind;
+use crate::ring::kind::{Kind, ManySenders};
 use crate::ring::memory::{Memory, arranged};
 use crate::ring::rendezvous::GivingSide;
 use crate::ring::{ClaimError, Multiplicity, SendSide};
@@ -436,10 +436,7 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Sender<T, K> {
     }
 }
 
-impl<T: Message + ?Sized, K: Kind> Clone for Sender<T, K>
-where
-    SendSideOf<K>: Clone,
-{
+impl<T: Message + ?Sized, K: ManySenders> Clone for Sender<T, K> {
     fn clone(&self) -> Self {
         let clone = Sender {
             side: self.side.clone(),

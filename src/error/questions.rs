@@ -20,93 +20,93 @@ macro_rules! questions {
 }
 
 questions!(TryRecvError {
-    /// Was the ring empty?
+    /// Whether the ring was empty.
     is_empty: Self::Empty,
-    /// Did another endpoint hold the slot that comes next?
+    /// Whether another endpoint held the slot that comes next.
     is_held: Self::Held(_),
-    /// Is the ring closed for good, and drained?
+    /// Whether the ring is closed for good, and drained.
     is_closed: Self::Closed,
-    /// Was the ring empty, and had all senders gone?
+    /// Whether the ring was empty, and all senders had gone.
     is_disconnected: Self::Disconnected,
-    /// Was the ring removed?
+    /// Whether the ring was removed.
     is_removed: Self::Removed,
 });
 
 questions!(RecvError {
-    /// Is the ring closed for good, and drained?
+    /// Whether the ring is closed for good, and drained.
     is_closed: Self::Closed,
-    /// Was the ring empty, and had all senders gone?
+    /// Whether the ring was empty, and all senders had gone.
     is_disconnected: Self::Disconnected,
-    /// Was the ring removed?
+    /// Whether the ring was removed.
     is_removed: Self::Removed,
-    /// Was the receiver cancelled?
+    /// Whether the receiver was cancelled.
     is_cancelled: Self::Cancelled,
 });
 
 questions!(RecvTimeoutError {
-    /// Was there no message in time?
+    /// Whether no message came in time.
     is_timeout: Self::Timeout(_),
-    /// Was there no message in time, for another endpoint held the slot that comes next?
+    /// Whether no message came in time because another endpoint held the next slot.
     is_held: Self::Timeout(Some(_)),
-    /// Is the ring closed for good, and drained?
+    /// Whether the ring is closed for good, and drained.
     is_closed: Self::Closed,
-    /// Was the ring empty, and had all senders gone?
+    /// Whether the ring was empty, and all senders had gone.
     is_disconnected: Self::Disconnected,
-    /// Was the ring removed?
+    /// Whether the ring was removed.
     is_removed: Self::Removed,
-    /// Was the receiver cancelled?
+    /// Whether the receiver was cancelled.
     is_cancelled: Self::Cancelled,
 });
 
 questions!(WaitForPeerError {
-    /// Was no peer attached in time?
+    /// Whether no peer attached in time.
     is_timeout: Self::Timeout,
-    /// Is the ring closed for good, and no peer attached?
+    /// Whether the ring is closed for good, and no peer is attached.
     is_closed: Self::Closed,
-    /// Was the ring removed, and no peer attached?
+    /// Whether the ring was removed, and no peer is attached.
     is_removed: Self::Removed,
-    /// Was the endpoint cancelled?
+    /// Whether the endpoint was cancelled.
     is_cancelled: Self::Cancelled,
 });
 
 questions!(TrySendError<M> {
-    /// Was the ring full?
+    /// Whether the ring was full.
     is_full: Self::Full(_),
-    /// Did another endpoint hold the slot that comes next?
+    /// Whether another endpoint held the slot that comes next.
     is_held: Self::Held(..),
-    /// Is the ring closed for good?
+    /// Whether the ring is closed for good.
     is_closed: Self::Closed(_),
-    /// Was the ring full, and had all receivers gone?
+    /// Whether the ring was full, and all receivers had gone.
     is_disconnected: Self::Disconnected(_),
-    /// Was the ring removed?
+    /// Whether the ring was removed.
     is_removed: Self::Removed(_),
 });
 
 questions!(SendError<M> {
-    /// Is the ring closed for good?
+    /// Whether the ring is closed for good.
     is_closed: Self::Closed(_),
-    /// Was the ring full, and had all receivers gone?
+    /// Whether the ring was full, and all receivers had gone.
     is_disconnected: Self::Disconnected(_),
-    /// Was the ring removed?
+    /// Whether the ring was removed.
     is_removed: Self::Removed(_),
-    /// Was the sender cancelled?
+    /// Whether the sender was cancelled.
     is_cancelled: Self::Cancelled(_),
 });
 
 questions!(SendTimeoutError<M> {
-    /// Was there no room in time?
+    /// Whether there was no room in time.
     is_timeout: Self::Timeout(..),
-    /// Was there no room in time, for another endpoint held the slot that comes next?
+    /// Whether there was no room in time because another endpoint held the next slot.
     is_held: Self::Timeout(_, Some(_)),
-    /// Had a receiver the message in hand at the deadline, on a rendezvous ring?
+    /// Whether a receiver held the message at the deadline, on a rendezvous ring.
     is_in_hand: Self::InHand(..),
-    /// Is the ring closed for good?
+    /// Whether the ring is closed for good.
     is_closed: Self::Closed(_),
-    /// Was the ring full, and had all receivers gone?
+    /// Whether the ring was full, and all receivers had gone.
     is_disconnected: Self::Disconnected(_),
-    /// Was the ring removed?
+    /// Whether the ring was removed.
     is_removed: Self::Removed(_),
-    /// Was the sender cancelled?
+    /// Whether the sender was cancelled.
     is_cancelled: Self::Cancelled(_),
 });
 

@@ -69,19 +69,20 @@ impl<Q: Body + ?Sized> fmt::Debug for Request<Q> {
 /// # let name = &format!("doc-responder-{}", std::process::id());
 /// let service = Service::<u64, u64>::open_or_create(name)?;
 /// let (mut server, mut client) = (service.server()?, service.client()?);
-/// let (good, bad) = (client.submit(1)?, client.submit(2)?);
 ///
+/// let good = client.submit(1)?;
 /// let (request, responder) = server.recv()?;
 /// assert_eq!((request.attempt(), request.into_inner()), (1, 1));
 /// drop(responder); // gives the call back
 /// let (request, responder) = server.recv()?;
 /// assert_eq!((*request, request.attempt()), (1, 2));
 /// responder.reply(10)?;
+/// assert_eq!(good.wait()?, 10);
+///
+/// let bad = client.submit(2)?;
 /// let (_, responder) = server.recv()?;
 /// assert_eq!(responder.attempt(), 1);
 /// responder.fail("no such number")?;
-///
-/// assert_eq!(good.wait()?, 10);
 /// assert_eq!(bad.wait(), Err(CallError::Failed("no such number".into())));
 /// # memring::rpc::remove(name)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -71,7 +71,7 @@ pub(super) struct ServiceOptions {
 }
 
 impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
-    /// All the options.
+    /// Starts a builder, which has all the options.
     ///
     /// Example: [`ServiceBuilder`].
     pub fn builder() -> ServiceBuilder<Q, R> {
@@ -183,8 +183,8 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> std::fmt::Debug for Service<Q, R> {
     }
 }
 
-/// Takes the name of a service away, and ends it: see [`remove`](crate::remove()). Rings of
-/// replies that killed clients left go with it.
+/// Removes a service: its name is free again, and its clients and servers see the end. See
+/// [`remove`](crate::remove()). Rings of replies that killed clients left go with it.
 ///
 /// # Errors
 /// As [`remove`](crate::remove()).

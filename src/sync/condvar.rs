@@ -57,7 +57,7 @@ pub struct Condvar {
 
 handle!([] Condvar, "condition variable", ());
 
-/// Whether a wait with a time limit came to it. As [`std::sync::WaitTimeoutResult`].
+/// Whether a wait ended because its time was over. As [`std::sync::WaitTimeoutResult`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitTimeoutResult(bool);
 

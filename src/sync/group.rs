@@ -88,7 +88,7 @@ pub struct GroupBuilder {
 }
 
 impl Group {
-    /// What is to be in a group, and its options.
+    /// Starts a builder, which says what is in the group, and has its options.
     pub fn builder() -> GroupBuilder {
         GroupBuilder {
             options: RegionOptions::default(),

@@ -12,8 +12,7 @@ use crate::error::{LockOwner, RingError};
 use crate::members::{Liveness, Peer};
 use crate::shm::{RegionPath, open};
 
-/// What can be told from outside of a file of shared objects, whatever their values: by
-/// [`inspect`].
+/// What [`inspect`] finds out about a file of shared objects, whatever their values.
 ///
 /// ```
 /// use memring::sync::{self, Group};
@@ -54,7 +53,7 @@ impl SharedInspection {
     }
 }
 
-/// What can be told of one shared object.
+/// What [`inspect`] finds out about one shared object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PartInspection {
@@ -72,7 +71,7 @@ pub struct PartInspection {
     pub poisoned: bool,
 }
 
-/// Looks at shared objects without taking part and without write access, whatever their
+/// Looks at shared objects without opening them and without write access, whatever their
 /// kinds and values. Those of another user may be looked at too, if they may be read; their
 /// owner can then cut the file short, which ends this process with SIGBUS.
 ///

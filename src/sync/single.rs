@@ -163,7 +163,7 @@ impl<O> std::fmt::Debug for ObjectBuilder<O> {
 macro_rules! handle {
     ([$($parameters:tt)*] $type:ty, $what:literal, ($($initial:ident: $value:ty)?)) => {
         impl<$($parameters)*> $type {
-            #[doc = concat!("All the options of a ", $what, ".")]
+            #[doc = concat!("Starts a builder, which has all the options of a ", $what, ".")]
             pub fn builder() -> ObjectBuilder<Self> {
                 ObjectBuilder::new()
             }

@@ -8,7 +8,7 @@ use super::error::RendezvousError;
 use super::lifeline::LifeLine;
 use crate::sys::fork::PrivateFd;
 
-/// Two processes that have come together: an end for what goes out, and one for what comes
+/// Two processes that are connected: an end for what goes out, and one for what comes
 /// in. Where [`Nothing`](super::Nothing) goes, the end is `()`.
 ///
 /// Take it apart as you like: the ends move to threads, and are closed and dropped each by

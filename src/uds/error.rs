@@ -6,7 +6,7 @@ use super::address::SocketAddress;
 use super::credentials::PeerCredentials;
 use crate::error::{AttachError, Failure, Mismatch, RingError};
 
-/// Why a rendezvous came to nothing.
+/// Why a rendezvous failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RendezvousError {

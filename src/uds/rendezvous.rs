@@ -15,7 +15,7 @@ use super::listener::Listener;
 use super::options::RendezvousConfig;
 use crate::message::schema::Schema;
 
-/// How two processes come together: the options of a [`Listener`], or of one that connects to
+/// How two processes connect: the options of a [`Listener`], or of one that connects to
 /// it.
 ///
 /// `Out` is what this end sends and `In` what it receives: a message type, `[u8]`, or

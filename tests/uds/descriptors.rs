@@ -77,7 +77,11 @@ fn surplus() {
     let peer = connected(&at);
     say_passing(&peer, &hello, &[null.as_fd(); 50]);
     assert!(listener.try_accept().unwrap().is_none());
-    assert_eq!(listener.half_made(), 1, "what came along is not its business");
+    assert_eq!(
+        listener.half_made(),
+        1,
+        "what came along is not its business"
+    );
     let refused = connected(&at);
     say_passing(&refused, b"what?", &[null.as_fd(); 50]);
     assert!(listener.try_accept().unwrap().is_none());

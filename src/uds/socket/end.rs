@@ -218,7 +218,7 @@ impl SocketCanceller {
         }))
     }
 
-    /// Has calls of the end that wait, now and later, return `Cancelled`.
+    /// Makes calls of the end that wait, now and later, return `Cancelled`.
     pub fn cancel(&self) {
         // Release: pairs with the load in `is_cancelled`. The event orders all the rest.
         self.0.is_cancelled.store(true, Ordering::Release);
@@ -227,7 +227,7 @@ impl SocketCanceller {
         }
     }
 
-    /// Has calls wait again.
+    /// Lets calls wait again.
     pub fn reset(&self) {
         if let Some(event) = &self.0.event {
             event.clear();
