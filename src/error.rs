@@ -236,7 +236,6 @@ macro_rules! messages_hidden {
 /// Why [`Sender::try_send`](crate::Sender::try_send) did not send. A typed message
 /// comes back inside.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum TrySendError<M> {
     /// There is no room now. Of a rendezvous ring: no receiver waits.
     Full(M),
@@ -266,7 +265,6 @@ messages_hidden!(TrySendError {
 /// Why [`Sender::send`](crate::Sender::send) gave up. A typed message comes back
 /// inside.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum SendError<M> {
     /// The ring is closed for good.
     Closed(M),
@@ -292,7 +290,6 @@ messages_hidden!(SendError {
 /// Why [`Sender::send_timeout`](crate::Sender::send_timeout) gave up. A typed
 /// message comes back inside.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum SendTimeoutError<M> {
     /// There was no room in time; and the holder of the slot in question, if
     /// there is one. Of a rendezvous ring: no receiver took the message in time.
@@ -351,7 +348,6 @@ pub enum WaitForPeerError {
 
 /// Why [`Receiver::try_recv`](crate::Receiver::try_recv) received nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum TryRecvError {
     /// There is no message now.
     #[error("the ring is empty")]
@@ -378,7 +374,6 @@ pub enum TryRecvError {
 
 /// Why [`Receiver::recv`](crate::Receiver::recv) gave up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum RecvError {
     /// The ring is closed for good, and drained.
     #[error("the ring is closed and empty")]
@@ -403,7 +398,6 @@ pub enum RecvError {
 
 /// Why [`Receiver::recv_timeout`](crate::Receiver::recv_timeout) gave up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum RecvTimeoutError {
     /// There was no message in time; and the holder of the slot in question, if
     /// there is one.

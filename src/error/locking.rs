@@ -234,7 +234,7 @@ pub enum LockTimeoutError<G> {
     Failed(Failure),
 }
 
-with_guard!(LockTimeoutError { Timeout(owner) => "the lock was not free until the deadline" });
+with_guard!(LockTimeoutError { Timeout(owner) => "the lock was not free by the deadline" });
 
 /// Why what is to be done once was not, or is not done yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -248,7 +248,7 @@ pub enum OnceError {
     )]
     Interrupted,
     /// It was not done in time; and who does it, if a member does.
-    #[error("it was not done until the deadline{}", because(*.0))]
+    #[error("it was not done by the deadline{}", because(*.0))]
     Timeout(Option<LockOwner>),
     /// The operation cannot be carried out.
     #[error(transparent)]
@@ -271,7 +271,7 @@ pub enum BarrierError {
     },
     /// Not all arrived in time; and one that had not, if it has taken its seat. This
     /// party has not arrived any more.
-    #[error("not all arrived at the barrier until the deadline{}", missing(*.0))]
+    #[error("not all had arrived at the barrier by the deadline{}", missing(*.0))]
     Timeout(Option<LockOwner>),
     /// The operation cannot be carried out.
     #[error(transparent)]

@@ -52,7 +52,7 @@ pub enum ReadError {
 #[non_exhaustive]
 pub enum WaitChangedError {
     /// No other value was stored until the deadline.
-    #[error("no other value was stored until the deadline")]
+    #[error("no other value was stored by the deadline")]
     Timeout,
     /// The handle cannot be used.
     #[error(transparent)]
@@ -77,7 +77,7 @@ pub enum TryAcquireError {
 pub enum AcquireTimeoutError {
     /// All permits were held until the deadline; and a handle that held one then, unless
     /// that changed just then.
-    #[error("no permit was free until the deadline{}", Holding(*holder))]
+    #[error("no permit was free by the deadline{}", Holding(*holder))]
     Timeout {
         /// One of those that held a permit, whether busy or stopped.
         holder: Option<LockOwner>,

@@ -16,7 +16,6 @@ use crate::sys::atomic::Fences;
 
 /// What a ring carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum MessageKind {
     /// Messages of one type.
     Typed {
