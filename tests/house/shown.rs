@@ -189,7 +189,7 @@ fn examples_show_each_public_method() {
             file.strip_prefix(*place)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '.']))
         };
-        let is_public = PUBLIC.iter().any(|it| within(&it)) && !HIDDEN.contains(&file.as_str());
+        let is_public = PUBLIC.iter().any(within) && !HIDDEN.contains(&file.as_str());
         if is_public && !is_test(&file) {
             all.extend(items(&file, &text));
         }
