@@ -12,7 +12,7 @@
 //!
 //! # Making a ring
 //!
-//! A message is plain data: derive `Pod` of [`bytemuck`](crate::bytemuck). The kind says how
+//! A message is plain data: derive `Pod` of [`bytemuck`]. The kind says how
 //! many endpoints each side may have: [`Spsc`](crate::Spsc) is the fastest,
 //! [`Mpmc`](crate::Mpmc) admits many of both. [`schema!`](macro@crate::schema) has the names
 //! and types of the fields compared when a ring is opened.

@@ -119,7 +119,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         self.free() == 0
     }
 
-    /// Its id in the ring's table, which [`Holder`](crate::Holder), [`Stats`](crate::Stats)
+    /// Its id in the ring's table, which [`Holder`](crate::Holder), [`Stats`]
     /// and the [`peers`](Receiver::peers) of the other side name it by. Clones have the same.
     ///
     /// ```
@@ -227,7 +227,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         self.ring().is_full()
     }
 
-    /// Its id in the ring's table, which [`Holder`](crate::Holder), [`Stats`](crate::Stats)
+    /// Its id in the ring's table, which [`Holder`](crate::Holder), [`Stats`]
     /// and the [`peers`](Sender::peers) of the other side name it by. Clones have the same.
     ///
     /// Example: [`Sender::id`].

@@ -237,7 +237,7 @@ where
     /// ```
     /// stir(1)
     /// ```
-    pub unsafe fn stir(&self) {
+    pub async fn stir(&self) {
     /// As [`stir`](Box::stir).
     pub fn stir_deadline(&self) {
 }

@@ -4,15 +4,13 @@
 
 use std::marker::PhantomData;
 
-#[cfg(doc)]
-use super::LeaseBatch;
 use crate::channel::receiver::Receiver;
 use crate::message::{Blank, Message};
 use crate::ring::kind::Kind;
 use crate::ring::payload::Payload;
 use crate::shm::Region;
 
-/// One message of a [`LeaseBatch`], to read in place.
+/// One message of a [`LeaseBatch`](crate::LeaseBatch), to read in place.
 ///
 /// ```
 /// # use memring::{Ring, Spsc};

@@ -162,7 +162,7 @@ impl<T: SharedValue> Mutex<T> {
     /// Whether a holder died or panicked, and nobody has declared the value repaired; as
     /// far as it is known: of a holder that died it is known when another has noticed.
     ///
-    /// Example: [`PoisonError`](crate::sync::PoisonError).
+    /// Example: [`PoisonError`].
     pub fn is_poisoned(&self) -> bool {
         self.part.is_mapped() && self.word().is_poisoned()
     }
