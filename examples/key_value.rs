@@ -78,7 +78,7 @@ fn answer(request: Request, attempt: u8, values: &Path) -> io::Result<Response> 
     }
 }
 
-/// Where the value of `key` is, which is the caller's word.
+/// Where the value of `key` is, which is the caller's promise.
 fn file(values: &Path, key: &str) -> io::Result<PathBuf> {
     let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
     match !key.is_empty() && key.chars().all(is_letter) {

@@ -278,7 +278,7 @@ class Ring:
         # The receivers' first: they never overtake the senders.
         received = self.cell("head" if kind & 2 else "done")
         sent = self.cell("tail" if kind & 1 else "head")
-        # Hints lag: the words of the slots know better.
+        # Hints lag: the words of the slots are right.
         sent = self.passed(sent, lambda state, ahead: ahead > 0 or ahead == 0 and state != "FREE")
         received = self.passed(received, lambda state, ahead: ahead > 0)
         return sent, received

@@ -13,7 +13,21 @@ use crate::shm::{RegionPath, name, open, os_error};
 use crate::sys::file;
 use crate::sys::handle::AsFd;
 
-/// What can be told of a ring from outside, whatever its messages.
+/// What [`inspect`] finds out about a ring, whatever its messages.
+///
+/// ```
+/// use memring::{Ring, RingKind, Spsc};
+///
+/// # let name = &format!("doc-inspection-{}", std::process::id());
+/// let ring = Ring::<u64, Spsc>::create(name, 100)?;
+/// ring.sender()?.send(7)?;
+/// let seen = memring::inspect(name)?;
+/// assert_eq!((seen.kind, seen.capacity, seen.stats.len), (RingKind::Spsc, 100, 1));
+/// assert!(seen.in_use && !seen.closed);
+/// assert!(!seen.is_rendezvous() && seen.service_ring().is_none());
+/// # memring::remove(name)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Inspection {
@@ -44,7 +58,7 @@ pub struct Inspection {
 }
 
 impl Inspection {
-    /// Whether messages pass from hand to hand: a [rendezvous](crate::RingBuilder::rendezvous)
+    /// Whether messages pass directly to receivers: a [rendezvous](crate::RingBuilder::rendezvous)
     /// ring, whose capacity is 0.
     pub fn is_rendezvous(&self) -> bool {
         self.capacity == 0
@@ -76,6 +90,14 @@ pub struct ListEntry {
 /// directory of temporary files). It is made by the first that makes a ring in it;
 /// to look for one makes nothing.
 ///
+/// ```
+/// # let name = &format!("doc-directory-{}", std::process::id());
+/// let ring = memring::Ring::<u64, memring::Spsc>::create(name, 8)?; // `name` has no `/`
+/// assert_eq!(ring.path(), Some(memring::directory()?.join(name).as_path()));
+/// # memring::remove(name)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`RingError::Directory`] if it is there and others may write to it.
 pub fn directory() -> Result<PathBuf, RingError> {
@@ -83,8 +105,8 @@ pub fn directory() -> Result<PathBuf, RingError> {
     Ok(there.map_or_else(name::default_path, |(_, path)| path))
 }
 
-/// Takes the name of a ring away, and ends the ring. Its memory goes with the last
-/// process that has it open.
+/// Removes a ring: its name is free again, and its endpoints see the end. Its memory is freed
+/// when the last process that has it open closes it.
 ///
 /// Endpoints that are attached are told at once, asleep or not: senders get `Removed`,
 /// receivers receive what is in the ring and then get `Removed`. (A ring that was closed
@@ -119,9 +141,11 @@ pub fn remove(name: impl AsRef<Path>) -> Result<(), RingError> {
     Ok(())
 }
 
-/// Looks at a ring of whatever kind and type, without taking part and without
-/// write access. A ring of another user's may be looked at too, if it may be
+/// Looks at a ring of any kind and type, without attaching and without write
+/// access. A ring of another user's may be looked at too, if it may be
 /// read; its owner can then cut it short, which ends this process with SIGBUS.
+///
+/// Example: [`Inspection`].
 ///
 /// # Errors
 /// As [`Ring::open`](crate::Ring::open), without the mismatches of kind, type
@@ -149,6 +173,20 @@ pub fn inspect(name: impl AsRef<Path>) -> Result<Inspection, RingError> {
 }
 
 /// Looks at everything in the directory of rings, sorted by name.
+///
+/// ```
+/// # let name = &format!("doc-list-{}", std::process::id());
+/// # let ring = memring::Ring::<u64, memring::Spsc>::create(name, 8)?;
+/// for entry in memring::list()? {
+///     match &entry.ring {
+///         Ok(ring) => println!("{}: {} messages", entry.name, ring.stats.len),
+///         Err(error) => println!("{}: {error}", entry.name),
+///     }
+/// }
+/// # assert!(memring::list()?.iter().any(|entry| entry.name == *name));
+/// # memring::remove(name)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// [`RingError::Directory`]; [`RingError::Os`] if it cannot be read. What is

@@ -139,7 +139,7 @@ pub enum Failure {
     },
 }
 
-/// The endpoint that holds the slot that a call needs next. Its process is alive, be it
+/// The endpoint that holds the slot that a call needs next. Its process is alive, if perhaps
 /// slow or stopped: no other takes the slot away from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -204,6 +204,8 @@ macro_rules! messages_hidden {
         impl<M> $name<M> {
             /// The message that was not sent; of a byte message nothing, for the caller
             /// has its bytes.
+            ///
+            /// Example: [`Sender::send_timeout`](crate::Sender::send_timeout).
             pub fn into_message(self) -> M {
                 match self {
                     $(Self::$variant(message) => message,)*
@@ -212,7 +214,9 @@ macro_rules! messages_hidden {
                 }
             }
 
-            /// As `into_message`, by the name that crossbeam-channel and tokio give it.
+            /// As [`into_message`](Self::into_message), by the name that crossbeam-channel and tokio give it.
+            ///
+            /// Example: [`Sender::try_send_batch`](crate::Sender::try_send_batch).
             pub fn into_inner(self) -> M {
                 self.into_message()
             }
@@ -255,7 +259,7 @@ messages_hidden!(TrySendError {
     Closed => "the ring is closed",
     Disconnected => "there is no room, and all receivers have gone",
     Removed => "the ring was removed; open or make it again";
-    Held => "no room can be had yet"
+    Held => "no room yet"
 });
 
 /// Why [`Sender::send`](crate::Sender::send) gave up. A typed message comes back
@@ -350,7 +354,7 @@ pub enum TryRecvError {
     Empty,
     /// Another endpoint holds the slot that comes next, and its process is alive:
     /// there may be messages behind it.
-    #[error("no message can be had yet{}", because(*.0))]
+    #[error("no message yet{}", because(*.0))]
     Held(Holder),
     /// The ring is closed for good, and drained.
     #[error("the ring is closed and empty")]

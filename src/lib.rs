@@ -42,6 +42,8 @@
 //!
 //! # Where to look
 //!
+//! The [`guide`] goes through it step by step.
+//!
 //! * Making and opening rings: [`Ring`], [`RingBuilder`], [`schema!`](macro@schema);
 //!   looking at them: [`list`], [`inspect`](fn@inspect), [`Ring::stats`].
 //! * Sending: [`Sender`]; in place, [`Sender::reserve`] and [`Grant`]; what is large, by
@@ -54,7 +56,7 @@
 //! * Meeting at a Unix domain socket, and messages over it: the module `uds` (Linux, not with
 //!   the feature `portable`).
 //! * Async, by futures for any runtime: [`Receiver::recv_async`], [`Sender::send_async`] and
-//!   their kin; for event loops, [`Receiver::ready_fd`].
+//!   the like; for event loops, [`Receiver::ready_fd`].
 //! * Shared variables, under locks: [`sync`].
 //! * Calls between processes: [`rpc`].
 //!
@@ -158,6 +160,8 @@ compile_error!(
 mod error;
 #[cfg(not(loom))]
 mod events;
+#[cfg(not(loom))]
+pub mod guide;
 mod members;
 mod message;
 #[cfg(all(test, loom))]
@@ -193,6 +197,11 @@ macro_rules! __where_sockets_are {
     ($($item:item)*) => {};
 }
 
+/// The crate that messages are plain data by, in the version that this crate uses:
+/// `#[derive(memring::bytemuck::Pod)]` needs `#[bytemuck(crate = "memring::bytemuck")]` beside
+/// it, unless the manifest names `bytemuck` too.
+pub use bytemuck;
+
 #[cfg(not(loom))]
 pub use admin::{Inspection, ListEntry, directory, inspect, list, remove};
 #[cfg(all(unix, not(loom)))]
@@ -218,7 +227,9 @@ pub use message::Message;
 pub use message::schema::{Schema, fingerprint};
 #[cfg(not(loom))]
 pub use ring::config::MessageKind;
-pub use ring::kind::{Kind, Mpmc, Mpsc, OneReceiver, RingKind, Spmc, Spsc};
+pub use ring::kind::{
+    Kind, ManyReceivers, ManySenders, Mpmc, Mpsc, OneReceiver, RingKind, Spmc, Spsc,
+};
 #[cfg(not(loom))]
 pub use ring::options::{FenceMode, Layout, OnDeath, Wakeups};
 #[cfg(not(loom))]

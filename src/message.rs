@@ -26,8 +26,9 @@ mod sealed {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a message of a ring",
     label = "not a message",
-    note = "a message is plain data: `#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]` \
-            and `#[repr(C)]`, on a struct of integers, floats and arrays of them",
+    note = "derive `bytemuck::Pod`, or `bytemuck::NoUninit` and `bytemuck::AnyBitPattern`: \
+            `#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]` and `#[repr(C)]`, on a \
+            struct of integers, floats and arrays of them",
     note = "in generic code the bound is `T: memring::Message`",
     note = "for text, and what is serialized, use `[u8]`: messages of varying length"
 )]

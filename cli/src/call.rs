@@ -50,7 +50,7 @@ pub struct Args {
     /// The service: a name in the default directory, or a path with '/'
     name: String,
 
-    /// Give a call up this many seconds after it was sent (a fraction will do); with --wait also
+    /// Give a call up this many seconds after it was sent (fractions are allowed); with --wait also
     /// give up waiting
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     timeout: Option<Duration>,

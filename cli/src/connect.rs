@@ -36,7 +36,7 @@ pub struct Args {
     #[arg(long)]
     wait: bool,
 
-    /// Stop waiting after this many seconds (a fraction will do)
+    /// Stop waiting after this many seconds (fractions are allowed)
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, requires = "wait")]
     timeout: Option<Duration>,
 }

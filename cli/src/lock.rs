@@ -24,7 +24,7 @@ const AFTER_HELP: &str = "\
 The lock is a mutex without a value, which is made if it is not there, and stays
 until it is removed; programs share it as memring::sync::Mutex<()>. It is held
 by memring lock itself, and given back when the command has ended. If memring
-lock is killed, be it by a signal from the terminal, so is the command, and the
+lock is killed, if only by a signal from the terminal, so is the command, and the
 lock is free. If the command has left processes behind, these do not hold it.
 The kernel spares a command that changes its user, such as sudo, which then goes
 on without the lock: write sudo memring lock, not memring lock sudo.
@@ -56,7 +56,7 @@ pub struct Args {
     #[arg(long, short, conflicts_with = "timeout")]
     nonblock: bool,
 
-    /// Fail if it is not free after this many seconds (a fraction will do)
+    /// Fail if it is not free after this many seconds (fractions are allowed)
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     timeout: Option<Duration>,
 

@@ -74,7 +74,7 @@ pub struct Opening {
     #[arg(long, help_heading = "Ring")]
     wait: bool,
 
-    /// Stop waiting after this many seconds (a fraction will do)
+    /// Stop waiting after this many seconds (fractions are allowed)
     #[arg(
         long,
         value_name = "SECONDS",
@@ -288,7 +288,7 @@ impl Opening {
 struct Mode {
     /// Calls wait when the other side is gone.
     wait_through: bool,
-    /// A closed ring with messages left will do.
+    /// A closed ring with messages left is good enough.
     drains: bool,
 }
 

@@ -26,6 +26,18 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// iterator is asked for the next one. Give it `iter.by_ref()` to go on with the
     /// rest later.
     ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let mut numbers = 1..=6;
+    /// let error = tx.try_send_batch(numbers.by_ref()).unwrap_err();
+    /// assert_eq!((error.sent, error.cause.into_inner()), (4, 5));
+    /// assert_eq!(rx.recv()?, 1);
+    /// assert_eq!(tx.try_send_batch(numbers)?, 1); // the 6
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Sender::try_send`], with the first message that was not sent and
     /// the number of those that were.
@@ -44,6 +56,15 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// one: an iterator that is slow, that waits or that panics delays or loses nothing
     /// that it gave before. [`Sender::send_slice`] is faster, for messages that are at
     /// hand.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// assert_eq!(tx.send_batch((1..4).map(|number| number * number))?, 3);
+    /// assert_eq!([rx.recv()?, rx.recv()?, rx.recv()?], [1, 4, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Sender::send`], with the first message that was not sent and the
@@ -105,6 +126,15 @@ where
     ///
     /// Runs of messages that there is room for are published one after the other, and
     /// receivers are notified once for each run, at least once a lap of the ring.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// assert_eq!(tx.send_slice(&[1, 2, 3])?, 3);
+    /// assert_eq!(rx.recv()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Sender::send`], with the number of messages that were sent before: the first
@@ -172,6 +202,18 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// Appends up to `max` messages that are there now, and says how many.
     /// Senders are notified once for all.
     ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let mut batch = Vec::new();
+    /// assert!(rx.try_recv_batch(&mut batch, 64).unwrap_err().is_empty());
+    /// tx.send_slice(&[1, 2, 3])?;
+    /// assert_eq!(rx.try_recv_batch(&mut batch, 2)?, 2);
+    /// assert_eq!(batch, [1, 2]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Receiver::try_recv`] if there was not even one. `max` 0 is `Ok(0)`.
     pub fn try_recv_batch(
@@ -185,6 +227,19 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
     /// As [`Receiver::try_recv_batch`], waiting for the first message as long
     /// as it takes.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send_slice(&[1, 2, 3])?;
+    /// let mut batch = Vec::new();
+    /// while batch.len() < 3 {
+    ///     rx.recv_batch(&mut batch, 64)?;
+    /// }
+    /// assert_eq!(batch, [1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Receiver::recv`].

@@ -25,6 +25,33 @@ const DEFAULT_LIMIT: usize = 1024;
 /// mode, policy and deliveries are ignored by `open`. `open_or_create` insists on the
 /// capacity and the message limit, if they were set. The schema tag must be that of the
 /// maker; the rest concerns this handle.
+///
+/// ```
+/// use memring::{FenceMode, OnDeath, Ring, Spmc, Wakeups};
+///
+/// # let name = &format!("doc-options-{}", std::process::id());
+/// let options = Ring::<[u8], Spmc>::builder()
+///     .capacity(64)
+///     .message_limit(4096)
+///     .schema(3) // of version 3 of this program's messages
+///     .mode(0o600)
+///     .wakeups(Wakeups::Blocking)
+///     .fence_mode(FenceMode::Auto)
+///     .on_receiver_death(OnDeath::Redeliver)
+///     .max_deliveries(3)
+///     .wait_through_disconnect(true)
+///     .allow_foreign(false)
+///     .prefault(true)
+///     .huge_pages(false)
+///     .lock_memory(false);
+/// let ring = options.clone().create(name)?;
+/// let same = options.open(name)?;
+/// assert_eq!((same.capacity(), same.message_size()), (64, 4096));
+/// assert!(ring.same_channel(&same) && ring.warnings().is_empty());
+/// # memring::remove(name)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a builder does nothing until it creates or opens"]
 pub struct RingBuilder<T: Message + ?Sized, K: Kind> {
     capacity: Option<usize>,
     message_limit: Option<usize>,
@@ -43,7 +70,17 @@ pub struct RingBuilder<T: Message + ?Sized, K: Kind> {
 }
 
 impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
-    /// All the options.
+    /// Starts a builder, which has all the options.
+    ///
+    /// ```
+    /// use memring::{OnDeath, Ring, Spsc};
+    ///
+    /// let builder = Ring::<[u8], Spsc>::builder();
+    /// let ring = builder.capacity(64).message_limit(200).on_receiver_death(OnDeath::Discard);
+    /// let ring = ring.anonymous()?;
+    /// assert_eq!((ring.capacity(), ring.message_size()), (64, 200));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> RingBuilder<T, K> {
         RingBuilder::new()
     }
@@ -57,6 +94,17 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// ring, and a creator that dies leaves nothing. Names are text; a path, with its
     /// directory, may also be of bytes that are not UTF-8.
     ///
+    /// ```
+    /// # use memring::{Mpsc, Ring, RingError};
+    /// # let name = &format!("doc-create-{}", std::process::id());
+    /// let ring = Ring::<u64, Mpsc>::create(name, 100)?; // `name` is "prices", say
+    /// assert_eq!(ring.capacity(), 128);
+    /// let second = Ring::<u64, Mpsc>::create(name, 100);
+    /// assert!(matches!(second, Err(RingError::AlreadyExists { .. })));
+    /// memring::remove(name)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`RingError::AlreadyExists`], [`RingError::InvalidName`],
     /// [`RingError::InvalidOption`], [`RingError::NoSpace`],
@@ -67,6 +115,19 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     }
 
     /// Opens a ring that was made before, with whatever capacity, closed or not.
+    ///
+    /// ```
+    /// # use memring::{Ring, RingError, Spsc};
+    /// # let name = &format!("doc-just-open-{}", std::process::id());
+    /// # let none = Ring::<u64, Spsc>::open(name);
+    /// assert!(matches!(none, Err(RingError::NotFound { .. })));
+    /// let made = Ring::<u64, Spsc>::create(name, 8)?;
+    /// let opened = Ring::<u64, Spsc>::open(name)?; // in another process, as a rule
+    /// made.sender()?.send(7)?;
+    /// assert_eq!(opened.receiver()?.recv()?, 7);
+    /// # memring::remove(name)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`RingError::NotFound`]; [`RingError::Mismatch`] if the file is not a
@@ -148,6 +209,17 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// Makes a ring without a name: a memfd sealed against shrinking and
     /// growing, for children and for passing over a socket ([`Ring::share_fd`]).
     ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// let ring = Ring::<u64, Spsc>::anonymous(8)?;
+    /// assert_eq!(ring.path(), None);
+    /// let mut tx = ring.sender()?;
+    /// let mut rx = ring.receiver()?; // for a thread, or a child that gets the descriptor
+    /// tx.send(1)?;
+    /// assert_eq!(rx.recv()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Ring::create`], without those of names.
     pub fn anonymous(capacity: usize) -> Result<Self, RingError> {
@@ -156,6 +228,16 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
 
     /// Opens the ring behind a descriptor that was inherited or received; it
     /// is reopened, and `fd` may be closed afterwards.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// let ring = Ring::<u64, Spsc>::anonymous(8)?;
+    /// // A child inherits a duplicate of the descriptor, and opens the ring by it.
+    /// let inherited = ring.share_fd()?.try_clone_to_owned()?;
+    /// let same = Ring::<u64, Spsc>::from_fd(inherited)?;
+    /// assert!(ring.same_channel(&same));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`RingError::Mismatch`], also if the memory is a memfd whose giver could
@@ -284,6 +366,19 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
     /// fields of other names or types, is not opened. See
     /// [`schema!`](crate::schema!) for an example. For byte rings, `S` may be what the
     /// bytes are made of.
+    ///
+    /// Example: [`schema!`](crate::schema!).
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let name = &format!("doc-schema-of-{}", std::process::id());
+    /// let bytes = || Ring::<[u8], Spsc>::builder();
+    /// let ring = bytes().schema_of::<[f64; 4]>().create(name)?; // what the bytes are made of
+    /// assert!(bytes().schema_of::<[u64; 4]>().open(name).is_err());
+    /// assert!(bytes().schema_of::<[f64; 4]>().open(name)?.same_channel(&ring));
+    /// # memring::remove(name)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn schema_of<S: Schema>(self) -> Self {
         self.schema(S::SCHEMA)
     }

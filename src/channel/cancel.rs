@@ -51,7 +51,7 @@ struct Cancellation {
 }
 
 impl Canceller {
-    /// Has calls of the endpoint that wait, now and later, return `Cancelled`. Wakes it at
+    /// Makes calls of the endpoint that wait, now and later, return `Cancelled`. Wakes it at
     /// once, if it sleeps; with it other endpoints of its side wake, and sleep again.
     ///
     /// Release: what this thread did before is visible to the call that ends. Takes no
@@ -70,14 +70,30 @@ impl Canceller {
         }
     }
 
-    /// Has calls wait again. One that is under way, and has not looked yet, may miss the
+    /// Lets calls wait again. One that is under way, and has not looked yet, may miss the
     /// cancellation.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let canceller = rx.canceller();
+    /// canceller.cancel();
+    /// assert!(canceller.is_cancelled());
+    /// assert!(rx.recv().unwrap_err().is_cancelled());
+    /// canceller.reset();
+    /// tx.send(1)?;
+    /// assert_eq!(rx.recv()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reset(&self) {
         // SeqCst: as in `cancel`.
         self.0.is_cancelled.store(0, Ordering::SeqCst);
     }
 
     /// Whether the endpoint is cancelled.
+    ///
+    /// Example: [`reset`](Canceller::reset).
     pub fn is_cancelled(&self) -> bool {
         // Acquire: pairs with the store in `cancel`.
         self.0.is_cancelled.load(Ordering::Acquire) != 0

@@ -16,7 +16,7 @@ use crate::ring::kind::Kind;
 use crate::sys::event::EventFd;
 use crate::wait::Operation;
 
-/// A descriptor for event loops (epoll, kqueue's kin, mio, libuv, asyncio), from
+/// A descriptor for event loops (epoll, mio, libuv, asyncio), from
 /// [`Receiver::ready_fd`] or [`Sender::ready_fd`]: readable when there may be something to
 /// do. It is an eventfd, non-blocking and close-on-exec. Clones are the same descriptor,
 /// which stays open as long as any of them, or the endpoint.
@@ -42,9 +42,20 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// A descriptor that is readable when there may be a message, or the end; armed. Each
     /// call gives the same one.
     ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// use std::os::fd::AsRawFd;
+    ///
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let mut rx = ring.receiver()?;
+    /// let fd = rx.ready_fd()?; // for `epoll_ctl`, or `AsyncFd::new`
+    /// assert_eq!(fd.as_raw_fd(), rx.ready_fd()?.as_raw_fd());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`AttachError::CannotPark`] on a ring of spinners, where nothing wakes;
-    /// [`AttachError::Os`] if there is no descriptor, or no thread, to be had;
+    /// [`AttachError::Os`] if the system gives no descriptor, or no thread;
     /// [`AttachError::Failed`] in a forked child.
     pub fn ready_fd(&mut self) -> Result<ReadyFd, AttachError> {
         ready_fd(self)

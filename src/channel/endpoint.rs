@@ -290,7 +290,7 @@ impl EndpointConnection {
     /// another reason to check again.
     ///
     /// # Errors
-    /// No thread can be had for that.
+    /// The system gives no thread for that.
     pub(crate) fn wait_for_wake(&mut self, registered: u32, waker: &Waker) -> io::Result<()> {
         let is_held_up = self.is_held_up();
         let word = (&self.segment, self.side);
@@ -318,7 +318,7 @@ impl EndpointConnection {
     /// After a full check that found nothing: scans, and recovers the slot in the way, if
     /// that is due by the clock. Says whether it did, and another check is worth while.
     /// Callers of only the `try_` verbs come by here too.
-    pub(crate) fn scan_after_vain_check(&mut self) -> bool {
+    pub(crate) fn scan_after_failed_check(&mut self) -> bool {
         if !self.scan_if_due(MonotonicTime::coarse()) {
             return false;
         }
@@ -390,7 +390,7 @@ impl EndpointConnection {
         region.is_alive(MemberId(holder.id)).then_some(holder)
     }
 
-    /// Why waiting may be in vain. What is on the other side is remembered until its
+    /// Why waiting may never end. What is on the other side is remembered until its
     /// epoch changes; deaths are found by scans, which count as goings.
     pub(crate) fn end_in_sight(&mut self) -> Option<End> {
         let (segment, other) = (&self.segment, self.side.other().role());
@@ -407,7 +407,7 @@ impl EndpointConnection {
         members.presence_since(other, &mut self.peers).1 == Presence::Gone
     }
 
-    /// What is to be said of the other side now, by the kernel's word.
+    /// What is to be said of the other side now, as the kernel reports.
     pub(crate) fn presence(&self) -> Presence {
         self.presence_since(&self.peers)
     }

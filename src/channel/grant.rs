@@ -27,6 +27,20 @@ use crate::sys::failpoints::failpoint;
 /// It holds what an earlier message left there: a typed message is that,
 /// until it is written (any bytes are a valid `T`); a byte message begins with
 /// length 0.
+///
+/// ```
+/// # use memring::{Ring, Spsc};
+/// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+/// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+/// tx.send(1)?;
+/// let mut grant = tx.reserve()?;
+/// grant.write(2)?; // where the message will lie
+/// assert_eq!(rx.recv()?, 1); // the next one is not there yet
+/// assert_eq!(rx.slots(), 0);
+/// grant.commit()?;
+/// assert_eq!(rx.recv()?, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a grant that is dropped sends nothing; call `commit`"]
 pub struct Grant<'s, T: Message + ?Sized, K: Kind> {
     sender: &'s mut Sender<T, K>,
@@ -42,6 +56,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// senders, receivers wait at it. Dropped without
     /// [`commit`](Grant::commit), the position is given up.
     ///
+    /// Example: [`Sender::reserve`].
+    ///
     /// # Errors
     /// As [`Sender::try_send`].
     #[inline]
@@ -50,6 +66,18 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     }
 
     /// As [`Sender::try_reserve`], waiting for room as long as it takes.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let mut grant = tx.reserve()?;
+    /// grant.write(7)?;
+    /// grant.commit()?;
+    /// drop(tx.reserve()?); // given up: nothing is sent
+    /// assert_eq!((rx.recv()?, rx.slots()), (7, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Sender::send`].
@@ -142,6 +170,18 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
     /// As [`write`](Grant::write), of a message that stays where it is: for types that
     /// are large.
     ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<[u64; 4096], Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let page = vec![[7; 4096]];
+    /// let mut grant = tx.reserve()?;
+    /// grant.write_ref(&page[0])?; // 32 KiB, that are never on the stack
+    /// grant.commit()?;
+    /// assert_eq!(rx.slots(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`write`](Grant::write).
     #[inline]
@@ -176,6 +216,16 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
     }
 
     /// The most bytes that a message may have.
+    ///
+    /// ```
+    /// # use memring::{Failure, Ring, Spsc};
+    /// # let ring = Ring::<[u8], Spsc>::builder().message_limit(200).anonymous()?;
+    /// # let mut tx = ring.sender()?;
+    /// let mut grant = tx.reserve()?;
+    /// assert_eq!(grant.limit(), 200);
+    /// assert!(matches!(grant.write(&[0; 300]), Err(Failure::TooLong { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn limit(&self) -> usize {
         self.sender.view.limit()
@@ -184,6 +234,19 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
     /// Address of the message's first byte, for writing in place. Valid for
     /// [`limit`](Grant::limit) bytes while the grant lives, in the process
     /// that made it. A hostile peer may read and write there at any time.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<[u8], Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let mut grant = tx.reserve()?;
+    /// // SAFETY: V5: no other process has the ring; a byte ring's message may have 1024 bytes.
+    /// unsafe { grant.as_mut_ptr().copy_from(b"seven".as_ptr(), 5) };
+    /// grant.set_len(5)?;
+    /// grant.commit()?;
+    /// assert_eq!(rx.recv()?, b"seven");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
         self.payload().as_ptr()
@@ -196,19 +259,33 @@ where
 {
     /// The message in place.
     ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let mut grant = tx.reserve()?;
+    /// // SAFETY: V5: no other process has the ring.
+    /// *unsafe { grant.as_mut() } = 7;
+    /// grant.commit()?;
+    /// assert_eq!(rx.recv()?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Safety
     /// Peers cooperate: while the reference lives, no other process writes to
     /// this place, which a process that keeps to this crate's rules never does.
     #[inline]
     pub unsafe fn as_mut(&mut self) -> &mut T {
         // SAFETY: V5: aligned and in bounds (V1, V3); any bytes are a valid `T`
-        // (`AnyBitPattern`); that no process writes meanwhile is the caller's word.
+        // (`AnyBitPattern`); that no process writes meanwhile is the caller's promise.
         unsafe { &mut *self.as_mut_ptr().cast::<T>() }
     }
 }
 
 impl<K: Kind> Grant<'_, [u8], K> {
     /// Says how many of the bytes in place are the message.
+    ///
+    /// Example: [`as_mut_ptr`](Grant::as_mut_ptr).
     ///
     /// # Errors
     /// [`Failure::TooLong`] if there are not so many.
@@ -228,13 +305,27 @@ impl<K: Kind> Grant<'_, [u8], K> {
     /// All the bytes in place, as many as the [`limit`](Grant::limit) says.
     /// [`set_len`](Grant::set_len) says how many of them are the message.
     ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<[u8], Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let mut grant = tx.reserve()?;
+    /// // SAFETY: V5: no other process has the ring.
+    /// let place = unsafe { grant.as_mut() };
+    /// place[..5].copy_from_slice(b"seven");
+    /// grant.set_len(5)?;
+    /// grant.commit()?;
+    /// assert_eq!(rx.recv()?, b"seven");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Safety
     /// Peers cooperate: while the reference lives, no other process writes to
     /// this place, which a process that keeps to this crate's rules never does.
     #[inline]
     pub unsafe fn as_mut(&mut self) -> &mut [u8] {
         // SAFETY: V5: in bounds (V1, V3), and always initialised, being mapped;
-        // that no process writes meanwhile is the caller's word.
+        // that no process writes meanwhile is the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.as_mut_ptr(), self.limit()) }
     }
 }

@@ -19,6 +19,27 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// As [`Receiver::set_idle_strategy`].
+    ///
+    /// ```
+    /// use memring::{Idle, IdleStrategy};
+    ///
+    /// struct Yield;
+    ///
+    /// impl IdleStrategy for Yield {
+    ///     fn idle(&self, _looks: u32) -> Idle {
+    ///         std::thread::yield_now();
+    ///         Idle::Look
+    ///     }
+    /// }
+    ///
+    /// # let ring = memring::Ring::<u64, memring::Spsc>::anonymous(1)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.set_idle_strategy(Yield);
+    /// # let receiving = std::thread::spawn(move || rx.recv().and_then(|_| rx.recv()));
+    /// tx.send_slice(&[1, 2])?; // the second waits for room
+    /// # receiving.join().unwrap()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_idle_strategy(&mut self, strategy: impl IdleStrategy + 'static) {
         self.connection.idle = Some(Arc::new(strategy));
     }

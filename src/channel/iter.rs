@@ -51,6 +51,17 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// It is over (`None`) when the ring is empty, or closed and drained. Any other error
     /// is the last item: [`TryRecvError::Disconnected`] too, once. It stays over; call
     /// this again later.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send_slice(&[1, 2, 3])?;
+    /// let numbers: Result<Vec<_>, _> = rx.try_iter().collect();
+    /// assert_eq!(numbers?, [1, 2, 3]);
+    /// assert!(rx.try_iter().next().is_none()); // empty
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_iter(&mut self) -> TryIter<'_, T, K> {
         TryIter {
             receiver: self,
@@ -121,6 +132,7 @@ impl Iteration {
 }
 
 /// Messages as they come: see [`Receiver::iter`].
+#[must_use = "an iterator does nothing unless it is asked for messages"]
 pub struct Iter<'r, T: Message + ?Sized, K: Kind> {
     receiver: &'r mut Receiver<T, K>,
     state: Iteration,
@@ -137,6 +149,7 @@ impl<T: Message + ?Sized, K: Kind> Iterator for Iter<'_, T, K> {
 impl<T: Message + ?Sized, K: Kind> FusedIterator for Iter<'_, T, K> {}
 
 /// Messages as they come, by a receiver of the iterator's own: see [`Receiver::iter`].
+#[must_use = "an iterator does nothing unless it is asked for messages"]
 pub struct IntoIter<T: Message + ?Sized, K: Kind> {
     receiver: Receiver<T, K>,
     state: Iteration,
@@ -144,6 +157,18 @@ pub struct IntoIter<T: Message + ?Sized, K: Kind> {
 
 impl<T: Message + ?Sized, K: Kind> IntoIter<T, K> {
     /// The receiver again.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send_slice(&[1, 2])?;
+    /// let mut messages = rx.into_iter();
+    /// assert_eq!(messages.next(), Some(Ok(1)));
+    /// let mut rx = messages.into_inner();
+    /// assert_eq!(rx.recv()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_inner(self) -> Receiver<T, K> {
         self.receiver
     }
@@ -160,6 +185,7 @@ impl<T: Message + ?Sized, K: Kind> Iterator for IntoIter<T, K> {
 impl<T: Message + ?Sized, K: Kind> FusedIterator for IntoIter<T, K> {}
 
 /// Messages that are there: see [`Receiver::try_iter`].
+#[must_use = "an iterator does nothing unless it is asked for messages"]
 pub struct TryIter<'r, T: Message + ?Sized, K: Kind> {
     receiver: &'r mut Receiver<T, K>,
     is_over: bool,

@@ -4,23 +4,21 @@
 
 mod copies;
 mod iter;
+mod message;
 mod owned;
 mod reader;
 mod verbs;
 
-use std::marker::PhantomData;
-
 pub use copies::LeaseSnapshot;
 pub use iter::LeaseIter;
+pub use message::LeasedMessage;
 pub(crate) use owned::OwnedLease;
 pub use reader::LeaseReader;
 
 use super::ViewOf;
 use super::receiver::Receiver;
-use crate::message::{Blank, Message};
+use crate::message::Message;
 use crate::ring::kind::Kind;
-use crate::ring::payload::Payload;
-use crate::shm::Region;
 
 /// Messages that this receiver holds, from [`Receiver::lease_batch`].
 ///
@@ -75,16 +73,34 @@ impl<'r, T: Message + ?Sized, K: Kind> LeaseBatch<'r, T, K> {
 
     /// How many messages are held: at least one, until all are released by
     /// [`release_first`](LeaseBatch::release_first).
+    ///
+    /// Example: [`get`](LeaseBatch::get).
     pub fn len(&self) -> usize {
         self.receiver.leased.len()
     }
 
     /// Whether all messages are released.
+    ///
+    /// Example: [`get`](LeaseBatch::get).
     pub fn is_empty(&self) -> bool {
         self.receiver.leased.is_empty()
     }
 
     /// The message at `index`, in the order of receipt, of those that are held.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send_slice(&[10, 20, 30])?;
+    /// let mut batch = rx.lease_batch(16)?;
+    /// assert_eq!((batch.len(), batch.get(2).map(|message| message.read())), (3, Some(30)));
+    /// batch.release_first(2);
+    /// assert_eq!((batch.len(), batch.get(0).map(|message| message.read())), (1, Some(30)));
+    /// batch.release_first(1);
+    /// assert!(batch.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn get(&self, index: usize) -> Option<LeasedMessage<'_, T>> {
         LeasedMessage::of(self.receiver, index)
@@ -117,6 +133,18 @@ impl<'r, T: Message + ?Sized, K: Kind> LeaseBatch<'r, T, K> {
     /// Gives the messages that are held back, to be received again, as dropping does:
     /// each is then marked as redelivered once more, or dropped and counted as lost if
     /// it was delivered as often as the ring allows.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send_slice(&[1, 2])?;
+    /// rx.lease_batch(16)?.requeue(); // this receiver cannot do them now
+    /// let again = rx.lease_batch(16)?;
+    /// assert!(again.iter().all(|message| message.redeliveries() == 1));
+    /// again.release();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn requeue(self) {}
 }
 
@@ -139,132 +167,6 @@ impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for LeaseBatch<'_, T, K> {
 
 /// A ring's memory, and two positions in it.
 type ViewAndEnds<'b, T, K> = (&'b ViewOf<T, K>, (u64, u64));
-
-/// One message of a [`LeaseBatch`], to read in place.
-pub struct LeasedMessage<'b, T: Message + ?Sized> {
-    payload: Payload,
-    /// Asked at each use: the process may fork between two.
-    region: &'b Region,
-    length: usize,
-    redeliveries: u8,
-    message: PhantomData<&'b T>,
-}
-
-impl<'b, T: Message + ?Sized> LeasedMessage<'b, T> {
-    /// The message at `index` of those that `receiver` has leased.
-    #[inline(always)]
-    fn of<K: Kind>(receiver: &'b Receiver<T, K>, index: usize) -> Option<Self> {
-        let (claim, length) = receiver.leased.get(index)?;
-        Some(LeasedMessage {
-            payload: receiver.view.payload(claim.position),
-            region: &receiver.connection.segment.region,
-            length,
-            redeliveries: claim.redeliveries,
-            message: PhantomData,
-        })
-    }
-
-    /// A copy of the message. (In a forked child, which does not have the
-    /// ring's memory: zeroes, or no bytes.)
-    #[inline]
-    pub fn read(&self) -> T::Received {
-        match self.mapped_length() {
-            0 => T::decode(&Blank, 0),
-            length => T::decode(&self.payload, length),
-        }
-    }
-
-    /// Bytes of the message that are there to be read: none in a forked child.
-    #[inline(always)]
-    pub(super) fn mapped_length(&self) -> usize {
-        match self.region.is_mapped() {
-            true => self.length,
-            false => 0,
-        }
-    }
-
-    /// How often the message was given back before: 0 at the first receipt.
-    pub fn redeliveries(&self) -> u8 {
-        self.redeliveries
-    }
-
-    /// Whether another receiver may have seen this message before.
-    pub fn is_redelivered(&self) -> bool {
-        self.redeliveries > 0
-    }
-
-    /// Address of the message's first byte, for reading in place. Valid while
-    /// the lease lives, in the process that took it: in a forked child nothing, or
-    /// something else, is there. A hostile peer may write there at any time.
-    #[inline]
-    pub fn as_ptr(&self) -> *const u8 {
-        self.payload.as_ptr()
-    }
-}
-
-impl<'b, T> LeasedMessage<'b, T>
-where
-    T: for<'m> Message<Sent<'m> = T, Received = T> + Copy,
-{
-    /// The message in place.
-    ///
-    /// # Safety
-    /// Peers cooperate: while the reference lives, no other process writes to
-    /// this slot, which a process that keeps to this crate's rules never does;
-    /// and this process has not forked into the one that calls.
-    #[inline]
-    pub unsafe fn as_ref(&self) -> &'b T {
-        // SAFETY: V5: aligned and in bounds (V1, V3); any bytes are a valid `T`
-        // (`AnyBitPattern`); that no process writes meanwhile is the caller's word.
-        unsafe { &*self.as_ptr().cast::<T>() }
-    }
-}
-
-impl<'b> LeasedMessage<'b, [u8]> {
-    /// Bytes of the message, checked once when it was leased. (In a forked child, which
-    /// does not have the ring's memory: 0.)
-    #[inline]
-    pub fn len(&self) -> usize {
-        self.mapped_length()
-    }
-
-    /// Whether the message has no bytes.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Copies as much of the message as fits, from its beginning, and says how
-    /// many bytes.
-    pub fn copy_to(&self, buffer: &mut [u8]) -> usize {
-        let length = self.mapped_length().min(buffer.len());
-        if length > 0 {
-            self.payload.load(&mut buffer[..length]);
-        }
-        length
-    }
-
-    /// The bytes in place.
-    ///
-    /// # Safety
-    /// Peers cooperate: while the reference lives, no other process writes to
-    /// this slot, which a process that keeps to this crate's rules never does;
-    /// and this process has not forked into the one that calls.
-    #[inline]
-    pub unsafe fn as_ref(&self) -> &'b [u8] {
-        // SAFETY: V5: `length` was checked against the slot (V3) and is private;
-        // mapped memory is initialised; the rest is the caller's word.
-        unsafe { std::slice::from_raw_parts(self.as_ptr(), self.length) }
-    }
-}
-
-impl<T: Message + ?Sized> std::fmt::Debug for LeasedMessage<'_, T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut shown = f.debug_struct("LeasedMessage");
-        shown
-            .field("redeliveries", &self.redeliveries)
-            .finish_non_exhaustive()
-    }
-}
 
 /// One message that this receiver holds, from [`Receiver::lease`].
 ///
@@ -300,6 +202,8 @@ impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
     }
 
     /// The message in place, with all ways to read it.
+    ///
+    /// Example: [`LeasedMessage`].
     #[inline]
     pub fn message(&self) -> LeasedMessage<'_, T> {
         self.batch.get(0).expect("a batch has at least one message")
@@ -312,6 +216,8 @@ impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
     }
 
     /// How often the message was given back before: 0 at the first receipt.
+    ///
+    /// Example: [`requeue`](Lease::requeue).
     pub fn redeliveries(&self) -> u8 {
         self.message().redeliveries()
     }
@@ -322,6 +228,8 @@ impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
     }
 
     /// Address of the message's first byte; see [`LeasedMessage::as_ptr`].
+    ///
+    /// Example: [`LeasedMessage`].
     #[inline]
     pub fn as_ptr(&self) -> *const u8 {
         self.message().as_ptr()
@@ -334,6 +242,18 @@ impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
     }
 
     /// Gives the message back, as dropping does; see [`LeaseBatch::requeue`].
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send(7)?;
+    /// rx.lease()?.requeue(); // as a drop, in words
+    /// let again = rx.lease()?;
+    /// assert_eq!((again.read(), again.redeliveries(), again.is_redelivered()), (7, 1, true));
+    /// again.release();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn requeue(self) {
         self.batch.requeue();
     }
@@ -345,39 +265,69 @@ where
 {
     /// The message in place.
     ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send(7)?;
+    /// let lease = rx.lease()?;
+    /// // SAFETY: V5: no other process has the ring.
+    /// assert_eq!(unsafe { *lease.as_ref() }, 7);
+    /// lease.release();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Safety
     /// As [`LeasedMessage::as_ref`].
     #[inline]
     pub unsafe fn as_ref(&self) -> &T {
-        // SAFETY: V5: the caller's word.
+        // SAFETY: V5: the caller's promise.
         unsafe { self.message().as_ref() }
     }
 }
 
 impl<K: Kind> Lease<'_, [u8], K> {
     /// Bytes of the message, checked once when it was leased.
+    ///
+    /// Example: [`LeasedMessage`].
     #[inline]
     pub fn len(&self) -> usize {
         self.message().len()
     }
 
     /// Whether the message has no bytes.
+    ///
+    /// Example: [`LeasedMessage`].
     pub fn is_empty(&self) -> bool {
         self.message().is_empty()
     }
 
     /// Copies as much of the message as fits; see [`LeasedMessage::copy_to`].
+    ///
+    /// Example: [`LeasedMessage`].
     pub fn copy_to(&self, buffer: &mut [u8]) -> usize {
         self.message().copy_to(buffer)
     }
 
     /// The bytes in place.
     ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<[u8], Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send(b"a line")?;
+    /// let lease = rx.lease()?;
+    /// // SAFETY: V5: no other process has the ring.
+    /// assert_eq!(unsafe { lease.as_ref() }, b"a line");
+    /// lease.release();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Safety
     /// As [`LeasedMessage::as_ref`].
     #[inline]
     pub unsafe fn as_ref(&self) -> &[u8] {
-        // SAFETY: V5: the caller's word.
+        // SAFETY: V5: the caller's promise.
         unsafe { self.message().as_ref() }
     }
 }

@@ -17,8 +17,19 @@ use crate::wait::parker::Parker;
 use crate::wait::{Operation, Poll, block};
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
-    /// The senders that are attached and alive now, by the kernel's word: a system call
+    /// The senders that are attached and alive now, as the kernel reports: a system call
     /// for each. None in a forked child.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let senders = rx.peers();
+    /// assert_eq!(senders.len(), 1);
+    /// assert_eq!((senders[0].pid, senders[0].id), (std::process::id(), tx.id()));
+    /// # drop(tx);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn peers(&self) -> Vec<Peer> {
         peers(&self.connection)
     }
@@ -28,6 +39,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// `Disconnected`. Does not wait, and asks the kernel.
     ///
     /// There may still be messages in the ring. It is false again when a sender attaches.
+    ///
+    /// Example: [`wait_for_peer`](Receiver::wait_for_peer).
     pub fn is_disconnected(&self) -> bool {
         is_disconnected(&self.connection)
     }
@@ -61,8 +74,19 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 }
 
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
-    /// The receivers that are attached and alive now, by the kernel's word: a system call
+    /// The receivers that are attached and alive now, as the kernel reports: a system call
     /// for each. None in a forked child.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.wait_for_peer(std::time::Duration::from_secs(1))?;
+    /// assert_eq!(tx.peers().len(), 1);
+    /// drop(rx);
+    /// assert!(tx.peers().is_empty() && tx.is_disconnected());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn peers(&self) -> Vec<Peer> {
         peers(&self.connection)
     }
@@ -72,6 +96,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// `Disconnected`. Does not wait, and asks the kernel.
     ///
     /// It is false again when a receiver attaches.
+    ///
+    /// Example: [`peers`](Sender::peers).
     pub fn is_disconnected(&self) -> bool {
         is_disconnected(&self.connection)
     }
@@ -161,7 +187,7 @@ impl<E: WaitingEndpoint> Operation for PeerWait<'_, E> {
     /// has its name still.
     fn check(&mut self) -> Poll<(), WaitForPeerError> {
         let poll = match self.check_once() {
-            Poll::Pending if self.endpoint.connection().scan_after_vain_check() => {
+            Poll::Pending if self.endpoint.connection().scan_after_failed_check() => {
                 self.check_once()
             }
             poll => poll,

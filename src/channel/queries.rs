@@ -1,16 +1,20 @@
-//! Questions about a ring that change nothing in it.
+//! What an endpoint says of its ring, and its close.
 
 use std::sync::Arc;
 
 use super::receiver::Receiver;
 use super::ring::Ring;
 use super::sender::Sender;
+use super::stats::Stats;
+use crate::error::Failure;
 use crate::message::Message;
 use crate::ring::kind::Kind;
 use crate::ring::{ReceiveSide, SendSide};
 
 impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// Whether [`Ring::len`] is the capacity; [`Sender::is_full`] is exact.
+    ///
+    /// Example: [`Sender::is_full`].
     pub fn is_full(&self) -> bool {
         self.len() == self.capacity()
     }
@@ -19,6 +23,14 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// by different names of its file. Clones are told apart from others by a look; of
     /// others the kernel is asked. `false` if it does not answer (all descriptors were
     /// closed under us).
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// let (one, two) = (Ring::<u64, Spsc>::anonymous(4)?, Ring::<u64, Spsc>::anonymous(4)?);
+    /// let opened = Ring::<u64, Spsc>::from_fd(one.share_fd()?)?;
+    /// assert!(one.same_channel(&opened) && !one.same_channel(&two));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn same_channel(&self, other: &Ring<T, K>) -> bool {
         let (ours, theirs) = (self.segment(), other.segment());
         if Arc::ptr_eq(ours, theirs) {
@@ -32,6 +44,44 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
 }
 
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
+    /// Closes the ring for good; see [`Ring::close`].
+    ///
+    /// # Errors
+    /// As [`Ring::close`].
+    pub fn close(&self) -> Result<(), Failure> {
+        self.ring.close()
+    }
+
+    /// The ring this endpoint is attached to.
+    pub fn ring(&self) -> &Ring<T, K> {
+        &self.ring
+    }
+
+    /// Whether the ring is closed.
+    pub fn is_closed(&self) -> bool {
+        self.ring.is_closed()
+    }
+
+    /// Messages under way, roughly; see [`Ring::len`].
+    pub fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// Whether there is no message; see [`Ring::is_empty`].
+    pub fn is_empty(&self) -> bool {
+        self.ring.is_empty()
+    }
+
+    /// The most messages that the ring holds; see [`Ring::capacity`].
+    pub fn capacity(&self) -> usize {
+        self.ring.capacity()
+    }
+
+    /// Figures of the ring; see [`Ring::stats`].
+    pub fn stats(&self) -> Stats {
+        self.ring.stats()
+    }
+
     /// Room for so many messages now. Another sender may take it first, and a receiver
     /// make more; of a single sender it is a promise: so many sends will not wait.
     ///
@@ -54,23 +104,96 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     }
 
     /// Whether there is no room for a message now. Exact at the moment of the look.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send_slice(&[1, 2, 3, 4])?;
+    /// assert!(tx.is_full() && ring.is_full() && rx.is_full());
+    /// rx.recv()?;
+    /// assert!(!tx.is_full());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_full(&self) -> bool {
         self.free() == 0
     }
 
-    /// Its id in the ring's table, which [`Holder`](crate::Holder), [`Stats`](crate::Stats)
+    /// Its id in the ring's table, which [`Holder`](crate::Holder), [`Stats`]
     /// and the [`peers`](Receiver::peers) of the other side name it by. Clones have the same.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// assert_ne!(tx.id(), rx.id());
+    /// assert_eq!(ring.stats().senders[0].id, tx.id());
+    /// assert_eq!(tx.peers()[0].id, rx.id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn id(&self) -> u16 {
         self.connection.id().0
     }
 
     /// Whether both send to the same ring; see [`Ring::same_channel`].
+    ///
+    /// ```
+    /// # use memring::{Mpmc, Ring};
+    /// # let (one, two) = (Ring::<u64, Mpmc>::anonymous(4)?, Ring::<u64, Mpmc>::anonymous(4)?);
+    /// let (a, b, c) = (one.sender()?, one.sender()?, two.sender()?);
+    /// assert!(a.same_channel(&b) && !a.same_channel(&c));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn same_channel(&self, other: &Sender<T, K>) -> bool {
         self.ring().same_channel(other.ring())
     }
 }
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
+    /// Closes the ring for good; see [`Ring::close`].
+    ///
+    /// # Errors
+    /// As [`Ring::close`].
+    pub fn close(&self) -> Result<(), Failure> {
+        self.ring.close()
+    }
+
+    /// The ring this endpoint is attached to.
+    pub fn ring(&self) -> &Ring<T, K> {
+        &self.ring
+    }
+
+    /// Whether the ring is closed; there may still be messages in it.
+    pub fn is_closed(&self) -> bool {
+        self.ring.is_closed()
+    }
+
+    /// Messages under way, roughly; see [`Ring::len`].
+    pub fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// Whether there is no message that this receiver could take now. Also `true` when
+    /// messages lie behind a claim of another sender that is not finished: there
+    /// [`Receiver::try_recv`] says `Held`.
+    pub fn is_empty(&self) -> bool {
+        match self.taking.is_some() {
+            true => self.count_offers() == 0,
+            // In a forked child the memory is not there.
+            false => !self.connection.has_fast_paths() || !self.side.has_message(&self.view),
+        }
+    }
+
+    /// The most messages that the ring holds; see [`Ring::capacity`].
+    pub fn capacity(&self) -> usize {
+        self.ring.capacity()
+    }
+
+    /// Figures of the ring; see [`Ring::stats`].
+    pub fn stats(&self) -> Stats {
+        self.ring.stats()
+    }
+
     /// Messages that are there to be taken now. Another receiver may take them first, and
     /// a sender add more; of a single receiver it is a promise: so many calls will not
     /// wait. Unlike [`len`](Receiver::len), it counts neither what others hold nor what
@@ -98,17 +221,23 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     }
 
     /// Whether the ring is full, roughly; see [`Ring::is_full`].
+    ///
+    /// Example: [`Sender::is_full`].
     pub fn is_full(&self) -> bool {
         self.ring().is_full()
     }
 
-    /// Its id in the ring's table, which [`Holder`](crate::Holder), [`Stats`](crate::Stats)
+    /// Its id in the ring's table, which [`Holder`](crate::Holder), [`Stats`]
     /// and the [`peers`](Sender::peers) of the other side name it by. Clones have the same.
+    ///
+    /// Example: [`Sender::id`].
     pub fn id(&self) -> u16 {
         self.connection.id().0
     }
 
     /// Whether both receive from the same ring; see [`Ring::same_channel`].
+    ///
+    /// Example, of senders: [`Sender::same_channel`].
     pub fn same_channel(&self, other: &Receiver<T, K>) -> bool {
         self.ring().same_channel(other.ring())
     }

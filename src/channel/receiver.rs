@@ -10,15 +10,12 @@ use crossbeam_utils::CachePadded;
 use super::endpoint::EndpointConnection;
 use super::leases::Leases;
 use super::ring::Ring;
-use super::stats::Stats;
 use super::waiting::{self, Wait, WaitError, WaitingEndpoint};
 use super::{ReceiveSideOf, SendSideOf, ViewOf, outcome, rendezvous};
-use crate::error::{
-    AttachError, Corruption, Failure, RecvError, RecvTimeoutError, Side, TryRecvError,
-};
+use crate::error::{AttachError, Corruption, RecvError, RecvTimeoutError, Side, TryRecvError};
 use crate::message::Message;
 use crate::ring::end::End;
-use crate::ring::kind::{Kind, Sides};
+use crate::ring::kind::{Kind, ManyReceivers, Sides};
 use crate::ring::memory::{View, arranged};
 use crate::ring::payload::Payload;
 use crate::ring::rendezvous::TakingSide;
@@ -31,6 +28,23 @@ use crate::wait::WaitStrategy;
 /// From [`Ring::receiver`]. Where the kind has many receivers it can be
 /// cloned, and clones can move to other threads; they share one place in the
 /// ring's table. Dropping the last clone detaches.
+///
+/// ```
+/// use memring::{Mpmc, Ring, WaitStrategy};
+///
+/// let ring = Ring::<u64, Mpmc>::anonymous(64)?;
+/// let mut tx = ring.sender()?;
+/// let mut rx = ring.receiver_with(WaitStrategy::Park)?;
+/// let mut worker = rx.clone(); // for another thread
+/// tx.send_batch(0..4)?;
+/// assert_eq!((rx.len(), rx.capacity(), rx.is_empty()), (4, 64, false));
+/// assert_eq!((rx.recv()?, worker.recv()?), (0, 1));
+/// assert_eq!((rx.stats().received, rx.ring().len()), (2, 2));
+/// rx.close()?; // no sender can send any more
+/// assert!(rx.is_closed());
+/// assert_eq!((rx.recv()?, rx.recv()?), (2, 3));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Receiver<T: Message + ?Sized, K: Kind> {
     pub(super) side: CachePadded<ReceiveSideOf<K>>,
     pub(super) view: ViewOf<T, K>,
@@ -39,7 +53,7 @@ pub struct Receiver<T: Message + ?Sized, K: Kind> {
     /// Of a rendezvous ring.
     pub(super) taking: Option<Box<TakingSide>>,
     pub(super) connection: EndpointConnection,
-    ring: Ring<T, K>,
+    pub(super) ring: Ring<T, K>,
 }
 
 /// A message that was claimed, its length checked.
@@ -55,6 +69,17 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// Takes over from a receiver that died: what it had leased is received
     /// again, marked, or counted as lost, as the ring's maker chose.
     ///
+    /// ```
+    /// # use memring::{AttachError, Mpsc, Ring};
+    /// let ring = Ring::<u64, Mpsc>::anonymous(4)?;
+    /// let rx = ring.receiver()?;
+    /// // The kind has one receiver, and that is alive.
+    /// assert!(matches!(ring.receiver(), Err(AttachError::Occupied { .. })));
+    /// drop(rx);
+    /// let rx = ring.receiver()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Ring::sender`].
     pub fn receiver(&self) -> Result<Receiver<T, K>, AttachError> {
@@ -62,6 +87,8 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     }
 
     /// As [`Ring::receiver`], with a strategy of waiting.
+    ///
+    /// Example: [`Receiver`].
     ///
     /// # Errors
     /// As [`Ring::sender_with`].
@@ -103,6 +130,18 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// once, should this process die with it. [`Receiver::lease`] is for at
     /// least once. Never blocks, and takes no lock.
     ///
+    /// ```
+    /// # use memring::{Ring, Spsc, TryRecvError};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+    /// tx.send(7)?;
+    /// assert_eq!(rx.try_recv()?, 7);
+    /// drop(tx);
+    /// assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`TryRecvError::Empty`]: no message was there whose send had returned, but for those
     /// that other receivers have in hand. [`TryRecvError::Held`]: another sender has claimed
@@ -121,6 +160,17 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// As [`Receiver::try_recv`] otherwise. As long as this receiver has seen no sender
     /// since it attached, it waits.
     ///
+    /// ```
+    /// # use memring::{RecvError, Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send(7)?;
+    /// ring.close()?;
+    /// assert_eq!(rx.recv()?, 7); // what was sent is drained
+    /// assert_eq!(rx.recv(), Err(RecvError::Closed));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`RecvError::Closed`] if the ring is closed and drained;
     /// [`RecvError::Disconnected`] if it is empty and all senders have gone
@@ -132,6 +182,18 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     }
 
     /// As [`Receiver::recv`], for at most `timeout`.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// assert!(rx.recv_timeout(Duration::from_millis(1)).unwrap_err().is_timeout());
+    /// tx.send(7)?;
+    /// assert_eq!(rx.recv_deadline(Instant::now() + Duration::from_secs(1))?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`RecvTimeoutError::Timeout`] if there was no message in time; else as
@@ -146,50 +208,6 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// As [`Receiver::recv_timeout`].
     pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T::Received, RecvTimeoutError> {
         self.receive(Wait::until(deadline), T::decode, outcome::recv_timeout)
-    }
-
-    /// Closes the ring for good; see [`Ring::close`].
-    ///
-    /// # Errors
-    /// As [`Ring::close`].
-    pub fn close(&self) -> Result<(), Failure> {
-        self.ring.close()
-    }
-
-    /// The ring this endpoint is attached to.
-    pub fn ring(&self) -> &Ring<T, K> {
-        &self.ring
-    }
-
-    /// Whether the ring is closed; there may still be messages in it.
-    pub fn is_closed(&self) -> bool {
-        self.ring.is_closed()
-    }
-
-    /// Messages under way, roughly; see [`Ring::len`].
-    pub fn len(&self) -> usize {
-        self.ring.len()
-    }
-
-    /// Whether there is no message that this receiver could take now. Also `true` when
-    /// messages lie behind a claim of another sender that is not finished: there
-    /// [`Receiver::try_recv`] says `Held`.
-    pub fn is_empty(&self) -> bool {
-        match self.taking.is_some() {
-            true => self.count_offers() == 0,
-            // In a forked child the memory is not there.
-            false => !self.connection.has_fast_paths() || !self.side.has_message(&self.view),
-        }
-    }
-
-    /// The most messages that the ring holds; see [`Ring::capacity`].
-    pub fn capacity(&self) -> usize {
-        self.ring.capacity()
-    }
-
-    /// Figures of the ring; see [`Ring::stats`].
-    pub fn stats(&self) -> Stats {
-        self.ring.stats()
     }
 
     /// Claim, read, release, notify: the path of one message, whatever the verb. The
@@ -385,10 +403,7 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Receiver<T, K> {
     }
 }
 
-impl<T: Message + ?Sized, K: Kind> Clone for Receiver<T, K>
-where
-    ReceiveSideOf<K>: Clone,
-{
+impl<T: Message + ?Sized, K: ManyReceivers> Clone for Receiver<T, K> {
     fn clone(&self) -> Self {
         let clone = Receiver {
             side: self.side.clone(),

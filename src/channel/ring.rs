@@ -24,6 +24,24 @@ use crate::shm::Warning;
 /// handle is cheap; the memory is unmapped with the last of its handles and
 /// endpoints. A ring with a name stays, with what is in it, until it is
 /// [removed](crate::remove).
+///
+/// ```
+/// use memring::{Layout, Ring, Spsc};
+///
+/// # let name = &format!("doc-ring-{}", std::process::id());
+/// let ring = Ring::<u64, Spsc>::create(name, 100)?;
+/// assert_eq!((ring.capacity(), ring.message_size()), (100, 8));
+/// assert_eq!(ring.layout(), Some(Layout::Lines));
+/// assert!(ring.path().is_some_and(|path| path.ends_with(name)));
+/// assert!(ring.warnings().is_empty());
+/// let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+/// tx.send(7)?;
+/// assert_eq!((ring.len(), ring.is_empty()), (1, false));
+/// memring::remove(name)?;
+/// assert!(ring.is_removed() && ring.is_closed());
+/// assert_eq!(rx.recv()?, 7); // what is in it is still received
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Ring<T: Message + ?Sized, K: Kind> {
     segment: Arc<Segment>,
     wait_through: bool,
@@ -54,6 +72,17 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// (A ring is not `AsFd` itself, which cannot fail: give `ring.share_fd()?` to what
     /// wants an `impl AsFd`.)
     ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// let to_pass_on = ring.share_fd()?.try_clone_to_owned()?;
+    /// // In the process that it was passed to:
+    /// let opened = Ring::<u64, Spsc>::from_fd(to_pass_on)?;
+    /// opened.sender()?.send(7)?;
+    /// assert_eq!(ring.receiver()?.recv()?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`RingError::Os`] at the first call on a named ring, if it cannot be
     /// reopened, and at any if the program has closed the descriptor (`closefrom`); [`RingError::Failed`] in a forked child, unless the parent has
@@ -73,6 +102,18 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// process die meanwhile, a waiting receiver does it 85 ms after it has noticed (one
     /// that was not woken notices after a second at most); calls that do not wait report
     /// `Closed` after a second.
+    ///
+    /// ```
+    /// # use memring::{RecvError, Ring, SendError, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send(1)?;
+    /// ring.close()?;
+    /// assert_eq!(tx.send(2), Err(SendError::Closed(2)));
+    /// assert_eq!(rx.recv(), Ok(1));
+    /// assert_eq!(rx.recv(), Err(RecvError::Closed));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Failure::Forked`], [`Failure::Corrupted`].
@@ -132,6 +173,20 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
 
     /// Figures of the ring and its members. Asks the kernel about each:
     /// not for a hot path. All zero in a forked child.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send_slice(&[1, 2, 3])?;
+    /// rx.recv()?;
+    /// let stats = ring.stats();
+    /// assert_eq!((stats.sent, stats.received, stats.len), (3, 1, 2));
+    /// assert_eq!(stats.senders[0].pid, std::process::id());
+    /// assert_eq!((stats.lost, stats.redelivered), (0, 0));
+    /// assert!(stats.receivers_blocked_by.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stats(&self) -> Stats {
         if !self.is_mapped() {
             return Stats::default();

@@ -117,6 +117,8 @@ impl<'a> Select<'a> {
     }
 
     /// The same, with a strategy of waiting. Those of the endpoints do not count.
+    ///
+    /// Example: [`add`](Select::add).
     pub fn with_strategy(strategy: WaitStrategy) -> Self {
         Select {
             strategy,
@@ -135,6 +137,26 @@ impl<'a> Select<'a> {
     }
 
     /// Adds an endpoint, or a timer. Its index is the number of those added before.
+    ///
+    /// ```
+    /// # use memring::{Ring, Select, Spsc, WaitStrategy};
+    /// use std::time::Duration;
+    ///
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// # tx.send(7)?;
+    /// let mut late = memring::after(Duration::from_secs(60));
+    /// let mut select = Select::with_strategy(WaitStrategy::Park);
+    /// let message = select.add(&mut rx);
+    /// let late = select.add(&mut late);
+    /// assert_eq!((select.len(), late.index()), (2, 1));
+    /// assert!(message == select.ready());
+    /// assert_eq!(select.get_mut(message).map(|rx| rx.recv()), Some(Ok(7)));
+    /// assert!(select.try_ready().is_err());
+    /// let rx = select.remove(message).expect("it was there");
+    /// assert!(rx.is_empty() && select.get(message).is_none() && !select.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn add<E: Selectable>(&mut self, endpoint: &'a mut E) -> Token<E> {
         self.entries.push(Some(endpoint));
         Token {
@@ -145,6 +167,8 @@ impl<'a> Select<'a> {
 
     /// Takes an endpoint out of the set and gives it back; `None` if it is not there. The
     /// indices of the others stay.
+    ///
+    /// Example: [`add`](Select::add).
     pub fn remove<E: Selectable>(&mut self, token: Token<E>) -> Option<&'a mut E> {
         let entry = self.entries.get_mut(token.index)?;
         let is_it = entry
@@ -156,23 +180,31 @@ impl<'a> Select<'a> {
 
     /// The endpoint of this token; `None` if it was removed, or is of another type: a token of
     /// another set stands for whatever is at its index here.
+    ///
+    /// Example: [`add`](Select::add).
     pub fn get<E: Selectable>(&self, token: Token<E>) -> Option<&E> {
         let entry: &dyn Any = self.entries.get(token.index)?.as_deref()?;
         entry.downcast_ref()
     }
 
     /// As [`Select::get`], to call its verbs.
+    ///
+    /// Example: [`add`](Select::add).
     pub fn get_mut<E: Selectable>(&mut self, token: Token<E>) -> Option<&mut E> {
         let entry: &mut dyn Any = self.entries.get_mut(token.index)?.as_deref_mut()?;
         entry.downcast_mut()
     }
 
     /// How many endpoints are in the set.
+    ///
+    /// Example: [`add`](Select::add).
     pub fn len(&self) -> usize {
         self.entries.iter().flatten().count()
     }
 
     /// Whether none is.
+    ///
+    /// Example: [`add`](Select::add).
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -271,6 +303,8 @@ impl fmt::Debug for Select<'_> {
 
 impl<E> Token<E> {
     /// The index that [`Select::ready`] gives for it.
+    ///
+    /// Example: [`Select::add`].
     pub fn index(self) -> usize {
         self.index
     }

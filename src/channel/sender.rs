@@ -8,13 +8,12 @@ use crossbeam_utils::CachePadded;
 
 use super::endpoint::EndpointConnection;
 use super::ring::Ring;
-use super::stats::Stats;
 use super::waiting::{self, Wait, WaitError, WaitingEndpoint};
 use super::{SendSideOf, ViewOf, outcome, rendezvous};
 use crate::error::{AttachError, Failure, SendError, SendTimeoutError, Side, TrySendError};
 use crate::message::Message;
 use crate::ring::end::{self, End};
-use crate::ring::kind::Kind;
+use crate::ring::kind::{Kind, ManySenders};
 use crate::ring::memory::{Memory, arranged};
 use crate::ring::rendezvous::GivingSide;
 use crate::ring::{ClaimError, Multiplicity, SendSide};
@@ -26,6 +25,24 @@ use crate::wait::WaitStrategy;
 /// From [`Ring::sender`]. Where the kind has many senders it can be cloned,
 /// and clones can move to other threads; they share one place in the ring's
 /// table. Dropping the last clone detaches.
+///
+/// ```
+/// use memring::{Mpsc, Ring, SendError, WaitStrategy};
+///
+/// let ring = Ring::<u64, Mpsc>::anonymous(64)?;
+/// let mut rx = ring.receiver()?;
+/// let mut tx = ring.sender_with(WaitStrategy::Park)?;
+/// let mut other = tx.clone(); // for another thread
+/// tx.send(1)?;
+/// other.send(2)?;
+/// assert_eq!((tx.len(), tx.capacity(), tx.is_empty()), (2, 64, false));
+/// assert_eq!((tx.stats().sent, tx.ring().capacity()), (2, 64));
+/// tx.close()?;
+/// assert!(other.is_closed());
+/// assert_eq!(other.send(3), Err(SendError::Closed(3)));
+/// # assert_eq!(rx.recv()?, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Sender<T: Message + ?Sized, K: Kind> {
     pub(super) side: CachePadded<SendSideOf<K>>,
     pub(super) view: ViewOf<T, K>,
@@ -34,7 +51,7 @@ pub struct Sender<T: Message + ?Sized, K: Kind> {
     /// Of a rendezvous ring.
     pub(super) giving: Option<Box<GivingSide>>,
     pub(super) connection: EndpointConnection,
-    ring: Ring<T, K>,
+    pub(super) ring: Ring<T, K>,
 }
 
 impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
@@ -42,6 +59,21 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     ///
     /// Takes over from a sender that died: what it published is in the ring,
     /// what it was writing never existed.
+    ///
+    /// ```
+    /// # use memring::{AttachError, Mpmc, Ring, Spsc};
+    /// let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// let tx = ring.sender()?;
+    /// match ring.sender() {
+    ///     Err(AttachError::Occupied { holder, .. }) => {
+    ///         assert_eq!(holder, Some(std::process::id())); // its process
+    ///     }
+    ///     _ => unreachable!("one sender at a time"),
+    /// }
+    /// let many = Ring::<u64, Mpmc>::anonymous(4)?;
+    /// let (one, two) = (many.sender()?, many.sender()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`AttachError::Occupied`] if the kind has one sender and one that is alive is
@@ -52,6 +84,8 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     }
 
     /// As [`Ring::sender`], with a strategy of waiting.
+    ///
+    /// Example: [`Sender`].
     ///
     /// # Errors
     /// Also [`AttachError::CannotPark`] on a ring of spinners.
@@ -93,6 +127,17 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// taken the message, or that one in a call that waits is bound to take it. If no
     /// receiver waits, it is `Full`.
     ///
+    /// ```
+    /// # use memring::{Ring, Spsc, TrySendError};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(1)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.try_send(1)?;
+    /// assert_eq!(tx.try_send(2), Err(TrySendError::Full(2)));
+    /// assert_eq!(rx.recv()?, 1);
+    /// tx.try_send(2)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`TrySendError::Full`]: the next slot holds a message that nobody has in hand.
     /// [`TrySendError::Held`]: an endpoint has that slot in hand, by a lease or an unfinished
@@ -115,6 +160,17 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// gives the message back, and so does one whose receivers have all gone, unless one of
     /// them has it in hand.
     ///
+    /// ```
+    /// # use memring::{Ring, SendError, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send(7)?;
+    /// assert_eq!(rx.recv()?, 7);
+    /// ring.close()?;
+    /// assert_eq!(tx.send(8), Err(SendError::Closed(8))); // the message comes back
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`SendError::Closed`]; [`SendError::Disconnected`] if it is full and
     /// all receivers have gone; [`SendError::Failed`]. A typed message comes
@@ -125,6 +181,19 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     }
 
     /// As [`Sender::send`], for at most `timeout`.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(1)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send_timeout(1, Duration::from_secs(1))?;
+    /// let error = tx.send_deadline(2, Instant::now()).unwrap_err(); // the ring is full
+    /// assert!(error.is_timeout());
+    /// assert_eq!(error.into_message(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`SendTimeoutError::Timeout`] if there was no room in time, or, on a rendezvous ring, no
@@ -218,44 +287,6 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             true => WaitError::Removed,
             false => WaitError::Closed,
         }
-    }
-
-    /// Closes the ring for good; see [`Ring::close`].
-    ///
-    /// # Errors
-    /// As [`Ring::close`].
-    pub fn close(&self) -> Result<(), Failure> {
-        self.ring.close()
-    }
-
-    /// The ring this endpoint is attached to.
-    pub fn ring(&self) -> &Ring<T, K> {
-        &self.ring
-    }
-
-    /// Whether the ring is closed.
-    pub fn is_closed(&self) -> bool {
-        self.ring.is_closed()
-    }
-
-    /// Messages under way, roughly; see [`Ring::len`].
-    pub fn len(&self) -> usize {
-        self.ring.len()
-    }
-
-    /// Whether there is no message; see [`Ring::is_empty`].
-    pub fn is_empty(&self) -> bool {
-        self.ring.is_empty()
-    }
-
-    /// The most messages that the ring holds; see [`Ring::capacity`].
-    pub fn capacity(&self) -> usize {
-        self.ring.capacity()
-    }
-
-    /// Figures of the ring; see [`Ring::stats`].
-    pub fn stats(&self) -> Stats {
-        self.ring.stats()
     }
 
     #[inline(always)]
@@ -405,10 +436,7 @@ impl<T: Message + ?Sized, K: Kind> WaitingEndpoint for Sender<T, K> {
     }
 }
 
-impl<T: Message + ?Sized, K: Kind> Clone for Sender<T, K>
-where
-    SendSideOf<K>: Clone,
-{
+impl<T: Message + ?Sized, K: ManySenders> Clone for Sender<T, K> {
     fn clone(&self) -> Self {
         let clone = Sender {
             side: self.side.clone(),

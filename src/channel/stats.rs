@@ -82,7 +82,7 @@ pub(crate) fn progress_of(segment: &Segment) -> Progress {
 /// consequences.
 pub(crate) fn holder(segment: &Segment, side: Side) -> Option<Holder> {
     if segment.config.is_rendezvous() {
-        return None; // every slot will do
+        return None; // every slot is as good
     }
     let (position, id) = progress::holder(&segment.block(), segment.config.kind, side)?;
     Some(holder_of(segment, position, id))

@@ -51,6 +51,22 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// `poll_flush`. `poll_close` flushes, and does not close the ring. On a rendezvous ring
     /// a message is offered by `poll_flush`, which is ready when a receiver has acknowledged
     /// it.
+    ///
+    /// ```
+    /// # use futures_sink::Sink;
+    /// # use std::{pin::Pin, task::{Context, Waker}};
+    /// # let ring = memring::Ring::<u64, memring::Spsc>::anonymous(4)?;
+    /// # let (tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let mut sink = tx.into_sink();
+    /// let mut context = Context::from_waker(Waker::noop());
+    /// assert!(Pin::new(&mut sink).poll_ready(&mut context).is_ready());
+    /// Pin::new(&mut sink).start_send(7)?;
+    /// assert_eq!(rx.try_recv(), Ok(7));
+    /// let (mut tx, unsent) = sink.into_inner();
+    /// assert!(unsent.is_empty());
+    /// # tx.send(8)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_sink(mut self) -> SendSink<T, K> {
         self.take_back_offer(); // of a future that was leaked
         SendSink {
@@ -62,6 +78,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 }
 
 /// Messages as they come: see [`Receiver::into_stream`].
+#[must_use = "a stream does nothing unless it is polled"]
 pub struct RecvStream<T: Message + ?Sized, K: Kind> {
     /// Always there, but for `into_inner`.
     receiver: Option<Receiver<T, K>>,
@@ -73,6 +90,17 @@ impl<T: Message + ?Sized, K: Kind> Unpin for RecvStream<T, K> {}
 
 impl<T: Message + ?Sized, K: Kind> RecvStream<T, K> {
     /// The receiver again. No message is lost by it.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let stream = rx.into_stream(); // for a while
+    /// tx.send(7)?;
+    /// let mut rx = stream.into_inner();
+    /// assert_eq!(rx.recv()?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_inner(mut self) -> Receiver<T, K> {
         self.finish();
         self.receiver.take().expect("only this takes it")
@@ -113,6 +141,7 @@ impl<T: Message + ?Sized, K: Kind> Drop for RecvStream<T, K> {
 }
 
 /// Sends what it is fed: see [`Sender::into_sink`].
+#[must_use = "a sink does nothing unless it is polled"]
 pub struct SendSink<T: Message + ?Sized, K: Kind> {
     /// Always there, but for `into_inner`.
     sender: Option<Sender<T, K>>,
@@ -127,6 +156,8 @@ impl<T: Message + ?Sized, K: Kind> Unpin for SendSink<T, K> {}
 impl<T: Message + ?Sized, K: Kind> SendSink<T, K> {
     /// The sender again, and what was not flushed: one message at most, of a user that waits
     /// for `poll_ready`. (Of a rendezvous ring: that no receiver has taken.)
+    ///
+    /// Example: [`Sender::into_sink`].
     pub fn into_inner(mut self) -> (Sender<T, K>, Vec<T::Received>) {
         self.finish();
         let sender = self.sender.take().expect("only this takes it");

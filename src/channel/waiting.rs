@@ -73,7 +73,7 @@ pub(crate) trait WaitingEndpoint {
     fn connection(&mut self) -> &mut EndpointConnection;
     /// The fast path of a claim, or a cheap hint and then a claim.
     fn try_fast(&mut self) -> Option<Self::Claimed>;
-    /// At the begin of a wait, after the fast path: lets the other side get ahead, if this
+    /// At the beginning of a wait, after the fast path: lets the other side get ahead, if this
     /// endpoint is at its heels.
     fn let_ahead(&mut self) {}
     /// The slow path of a claim: what it does not find was not there when it began.
@@ -161,7 +161,7 @@ fn claim_now<E: WaitingEndpoint>(endpoint: &mut E) -> Result<E::Claimed, WaitErr
 }
 
 /// Tries the slow path for as long as another endpoint is at the slot in question, or for
-/// some microseconds. A full check has to follow, if that is in vain.
+/// some microseconds. If it finds nothing, a full check has to follow.
 #[cold]
 fn spin_while_held<E: WaitingEndpoint>(
     endpoint: &mut E,
@@ -189,12 +189,12 @@ fn spin_while_held<E: WaitingEndpoint>(
 /// messages may have died since.
 fn check<E: WaitingEndpoint>(endpoint: &mut E) -> Poll<E::Claimed, WaitError> {
     let poll = check_once(endpoint);
-    let is_vain = match &poll {
+    let found_nothing = match &poll {
         Poll::Ready(_) | Poll::Ended(WaitError::Failed(_)) => false,
         Poll::Pending => true,
         Poll::Ended(_) => !E::SENDS,
     };
-    match is_vain && endpoint.connection().scan_after_vain_check() {
+    match found_nothing && endpoint.connection().scan_after_failed_check() {
         true => check_once(endpoint),
         false => poll,
     }

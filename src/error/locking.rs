@@ -5,7 +5,7 @@ use std::fmt;
 use super::Failure;
 
 /// The member that holds a lock: a handle of a process that was alive when it was last asked
-/// for (by a call that does not wait, once in 100 ms), be it slow or stopped. As long as it
+/// for (by a call that does not wait, once in 100 ms), if perhaps slow or stopped. As long as it
 /// lives no other takes the lock away from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -28,12 +28,34 @@ fn because(owner: Option<LockOwner>) -> String {
     owner.map_or_else(String::new, |owner| format!(": {owner}"))
 }
 
-/// The lock was had, but its value may be half changed: a holder has died, or panicked,
+/// The lock was taken, but its value may be half changed: a holder has died, or panicked,
 /// and nobody has declared the value repaired. The guard is inside.
 ///
 /// The value is as that holder left it. Look at it, repair it if need be, and declare it
 /// repaired with [`Mutex::clear_poison`](crate::sync::Mutex::clear_poison) while you hold
 /// the lock; until then every holder gets this error.
+///
+/// ```
+/// use memring::sync::{LockError, Mutex};
+///
+/// let mutex = Mutex::anonymous(1_u64)?;
+/// std::thread::scope(|scope| {
+///     let dies = || {
+///         let _held = mutex.lock();
+///         panic!("in the middle");
+///     };
+///     scope.spawn(dies).join().unwrap_err();
+/// });
+/// let Err(LockError::Poisoned(mut poisoned)) = mutex.lock() else {
+///     panic!("the value is as it was left, and nobody has looked at it");
+/// };
+/// assert_eq!(**poisoned.get_ref(), 1);
+/// **poisoned.get_mut() = 0; // repairs it
+/// mutex.clear_poison();
+/// drop(poisoned.into_inner());
+/// assert!(!mutex.is_poisoned() && mutex.lock().is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct PoisonError<G> {
     guard: G,
@@ -45,16 +67,22 @@ impl<G> PoisonError<G> {
     }
 
     /// The guard.
+    ///
+    /// Example: [`PoisonError`].
     pub fn into_inner(self) -> G {
         self.guard
     }
 
     /// A reference to the guard.
+    ///
+    /// Example: [`PoisonError`].
     pub fn get_ref(&self) -> &G {
         &self.guard
     }
 
     /// A mutable reference to the guard.
+    ///
+    /// Example: [`PoisonError`].
     pub fn get_mut(&mut self) -> &mut G {
         &mut self.guard
     }
@@ -83,6 +111,8 @@ macro_rules! with_guard {
         impl<G> $name<G> {
             /// The guard, poisoned or not.
             ///
+            /// Example: [`LockError`].
+            ///
             /// # Errors
             /// The same error, if there is no guard in it.
             pub fn into_guard(self) -> Result<G, $name<()>> {
@@ -94,6 +124,8 @@ macro_rules! with_guard {
 
             /// The same error without the guard, for `?`: the lock is given back, and
             /// stays poisoned.
+            ///
+            /// Example: [`LockError`].
             pub fn without_guard(self) -> $name<()> {
                 match self {
                     $name::Poisoned(_) => $name::Poisoned(PoisonError::new(())),
@@ -144,11 +176,30 @@ macro_rules! with_guard {
     };
 }
 
-/// Why a lock was not simply had, in a call that waits as long as it takes.
+/// Why a lock was not taken as usual, in a call that waits as long as it takes.
+///
+/// ```
+/// use memring::sync::{LockError, Mutex, MutexGuard};
+///
+/// fn add(total: &Mutex<u64>, by: u64) -> Result<(), LockError<()>> {
+///     let mut guard = total.lock().map_err(|error| error.without_guard())?;
+///     *guard += by;
+///     Ok(())
+/// }
+///
+/// // A total that may be half changed is as good: poisoned or not.
+/// fn total(total: &Mutex<u64>) -> Result<u64, LockError<()>> {
+///     Ok(*total.lock().or_else(|error| error.into_guard())?)
+/// }
+/// # let mutex = Mutex::anonymous(1_u64)?;
+/// # add(&mutex, 2)?;
+/// # assert_eq!(total(&mutex)?, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LockError<G> {
-    /// It was had, and its value may be half changed.
+    /// It was taken, and its value may be half changed.
     Poisoned(PoisonError<G>),
     /// The operation cannot be carried out.
     Failed(Failure),
@@ -156,11 +207,11 @@ pub enum LockError<G> {
 
 with_guard!(LockError {});
 
-/// Why a lock was not simply had, in a call that does not wait.
+/// Why a lock was not taken as usual, in a call that does not wait.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TryLockError<G> {
-    /// It was had, and its value may be half changed.
+    /// It was taken, and its value may be half changed.
     Poisoned(PoisonError<G>),
     /// Another handle holds it, or another thread by this one; and who, unless that changed
     /// meanwhile.
@@ -169,13 +220,13 @@ pub enum TryLockError<G> {
     Failed(Failure),
 }
 
-with_guard!(TryLockError { Held(owner) => "the lock cannot be had now" });
+with_guard!(TryLockError { Held(owner) => "the lock is held" });
 
-/// Why a lock was not simply had, in a call with a time limit.
+/// Why a lock was not taken as usual, in a call with a time limit.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LockTimeoutError<G> {
-    /// It was had, and its value may be half changed.
+    /// It was taken, and its value may be half changed.
     Poisoned(PoisonError<G>),
     /// It was not free in time; and who held it at last, unless that changed just then.
     Timeout(Option<LockOwner>),
@@ -183,7 +234,7 @@ pub enum LockTimeoutError<G> {
     Failed(Failure),
 }
 
-with_guard!(LockTimeoutError { Timeout(owner) => "the lock was not free until the deadline" });
+with_guard!(LockTimeoutError { Timeout(owner) => "the lock was not free by the deadline" });
 
 /// Why what is to be done once was not, or is not done yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -197,7 +248,7 @@ pub enum OnceError {
     )]
     Interrupted,
     /// It was not done in time; and who does it, if a member does.
-    #[error("it was not done until the deadline{}", because(*.0))]
+    #[error("it was not done by the deadline{}", because(*.0))]
     Timeout(Option<LockOwner>),
     /// The operation cannot be carried out.
     #[error(transparent)]
@@ -220,7 +271,7 @@ pub enum BarrierError {
     },
     /// Not all arrived in time; and one that had not, if it has taken its seat. This
     /// party has not arrived any more.
-    #[error("not all arrived at the barrier until the deadline{}", missing(*.0))]
+    #[error("not all had arrived at the barrier by the deadline{}", missing(*.0))]
     Timeout(Option<LockOwner>),
     /// The operation cannot be carried out.
     #[error(transparent)]

@@ -20,98 +20,110 @@ macro_rules! questions {
 }
 
 questions!(TryRecvError {
-    /// Was the ring empty?
+    /// Whether the ring was empty.
     is_empty: Self::Empty,
-    /// Did another endpoint hold the slot that comes next?
+    /// Whether another endpoint held the slot that comes next.
     is_held: Self::Held(_),
-    /// Is the ring closed for good, and drained?
+    /// Whether the ring is closed for good, and drained.
     is_closed: Self::Closed,
-    /// Was the ring empty, and had all senders gone?
+    /// Whether the ring was empty, and all senders had gone.
     is_disconnected: Self::Disconnected,
-    /// Was the ring removed?
+    /// Whether the ring was removed.
     is_removed: Self::Removed,
 });
 
 questions!(RecvError {
-    /// Is the ring closed for good, and drained?
+    /// Whether the ring is closed for good, and drained.
     is_closed: Self::Closed,
-    /// Was the ring empty, and had all senders gone?
+    /// Whether the ring was empty, and all senders had gone.
     is_disconnected: Self::Disconnected,
-    /// Was the ring removed?
+    /// Whether the ring was removed.
     is_removed: Self::Removed,
-    /// Was the receiver cancelled?
+    /// Whether the receiver was cancelled.
     is_cancelled: Self::Cancelled,
 });
 
 questions!(RecvTimeoutError {
-    /// Was there no message in time?
+    /// Whether no message came in time.
     is_timeout: Self::Timeout(_),
-    /// Was there no message in time, for another endpoint held the slot that comes next?
+    /// Whether no message came in time because another endpoint held the next slot.
     is_held: Self::Timeout(Some(_)),
-    /// Is the ring closed for good, and drained?
+    /// Whether the ring is closed for good, and drained.
     is_closed: Self::Closed,
-    /// Was the ring empty, and had all senders gone?
+    /// Whether the ring was empty, and all senders had gone.
     is_disconnected: Self::Disconnected,
-    /// Was the ring removed?
+    /// Whether the ring was removed.
     is_removed: Self::Removed,
-    /// Was the receiver cancelled?
+    /// Whether the receiver was cancelled.
     is_cancelled: Self::Cancelled,
 });
 
 questions!(WaitForPeerError {
-    /// Was no peer attached in time?
+    /// Whether no peer attached in time.
     is_timeout: Self::Timeout,
-    /// Is the ring closed for good, and no peer attached?
+    /// Whether the ring is closed for good, and no peer is attached.
     is_closed: Self::Closed,
-    /// Was the ring removed, and no peer attached?
+    /// Whether the ring was removed, and no peer is attached.
     is_removed: Self::Removed,
-    /// Was the endpoint cancelled?
+    /// Whether the endpoint was cancelled.
     is_cancelled: Self::Cancelled,
 });
 
 questions!(TrySendError<M> {
-    /// Was the ring full?
+    /// Whether the ring was full.
     is_full: Self::Full(_),
-    /// Did another endpoint hold the slot that comes next?
+    /// Whether another endpoint held the slot that comes next.
     is_held: Self::Held(..),
-    /// Is the ring closed for good?
+    /// Whether the ring is closed for good.
     is_closed: Self::Closed(_),
-    /// Was the ring full, and had all receivers gone?
+    /// Whether the ring was full, and all receivers had gone.
     is_disconnected: Self::Disconnected(_),
-    /// Was the ring removed?
+    /// Whether the ring was removed.
     is_removed: Self::Removed(_),
 });
 
 questions!(SendError<M> {
-    /// Is the ring closed for good?
+    /// Whether the ring is closed for good.
     is_closed: Self::Closed(_),
-    /// Was the ring full, and had all receivers gone?
+    /// Whether the ring was full, and all receivers had gone.
     is_disconnected: Self::Disconnected(_),
-    /// Was the ring removed?
+    /// Whether the ring was removed.
     is_removed: Self::Removed(_),
-    /// Was the sender cancelled?
+    /// Whether the sender was cancelled.
     is_cancelled: Self::Cancelled(_),
 });
 
 questions!(SendTimeoutError<M> {
-    /// Was there no room in time?
+    /// Whether there was no room in time.
     is_timeout: Self::Timeout(..),
-    /// Was there no room in time, for another endpoint held the slot that comes next?
+    /// Whether there was no room in time because another endpoint held the next slot.
     is_held: Self::Timeout(_, Some(_)),
-    /// Had a receiver the message in hand at the deadline, on a rendezvous ring?
+    /// Whether a receiver held the message at the deadline, on a rendezvous ring.
     is_in_hand: Self::InHand(..),
-    /// Is the ring closed for good?
+    /// Whether the ring is closed for good.
     is_closed: Self::Closed(_),
-    /// Was the ring full, and had all receivers gone?
+    /// Whether the ring was full, and all receivers had gone.
     is_disconnected: Self::Disconnected(_),
-    /// Was the ring removed?
+    /// Whether the ring was removed.
     is_removed: Self::Removed(_),
-    /// Was the sender cancelled?
+    /// Whether the sender was cancelled.
     is_cancelled: Self::Cancelled(_),
 });
 
 impl TryRecvError {
     /// The endpoint that held the slot that comes next, if one did.
+    ///
+    /// ```
+    /// # use memring::{Mpsc, Ring};
+    /// # let ring = Ring::<u64, Mpsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let grant = tx.reserve()?; // another sender writes the next message
+    /// let error = rx.try_recv().unwrap_err();
+    /// assert!(error.is_held());
+    /// assert_eq!(error.holder().map(|holder| holder.pid), Some(std::process::id()));
+    /// # drop(grant);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn holder(&self) -> Option<Holder> {
         match self {
             Self::Held(holder) => Some(*holder),
@@ -122,6 +134,8 @@ impl TryRecvError {
 
 impl RecvTimeoutError {
     /// The endpoint that held the slot that comes next, if one did.
+    ///
+    /// Example: [`TryRecvError::holder`].
     pub fn holder(&self) -> Option<Holder> {
         match self {
             Self::Timeout(holder) => *holder,
@@ -132,6 +146,19 @@ impl RecvTimeoutError {
 
 impl<M> TrySendError<M> {
     /// The endpoint that held the slot that comes next, if one did.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(1)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send(1)?;
+    /// let lease = rx.lease()?; // a receiver holds the only slot
+    /// let error = tx.try_send(2).unwrap_err();
+    /// assert!(error.is_held());
+    /// assert_eq!(error.holder().map(|holder| holder.pid), Some(std::process::id()));
+    /// # lease.release();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn holder(&self) -> Option<Holder> {
         match self {
             Self::Held(_, holder) => Some(*holder),
@@ -142,6 +169,8 @@ impl<M> TrySendError<M> {
 
 impl<M> SendTimeoutError<M> {
     /// The endpoint that held the slot that comes next, if one did.
+    ///
+    /// Example: [`TrySendError::holder`].
     pub fn holder(&self) -> Option<Holder> {
         match self {
             Self::Timeout(_, holder) => *holder,

@@ -52,14 +52,14 @@ pub enum ReadError {
 #[non_exhaustive]
 pub enum WaitChangedError {
     /// No other value was stored until the deadline.
-    #[error("no other value was stored until the deadline")]
+    #[error("no other value was stored by the deadline")]
     Timeout,
     /// The handle cannot be used.
     #[error(transparent)]
     Failed(#[from] Failure),
 }
 
-/// Why no permit was had, in a call that does not wait.
+/// Why no permit was taken, in a call that does not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TryAcquireError {
@@ -71,15 +71,15 @@ pub enum TryAcquireError {
     Failed(#[from] Failure),
 }
 
-/// Why no permit was had, in a call with a time limit.
+/// Why no permit was taken, in a call with a time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcquireTimeoutError {
     /// All permits were held until the deadline; and a handle that held one then, unless
     /// that changed just then.
-    #[error("no permit was free until the deadline{}", Holding(*holder))]
+    #[error("no permit was free by the deadline{}", Holding(*holder))]
     Timeout {
-        /// One of those that held a permit, be it busy or stopped.
+        /// One of those that held a permit, whether busy or stopped.
         holder: Option<LockOwner>,
     },
     /// The handle cannot be used.

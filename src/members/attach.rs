@@ -29,7 +29,7 @@ pub(crate) struct Attached {
     pub takes_over: bool,
 }
 
-/// Why no id could be had.
+/// Why there is no free id.
 #[derive(Debug)]
 pub(crate) enum Refusal<E> {
     /// The one place is taken, by the process of this id (for display only).

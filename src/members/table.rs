@@ -79,7 +79,7 @@ pub struct Peer {
     /// The process id that it gave when it attached: for display only, for a
     /// number may be reused, and differs between PID namespaces.
     pub pid: u32,
-    /// Whether it holds its lock byte: the kernel's word.
+    /// Whether it holds its lock byte, as the kernel reports.
     pub alive: bool,
 }
 

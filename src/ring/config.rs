@@ -153,7 +153,7 @@ impl Config {
         frame.unwrap_or(Frame::NONE)
     }
 
-    /// Whether messages pass from hand to hand.
+    /// Whether messages pass directly from sender to receiver.
     pub(crate) fn is_rendezvous(&self) -> bool {
         self.capacity == 0
     }

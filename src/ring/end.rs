@@ -71,7 +71,7 @@ pub(crate) fn is_closed<M: Memory>(memory: &M) -> bool {
     memory.cell(Cell::Closed).load(Ordering::Acquire) != 0
 }
 
-/// Why waiting may be in vain; `peers` tells of the other side.
+/// Why waiting may never end; `peers` tells of the other side.
 pub(crate) fn end_in_sight<M: Memory>(
     memory: &M,
     peers: impl FnOnce() -> (u64, Presence),
@@ -116,7 +116,7 @@ pub(crate) trait Conclude {
     /// Whether the other side has nothing under way that no word shows; of a closed ring
     /// it is also fixed where it ends.
     fn is_quiescent(&mut self, end: End) -> bool;
-    /// Why waiting may be in vain, as of now.
+    /// Why waiting may never end, as of now.
     fn end_in_sight(&mut self) -> Option<End>;
 }
 

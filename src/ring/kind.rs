@@ -47,7 +47,37 @@ pub trait OneReceiver: Kind + Sides<Receivers = Single> {}
 impl OneReceiver for Spsc {}
 impl OneReceiver for Mpsc {}
 
+/// A [`Kind`] with many senders: [`Mpsc`], [`Mpmc`]. Its [`Sender`](crate::Sender) is `Clone`.
+#[diagnostic::on_unimplemented(
+    message = "a ring of kind `{Self}` has one sender",
+    note = "`Mpsc` and `Mpmc` have many, whose `Sender` can be cloned"
+)]
+pub trait ManySenders: Kind + Sides<Senders = Multi> {}
+
+impl ManySenders for Mpsc {}
+impl ManySenders for Mpmc {}
+
+/// A [`Kind`] with many receivers: [`Spmc`], [`Mpmc`]. Its [`Receiver`](crate::Receiver) is
+/// `Clone`.
+#[diagnostic::on_unimplemented(
+    message = "a ring of kind `{Self}` has one receiver",
+    note = "`Spmc` and `Mpmc` have many, whose `Receiver` can be cloned"
+)]
+pub trait ManyReceivers: Kind + Sides<Receivers = Multi> {}
+
+impl ManyReceivers for Spmc {}
+impl ManyReceivers for Mpmc {}
+
 /// A kind of ring as a value.
+///
+/// ```
+/// use memring::RingKind;
+///
+/// let kind: RingKind = "mpsc".parse()?;
+/// assert_eq!(kind, RingKind::Mpsc);
+/// assert!(kind.has_many_senders() && !kind.has_many_receivers());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RingKind {
     /// One sender, one receiver.
@@ -64,12 +94,12 @@ impl RingKind {
     /// All four.
     pub const ALL: [RingKind; 4] = [Self::Spsc, Self::Mpsc, Self::Spmc, Self::Mpmc];
 
-    /// May many senders be attached at once?
+    /// Whether many senders may be attached at once.
     pub fn has_many_senders(self) -> bool {
         matches!(self, RingKind::Mpsc | RingKind::Mpmc)
     }
 
-    /// May many receivers be attached at once?
+    /// Whether many receivers may be attached at once.
     pub fn has_many_receivers(self) -> bool {
         matches!(self, RingKind::Spmc | RingKind::Mpmc)
     }

@@ -281,7 +281,7 @@ impl<T: Message + ?Sized, P: Pairing> View<T, P> {
         }
     }
 
-    /// Whether a message follows immediately upon the one before, wherever positions do,
+    /// Whether a message follows immediately after the one before, wherever positions do,
     /// up to the end of a lap: then several of them are a slice.
     #[inline(always)]
     pub(crate) fn is_contiguous(&self) -> bool {
@@ -374,7 +374,7 @@ impl<T: Message + ?Sized, P: Pairing> Memory for View<T, P> {
         if stride > WRITES_WHOLE {
             return;
         }
-        // (At the end of the slots some of it leads beyond them, in vain.)
+        // (At the end of the slots some of it leads beyond them, to no effect.)
         let at = self.block.slot_at(first, stride).wrapping_add(STREAM_AHEAD);
         let into_line = at.addr() & (LINE - 1);
         let end = into_line + count as usize * stride;

@@ -7,6 +7,7 @@ use crate::error::UnknownName;
 
 /// Whether endpoints of a ring may sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Wakeups {
     /// Endpoints may sleep and are woken. Costs the path of a message one look
     /// at a word that rarely changes.
@@ -18,6 +19,7 @@ pub enum Wakeups {
 
 /// How the two sides order what they write against what they look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum FenceMode {
     /// `membarrier` where the kernel has it, else fences.
     #[default]
@@ -33,6 +35,7 @@ pub enum FenceMode {
 
 /// What becomes of a message that a receiver held when it died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum OnDeath {
     /// It is delivered again, to another receiver or the successor, marked with how
     /// often it was given back: at least once.
@@ -47,6 +50,7 @@ pub enum OnDeath {
 /// [capacity and layout](crate#capacity-and-layout). Rings with many endpoints on a side have
 /// slots, whatever is chosen here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Layout {
     /// Lines for messages of up to 56 bytes, dense for larger ones.
     #[default]

@@ -95,7 +95,7 @@ impl Payload {
                 unsafe { to.add(length - rest).copy_from(last.as_ptr(), rest) }
             }
         } else {
-            // SAFETY: V4: the caller's word for `to`; the area has `room` bytes
+            // SAFETY: V4: the caller's promise for `to`; the area has `room` bytes
             // from `start` (V1), of which `length` are read.
             unsafe { block_move(self.start, to, length) }
         }

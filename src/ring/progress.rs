@@ -104,7 +104,7 @@ pub(crate) fn holder<M: Memory>(memory: &M, kind: RingKind, side: Side) -> Optio
 }
 
 /// The first position that no sender has used. Hints lag for as long as no endpoint
-/// comes by: the words know better.
+/// comes by: the words are right.
 fn first_unused<M: Memory>(memory: &M, kind: RingKind) -> u64 {
     let hint = match kind.has_many_senders() {
         true => Cell::Tail,

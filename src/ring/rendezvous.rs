@@ -1,4 +1,4 @@
-//! Rendezvous: a message passes from hand to hand. The rules RV1 to RV12 are those of
+//! Rendezvous: a message passes directly to a receiver. The rules RV1 to RV12 are those of
 //! `docs/rendezvous.md`.
 //!
 //! A sender *offers* a message in any free slot and waits there until a receiver has

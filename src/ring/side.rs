@@ -197,7 +197,7 @@ pub trait ReceiveSide: Sized + Send + Sync + Unpin {
     /// After a fast path that found nothing: goes on to where the other receivers are.
     #[inline(always)]
     fn catch_up<M: Memory>(&mut self, _memory: &M) {}
-    /// At the begin of a wait: lets a sender that it has caught up with get ahead.
+    /// At the beginning of a wait: lets a sender that it has caught up with get ahead.
     #[inline(always)]
     fn let_ahead(&mut self) {}
     /// Marks everything claimed as held by the user, where words do not say so.

@@ -30,6 +30,30 @@ const TRIES: usize = 8;
 ///
 /// From [`Service::client`]. Clones, for other threads and tasks, share its ring of replies
 /// and its window; the ring goes with the last of them and of their pending calls.
+///
+/// ```
+/// use memring::WaitStrategy;
+/// use memring::rpc::{CallError, Service};
+/// use std::time::{Duration, Instant};
+///
+/// # let name = &format!("doc-client-{}", std::process::id());
+/// let service = Service::<u64, u64>::open_or_create(name)?;
+/// let mut client = service.client()?;
+/// let mut other = service.client_with(WaitStrategy::Park)?;
+/// let late = client.call_timeout(1, Duration::from_millis(1)); // there is no server yet
+/// assert_eq!(late, Err(CallError::Timeout));
+/// let mut server = service.server()?;
+/// let worker = std::thread::spawn(move || server.serve(|number| *number + 1));
+/// assert_eq!((client.call(2)?, other.call(2)?), (3, 3));
+/// let soon = Instant::now() + Duration::from_secs(60);
+/// assert_eq!(client.call_deadline(3, soon)?, 4);
+/// assert_eq!(client.submit_deadline(4, soon)?.wait()?, 5);
+/// service.close()?;
+/// assert_eq!(client.call(5), Err(CallError::Closed));
+/// # worker.join().unwrap()?;
+/// # memring::rpc::remove(name)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Client<Q: Body + ?Sized, R: Body + ?Sized> {
     requests: Sender<[u8], Mpmc>,
     calls: Arc<Calls>,
@@ -42,6 +66,8 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
     /// Attaches a client that waits in the default way. Rings of replies that killed clients
     /// left are removed first.
     ///
+    /// Example: [`Client`].
+    ///
     /// # Errors
     /// [`ServiceError::Ring`], [`ServiceError::Attach`].
     pub fn client(&self) -> Result<Client<Q, R>, ServiceError> {
@@ -49,6 +75,8 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
     }
 
     /// As [`Service::client`], with a strategy of waiting.
+    ///
+    /// Example: [`Client`].
     ///
     /// # Errors
     /// As [`Service::client`].

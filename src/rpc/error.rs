@@ -1,4 +1,4 @@
-//! What can go wrong with a call, by whom it is seen.
+//! What can go wrong with a call, by the side that sees it.
 
 use crate::error::{AttachError, Failure, RingError};
 

@@ -32,9 +32,9 @@ pub struct ServerStats {
     pub given_up: u64,
     /// Requests whose client had gone.
     pub orphaned: u64,
-    /// Requests that were not what they should be.
+    /// Requests that were invalid.
     pub invalid: u64,
-    /// Replies that did not go to their caller.
+    /// Replies that could not be delivered to their caller.
     pub unsent: u64,
 }
 

@@ -28,7 +28,7 @@ fn is_reply_name(service: &OsStr, name: &OsStr) -> bool {
     id.is_some_and(|id| id.len() == DIGITS && id.iter().all(is_digit))
 }
 
-/// Removes the rings of replies of `service` that no process has open, by the kernel's word:
+/// Removes the rings of replies of `service` that no process has open, as the kernel reports:
 /// the client of each is dead, for it has its ring open from before that has a name until it
 /// removes it. A ring that a server has open still is left to the next that comes here, when
 /// the server has let go of it.

@@ -33,7 +33,7 @@
 //!
 //! # When a process dies
 //!
-//! A server holds a request until it has replied. If it dies before, by the kernel's word and
+//! A server holds a request until it has replied. If it dies before, as the kernel reports and
 //! never by a timer, the service's policy decides ([`OnServerDeath`]): another server gets the
 //! call, told by [`Request::attempt`], or the caller gets [`CallError::ServerDied`]. A call
 //! may be carried out more than once, therefore, under [`OnServerDeath::Redeliver`]; at most

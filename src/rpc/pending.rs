@@ -24,6 +24,27 @@ use super::wire::{Status, read_reply};
 /// As a future it needs no runtime, and is woken by the process's waiting thread. It has no
 /// timer: a call with a deadline that no server answers is ended by the runtime's own
 /// (`tokio::time::timeout`), or by `wait`.
+///
+/// ```
+/// use memring::rpc::{CallError, Service};
+/// use std::time::Duration;
+///
+/// # let name = &format!("doc-pending-{}", std::process::id());
+/// let service = Service::<u64, u64>::open_or_create(name)?;
+/// let (mut server, mut client) = (service.server()?, service.client()?);
+/// let (mut first, second) = (client.submit(1)?, client.submit(2)?);
+/// assert!(first.try_wait().is_none()); // no response yet
+/// let early = first.wait_timeout(Duration::from_millis(1));
+/// assert_eq!(early, Err(CallError::Timeout));
+/// for _ in 0..2 {
+///     let (number, responder) = server.recv()?;
+///     responder.reply(*number * 10)?;
+/// }
+/// assert_eq!(second.wait()?, 20); // in any order
+/// assert_eq!(first.wait()?, 10);
+/// # memring::rpc::remove(name)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a call that is dropped is cancelled"]
 pub struct PendingCall<R: Body + ?Sized> {
     pub(super) calls: Arc<Calls>,
@@ -62,7 +83,7 @@ impl<R: Body + ?Sized> PendingCall<R> {
     ///
     /// # Errors
     /// [`CallError::Timeout`] if there was no response in time; else as [`PendingCall::wait`].
-    /// `Timeout` again if the response was had before.
+    /// `Timeout` again if the response was taken before.
     pub fn wait_timeout(&mut self, timeout: Duration) -> Result<R::Taken, CallError> {
         let until = Instant::now().checked_add(timeout);
         let until = match (until, self.deadline) {
@@ -73,7 +94,7 @@ impl<R: Body + ?Sized> PendingCall<R> {
     }
 
     /// The response, if it has come; `None`: not yet. Does not wait. `Timeout` if the call's
-    /// deadline has passed, and if the response was had before.
+    /// deadline has passed, and if the response was taken before.
     pub fn try_wait(&mut self) -> Option<Result<R::Taken, CallError>> {
         match self.wait_within(Some(Instant::now())) {
             Err(CallError::Timeout) if !self.is_late() => None,

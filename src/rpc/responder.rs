@@ -20,12 +20,16 @@ pub struct Request<Q: Body + ?Sized> {
 
 impl<Q: Body + ?Sized> Request<Q> {
     /// What the client handed over.
+    ///
+    /// Example: [`Responder`].
     pub fn into_inner(self) -> Q::Taken {
         self.body
     }
 
     /// Which attempt at the call this is: 1 at first; more if a server died, or gave it up,
     /// with the call in hand. It may have carried it out.
+    ///
+    /// Example: [`Responder`].
     pub fn attempt(&self) -> u8 {
         self.attempt
     }
@@ -58,6 +62,31 @@ impl<Q: Body + ?Sized> fmt::Debug for Request<Q> {
 ///
 /// As long as it lives its server counts as attached, even if the
 /// [`Server`](super::Server) was dropped.
+///
+/// ```
+/// use memring::rpc::{CallError, Service};
+///
+/// # let name = &format!("doc-responder-{}", std::process::id());
+/// let service = Service::<u64, u64>::open_or_create(name)?;
+/// let (mut server, mut client) = (service.server()?, service.client()?);
+///
+/// let good = client.submit(1)?;
+/// let (request, responder) = server.recv()?;
+/// assert_eq!((request.attempt(), request.into_inner()), (1, 1));
+/// drop(responder); // gives the call back
+/// let (request, responder) = server.recv()?;
+/// assert_eq!((*request, request.attempt()), (1, 2));
+/// responder.reply(10)?;
+/// assert_eq!(good.wait()?, 10);
+///
+/// let bad = client.submit(2)?;
+/// let (_, responder) = server.recv()?;
+/// assert_eq!(responder.attempt(), 1);
+/// responder.fail("no such number")?;
+/// assert_eq!(bad.wait(), Err(CallError::Failed("no such number".into())));
+/// # memring::rpc::remove(name)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a responder that is dropped gives its call back; call `reply` or `fail`"]
 pub struct Responder<R: Body + ?Sized> {
     pub(super) lease: OwnedLease<[u8], Mpmc>,

@@ -23,6 +23,31 @@ use crate::wait::WaitStrategy;
 ///
 /// From [`Service::server`]. A service may have several, in one process and in many; each
 /// request goes to one of them. A process with several threads attaches one for each.
+///
+/// ```
+/// use memring::WaitStrategy;
+/// use memring::rpc::Service;
+/// use std::time::{Duration, Instant};
+///
+/// # let name = &format!("doc-server-{}", std::process::id());
+/// let service = Service::<u64, u64>::open_or_create(name)?;
+/// let (mut server, spare) = (service.server_with(WaitStrategy::Park)?, service.server()?);
+/// assert!(server.try_recv().is_err_and(|error| error.is_empty()));
+/// assert!(server.recv_timeout(Duration::from_millis(1)).is_err_and(|error| error.is_timeout()));
+/// assert!(server.recv_deadline(Instant::now()).is_err_and(|error| error.is_timeout()));
+///
+/// # drop(spare);
+/// let canceller = server.canceller();
+/// let worker = std::thread::spawn(move || {
+///     server.serve(|number| *number + 1)?;
+///     Ok::<_, memring::RecvError>(server.stats())
+/// });
+/// assert_eq!(service.client()?.call(1)?, 2);
+/// canceller.cancel(); // ends `serve`
+/// assert_eq!(worker.join().unwrap()?.handed_out, 1);
+/// # memring::rpc::remove(name)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Server<Q: Body + ?Sized, R: Body + ?Sized> {
     requests: Receiver<[u8], Mpmc>,
     put_off: PutOffs,
@@ -34,6 +59,8 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
     /// Attaches a server that waits in the default way. Rings of replies that killed clients
     /// left are removed first.
     ///
+    /// Example: [`Server`].
+    ///
     /// # Errors
     /// [`ServiceError::Attach`].
     pub fn server(&self) -> Result<Server<Q, R>, ServiceError> {
@@ -41,6 +68,8 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
     }
 
     /// As [`Service::server`], with a strategy of waiting.
+    ///
+    /// Example: [`Server`].
     ///
     /// # Errors
     /// [`ServiceError::Attach`].

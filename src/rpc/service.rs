@@ -35,13 +35,14 @@ const MAX_ATTEMPTS: u8 = 15 - SPARE_DELIVERIES;
 
 /// What becomes of a call whose server dies with it in hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnServerDeath {
     /// Another server gets it, and [`Request::attempt`](super::Request::attempt) says that: for
     /// services whose calls may be carried out twice.
     #[default]
     Redeliver,
     /// The caller gets [`CallError::ServerDied`](super::CallError::ServerDied), from the next
-    /// server that comes by.
+    /// server that takes a request.
     Fail,
 }
 
@@ -70,7 +71,9 @@ pub(super) struct ServiceOptions {
 }
 
 impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
-    /// All the options.
+    /// Starts a builder, which has all the options.
+    ///
+    /// Example: [`ServiceBuilder`].
     pub fn builder() -> ServiceBuilder<Q, R> {
         ServiceBuilder {
             request_limit: None,
@@ -96,6 +99,8 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
 
     /// Opens a service that was made before.
     ///
+    /// Example: [`ServiceBuilder`].
+    ///
     /// # Errors
     /// [`ServiceError::Ring`] with [`RingError::NotFound`], or
     /// [`RingError::Mismatch`] if it has other requests or
@@ -108,6 +113,8 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
     /// [`CallError::Closed`](super::CallError::Closed), and servers end when they have answered
     /// what was called before. Takes 10 to 30 milliseconds.
     ///
+    /// Example: [`ServiceBuilder`].
+    ///
     /// # Errors
     /// As [`Ring::close`].
     pub fn close(&self) -> Result<(), Failure> {
@@ -115,11 +122,15 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
     }
 
     /// Where the service is.
+    ///
+    /// Example: [`ServiceBuilder`].
     pub fn path(&self) -> &Path {
         &self.at.path
     }
 
     /// The most bytes of a request.
+    ///
+    /// Example: [`ServiceBuilder`].
     pub fn request_limit(&self) -> usize {
         self.requests.message_size().saturating_sub(REQUEST_HEADER)
     }
@@ -145,6 +156,8 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
     }
 
     /// Requests that no server has taken, roughly.
+    ///
+    /// Example: [`ServiceBuilder`].
     pub fn queued(&self) -> usize {
         self.requests.len()
     }
@@ -170,8 +183,8 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> std::fmt::Debug for Service<Q, R> {
     }
 }
 
-/// Takes the name of a service away, and ends it: see [`remove`](crate::remove()). Rings of
-/// replies that killed clients left go with it.
+/// Removes a service: its name is free again, and its clients and servers see the end. See
+/// [`remove`](crate::remove()). Rings of replies that killed clients left go with it.
 ///
 /// # Errors
 /// As [`remove`](crate::remove()).
@@ -189,6 +202,34 @@ pub fn remove(name: impl AsRef<Path>) -> Result<(), RingError> {
 /// policy and attempts. (`open_or_create` insists on queue and request limit, if they were
 /// set.) The tag must be that of the maker. Response limit and window are those of the
 /// clients of this handle.
+///
+/// ```
+/// use memring::rpc::{OnServerDeath, Service};
+///
+/// # let name = &format!("doc-service-{}", std::process::id());
+/// let options = || Service::<[u8], [u8]>::builder()
+///     .request_limit(4000)
+///     .response_limit(100)
+///     .queue(64)
+///     .window(16)
+///     .on_server_death(OnServerDeath::Redeliver)
+///     .max_attempts(3)
+///     .schema(2);
+/// let service = options().create(name)?;
+/// let same = options().open_or_create(name)?;
+/// assert_eq!((same.request_limit(), same.max_attempts()), (4000, 3));
+/// assert!(same.path().ends_with(name));
+/// assert!(Service::<[u8], [u8]>::open(name).is_err()); // without the tag
+///
+/// let mut client = options().open(name)?.client()?;
+/// let call = client.submit(b"a request")?;
+/// assert_eq!(service.queued(), 1); // no server has taken it
+/// service.close()?;
+/// # drop(call);
+/// memring::rpc::remove(name)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a builder does nothing until it creates or opens"]
 pub struct ServiceBuilder<Q: Body + ?Sized, R: Body + ?Sized> {
     request_limit: Option<usize>,
     response_limit: usize,

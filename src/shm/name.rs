@@ -12,7 +12,7 @@ use crate::sys::handle::{AsFd, OwnedFd};
 /// The longest file name that the file systems in question take, in bytes.
 const MAX_NAME: usize = 255;
 
-/// Where a named region is, or shall be.
+/// Where a named region is, or will be.
 #[derive(Debug)]
 pub(crate) struct RegionPath {
     pub directory: OwnedFd,

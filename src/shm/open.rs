@@ -109,7 +109,7 @@ pub(crate) fn observe<C>(
     Err(unstable(at))
 }
 
-/// Whether no process has the region at `at` open, be it to make it: a region is in use before
+/// Whether no process has the region at `at` open, if only to make it: a region is in use before
 /// it has its name. `false` if that cannot be found out.
 pub(crate) fn is_unused(at: &RegionPath) -> bool {
     let directory = at.directory.as_fd();

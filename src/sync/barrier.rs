@@ -21,7 +21,7 @@ use crate::sys::clock::MonotonicTime;
 /// round. As [`std::sync::Barrier`], with up to 24 parties.
 ///
 /// Each party takes a [seat](Barrier::join), and waits by it. Should a party
-/// die, or give its seat up, before it has arrived, the others would wait in vain: the
+/// die, or give its seat up, before it has arrived, the others would wait for ever: the
 /// barrier is *broken*, for good, and all get [`BarrierError::Broken`]. One that dies after
 /// it has arrived lets that round be passed, and breaks the next. For one that has not
 /// taken its seat yet the others wait.
@@ -48,6 +48,27 @@ pub struct Barrier {
 handle!([] Barrier, "barrier", (parties: u32));
 
 /// A party of a [`Barrier`]. Dropped, it gives its seat up, for good.
+///
+/// ```
+/// use memring::sync::{Barrier, BarrierError};
+/// use std::time::{Duration, Instant};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let barrier = Barrier::anonymous(2)?;
+/// assert_eq!(barrier.parties(), 2);
+/// let (mut ours, mut theirs) = (barrier.join()?, barrier.join()?);
+/// let early = ours.wait_timeout(Duration::from_millis(1)); // the other has not arrived
+/// assert!(matches!(early, Err(BarrierError::Timeout(_))));
+/// let soon = Instant::now() + Duration::from_secs(60);
+/// std::thread::scope(|scope| {
+///     let other = scope.spawn(move || theirs.wait().map(|result| (result.is_leader(), theirs)));
+///     let our_part = ours.wait_deadline(soon)?;
+///     let (leads, _seat) = other.join().unwrap()?;
+///     assert_ne!(our_part.is_leader(), leads); // one party leads
+///     Ok(())
+/// })
+/// # }
+/// ```
 #[must_use = "a seat that is dropped breaks the barrier"]
 pub struct BarrierSeat<'b> {
     barrier: &'b Barrier,
@@ -60,6 +81,8 @@ pub struct BarrierWaitResult(bool);
 
 impl BarrierWaitResult {
     /// Whether this party was the last of the round, which one is.
+    ///
+    /// Example: [`BarrierSeat`].
     pub fn is_leader(self) -> bool {
         self.0
     }
@@ -72,6 +95,8 @@ impl Barrier {
     }
 
     /// How many parties there are to be.
+    ///
+    /// Example: [`BarrierSeat`].
     pub fn parties(&self) -> u32 {
         // 24 at most.
         self.part.shared().parts()[self.index].parameter as u32
@@ -80,7 +105,7 @@ impl Barrier {
     /// Takes a seat. A thread needs one for itself.
     ///
     /// # Errors
-    /// [`BarrierError::Full`]: all seats were taken, be it by parties that have gone.
+    /// [`BarrierError::Full`]: all seats were taken, if only by parties that have gone.
     /// [`BarrierError::Failed`].
     pub fn join(&self) -> Result<BarrierSeat<'_>, BarrierError> {
         let shared = self.part.shared();
@@ -212,6 +237,8 @@ impl GroupBuilder {
 
 impl Group {
     /// The [`Barrier`] of this name.
+    ///
+    /// Example: [`GroupBuilder`].
     ///
     /// # Errors
     /// As [`Group::part`].

@@ -57,12 +57,14 @@ pub struct Condvar {
 
 handle!([] Condvar, "condition variable", ());
 
-/// Whether a wait with a time limit came to it. As [`std::sync::WaitTimeoutResult`].
+/// Whether a wait ended because its time was over. As [`std::sync::WaitTimeoutResult`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitTimeoutResult(bool);
 
 impl WaitTimeoutResult {
     /// Whether the time was over.
+    ///
+    /// Example: [`Condvar::wait_timeout_while`].
     pub fn timed_out(self) -> bool {
         self.0
     }
@@ -77,6 +79,24 @@ type LockedInTime<'a, T> = Result<
 impl Condvar {
     /// Gives the lock back and sleeps until notified, then takes the lock again. It may
     /// return for no reason.
+    ///
+    /// ```
+    /// # use memring::sync::Group;
+    /// # let group = Group::builder().mutex::<u64>("jobs", 0).condvar("more").anonymous()?;
+    /// # let (jobs, more) = (group.mutex::<u64>("jobs")?, group.condvar("more")?);
+    /// # std::thread::scope(|scope| {
+    /// # scope.spawn(|| {
+    /// #     *jobs.lock().unwrap() += 1;
+    /// #     more.notify_all();
+    /// # });
+    /// let mut guard = jobs.lock().unwrap();
+    /// while *guard == 0 {
+    ///     guard = more.wait(guard).unwrap();
+    /// }
+    /// *guard -= 1;
+    /// # });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Mutex::lock`](super::Mutex::lock), when it takes the lock again; the guard is inside
@@ -105,6 +125,8 @@ impl Condvar {
     /// As [`Condvar::wait`], for `timeout` at most; then it takes the lock again, however
     /// long that takes.
     ///
+    /// Example: [`wait_timeout_while`](Condvar::wait_timeout_while).
+    ///
     /// # Errors
     /// As [`Condvar::wait`].
     pub fn wait_timeout<'a, T: SharedValue>(
@@ -116,6 +138,8 @@ impl Condvar {
     }
 
     /// As [`Condvar::wait_timeout`], until `deadline` at most.
+    ///
+    /// Example: [`wait_timeout_while`](Condvar::wait_timeout_while).
     ///
     /// # Errors
     /// As [`Condvar::wait`].
@@ -129,6 +153,22 @@ impl Condvar {
 
     /// Waits as long as `condition` of the value holds, for `timeout` at most: the result
     /// says whether it still holds.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// # use memring::sync::Group;
+    /// # let group = Group::builder().mutex::<u64>("jobs", 0).condvar("more").anonymous()?;
+    /// # let (jobs, more) = (group.mutex::<u64>("jobs")?, group.condvar("more")?);
+    /// let limit = Duration::from_millis(1);
+    /// let guard = jobs.lock().unwrap();
+    /// let (guard, result) = more.wait_timeout_while(guard, limit, |jobs| *jobs == 0).unwrap();
+    /// assert!(result.timed_out()); // no job came
+    /// let (guard, _) = more.wait_timeout(guard, limit).unwrap();
+    /// let (guard, _) = more.wait_deadline(guard, Instant::now()).unwrap();
+    /// assert_eq!(*guard, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Condvar::wait`].
@@ -194,6 +234,8 @@ impl Condvar {
     }
 
     /// Wakes all sleepers.
+    ///
+    /// Example: [`wait`](Condvar::wait).
     pub fn notify_all(&self) {
         if self.part.is_mapped() {
             condvar::notify_all(self.part.word(), &self.part.shared().parker());

@@ -113,6 +113,8 @@ impl<N: CounterValue> Counter<N> {
 
     /// Stores a number.
     ///
+    /// Example: [`fetch_update`](Counter::fetch_update).
+    ///
     /// # Errors
     /// [`Failure::Forked`].
     #[inline]
@@ -145,6 +147,8 @@ impl<N: CounterValue> Counter<N> {
 
     /// Stores a number, and returns what was there.
     ///
+    /// Example: [`fetch_update`](Counter::fetch_update).
+    ///
     /// # Errors
     /// [`Failure::Forked`].
     #[inline]
@@ -156,6 +160,8 @@ impl<N: CounterValue> Counter<N> {
 
     /// Stores `new` if the number is `current`: `Ok(Ok(current))`, and else `Ok(Err(found))`
     /// with the number that is there.
+    ///
+    /// Example: [`fetch_update`](Counter::fetch_update).
     ///
     /// # Errors
     /// [`Failure::Forked`].
@@ -171,6 +177,22 @@ impl<N: CounterValue> Counter<N> {
     /// Stores what `change` makes of the number, and returns what was there; `None`: leaves
     /// it, `Ok(Err(found))`. It is called again if another process was quicker. Lock-free:
     /// each call after the first means that another process has made a change.
+    ///
+    /// ```
+    /// # use memring::sync::Counter;
+    /// let free = Counter::<u64>::anonymous(2)?;
+    /// // Takes one, unless none is left.
+    /// let take = || free.fetch_update(|free| free.checked_sub(1));
+    /// assert_eq!((take()?, take()?, take()?), (Ok(2), Ok(1), Err(0)));
+    /// free.set(5)?;
+    /// assert_eq!(free.swap(7)?, 5);
+    /// assert_eq!(free.compare_exchange(7, 8)?, Ok(7));
+    /// assert_eq!(free.compare_exchange(7, 9)?, Err(8));
+    /// assert_eq!(free.fetch_max(10)?, 8); // the most that there ever was
+    /// assert_eq!(free.fetch_min(3)?, 10);
+    /// assert_eq!(free.get()?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Failure::Forked`].
@@ -192,6 +214,8 @@ impl<N: CounterValue> Counter<N> {
 
     /// The larger of the number and `value` is stored; returns what was there.
     ///
+    /// Example: [`fetch_update`](Counter::fetch_update).
+    ///
     /// # Errors
     /// [`Failure::Forked`].
     pub fn fetch_max(&self, value: N) -> Result<N, Failure> {
@@ -200,6 +224,8 @@ impl<N: CounterValue> Counter<N> {
     }
 
     /// The smaller of the number and `value` is stored; returns what was there.
+    ///
+    /// Example: [`fetch_update`](Counter::fetch_update).
     ///
     /// # Errors
     /// [`Failure::Forked`].
@@ -262,6 +288,8 @@ impl GroupBuilder {
 
 impl Group {
     /// The [`Counter`] of this name.
+    ///
+    /// Example: [`GroupBuilder`].
     ///
     /// # Errors
     /// As [`Group::part`].

@@ -46,6 +46,41 @@ pub struct Group {
 ///
 /// The number of handles and the permission bits are the maker's: an opener's are ignored.
 /// The schema tag must be that of the maker.
+///
+/// ```
+/// use memring::sync::{Counter, Group, Mutex};
+///
+/// # let name = &format!("doc-group-builder-{}", std::process::id());
+/// let parts = Group::builder()
+///     .mutex::<u64>("total", 0)
+///     .rwlock::<[u32; 16]>("table", [0; 16])
+///     .condvar("changed")
+///     .barrier("start", 2)
+///     .once("set up")
+///     .once_value::<u64>("seed")
+///     .latest::<f64>("price", 0.0)
+///     .semaphore("connections", 8)
+///     .counter::<i64>("balance", 0)
+///     .part::<Counter<u64>>("served", 3) // what `counter` is short for
+///     .max_handles(100)
+///     .schema(2)
+///     .mode(0o600)
+///     .allow_foreign(false);
+/// let group = parts.create(name)?;
+/// let (total, served) = (group.mutex::<u64>("total")?, group.counter::<u64>("served")?);
+/// let (table, price) = (group.rwlock::<[u32; 16]>("table")?, group.latest::<f64>("price")?);
+/// let (set_up, seed) = (group.once("set up")?, group.once_value::<u64>("seed")?);
+/// let (start, connections) = (group.barrier("start")?, group.semaphore("connections")?);
+/// assert_eq!((served.get()?, price.read()?, connections.permits()), (3, 0.0, 8));
+/// # drop((total, table, set_up, seed, start));
+///
+/// // Another process, which needs one of the parts.
+/// let other = Group::builder().schema(2).counter::<u64>("served", 0).open(name)?;
+/// assert_eq!(other.part::<Counter<u64>>("served")?.add(1)?, 3);
+/// assert!(Group::open(name).is_err()); // without the schema's tag
+/// # memring::remove(name)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a builder does nothing until it creates or opens"]
 pub struct GroupBuilder {
     options: RegionOptions,
@@ -53,7 +88,7 @@ pub struct GroupBuilder {
 }
 
 impl Group {
-    /// What is to be in a group, and its options.
+    /// Starts a builder, which says what is in the group, and has its options.
     pub fn builder() -> GroupBuilder {
         GroupBuilder {
             options: RegionOptions::default(),
@@ -72,6 +107,8 @@ impl Group {
     /// Opens the group behind a descriptor that was inherited or received; it is reopened,
     /// and `fd` may be closed afterwards.
     ///
+    /// Example: [`share_fd`](Group::share_fd).
+    ///
     /// # Errors
     /// As [`Group::open`].
     #[cfg(unix)]
@@ -82,6 +119,16 @@ impl Group {
     /// The part of this name: `group.part::<Mutex<u64>>("total")`. Each call makes a
     /// handle; they all are one member.
     ///
+    /// ```
+    /// # use memring::sync::{Group, Mutex, Semaphore};
+    /// let group = Group::builder().mutex::<u64>("total", 7).anonymous()?;
+    /// let total = group.part::<Mutex<u64>>("total")?;
+    /// assert_eq!(*total.lock().unwrap(), 7);
+    /// assert!(group.part::<Mutex<u32>>("total").is_err()); // of another size
+    /// assert!(group.part::<Semaphore>("total").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`RingError::Mismatch`]: there is no part of this name, or it is of another sort,
     /// or its value has another size or alignment.
@@ -90,6 +137,18 @@ impl Group {
     }
 
     /// The names of the parts, in the order in which they were given.
+    ///
+    /// ```
+    /// # use memring::sync::Group;
+    /// # let name = &format!("doc-group-names-{}", std::process::id());
+    /// let group = Group::builder().condvar("a").once("b").open_or_create(name)?;
+    /// assert_eq!(group.names().collect::<Vec<_>>(), ["a", "b"]);
+    /// assert_eq!(group.handles()[0].id, group.id());
+    /// assert!(group.path().is_some_and(|path| path.ends_with(name)));
+    /// memring::remove(name)?;
+    /// assert!(group.is_removed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let parts = self.shared.0.parts().iter();
         parts.map(|part| part.name.as_str())
@@ -97,6 +156,15 @@ impl Group {
 
     /// A descriptor of the group's file, to pass on: it holds no locks, and is
     /// close-on-exec.
+    ///
+    /// ```
+    /// # use memring::sync::Group;
+    /// let group = Group::builder().counter::<u64>("served", 3).anonymous()?;
+    /// let fd = group.share_fd()?.try_clone_to_owned()?; // passed to another process
+    /// let there = Group::from_fd(fd)?;
+    /// assert_eq!(there.counter::<u64>("served")?.get()?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Mutex::share_fd`](super::Mutex::share_fd).
@@ -106,23 +174,31 @@ impl Group {
     }
 
     /// The file of the group, if it has a name.
+    ///
+    /// Example: [`names`](Group::names).
     pub fn path(&self) -> Option<&Path> {
         self.shared.0.region().path()
     }
 
     /// Whether the file was removed: handles that are open still share the objects, and no
     /// process can open them by name any more. A system call.
+    ///
+    /// Example: [`names`](Group::names).
     pub fn is_removed(&self) -> bool {
         let region = self.shared.0.region();
         region.is_mapped() && region.is_removed()
     }
 
     /// The id of this handle, its clones and its parts in the table of members.
+    ///
+    /// Example: [`names`](Group::names).
     pub fn id(&self) -> u16 {
         self.shared.0.id().0
     }
 
     /// The handles that are open, of all processes. A system call for each.
+    ///
+    /// Example: [`names`](Group::names).
     pub fn handles(&self) -> Vec<Peer> {
         self.shared.0.handles()
     }
@@ -160,6 +236,8 @@ impl GroupBuilder {
 
     /// The tag is the fingerprint of `S`: see [`schema!`](crate::schema!). `S` may be a
     /// struct of all the values.
+    ///
+    /// Example: [`ObjectBuilder`](super::ObjectBuilder).
     pub fn schema_of<S: Schema>(self) -> Self {
         self.schema(S::SCHEMA)
     }
@@ -202,6 +280,8 @@ impl GroupBuilder {
     /// all end on the same one. The parts that were added here have to be in one that
     /// stands; it may have more.
     ///
+    /// Example: [`Group::names`].
+    ///
     /// # Errors
     /// As [`create`](Self::create) and [`open`](Self::open).
     pub fn open_or_create(self, name: impl AsRef<Path>) -> Result<Group, RingError> {
@@ -212,6 +292,8 @@ impl GroupBuilder {
     /// Makes the group without a name: in a memfd sealed against shrinking and growing,
     /// for children and for passing over a socket.
     ///
+    /// Example: [`Group::part`].
+    ///
     /// # Errors
     /// As [`create`](Self::create), without those of names.
     pub fn anonymous(self) -> Result<Group, RingError> {
@@ -220,6 +302,8 @@ impl GroupBuilder {
     }
 
     /// Opens the group behind a descriptor; see [`Group::from_fd`].
+    ///
+    /// Example: [`Group::share_fd`].
     ///
     /// # Errors
     /// As [`open`](Self::open).

@@ -101,6 +101,8 @@ impl<T: SharedValue> Latest<T> {
 
     /// The number of the last value (Acquire).
     ///
+    /// Example: [`LatestWriter`].
+    ///
     /// # Errors
     /// [`Failure::Forked`].
     #[inline]
@@ -122,6 +124,8 @@ impl<T: SharedValue> Latest<T> {
     /// Waits until the last value is another than number `number`, and returns its number.
     /// If there never is a writer again it waits for ever.
     ///
+    /// Example: [`LatestWriter`].
+    ///
     /// # Errors
     /// [`Failure::Forked`].
     pub fn wait_changed(&self, number: u64) -> Result<u64, Failure> {
@@ -137,6 +141,8 @@ impl<T: SharedValue> Latest<T> {
 
     /// As [`Latest::wait_changed`], for `timeout` at most.
     ///
+    /// Example: [`LatestWriter`].
+    ///
     /// # Errors
     /// [`WaitChangedError::Timeout`]; else as [`Latest::wait_changed`].
     pub fn wait_changed_timeout(
@@ -148,6 +154,8 @@ impl<T: SharedValue> Latest<T> {
     }
 
     /// As [`Latest::wait_changed`], until `deadline` at most.
+    ///
+    /// Example: [`LatestWriter`].
     ///
     /// # Errors
     /// As [`Latest::wait_changed_timeout`].
@@ -207,6 +215,8 @@ impl<T: SharedValue> Latest<T> {
     /// Whether a handle has the right to store values, in a process that is alive. A system
     /// call, unless the handle is of this region.
     ///
+    /// Example: [`LatestWriter`].
+    ///
     /// # Errors
     /// [`Failure::Forked`], [`Failure::DescriptorClosed`].
     pub fn has_writer(&self) -> Result<bool, Failure> {
@@ -235,6 +245,26 @@ impl<T: SharedValue> ValueSlots for Latest<T> {
 
 /// The right to store values in a [`Latest`], by [`Latest::writer`]. Dropped, it gives the
 /// right back.
+///
+/// ```
+/// use memring::sync::{Latest, WriterError};
+/// use std::time::{Duration, Instant};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let price = Latest::anonymous(10u64)?;
+/// assert!(!price.has_writer()?);
+/// let mut writer = price.writer()?;
+/// assert!(matches!(price.clone().writer(), Err(WriterError::Occupied { .. })));
+/// assert_eq!(writer.write(11)?, 1);
+/// assert_eq!(writer.update(|price| *price += 1)?, 2);
+/// assert_eq!((writer.latest().read()?, price.number()?), (12, 2));
+/// assert_eq!(price.wait_changed(1)?, 2); // number 1 is not the last one
+/// let soon = Instant::now() + Duration::from_secs(60);
+/// assert_eq!(price.wait_changed_deadline(0, soon)?, 2);
+/// assert!(price.wait_changed_timeout(2, Duration::from_millis(1)).is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "if unused the right to store values is given back at once"]
 pub struct LatestWriter<T: SharedValue> {
     latest: Latest<T>,
@@ -347,6 +377,8 @@ impl GroupBuilder {
 
 impl Group {
     /// The [`Latest`] of this name.
+    ///
+    /// Example: [`GroupBuilder`].
     ///
     /// # Errors
     /// As [`Group::part`].

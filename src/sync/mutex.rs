@@ -243,6 +243,8 @@ impl GroupBuilder {
 impl Group {
     /// The [`Mutex`] of this name.
     ///
+    /// Example: [`GroupBuilder`].
+    ///
     /// # Errors
     /// As [`Group::part`].
     pub fn mutex<T: SharedValue>(&self, name: &str) -> Result<Mutex<T>, RingError> {

@@ -12,8 +12,20 @@ use crate::error::{LockOwner, RingError};
 use crate::members::{Liveness, Peer};
 use crate::shm::{RegionPath, open};
 
-/// What can be told from outside of a file of shared objects, whatever their values: by
-/// [`inspect`].
+/// What [`inspect`] finds out about a file of shared objects, whatever their values.
+///
+/// ```
+/// use memring::sync::{self, Group};
+///
+/// # let name = &format!("doc-sync-inspection-{}", std::process::id());
+/// let group = Group::builder().mutex::<u64>("total", 0).condvar("changed").create(name)?;
+/// let seen = sync::inspect(name)?;
+/// assert!(seen.is_group() && seen.in_use);
+/// assert_eq!((seen.parts[0].name.as_str(), seen.parts[0].kind), ("total", "mutex"));
+/// assert_eq!(seen.handles[0].pid, std::process::id());
+/// # memring::remove(name)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SharedInspection {
@@ -41,7 +53,7 @@ impl SharedInspection {
     }
 }
 
-/// What can be told of one shared object.
+/// What [`inspect`] finds out about one shared object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PartInspection {
@@ -59,7 +71,7 @@ pub struct PartInspection {
     pub poisoned: bool,
 }
 
-/// Looks at shared objects without taking part and without write access, whatever their
+/// Looks at shared objects without opening them and without write access, whatever their
 /// kinds and values. Those of another user may be looked at too, if they may be read; their
 /// owner can then cut the file short, which ends this process with SIGBUS.
 ///

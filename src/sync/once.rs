@@ -51,6 +51,8 @@ pub struct OnceState {
 
 impl OnceState {
     /// Whether another has begun, and has died or panicked in the middle.
+    ///
+    /// Example: [`Once::call_once_force`].
     pub fn is_interrupted(self) -> bool {
         self.is_interrupted
     }
@@ -146,6 +148,8 @@ fn is_completed(part: &PartHandle<AtomicU64>) -> bool {
 
 impl Once {
     /// Whether it is done: a load (Acquire), so that what was done happened before.
+    ///
+    /// Example: [`call_once_force`](Once::call_once_force).
     #[inline]
     pub fn is_completed(&self) -> bool {
         is_completed(&self.part)
@@ -177,6 +181,19 @@ impl Once {
 
     /// As [`Once::call_once`], though a call has died or panicked in the middle: `act` is
     /// told.
+    ///
+    /// ```
+    /// # use memring::sync::{Once, OnceError};
+    /// let once = Once::anonymous()?;
+    /// std::thread::scope(|scope| {
+    ///     let dies = || once.call_once(|| panic!("in the middle"));
+    ///     scope.spawn(dies).join().unwrap_err();
+    /// });
+    /// assert!(matches!(once.call_once(|| ()), Err(OnceError::Interrupted)));
+    /// once.call_once_force(|state| assert!(state.is_interrupted()))?; // clears up, and does it
+    /// assert!(once.is_completed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`OnceError::Failed`].
@@ -346,6 +363,8 @@ impl GroupBuilder {
 impl Group {
     /// The [`Once`] of this name.
     ///
+    /// Example: [`GroupBuilder`].
+    ///
     /// # Errors
     /// As [`Group::part`].
     pub fn once(&self, name: &str) -> Result<Once, RingError> {
@@ -353,6 +372,8 @@ impl Group {
     }
 
     /// The [`OnceValue`] of this name.
+    ///
+    /// Example: [`GroupBuilder`].
     ///
     /// # Errors
     /// As [`Group::part`].

@@ -146,6 +146,8 @@ impl GroupBuilder {
 impl Group {
     /// The [`RwLock`] of this name.
     ///
+    /// Example: [`GroupBuilder`].
+    ///
     /// # Errors
     /// As [`Group::part`].
     pub fn rwlock<T: SharedValue>(&self, name: &str) -> Result<RwLock<T>, RingError> {

@@ -184,7 +184,7 @@ impl Semaphore {
     /// Takes a permit, and waits for it for `timeout` at most.
     ///
     /// # Errors
-    /// [`AcquireTimeoutError::Timeout`] names one that holds a permit, be it busy or
+    /// [`AcquireTimeoutError::Timeout`] names one that holds a permit, whether busy or
     /// stopped. Else as [`Semaphore::acquire`].
     pub fn acquire_timeout(
         &self,
@@ -205,12 +205,16 @@ impl Semaphore {
     }
 
     /// How many permits there are, free or not: 1 to 4096, as its maker chose.
+    ///
+    /// Example: [`holders`](Semaphore::holders).
     pub fn permits(&self) -> u32 {
         self.permits as u32 // at most 4096
     }
 
     /// How many permits are free just now. Those of dead holders count as taken until
     /// somebody notices. 0 in a forked child.
+    ///
+    /// Example: [`holders`](Semaphore::holders).
     pub fn available(&self) -> u32 {
         match self.part.is_mapped() {
             true => self.words().available() as u32,
@@ -219,6 +223,16 @@ impl Semaphore {
     }
 
     /// The handles that hold permits just now, one entry for each permit.
+    ///
+    /// ```
+    /// # use memring::sync::Semaphore;
+    /// let connections = Semaphore::anonymous(8)?;
+    /// let one = connections.acquire()?;
+    /// assert_eq!((connections.permits(), connections.available()), (8, 7));
+    /// assert_eq!(connections.holders()[0].pid, std::process::id());
+    /// # drop(one);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn holders(&self) -> Vec<LockOwner> {
         let shared = self.part.shared();
         match self.part.is_mapped() {
@@ -283,6 +297,8 @@ impl GroupBuilder {
 
 impl Group {
     /// The [`Semaphore`] of this name.
+    ///
+    /// Example: [`GroupBuilder`].
     ///
     /// # Errors
     /// As [`Group::part`].

@@ -18,6 +18,32 @@ const SINGLE: &str = "";
 ///
 /// The number of handles and the permission bits are the maker's: an opener's are ignored.
 /// The schema tag must be that of the maker.
+///
+/// ```
+/// use memring::sync::Mutex;
+///
+/// # let name = &format!("doc-object-builder-{}", std::process::id());
+/// let options = || Mutex::<[u64; 2]>::builder()
+///     .max_handles(100)
+///     .schema_of::<[u64; 2]>()
+///     .mode(0o600)
+///     .allow_foreign(false);
+/// let accounts = options().create(name, [100, 0])?;
+/// let same = options().open_or_create(name, [0, 0])?; // it stands: the value is not used
+/// assert_eq!(*same.lock().unwrap(), [100, 0]);
+/// assert!(Mutex::<[u64; 2]>::builder().schema(1).open(name).is_err());
+///
+/// assert!(accounts.path().is_some_and(|path| path.ends_with(name)));
+/// assert_eq!((accounts.handles().len(), accounts.handles()[0].id), (2, accounts.id()));
+/// memring::remove(name)?;
+/// assert!(accounts.is_removed());
+///
+/// let unnamed = options().anonymous([0, 0])?;
+/// let fd = unnamed.share_fd()?.try_clone_to_owned()?; // passed to another process
+/// *options().from_fd(fd)?.lock().unwrap() = [1, 2];
+/// assert_eq!(*unnamed.lock().unwrap(), [1, 2]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a builder does nothing until it creates or opens"]
 pub struct ObjectBuilder<O> {
     pub(super) options: RegionOptions,
@@ -137,7 +163,7 @@ impl<O> std::fmt::Debug for ObjectBuilder<O> {
 macro_rules! handle {
     ([$($parameters:tt)*] $type:ty, $what:literal, ($($initial:ident: $value:ty)?)) => {
         impl<$($parameters)*> $type {
-            #[doc = concat!("All the options of a ", $what, ".")]
+            #[doc = concat!("Starts a builder, which has all the options of a ", $what, ".")]
             pub fn builder() -> ObjectBuilder<Self> {
                 ObjectBuilder::new()
             }
@@ -145,6 +171,8 @@ macro_rules! handle {
             #[doc = concat!("Makes a ", $what, " with a name: a file in the default")]
             /// directory (see [`directory`](crate::directory)), or at a path if there is
             /// a `/` in it. It stays until it is [removed](crate::remove).
+            ///
+            /// Example: [`ObjectBuilder`](crate::sync::ObjectBuilder).
             ///
             /// # Errors
             /// As [`ObjectBuilder::create`].
@@ -157,6 +185,8 @@ macro_rules! handle {
 
             #[doc = concat!("Opens a ", $what, " that was made before.")]
             ///
+            /// Example: [`ObjectBuilder`](crate::sync::ObjectBuilder).
+            ///
             /// # Errors
             /// As [`ObjectBuilder::open`].
             pub fn open(name: impl AsRef<Path>) -> Result<Self, RingError> {
@@ -165,6 +195,8 @@ macro_rules! handle {
 
             #[doc = concat!("Opens the ", $what, ", or makes it if there is none. However")]
             /// many processes race here, all end on the same one.
+            ///
+            /// Example: [`ObjectBuilder`](crate::sync::ObjectBuilder).
             ///
             /// # Errors
             /// As [`ObjectBuilder::open_or_create`].
@@ -178,6 +210,8 @@ macro_rules! handle {
             #[doc = concat!("Makes a ", $what, " without a name: in a sealed memfd, for")]
             /// children and for passing over a socket ([`share_fd`](Self::share_fd)).
             ///
+            /// Example: [`ObjectBuilder`](crate::sync::ObjectBuilder).
+            ///
             /// # Errors
             /// As [`ObjectBuilder::anonymous`].
             pub fn anonymous($($initial: $value)?) -> Result<Self, RingError> {
@@ -186,6 +220,8 @@ macro_rules! handle {
 
             #[doc = concat!("Opens the ", $what, " behind a descriptor that was inherited or")]
             /// received; it is reopened, and `fd` may be closed afterwards.
+            ///
+            /// Example: [`ObjectBuilder`](crate::sync::ObjectBuilder).
             ///
             /// # Errors
             /// As [`ObjectBuilder::from_fd`].
@@ -197,6 +233,8 @@ macro_rules! handle {
             /// A descriptor of the file that this lies in, to pass on: it holds no locks,
             /// and is close-on-exec.
             ///
+            /// Example: [`ObjectBuilder`](crate::sync::ObjectBuilder).
+            ///
             /// # Errors
             /// [`RingError::Os`] at the first call on an object with a name, if it cannot
             /// be reopened, and at any if the program has closed the descriptor;
@@ -207,23 +245,31 @@ macro_rules! handle {
             }
 
             /// The file that this lies in, if it has a name.
+            ///
+            /// Example: [`ObjectBuilder`](crate::sync::ObjectBuilder).
             pub fn path(&self) -> Option<&Path> {
                 self.part.shared().region().path()
             }
 
             /// Whether the file was removed: handles that are open still share the object,
             /// and no process can open it by its name any more. A system call.
+            ///
+            /// Example: [`ObjectBuilder`](crate::sync::ObjectBuilder).
             pub fn is_removed(&self) -> bool {
                 let region = self.part.shared().region();
                 region.is_mapped() && region.is_removed()
             }
 
             /// The id of this handle, and of its clones, in the table of members.
+            ///
+            /// Example: [`ObjectBuilder`](crate::sync::ObjectBuilder).
             pub fn id(&self) -> u16 {
                 self.part.shared().id().0
             }
 
             /// The handles that are open, of all processes. A system call for each.
+            ///
+            /// Example: [`ObjectBuilder`](crate::sync::ObjectBuilder).
             pub fn handles(&self) -> Vec<Peer> {
                 self.part.shared().handles()
             }

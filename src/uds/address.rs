@@ -34,6 +34,13 @@ enum Form {
 
 impl SocketAddress {
     /// An abstract name of any bytes.
+    ///
+    /// ```
+    /// use memring::uds::SocketAddress;
+    ///
+    /// assert_eq!(SocketAddress::abstract_name("prices"), SocketAddress::from("@prices"));
+    /// assert_eq!(SocketAddress::abstract_name([0xff, 0]).path(), None); // no text, and no path
+    /// ```
     pub fn abstract_name(name: impl AsRef<[u8]>) -> SocketAddress {
         SocketAddress(Form::Abstract(name.as_ref().to_vec()))
     }

@@ -315,7 +315,7 @@ pub trait Traffic: 'static {
     ) -> Result<Self::Receiver<C>, RendezvousError>;
 }
 
-/// A description whose type is this crate's own affair.
+/// A description whose type is private to this crate.
 #[doc(hidden)]
 pub struct DescribedDirection(pub(super) Direction);
 

@@ -8,13 +8,14 @@ use super::error::RendezvousError;
 use super::lifeline::LifeLine;
 use crate::sys::fork::PrivateFd;
 
-/// Two processes that have come together: an end for what goes out, and one for what comes
+/// Two processes that are connected: an end for what goes out, and one for what comes
 /// in. Where [`Nothing`](super::Nothing) goes, the end is `()`.
 ///
 /// Take it apart as you like: the ends move to threads, and are closed and dropped each by
 /// itself. The socket of the rendezvous stays open as long as an end, or a handle, of one of
 /// its rings is in use here. If the process at the other end dies, it wakes the blocked calls
 /// of these ends at once.
+#[must_use = "a connection that is dropped hangs up"]
 pub struct Connection<Out, In, C = Rings>
 where
     Out: Traffic + ?Sized,

@@ -1,4 +1,4 @@
-//! Who is at the other end, and whether that will do.
+//! Who is at the other end, and whether it is admitted.
 
 use std::fmt;
 use std::io;

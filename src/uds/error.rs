@@ -6,7 +6,7 @@ use super::address::SocketAddress;
 use super::credentials::PeerCredentials;
 use crate::error::{AttachError, Failure, Mismatch, RingError};
 
-/// Why a rendezvous came to nothing.
+/// Why a rendezvous failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RendezvousError {
@@ -112,8 +112,10 @@ impl RendezvousError {
         move |source| RendezvousError::Os { action, source }
     }
 
-    /// Whether the other end is to blame, and not this process or its system: a listener
+    /// Whether the fault is of the other end, and not this process or its system: a listener
     /// goes on after that.
+    ///
+    /// Example: [`Rendezvous::new`](super::Rendezvous::new).
     pub fn is_of_peer(&self) -> bool {
         matches!(
             self,

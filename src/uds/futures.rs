@@ -151,7 +151,8 @@ where
     }
 }
 
-/// As [`connect()`](super::connect()), as a future: see [`Rendezvous::connect_async`].
+/// As [`connect()`](super::connect()), as a future: see [`Rendezvous::connect_async`], and
+/// [`Listener::accept_async`] for an example.
 ///
 /// # Errors
 /// As [`Rendezvous::connect`].

@@ -3,7 +3,7 @@
 //! rings at once: blocked calls need not sleep until their caps.
 //!
 //! The hang-up decides nothing. It says that a look is worth while: whether the peer has died
-//! is told by its locks, as ever. A peer that hangs up and lives, for it shut the socket down,
+//! is told by its locks, as always. A peer that hangs up and lives, for it shut the socket down,
 //! harms nobody.
 
 use std::os::fd::BorrowedFd;
@@ -36,7 +36,7 @@ struct PeerRings {
 
 impl LifeLine {
     /// # Errors
-    /// No thread or descriptor can be had.
+    /// The system gives no thread or descriptor.
     pub(super) fn new(
         fd: PrivateFd,
         rings: Vec<DeathWatch>,

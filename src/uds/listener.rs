@@ -31,14 +31,43 @@ const AT_ONCE: usize = 16;
 /// Listens at an address, and gives a [`Connection`] for each process that connects and means
 /// the same: see [`Rendezvous`](super::Rendezvous).
 ///
-/// Peers that are slow, silent, that lie or hang up in the middle, and that come in crowds,
+/// Peers that are slow, silent, that lie or hang up in the middle, and that are many,
 /// keep no other from being accepted, and no call from returning: each has its time, is read
 /// one message of 88 bytes at a time, and is one of a bounded number. Work on connections that
-/// are half made is done in calls of `accept` and its kin (and in polls of
+/// are half made is done in calls of `accept` and the like (and in polls of
 /// [`accept_async`](Listener::accept_async)), and at no other time: a program that does not call
 /// them accepts nobody.
 ///
 /// Dropping it takes the path away, if it is still this listener's.
+///
+/// ```
+/// use memring::uds::{Connection, Listener, RendezvousError, SocketAddress};
+/// use std::time::{Duration, Instant};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let address = format!("@memring-doc-listener-{}", std::process::id());
+/// let mut listener = Listener::<u64, [u8]>::bind(&address)?;
+/// assert_eq!(listener.address(), &SocketAddress::from(&address));
+/// assert!(listener.try_accept()?.is_none()); // nobody has connected
+/// assert!(listener.accept_timeout(Duration::from_millis(1))?.is_none());
+/// let _readable_when_somebody_connects = listener.poll_fd()?;
+///
+/// # let other = address.clone();
+/// let client = std::thread::spawn(move || {
+///     let wrong = memring::uds::connect::<u32, u64>(&other); // means other messages
+///     assert!(matches!(wrong, Err(RendezvousError::Mismatch { .. })));
+///     memring::uds::connect::<[u8], u64>(&other).expect("a listener")
+/// });
+/// let soon = Instant::now() + Duration::from_secs(60);
+/// let Some(Connection { mut tx, .. }) = listener.accept_deadline(soon)? else {
+///     panic!("nobody came");
+/// };
+/// tx.send(7)?;
+/// assert_eq!(client.join().unwrap().rx.recv()?, 7);
+/// assert_eq!((listener.refused(), listener.half_made()), (1, 0));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Listener<Out, In, C = Rings>
 where
     Out: Traffic + ?Sized,
@@ -85,8 +114,24 @@ where
     /// The next connection, however long that takes. Peers that are refused are told why,
     /// counted ([`Listener::refused`]), told to [`on_refused`](super::Rendezvous::on_refused), and passed over.
     ///
+    /// ```
+    /// use memring::uds::{self, Connection, Listener};
+    ///
+    /// # let address = format!("@memring-doc-accept-{}", std::process::id());
+    /// let mut listener = Listener::<u64, u64>::bind(&address)?; // "@prices", or a path, say
+    /// # let other = address.clone();
+    /// // In another process, as a rule.
+    /// let client = std::thread::spawn(move || uds::connect::<u64, u64>(&other));
+    /// let Connection { mut tx, rx, peer } = listener.accept()?;
+    /// assert_eq!(peer.pid, std::process::id());
+    /// tx.send(7)?;
+    /// assert_eq!(client.join().unwrap()?.rx.recv()?, 7);
+    /// # drop(rx);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// What is this process's own trouble: [`RendezvousError::Os`], if descriptors or memory
+    /// What fails in this process itself: [`RendezvousError::Os`], if descriptors or memory
     /// are short, for example; the listener can go on, and the next call says the same as long
     /// as the shortage lasts: give descriptors back, or sleep, before it.
     /// [`RendezvousError::Failed`] in a forked child.

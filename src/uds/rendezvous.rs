@@ -15,7 +15,7 @@ use super::listener::Listener;
 use super::options::RendezvousConfig;
 use crate::message::schema::Schema;
 
-/// How two processes come together: the options of a [`Listener`], or of one that connects to
+/// How two processes connect: the options of a [`Listener`], or of one that connects to
 /// it.
 ///
 /// `Out` is what this end sends and `In` what it receives: a message type, `[u8]`, or
@@ -52,6 +52,7 @@ use crate::message::schema::Schema;
 /// # Ok(())
 /// # }
 /// ```
+#[must_use = "options do nothing until they bind or connect"]
 pub struct Rendezvous<Out, In, C = Rings>
 where
     Out: Traffic + ?Sized,
@@ -69,6 +70,28 @@ where
     C: Carrier,
 {
     /// The default options.
+    ///
+    /// ```
+    /// use memring::uds::{Rendezvous, RendezvousError, SeqPacket};
+    /// use std::time::Duration;
+    ///
+    /// # let address = format!("@memring-doc-options-{}", std::process::id());
+    /// let options = || Rendezvous::<[u8], u64, SeqPacket>::new()
+    ///     .message_limit(4000)
+    ///     .send_buffer(1 << 17)
+    ///     .schemas(2, 3) // of what goes out, and of what comes in
+    ///     .admit(|peer| peer.uid == 0 || peer.pid == std::process::id())
+    ///     .timeout(Duration::from_secs(1))
+    ///     .max_half_made(8)
+    ///     .mode(0o600)
+    ///     .on_refused(|peer, error| eprintln!("refused {peer:?}: {error}"));
+    /// let listener = options().bind(&address)?;
+    /// let error = options().bind(&address).err().expect("the address is taken");
+    /// assert!(matches!(error, RendezvousError::AddressInUse { .. }));
+    /// assert!(!error.is_of_peer()); // but a mistake of this process
+    /// # drop(listener);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[allow(clippy::new_without_default)] // there is one
     pub fn new() -> Self {
         Rendezvous {
@@ -92,6 +115,8 @@ where
 
     /// Bytes of a socket's send buffer, as the kernel counts them. Default: the system's. Of a
     /// listener.
+    ///
+    /// Example: [`new`](Rendezvous::new).
     pub fn send_buffer(mut self, bytes: usize) -> Self {
         self.config.buffer = Some(bytes);
         self
@@ -99,12 +124,31 @@ where
 
     /// Tags for what the messages mean: of those that go out, and of those that come in. Both
     /// ends must agree. Default 0.
+    ///
+    /// Example: [`new`](Rendezvous::new).
     pub fn schemas(mut self, outgoing: u64, incoming: u64) -> Self {
         self.config.schemas = [outgoing, incoming];
         self
     }
 
     /// The tags are the fingerprints of these types: see [`schema!`](crate::schema!).
+    ///
+    /// ```
+    /// use memring::uds::{Connection, Rendezvous};
+    ///
+    /// # let address = format!("@memring-doc-schemas-{}", std::process::id());
+    /// let ours = Rendezvous::<[u8], u64>::new().schemas_of::<[f64; 4], u64>();
+    /// let mut listener = ours.bind(&address)?;
+    /// # let other = address.clone();
+    /// let client = std::thread::spawn(move || {
+    ///     let theirs = Rendezvous::<u64, [u8]>::new().schemas_of::<u64, [f64; 4]>();
+    ///     theirs.connect(&other).map(|mut connection| connection.rx.recv())
+    /// });
+    /// let Connection { mut tx, .. } = listener.accept()?;
+    /// tx.send(&[0; 32])?;
+    /// assert_eq!(client.join().unwrap()?, Ok(vec![0; 32]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn schemas_of<SOut: Schema, SIn: Schema>(self) -> Self {
         self.schemas(SOut::SCHEMA, SIn::SCHEMA)
     }
@@ -115,6 +159,8 @@ where
     ///
     /// Another user that is admitted can drop, forge and stall messages, as any peer. With a
     /// path, give also the [`mode`](Rendezvous::mode) that lets it connect.
+    ///
+    /// Example: [`new`](Rendezvous::new).
     pub fn admit(
         mut self,
         policy: impl Fn(&PeerCredentials) -> bool + Send + Sync + 'static,
@@ -125,6 +171,8 @@ where
 
     /// How long one rendezvous may take, at each end. Default 5 seconds. This bounds how long
     /// a peer that is silent, or slow, is waited for. `Duration::MAX` is no limit.
+    ///
+    /// Example: [`new`](Rendezvous::new).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.config.timeout = timeout;
         self
@@ -133,6 +181,8 @@ where
     /// Connections that may be half made at once: each has a descriptor, and when its peer has
     /// said what it wants, rings. Default 32. If there are more, the oldest one of the process
     /// that has the most of them is refused. Of a listener.
+    ///
+    /// Example: [`new`](Rendezvous::new).
     pub fn max_half_made(mut self, connections: usize) -> Self {
         self.config.max_half_made = connections;
         self
@@ -140,6 +190,8 @@ where
 
     /// Permission bits of the path: who may connect, before the policy is asked. Default
     /// 0600. Of a listener; an abstract name has none.
+    ///
+    /// Example: [`new`](Rendezvous::new).
     pub fn mode(mut self, mode: u32) -> Self {
         self.config.mode = mode;
         self
@@ -147,6 +199,8 @@ where
 
     /// Called with each peer that is refused, and why: to be logged, say. Of a listener, which
     /// goes on.
+    ///
+    /// Example: [`new`](Rendezvous::new).
     pub fn on_refused(
         mut self,
         told: impl Fn(Option<&PeerCredentials>, &RendezvousError) + Send + Sync + 'static,
@@ -231,6 +285,8 @@ where
 {
     /// Listens at `address`, with the default options: rings of one sender and one receiver,
     /// to and from processes of the same user. Options: [`Rendezvous::bind`].
+    ///
+    /// Example: [`Listener`].
     ///
     /// # Errors
     /// As [`Rendezvous::bind`].

@@ -206,7 +206,7 @@ pub(super) struct FdRegistration {
 
 impl FdRegistration {
     /// # Errors
-    /// No descriptor or thread can be had.
+    /// The system gives no descriptor or thread.
     pub(super) fn new(
         fd: BorrowedFd<'_>,
         interest: Interest,
@@ -307,7 +307,7 @@ fn run(watcher: &'static FdWatcher, set: &Arc<WatchSet>) {
             }
             let known = watcher.lock().watched.get(&number).map(Arc::clone);
             let Some(watch) = known else { continue };
-            // A waker that panics is its user's affair.
+            // A panic in a waker concerns its user alone.
             let happened = AssertUnwindSafe(|| watch.happened());
             match catch_unwind(happened).unwrap_or(AfterEvent::Wait) {
                 AfterEvent::Wait => {}

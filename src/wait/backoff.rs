@@ -88,11 +88,11 @@ pub(crate) struct Pace {
     /// Waits until the next trial, and how many there were until this one.
     left: u32,
     interval: u32,
-    /// Looks in vain of this wait.
+    /// Looks of this wait that found nothing.
     looks: u32,
 }
 
-/// A wait is long after so many looks in vain: the sender does not stream.
+/// A wait is long after so many unsuccessful looks: the sender does not stream.
 const LONG_WAIT: u32 = 10;
 /// So many messages at once are a stream.
 const STREAM: u64 = 8;
@@ -113,14 +113,14 @@ impl Pace {
         }
     }
 
-    /// At each look in vain: whether there were many already.
+    /// At each look that finds nothing: whether there were many already.
     #[inline(always)]
     pub(crate) fn is_long_wait(&mut self) -> bool {
         self.looks = self.looks.wrapping_add(1);
         self.looks > LONG_WAIT
     }
 
-    /// At the begin of a wait at `position`.
+    /// At the beginning of a wait at `position`.
     #[inline]
     pub(crate) fn let_ahead(&mut self, position: u64) {
         self.looks = 0;

@@ -50,7 +50,7 @@ pub(crate) trait Operation {
 }
 
 /// Waits until `operation` succeeds or ends, or until `deadline`; when its `looks` are
-/// used up it sleeps. A number of looks will do; `None`: it never sleeps.
+/// used up it sleeps. A number of looks is enough; `None`: it never sleeps.
 ///
 /// The deadline is looked at after each full check, which may take long.
 pub(crate) fn block<'i, O: Operation>(

@@ -1,7 +1,8 @@
 //! Ways of waiting that users write themselves.
 
-/// What a waiting call does after a look in vain.
+/// What a waiting call does after a look that found nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Idle {
     /// Look again: the strategy has paused itself, by a spin loop, a yield or a nap.
     Look,
@@ -12,13 +13,13 @@ pub enum Idle {
 }
 
 /// What an endpoint does with its processor between two looks, where no
-/// [`WaitStrategy`](crate::WaitStrategy) will do.
+/// [`WaitStrategy`](crate::WaitStrategy) fits.
 ///
 /// Given to an endpoint by
 /// [`Receiver::set_idle_strategy`](crate::Receiver::set_idle_strategy) and
 /// [`Sender::set_idle_strategy`](crate::Sender::set_idle_strategy). Calls that wait ask it
-/// after each look in vain; a message or room at hand costs nothing. Clones of the endpoint
-/// share the strategy, so it is `Sync`, and what it keeps is atomic.
+/// after each look that finds nothing; a message or room at hand costs nothing. Clones of the
+/// endpoint share the strategy, so it is `Sync`, and what it keeps is atomic.
 ///
 /// A strategy that pauses for long delays what the call finds then: messages, deadlines,
 /// a cancellation.
@@ -53,7 +54,7 @@ pub enum Idle {
 /// # }
 /// ```
 pub trait IdleStrategy: Send + Sync {
-    /// Called after a look that found nothing. `looks`: how many this call has made in
-    /// vain before this one; it stays below `u32::MAX`.
+    /// Called after a look that found nothing. `looks`: how many of this call found
+    /// nothing before this one; it stays below `u32::MAX`.
     fn idle(&self, looks: u32) -> Idle;
 }

@@ -21,6 +21,7 @@ use crate::error::UnknownName;
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum WaitStrategy {
     /// Never sleeps: the lowest latency, at the price of a processor. It
     /// yields to the scheduler now and then, for when there are more spinning

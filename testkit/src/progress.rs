@@ -105,12 +105,12 @@ impl Progress {
         self.board.set(HANDS, messages);
     }
 
-    /// Senders shall end.
+    /// Senders are to end.
     pub fn tell_to_stop(&self) {
         self.board.set(STOP, 1);
     }
 
-    /// Whether senders shall end.
+    /// Whether senders are to end.
     pub fn is_stopping(&self) -> bool {
         self.board.get(STOP) != 0
     }

@@ -23,7 +23,7 @@ pub enum Arrangement {
     Dense,
 }
 
-/// The shape of a ring. Offsets in bytes from the begin of its file.
+/// The shape of a ring. Offsets in bytes from the beginning of its file.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     /// How messages are arranged.

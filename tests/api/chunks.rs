@@ -138,7 +138,7 @@ fn leases_are_released_and_given_back<K: Kind>() {
     let mut copy = [0; 30];
     assert_eq!(chunk.copy_to_slice(&mut copy), 18);
     assert!(copy[..18].iter().copied().eq(0..18));
-    chunk.release_first(9); // in the midst of a line
+    chunk.release_first(9); // in the middle of a line
     assert_eq!(chunk.get(0).map(|message| message.read()), Some(9));
     assert_eq!(chunk.iter().len(), 9);
     chunk.requeue();

@@ -303,7 +303,7 @@ fn byte_messages_stay_with_the_caller<K: Kind>() {
     assert_eq!((error.sent, error.cause), (0, TrySendError::Full(())));
     drop(receiver);
     assert_eq!(sender.send(b"x"), Err(SendError::Disconnected(())));
-    // The iterator is not drained in vain.
+    // The iterator is not drained for nothing.
     let mut messages = [&b"x"[..], b"y", b"z"].into_iter();
     let error = sender.send_batch(messages.by_ref()).unwrap_err();
     assert_eq!(error.cause, SendError::Disconnected(()));

@@ -37,7 +37,7 @@ impl Counted {
     }
 }
 
-/// No look is made in vain but the one of the `try_` verb.
+/// No look finds nothing but the one of the `try_` verb.
 fn zero_does_not_wait<K: Kind>() {
     let ring = Ring::<u64, K>::anonymous(1).unwrap();
     let (mut tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());

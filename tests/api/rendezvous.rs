@@ -1,4 +1,4 @@
-//! Rendezvous rings: a message passes from hand to hand.
+//! Rendezvous rings: a message passes directly to a receiver.
 
 mod forms;
 mod found;
@@ -97,7 +97,7 @@ fn a_send_is_ok_when_it_was_acknowledged<K: Kind>() {
 for_each_kind!(a_send_is_ok_when_it_was_acknowledged);
 
 /// A receiver that has the message in hand at the deadline is named, and what it does then is
-/// its own affair.
+/// its own business.
 fn in_whose_hand_it_is<K: Kind>() {
     in_time(|| {
         let ring = rendezvous::<K>();

@@ -44,7 +44,7 @@ fn timeouts_and_deadlines<K: Kind>() {
             assert!(matches!(leased, Err(RecvTimeoutError::Timeout(None))));
             assert!(Instant::now() >= deadline);
         }
-        // What is there is had, whatever the deadline.
+        // What is there is received, whatever the deadline.
         sender.send_deadline(1, past).unwrap();
         assert_eq!(receiver.recv_deadline(past), Ok(1));
         sender.send_timeout(2, Duration::ZERO).unwrap();

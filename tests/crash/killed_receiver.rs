@@ -134,6 +134,7 @@ fn gaps_are_no_messages<K: Kind>() {
         match policy {
             OnDeath::Redeliver => scene.counted(next, 0),
             OnDeath::Discard => scene.counted(0, next),
+            other => panic!("{other}"),
         }
     }
 }

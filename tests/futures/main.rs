@@ -1,5 +1,5 @@
 //! Async verbs and descriptors: every verb waits and is woken, by no cap of a sleep; what is
-//! dropped loses nothing; every runtime will do; peers are killed, stopped and forked.
+//! dropped loses nothing; every runtime serves; peers are killed, stopped and forked.
 
 mod crowd;
 mod descriptors;

@@ -76,7 +76,7 @@ fn with_peer_of<K: Kind>(
     (home, board, ring, child)
 }
 
-/// Not by a wake-up: nobody is left to send one. So the caps are as ever here.
+/// Not by a wake-up: nobody is left to send one. So the caps are as usual here.
 fn a_killed_sender<K: Kind>() {
     let (_home, _board, ring, child) = with_peer::<K>("async sender", "");
     let (mut rx, wakes) = (ring.receiver().unwrap(), Wakes::new());

@@ -3,7 +3,7 @@
 use super::source::{is_identifier, is_test, module_of, names_in, root, sources, tokens};
 
 /// The modules of the crate by floor. A module uses only those on lower floors.
-const FLOORS: [(&str, u32); 14] = [
+const FLOORS: [(&str, u32); 15] = [
     ("error", 0),
     ("message", 0),
     ("events", 10),
@@ -18,6 +18,8 @@ const FLOORS: [(&str, u32); 14] = [
     ("uds", 55),
     ("rpc", 55),
     ("admin", 60),
+    // Documentation.
+    ("guide", 60),
     ("lib", 70),
 ];
 

@@ -8,6 +8,7 @@ mod floors;
 mod links;
 mod moving;
 mod service;
+mod shown;
 mod source;
 mod structure;
 mod types;

@@ -146,7 +146,7 @@ fn each_request_is_answered_once_whatever_is_killed() {
     let rings = directory();
     let mut service = Service::start(rings.path());
 
-    // Amid their work.
+    // During their work.
     for round in 0..12 {
         service.ask(25);
         service.wait_for_answers(20 * round);

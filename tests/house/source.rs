@@ -125,7 +125,7 @@ pub fn is_identifier(token: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodePath {
     pub names: Vec<String>,
-    /// The name that a `use` gives it; none for a path in the midst of code.
+    /// The name that a `use` gives it; none for a path in the middle of code.
     pub imported: Option<String>,
     /// It is passed on: `pub use`.
     pub public: bool,

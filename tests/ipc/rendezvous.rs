@@ -1,4 +1,4 @@
-//! Rendezvous between processes: every message from hand to hand once, and everybody woken by
+//! Rendezvous between processes: every message passed once, and everybody woken by
 //! what they wait for, and not by the cap of a sleep.
 
 use std::thread;

@@ -59,7 +59,7 @@ fn killed_clients_leave_nothing() {
             left = left.max(leftovers(&home).len());
         }
         assert!(left >= AT_A_TIME, "{left}: they left nothing to remove");
-        // The server is idle now. No other process comes by.
+        // The server is idle now. No other process looks.
         wait_until(
             || leftovers(&home).is_empty(),
             || format!("left: {:?}", leftovers(&home)),

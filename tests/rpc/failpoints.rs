@@ -174,6 +174,7 @@ fn servers_killed_at_each_point() {
                 match policy {
                     OnServerDeath::Redeliver => assert_eq!(failed, 0, "{point:?}"),
                     OnServerDeath::Fail => assert!(failed <= 1, "{point:?}: {failed} failed"),
+                    other => panic!("{other:?}"),
                 }
                 assert_eq!(service.queued(), 0, "{point:?}");
                 service.close().unwrap();

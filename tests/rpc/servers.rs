@@ -14,7 +14,7 @@ use crate::{Numbers, SERVICE};
 pub const ROLES: [Role; 2] = [("holding server", holding), ("server", serving)];
 
 /// Words of the board: calls that holding servers have, servers that serve, and whether those
-/// that hold shall answer.
+/// that hold are to answer.
 const HELD: usize = 0;
 const SERVING: usize = 1;
 const ANSWER: usize = 2;

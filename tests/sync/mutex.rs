@@ -77,7 +77,7 @@ fn a_held_lock_names_its_holder() {
     says(
         &error,
         &[
-            "not free until the deadline",
+            "not free by the deadline",
             &format!("process {}", owner.pid),
         ],
     );

@@ -131,7 +131,7 @@ fn a_maker_that_dies_or_stops() {
         panic!("{error:?}");
     };
     assert_eq!(owner.pid, first.pid());
-    says(&error.unwrap_err(), &["not done until the deadline"]);
+    says(&error.unwrap_err(), &["not done by the deadline"]);
     // Killed, another begins again.
     for other in &others {
         other.wait_until_asleep();

@@ -25,7 +25,7 @@ fn readers_share_and_writers_do_not() {
     let error = lock.try_write().unwrap_err();
     says(
         &error,
-        &["cannot be had now", &std::process::id().to_string()],
+        &["the lock is held", &std::process::id().to_string()],
     );
     assert!(matches!(error, TryLockError::Held(Some(it)) if it.id == lock.id()));
     let error = lock.write_timeout(SHORT).unwrap_err();

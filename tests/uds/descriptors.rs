@@ -78,7 +78,11 @@ fn surplus() {
     let peer = connected(&at);
     say_passing(&peer, &hello, &[null.as_fd(); 50]);
     assert!(listener.try_accept().unwrap().is_none());
-    assert_eq!(listener.half_made(), 1, "what came along is not its affair");
+    assert_eq!(
+        listener.half_made(),
+        1,
+        "what came along is not its business"
+    );
     let refused = connected(&at);
     say_passing(&refused, b"what?", &[null.as_fd(); 50]);
     assert!(listener.try_accept().unwrap().is_none());
@@ -158,7 +162,7 @@ fn tails() {
     }
 }
 
-/// Sets that wait in vain, with sockets of all sorts and a ring.
+/// Sets that wait to no effect, with sockets of all sorts and a ring.
 fn sets() {
     let ring = Ring::<u64, Spsc>::anonymous(4).unwrap();
     let mut ring_rx = ring.receiver().unwrap();

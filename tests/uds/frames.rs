@@ -56,7 +56,7 @@ fn boundaries_are_kept() {
     }
 }
 
-/// A stream that has taken the begin of a message sends the rest by itself.
+/// A stream that has taken the beginning of a message sends the rest by itself.
 #[test]
 fn what_a_stream_has_begun_it_finishes() {
     let long = bytes(3 << 20, 1);

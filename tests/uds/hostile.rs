@@ -1,4 +1,4 @@
-//! Peers that are silent, slow, that lie, hang up in the middle, and come in crowds: an honest
+//! Peers that are silent, slow, that lie, hang up in the middle, and are many: an honest
 //! process is accepted all the same, and soon.
 
 use std::os::fd::{AsFd, OwnedFd};

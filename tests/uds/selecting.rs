@@ -253,7 +253,7 @@ fn a_socket_that_was_removed_is_not_waited_for() {
         let mut select = Select::new();
         let token = select.recv(&mut rx);
         let other = select.recv(&mut other_rx);
-        // Announced, in vain.
+        // Announced, to no effect.
         select.ready_timeout(Duration::from_millis(5)).unwrap_err();
         tx.send(1).unwrap();
         let removed = select.remove(token).expect("it is there");

@@ -150,7 +150,7 @@ fn futures_are_dropped_without_loss() {
         assert_eq!(there.rx.recv(), Ok(1));
         assert_eq!(listener.half_made(), 0);
         assert_eq!(listener.refused(), polls);
-        // It hangs up, which is not the listener's affair any more.
+        // It hangs up, which is not the business of the listener any more.
         drop(there);
         thread::sleep(Duration::from_millis(5));
         while nudges.0.swap(0, Ordering::AcqRel) > 0 {}

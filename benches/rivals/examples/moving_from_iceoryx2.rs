@@ -51,7 +51,7 @@ fn before() -> Answer {
                 Some(reading) => {
                     sum += reading.celsius;
                     if reading.number == 1000 {
-                        break; // the end is the program's own affair
+                        break; // the program decides what an end is
                     }
                 }
             }

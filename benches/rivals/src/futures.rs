@@ -25,7 +25,7 @@ use crate::worker::{self, WARM_UP, good, histogram, times};
 /// What goes through.
 pub type Message = [u64; 1];
 
-/// Slots of a queue at which a receiver waits in vain.
+/// Slots of a queue at which a receiver waits for nothing.
 const IDLE_SLOTS: usize = 2;
 /// Round trips without waiting that are timed together.
 const STRIDE: u64 = 100;

@@ -310,7 +310,7 @@ pub enum Outcome {
         count: u64,
         /// Those of them that were timed.
         timed: u64,
-        /// Begin of the time.
+        /// Beginning of the time.
         from: u64,
         /// Its end.
         to: u64,

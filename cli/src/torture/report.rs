@@ -46,7 +46,7 @@ pub struct RingRow {
 pub struct Report<R> {
     /// Of this command.
     pub version: &'static str,
-    /// With which the schedule can be had again.
+    /// With which the schedule can be repeated.
     pub seed: u64,
     /// The kinds of rings, or the objects, that held.
     pub kinds: Vec<R>,

@@ -16,6 +16,8 @@ where
     /// As [`Receiver::try_recv_batch`], over the first messages of `messages`, as many as
     /// there are now and fit. The others are as they were.
     ///
+    /// Example: [`Receiver::recv_into_slice`].
+    ///
     /// # Errors
     /// As [`Receiver::try_recv`] if there was not even one. An empty slice is `Ok(0)`.
     pub fn try_recv_into_slice(&mut self, messages: &mut [T]) -> Result<usize, TryRecvError> {

@@ -41,6 +41,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 
     /// As [`Sender::send_batch_timeout`], until `deadline` at the latest.
     ///
+    /// Example: [`Sender::send_batch`].
+    ///
     /// # Errors
     /// As [`Sender::send_batch_timeout`].
     pub fn send_batch_deadline<'m>(
@@ -104,6 +106,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     }
 
     /// As [`Receiver::recv_batch_timeout`], until `deadline` at the latest.
+    ///
+    /// Example: [`Receiver::recv_batch`].
     ///
     /// # Errors
     /// As [`Receiver::recv_batch_timeout`].

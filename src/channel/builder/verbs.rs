@@ -100,6 +100,8 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
 
     /// Makes a ring without a name; see [`Ring::anonymous`].
     ///
+    /// Example: [`Ring::builder`].
+    ///
     /// # Errors
     /// As [`Ring::anonymous`].
     pub fn anonymous(self) -> Result<Ring<T, K>, RingError> {
@@ -110,6 +112,16 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
     }
 
     /// Opens the ring behind a descriptor; see [`Ring::from_fd`].
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// let made = Ring::<u64, Spsc>::builder().schema(7).anonymous()?;
+    /// let fd = made.share_fd()?.try_clone_to_owned()?; // passed to another process
+    /// let opened = Ring::<u64, Spsc>::builder().schema(7).from_fd(fd)?;
+    /// assert!(made.same_channel(&opened));
+    /// assert!(Ring::<u64, Spsc>::builder().schema(8).from_fd(made.share_fd()?).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Ring::from_fd`].

@@ -58,6 +58,8 @@ where
     /// Claims room for up to `most` messages that there is now (at least one, whatever
     /// `most`), to write them in place and send them together.
     ///
+    /// Example: [`Sender::reserve_chunk`].
+    ///
     /// # Errors
     /// As [`Sender::try_send`] if there is not even room for one.
     pub fn try_reserve_chunk(
@@ -70,6 +72,18 @@ where
 
     /// As [`Sender::try_reserve_chunk`], waiting for room for the first message as long as
     /// it takes.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let mut chunk = tx.reserve_chunk(16)?; // as many as there is room for, up to 16
+    /// assert_eq!(chunk.len(), 4);
+    /// assert_eq!(chunk.copy_from_slice(&[1, 2, 3]), 3);
+    /// assert_eq!(chunk.commit()?, 3);
+    /// assert_eq!(rx.recv()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Sender::send`].
@@ -159,12 +173,16 @@ where
     T: for<'m> Message<Sent<'m> = T, Received = T> + Copy,
 {
     /// How many messages there is room for: at least one.
+    ///
+    /// Example: [`fill_from_iter`](GrantChunk::fill_from_iter).
     #[allow(clippy::len_without_is_empty)] // it never is
     pub fn len(&self) -> usize {
         self.sender.granted.len()
     }
 
     /// How many were written, from the front.
+    ///
+    /// Example: [`fill_from_iter`](GrantChunk::fill_from_iter).
     pub fn written(&self) -> usize {
         self.written
     }
@@ -185,6 +203,18 @@ where
 
     /// As [`fill_with`](GrantChunk::fill_with), as long as the iterator gives any. Says how
     /// many it gave.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let mut chunk = tx.reserve_chunk(4)?;
+    /// assert_eq!(chunk.fill_from_iter([10, 20]), 2);
+    /// assert_eq!((chunk.written(), chunk.len()), (2, 4));
+    /// assert_eq!(chunk.commit()?, 2);
+    /// assert_eq!([rx.recv()?, rx.recv()?], [10, 20]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn fill_from_iter(&mut self, messages: impl IntoIterator<Item = T>) -> usize {
         let mut messages = messages.into_iter();
         let before = self.written;
@@ -222,6 +252,17 @@ where
     /// most [`len`](GrantChunk::len). (Those that were not written are what an earlier
     /// message left there: any bytes are a valid `T`.)
     ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let mut chunk = tx.reserve_chunk(4)?;
+    /// chunk.copy_from_slice(&[1, 2, 3]);
+    /// assert_eq!(chunk.commit_first(2)?, 2); // the third is given up
+    /// assert_eq!(rx.slots(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`commit`](GrantChunk::commit).
     pub fn commit_first(self, count: usize) -> Result<usize, SendBatchError<()>> {
@@ -241,6 +282,21 @@ where
     /// The place of one message. `None` if there are not so many. To be sent by
     /// [`commit_first`](GrantChunk::commit_first).
     ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let mut chunk = tx.reserve_chunk(2)?;
+    /// for index in 0..2 {
+    ///     // SAFETY: V5: no other process has the ring.
+    ///     let place = unsafe { chunk.get_mut(index) }.expect("a place");
+    ///     *place = 10 + index as u64;
+    /// }
+    /// chunk.commit_first(2)?;
+    /// assert_eq!([rx.recv()?, rx.recv()?], [10, 11]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Safety
     /// Peers cooperate: while the reference lives, no other process writes to this place,
     /// which a process that keeps to this crate's rules never does; and this process has
@@ -249,13 +305,27 @@ where
         let position = *self.sender.granted.get(index)?;
         let at = self.sender.view.payload(position).as_ptr().cast::<T>();
         // SAFETY: V5: aligned and in bounds (V1, V3); any bytes are a valid `T`
-        // (`AnyBitPattern`); that no process writes meanwhile is the caller's word.
+        // (`AnyBitPattern`); that no process writes meanwhile is the caller's promise.
         Some(unsafe { &mut *at })
     }
 
     /// The places as slices, the second of them empty if they do not wrap. `None` if they
-    /// do not lie one upon another: take them one by one. They do in a dense ring
+    /// do not lie one after the other: take them one by one. They do in a dense ring
     /// ([`Layout::Dense`](crate::Layout)), and where there is only one.
+    ///
+    /// ```
+    /// # use memring::{Layout, Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::builder().layout(Layout::Dense).capacity(8).anonymous()?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let mut chunk = tx.reserve_chunk(3)?;
+    /// // SAFETY: V5: no other process has the ring.
+    /// let (front, wrapped) = unsafe { chunk.as_mut_slices() }.expect("a dense ring");
+    /// assert!(wrapped.is_empty());
+    /// front.copy_from_slice(&[1, 2, 3]);
+    /// chunk.commit_first(3)?;
+    /// assert_eq!(rx.recv()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Safety
     /// As [`get_mut`](GrantChunk::get_mut), for all of them.
@@ -263,7 +333,7 @@ where
         let granted = &self.sender.granted;
         let ends = (*granted.first()?, *granted.last()?);
         let parts = parts_of(&self.sender.view, ends, granted.len())?;
-        // SAFETY: V5: as in `get_mut`; the messages of a part lie one upon another, and no
+        // SAFETY: V5: as in `get_mut`; the messages of a part lie one after the other, and no
         // two parts share one.
         let [first, second] = parts
             .map(|(at, count)| unsafe { std::slice::from_raw_parts_mut(at.cast::<T>(), count) });

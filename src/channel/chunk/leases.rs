@@ -52,6 +52,8 @@ where
     /// Takes up to `most` messages that are there now (at least one, whatever `most`), to
     /// read them in place.
     ///
+    /// Example: [`Receiver::lease_chunk`].
+    ///
     /// # Errors
     /// As [`Receiver::try_recv`] if there was not even one.
     pub fn try_lease_chunk(&mut self, most: usize) -> Result<LeaseChunk<'_, T, K>, TryRecvError> {
@@ -61,6 +63,18 @@ where
     }
 
     /// As [`Receiver::try_lease_chunk`], waiting for the first message as long as it takes.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send_slice(&[1, 2, 3])?;
+    /// let chunk = rx.lease_chunk(16)?; // what is there, up to 16
+    /// let sum: u64 = chunk.iter().map(|message| message.read()).sum();
+    /// assert_eq!((chunk.len(), sum), (3, 6));
+    /// chunk.release();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Receiver::recv`].
@@ -105,21 +119,39 @@ where
 {
     /// How many messages are held: at least one, until all are released by
     /// [`release_first`](LeaseChunk::release_first).
+    ///
+    /// Example: [`Receiver::lease_chunk`].
     pub fn len(&self) -> usize {
         self.batch.len()
     }
 
     /// Whether all messages are released.
+    ///
+    /// Example: [`get`](LeaseChunk::get).
     pub fn is_empty(&self) -> bool {
         self.batch.is_empty()
     }
 
     /// The message at `index`, in the order of receipt, of those that are held.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send_slice(&[1, 2])?;
+    /// let mut chunk = rx.lease_chunk(16)?;
+    /// assert_eq!(chunk.get(1).map(|message| message.read()), Some(2));
+    /// chunk.release_first(chunk.len());
+    /// assert!(chunk.is_empty() && chunk.get(0).is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get(&self, index: usize) -> Option<LeasedMessage<'_, T>> {
         self.batch.get(index)
     }
 
     /// The messages that are held, in the order of receipt.
+    ///
+    /// Example: [`Receiver::lease_chunk`].
     pub fn iter(&self) -> LeaseIter<'_, T, K> {
         self.batch.iter()
     }
@@ -131,7 +163,7 @@ where
     }
 
     /// The messages as slices, the second of them empty if they do not wrap. `None` if
-    /// they do not lie one upon another: take them one by one. They do in a dense ring
+    /// they do not lie one after the other: take them one by one. They do in a dense ring
     /// ([`Layout::Dense`](crate::Layout)), and where there is only one.
     ///
     /// # Safety
@@ -144,9 +176,9 @@ where
         }
         let (view, ends) = self.batch.view_and_ends()?;
         let parts = parts_of(view, ends, self.len())?;
-        // SAFETY: V5: aligned and in bounds (V1, V3), one upon another; any bytes are a
+        // SAFETY: V5: aligned and in bounds (V1, V3), one after the other; any bytes are a
         // valid `T` (`AnyBitPattern`); that no process writes meanwhile is the caller's
-        // word.
+        // promise.
         let [first, second] =
             parts.map(|(at, count)| unsafe { std::slice::from_raw_parts(at.cast::<T>(), count) });
         Some((first, second))

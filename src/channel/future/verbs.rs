@@ -65,7 +65,22 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     }
 
     /// As [`Receiver::lease`], as a future; as [`Receiver::recv_async`] otherwise. A
-    /// message that was leased is given back if the lease is dropped, as ever.
+    /// message that was leased is given back if the lease is dropped, as always.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// # runtime.block_on(async {
+    /// tx.send_async(7).await?;
+    /// let lease = rx.lease_async().await?;
+    /// assert_eq!(lease.read(), 7);
+    /// lease.release(); // acknowledges it
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Receiver::recv`].
@@ -76,6 +91,20 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// Waits until a message is there to be taken, and takes none: `Ok`, and a call that
     /// does not wait would find it, unless another receiver is quicker. As
     /// [`Receiver::recv_async`] otherwise.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// # runtime.block_on(async {
+    /// tx.send(7)?;
+    /// rx.ready_async().await?;
+    /// assert_eq!(rx.try_recv()?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Receiver::recv`].
@@ -95,6 +124,19 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// before, it takes the offer back, unless a receiver has the message in hand, which may
     /// acknowledge it still, or has acknowledged it since the last poll.
     ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// # runtime.block_on(async {
+    /// tx.send_async(7).await?; // waits while the ring is full
+    /// assert_eq!(rx.recv_async().await?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Sender::send`].
     pub fn send_async<'a>(&'a mut self, message: T::Sent<'a>) -> SendFuture<'a, T, K> {
@@ -109,6 +151,21 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// senders, receivers wait at the place for as long as the grant lives: do not hold it
     /// over an `await`.
     ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// # runtime.block_on(async {
+    /// let mut grant = tx.reserve_async().await?;
+    /// grant.write(7)?;
+    /// grant.commit()?;
+    /// assert_eq!(rx.try_recv()?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Sender::send`].
     pub fn reserve_async(&mut self) -> ReserveFuture<'_, T, K> {
@@ -117,6 +174,20 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 
     /// Waits until there is room for a message, and takes none: `Ok`, and a call that does
     /// not wait would find it, unless another sender is quicker.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// # runtime.block_on(async {
+    /// tx.ready_async().await?;
+    /// tx.try_send(7)?; // has room: there is one sender
+    /// # assert_eq!(rx.try_recv()?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Sender::send`].

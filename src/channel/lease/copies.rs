@@ -10,6 +10,23 @@ impl<T: Message + ?Sized> LeasedMessage<'_, T> {
     /// As [`read`](LeasedMessage::read), into `message`, and says how many bytes. A typed
     /// message never lies on the stack; a `Vec<u8>` gets the length of the message, and
     /// its allocation is used again.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<[u8], Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// # tx.send(b"first")?;
+    /// # tx.send(b"second")?;
+    /// let batch = rx.lease_batch(16)?;
+    /// let mut line = Vec::new(); // one allocation for all
+    /// let mut bytes = 0;
+    /// for message in &batch {
+    ///     bytes += message.read_into(&mut line);
+    /// }
+    /// assert_eq!((bytes, line.as_slice()), (11, &b"second"[..]));
+    /// batch.release();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn read_into(&self, message: &mut T::Received) -> usize {
         match self.mapped_length() {
             0 => T::decode_into(&Blank, 0, message),
@@ -25,6 +42,8 @@ impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
     }
 
     /// Reads the message, and keeps it with its lease.
+    ///
+    /// Example: [`LeaseSnapshot`].
     pub fn snapshot(self) -> LeaseSnapshot<'r, T, K> {
         LeaseSnapshot {
             message: self.read(),
@@ -36,7 +55,7 @@ impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
 /// A copy of a message, and the [`Lease`] that it was made of, from [`Lease::snapshot`].
 ///
 /// It is read like a reference to the message. A lease itself is not: a peer may write to
-/// the ring at any time, be it broken or hostile, so that a safe `&T` to what lies there
+/// the ring at any time, whether it is broken or hostile, so that a safe `&T` to what lies there
 /// would be unsound. The copy is made once, and nobody else can change it.
 ///
 /// The message is acknowledged by [`release`](LeaseSnapshot::release). What becomes of it if
@@ -62,7 +81,7 @@ impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "only `release` says that the message was worked off"]
+#[must_use = "only `release` says that the message is done"]
 pub struct LeaseSnapshot<'r, T: Message + ?Sized, K: Kind> {
     message: T::Received,
     lease: Lease<'r, T, K>,
@@ -76,21 +95,41 @@ impl<'r, T: Message + ?Sized, K: Kind> LeaseSnapshot<'r, T, K> {
     }
 
     /// Gives the message back; see [`Lease::requeue`].
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send(7)?;
+    /// let job = rx.lease()?.snapshot();
+    /// assert_eq!((*job, job.redeliveries()), (7, 0));
+    /// job.requeue(); // not now
+    /// let job = rx.lease()?.snapshot();
+    /// assert!(job.is_redelivered());
+    /// job.into_lease().release();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn requeue(self) {
         self.lease.requeue();
     }
 
     /// The lease alone.
+    ///
+    /// Example: [`requeue`](LeaseSnapshot::requeue).
     pub fn into_lease(self) -> Lease<'r, T, K> {
         self.lease
     }
 
     /// How often the message was given back before: 0 at the first receipt.
+    ///
+    /// Example: [`requeue`](LeaseSnapshot::requeue).
     pub fn redeliveries(&self) -> u8 {
         self.lease.redeliveries()
     }
 
     /// Whether another receiver may have seen this message before.
+    ///
+    /// Example: [`requeue`](LeaseSnapshot::requeue).
     pub fn is_redelivered(&self) -> bool {
         self.lease.is_redelivered()
     }

@@ -10,6 +10,7 @@ use crate::message::Message;
 use crate::ring::kind::Kind;
 
 /// Messages that are held, in the order of receipt: see [`LeaseBatch::iter`].
+#[must_use = "an iterator does nothing unless it is asked for messages"]
 pub struct LeaseIter<'b, T: Message + ?Sized, K: Kind> {
     receiver: &'b Receiver<T, K>,
     /// Indices of those that are to come.

@@ -1,10 +1,9 @@
 //! Leases that borrow no receiver: held side by side, and released in any order.
 
 use super::{Lease, LeaseBatch};
-use crate::channel::ReceiveSideOf;
 use crate::channel::receiver::Receiver;
 use crate::message::Message;
-use crate::ring::kind::Kind;
+use crate::ring::kind::{Kind, ManyReceivers};
 
 /// A message that was leased, with a share in the endpoint that leased it: its place in the
 /// ring's table is kept as long as this lives. Of a side with many receivers, where each slot
@@ -17,10 +16,7 @@ pub(crate) struct OwnedLease<T: Message + ?Sized, K: Kind> {
     receiver: Receiver<T, K>,
 }
 
-impl<T: Message + ?Sized, K: Kind> Lease<'_, T, K>
-where
-    ReceiveSideOf<K>: Clone,
-{
+impl<T: Message + ?Sized, K: ManyReceivers> Lease<'_, T, K> {
     /// The same lease, apart from its receiver, which can go on. Not of a rendezvous ring.
     pub(crate) fn into_owned(self) -> OwnedLease<T, K> {
         let leasing = &mut *self.batch.receiver;

@@ -10,6 +10,8 @@ const BUFFER: usize = 8192;
 
 impl<'b> LeasedMessage<'b, [u8]> {
     /// The bytes of the message as a stream.
+    ///
+    /// Example: [`LeaseReader`].
     pub fn reader(self) -> LeaseReader<'b> {
         LeaseReader {
             message: self,
@@ -63,6 +65,20 @@ pub struct LeaseReader<'b> {
 
 impl LeaseReader<'_> {
     /// Bytes that are still to be read.
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<[u8], Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send(b"headbody")?;
+    /// let lease = rx.lease()?;
+    /// let mut reader = lease.reader();
+    /// reader.read_exact(&mut [0; 4])?;
+    /// assert_eq!(reader.remaining(), 4);
+    /// # lease.release();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn remaining(&self) -> usize {
         self.buffered().len() + self.uncopied()
     }

@@ -22,6 +22,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// `?` say, gives the message back, and so does the death of this process. At least
     /// once, therefore.
     ///
+    /// Example: [`Receiver::lease`].
+    ///
     /// # Errors
     /// As [`Receiver::try_recv`].
     #[inline]
@@ -32,6 +34,18 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     }
 
     /// As [`Receiver::try_lease`], waiting for a message as long as it takes.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send(7)?;
+    /// let lease = rx.lease()?;
+    /// assert_eq!(lease.read(), 7);
+    /// lease.release(); // acknowledges it; a drop gives it back
+    /// assert!(rx.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Receiver::recv`].
@@ -73,6 +87,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// ([`LeaseBatch::release_first`]). What is not acknowledged is given back when the
     /// batch is dropped.
     ///
+    /// Example: [`Receiver::lease_batch`].
+    ///
     /// # Errors
     /// As [`Receiver::try_recv`] if there was not even one.
     #[inline]
@@ -82,6 +98,20 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
     /// As [`Receiver::try_lease_batch`], waiting for the first message as long
     /// as it takes.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send_slice(&[1, 2, 3])?;
+    /// let mut batch = rx.lease_batch(16)?;
+    /// for _ in 0..batch.len() {
+    ///     let message = batch.get(0).expect("one that is not released");
+    ///     assert!(message.read() < 4); // work
+    ///     batch.release_first(1); // done
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Receiver::recv`].

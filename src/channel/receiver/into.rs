@@ -16,6 +16,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// stack: for types that are large. A `Vec<u8>` gets the length of the message, and
     /// its allocation is used again.
     ///
+    /// Example: [`Receiver::recv_into`].
+    ///
     /// # Errors
     /// As [`Receiver::try_recv`]; `message` is as it was then.
     pub fn try_recv_into(&mut self, message: &mut T::Received) -> Result<usize, TryRecvError> {

@@ -18,6 +18,8 @@ impl<T: Message + ?Sized, K: OneReceiver> Receiver<T, K> {
     /// A copy of the next message, if there is one now. It stays in the ring, and the
     /// next call gets it.
     ///
+    /// Example: [`Receiver::peek`].
+    ///
     /// # Errors
     /// As [`Receiver::try_recv`].
     pub fn try_peek(&mut self) -> Result<T::Received, TryRecvError> {

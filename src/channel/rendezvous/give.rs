@@ -1,4 +1,4 @@
-//! A sender that passes its message from hand to hand.
+//! A sender that passes its message directly to a receiver.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -379,7 +379,7 @@ impl<T: Message + ?Sized, K: Kind> Operation for Offer<'_, T, K> {
     /// Once more if the dead were looked for: a receiver that had it may be among them.
     fn check(&mut self) -> Poll<(), WaitError> {
         let poll = match self.check_once() {
-            Poll::Pending if self.connection().scan_after_vain_check() => self.check_once(),
+            Poll::Pending if self.connection().scan_after_failed_check() => self.check_once(),
             poll => poll,
         };
         match poll {

@@ -1,4 +1,4 @@
-//! A receiver that takes messages from hand to hand.
+//! A receiver that takes messages directly from senders.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::{self, Context, ready};

@@ -34,7 +34,7 @@ pub trait Selectable: Any {
     fn source(&mut self) -> SourceRef<'_>;
 }
 
-/// A source whose type is this crate's own affair.
+/// A source whose type is private to this crate.
 #[doc(hidden)]
 pub struct SourceRef<'s>(pub(crate) &'s mut dyn SelectSource);
 
@@ -58,7 +58,7 @@ pub(crate) trait SelectSource: Awaited<MonotonicTime> {
         self.look()
     }
 
-    /// At the begin of a call, which waits or does not.
+    /// At the beginning of a call, which waits or does not.
     fn begin(&mut self, _waits: bool) {}
 
     /// Which heavy barrier fits it; `None`: it needs none.
@@ -84,7 +84,7 @@ pub(crate) trait ReadyEndpoint: WaitingEndpoint {
     /// As [`WaitingEndpoint::connection`], to look at only.
     fn connection_ref(&self) -> &EndpointConnection;
 
-    /// Whether messages go from hand to hand.
+    /// Whether messages go directly from sender to receiver.
     fn is_rendezvous(&self) -> bool {
         self.connection_ref().segment.config.is_rendezvous()
     }

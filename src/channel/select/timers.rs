@@ -75,20 +75,58 @@ pub fn never<T>() -> Never<T> {
 }
 
 /// A moment to wait for, once: see [`after`] and [`at`].
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// let mut late = memring::after(Duration::from_secs(60));
+/// assert!(late.try_recv().unwrap_err().is_empty());
+/// let due = Instant::now();
+/// let mut now = memring::at(due);
+/// assert_eq!(now.try_recv(), Ok(due));
+/// assert!(now.try_recv().is_err()); // once
+/// ```
 #[derive(Debug)]
+#[must_use = "a timer does nothing unless it is waited for"]
 pub struct After {
     /// `None`: it has been received, or will never be.
     when: Option<Instant>,
 }
 
 /// Moments that come again and again: see [`tick`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let mut ticks = memring::tick(Duration::from_millis(1));
+/// let first = ticks.recv();
+/// assert!(ticks.recv() > first);
+/// let mut slow = memring::tick(Duration::from_secs(60));
+/// assert!(slow.try_recv().unwrap_err().is_empty());
+/// ```
 #[derive(Debug)]
+#[must_use = "a timer does nothing unless it is waited for"]
 pub struct Ticker {
     period: Duration,
     next: Option<Instant>,
 }
 
 /// What never comes: see [`never()`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use memring::{Ring, Spsc, After, Never, select};
+///
+/// let mut limit: Option<After> = None; // an option of the program, say
+/// let mut never = memring::never::<()>();
+/// assert!(never.try_recv().unwrap_err().is_empty());
+/// let waited = select! {
+///     recv(never) -> _ => false,
+///     default(Duration::from_millis(1)) => true,
+/// };
+/// assert!(waited && limit.is_none());
+/// ```
 #[derive(Debug)]
 pub struct Never<T>(PhantomData<fn() -> T>);
 
@@ -106,6 +144,8 @@ impl After {
 
     /// Waits for the moment that this was made for. Waits for ever, if it was received
     /// before, as crossbeam-channel's does.
+    ///
+    /// Example: [`at`].
     pub fn recv(&mut self) -> Instant {
         recv(self, |timer| timer.when, After::try_recv)
     }
@@ -134,6 +174,8 @@ impl Ticker {
 
 impl<T> Never<T> {
     /// Nothing.
+    ///
+    /// Example: [`never()`].
     ///
     /// # Errors
     /// [`TryRecvError::Empty`], always.

@@ -16,6 +16,17 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// It is copied once, straight into the ring, and never lies on the stack: for types
     /// that are large. (In byte rings, the same as [`Sender::try_send`].)
     ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<[u64; 4096], Spsc>::anonymous(1)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// let pages = vec![[7; 4096], [8; 4096]];
+    /// tx.try_send_ref(&pages[0])?;
+    /// assert!(tx.try_send_ref(&pages[1]).unwrap_err().is_full());
+    /// assert_eq!(rx.slots(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Sender::try_send`]; the message does not come back, for the caller has it.
     #[inline]
@@ -35,6 +46,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 
     /// As [`Sender::send_ref`], for at most `timeout`.
     ///
+    /// Example: [`Receiver::recv_into`](crate::Receiver::recv_into).
+    ///
     /// # Errors
     /// As [`Sender::send_timeout`]; the message does not come back, for the caller has it.
     pub fn send_ref_timeout(
@@ -46,6 +59,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     }
 
     /// As [`Sender::send_ref`], until `deadline` at the latest.
+    ///
+    /// Example: [`Receiver::recv_into`](crate::Receiver::recv_into).
     ///
     /// # Errors
     /// As [`Sender::send_timeout`]; the message does not come back, for the caller has it.

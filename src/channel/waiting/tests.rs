@@ -285,8 +285,8 @@ fn leased_by_dead(geometry: Geometry, position: u64) -> SlotWord {
     geometry.published(position).reading(id)
 }
 
-/// As while another thread forks, attaches and detaches: no lock of this process is to be
-/// had. Calls find nothing, scan, recover, and go on.
+/// As while another thread forks, attaches and detaches: no lock of this process is
+/// free. Calls find nothing, scan, recover, and go on.
 #[test]
 fn calls_that_do_not_wait_and_probes_take_no_lock() {
     let pause = Duration::from_millis(10);

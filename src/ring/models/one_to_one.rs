@@ -80,7 +80,7 @@ fn run(name: &str, size: usize, capacity: u64, start: u64) {
     through.check();
 }
 
-/// S1 to S4. Three preemptions; positions wrap in the midst of it. Seen to fail:
+/// S1 to S4. Three preemptions; positions wrap in the middle of it. Seen to fail:
 /// `publish_up_to` or `give_credit` that store Relaxed; `look` or `find_room` that load
 /// Relaxed.
 #[test]

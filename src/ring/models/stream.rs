@@ -133,7 +133,7 @@ fn models_spsc() {
     );
 }
 
-/// Three preemptions; positions wrap in the midst of it. Seen to fail: as
+/// Three preemptions; positions wrap in the middle of it. Seen to fail: as
 /// [`models_spsc`].
 #[test]
 fn models_spsc_two_slots() {
@@ -309,7 +309,7 @@ fn models_fast_spmc() {
     );
 }
 
-/// Three preemptions; positions wrap in the midst of it.
+/// Three preemptions; positions wrap in the middle of it.
 ///
 /// Seen to fail: the swap of a fast claim Relaxed.
 #[test]

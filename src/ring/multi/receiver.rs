@@ -25,7 +25,7 @@ pub struct MultiReceiver<S> {
     pub(super) next: u64,
     /// `head` does not say so.
     pub(super) hint_dirty: bool,
-    /// Where it last looked in vain.
+    /// Where it last looked and found nothing.
     pub(super) missed: u64,
     /// And found no free slot there: perhaps another receiver has taken it.
     pub(super) is_behind: bool,

@@ -19,7 +19,7 @@ pub struct MultiSender<R> {
     pub(super) me: MemberId,
     /// One past the last position that it claimed: a hint of its own.
     pub(super) next: u64,
-    /// Where it last looked in vain.
+    /// Where it last looked and found nothing.
     pub(super) missed: u64,
     /// Single receiver: it is done with everything before this, by a load of
     /// this endpoint's own (R3).
@@ -186,7 +186,7 @@ impl<R: Multiplicity> SendSide for MultiSender<R> {
             geometry.published(before_position)
         };
         let slot = memory.word(position);
-        // A look first: a swap in vain takes the line from the endpoint at work.
+        // A look first: an unsuccessful swap takes the line from the endpoint at work.
         // Relaxed: the swap below is what counts.
         if slot.load(Ordering::Relaxed) != claimable.0 {
             self.missed = position;

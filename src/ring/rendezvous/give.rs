@@ -24,7 +24,7 @@ pub(crate) enum HandoverState {
     TakenBack,
 }
 
-/// To whom a sender that does not wait has left its message.
+/// The receiver that a sender that does not wait has left its message to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Left {
     /// To this receiver, which waits and is bound to it.

@@ -73,7 +73,7 @@ impl TakingSide {
             }
             let reading = word.reading(self.me);
             // C2. AcqRel: after the payload was written, before we read. A failure: taken by
-            // another, or taken back; or it was left by its sender, and can still be had.
+            // another, or taken back; or it was left by its sender, and can still be taken.
             let taken =
                 slot.compare_exchange(word.0, reading.0, Ordering::AcqRel, Ordering::Relaxed);
             if taken.is_ok() {

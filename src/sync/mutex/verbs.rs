@@ -139,7 +139,7 @@ impl<T: SharedValue> Mutex<T> {
     /// Takes the lock, and waits for it for `timeout` at most.
     ///
     /// # Errors
-    /// [`LockTimeoutError::Timeout`] names the process that holds it, be it busy or
+    /// [`LockTimeoutError::Timeout`] names the process that holds it, whether busy or
     /// stopped. Else as [`Mutex::lock`].
     pub fn lock_timeout(
         &self,
@@ -161,6 +161,8 @@ impl<T: SharedValue> Mutex<T> {
 
     /// Whether a holder died or panicked, and nobody has declared the value repaired; as
     /// far as it is known: of a holder that died it is known when another has noticed.
+    ///
+    /// Example: [`PoisonError`].
     pub fn is_poisoned(&self) -> bool {
         self.part.is_mapped() && self.word().is_poisoned()
     }

@@ -65,6 +65,17 @@ impl<'a, T: SharedValue> RwLockWriteGuard<'a, T> {
 
     /// Makes a read guard of it: no writer comes between. The other way there is none: two
     /// readers that wait to become writers would wait for each other.
+    ///
+    /// ```
+    /// # use memring::sync::{RwLock, RwLockWriteGuard};
+    /// # let table = RwLock::anonymous([0u32; 16])?;
+    /// let mut writing = table.write().unwrap();
+    /// writing[3] = 7;
+    /// let reading = RwLockWriteGuard::downgrade(writing);
+    /// assert_eq!(reading[3], 7); // as it was written: no writer came between
+    /// assert!(table.try_read().is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn downgrade(guard: Self) -> RwLockReadGuard<'a, T> {
         let RwLockWriteGuard { lock, held, .. } = guard;
         std::mem::forget(guard);

@@ -128,7 +128,7 @@ impl<T: SharedValue> RwLock<T> {
     /// Takes the lock for reading, and waits for `timeout` at most.
     ///
     /// # Errors
-    /// [`LockTimeoutError::Timeout`] names the process that writes or waits to, be it busy
+    /// [`LockTimeoutError::Timeout`] names the process that writes or waits to, whether busy
     /// or stopped. Else as [`RwLock::read`].
     pub fn read_timeout(
         &self,
@@ -207,7 +207,7 @@ impl<T: SharedValue> RwLock<T> {
     /// Takes the lock for writing, and waits for `timeout` at most.
     ///
     /// # Errors
-    /// [`LockTimeoutError::Timeout`] names a process that writes or reads, be it busy or
+    /// [`LockTimeoutError::Timeout`] names a process that writes or reads, whether busy or
     /// stopped. Else as [`RwLock::read`].
     pub fn write_timeout(
         &self,
@@ -229,6 +229,8 @@ impl<T: SharedValue> RwLock<T> {
 
     /// Whether a writer died or panicked, and nobody has declared the value repaired; as
     /// far as it is known: of a writer that died it is known when another has noticed.
+    ///
+    /// Example: [`clear_poison`](RwLock::clear_poison).
     pub fn is_poisoned(&self) -> bool {
         self.part.is_mapped() && self.lock().is_poisoned()
     }
@@ -237,6 +239,26 @@ impl<T: SharedValue> RwLock<T> {
     /// [`Poisoned`](LockError::Poisoned). Call it with a write guard. While another handle
     /// writes it does nothing, for then the value is that one's to judge. If this process
     /// dies before it has given the lock back, the value is poisoned again.
+    ///
+    /// ```
+    /// # use memring::sync::{LockError, RwLock};
+    /// # let table = RwLock::anonymous([0u32; 16])?;
+    /// std::thread::scope(|scope| {
+    ///     let dies = || {
+    ///         let _held = table.write();
+    ///         panic!("in the middle");
+    ///     };
+    ///     scope.spawn(dies).join().unwrap_err();
+    /// });
+    /// assert!(table.is_poisoned());
+    /// if let Err(LockError::Poisoned(poisoned)) = table.write() {
+    ///     let mut guard = poisoned.into_inner();
+    ///     guard.fill(0); // repairs it
+    ///     table.clear_poison();
+    /// }
+    /// assert!(table.read().is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clear_poison(&self) {
         if self.part.is_mapped() {
             self.lock().clear_poison(self.part.me());

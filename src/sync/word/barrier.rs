@@ -358,7 +358,7 @@ impl<H: Holders, P: ParkHalf + Clone> Operation for RoundWait<'_, H, P> {
         match self.is_hopeless(word) {
             Ok(false) => false,
             Ok(true) => {
-                // Between the kernel's word and the swap.
+                // Between the kernel's report and the swap.
                 fence(Ordering::SeqCst);
                 // Of exactly the word in which that seat is missing.
                 if !self.words.try_break(word, &self.park) {

@@ -40,7 +40,7 @@ pub(crate) trait HeldWord: Copy {
     }
 }
 
-/// Why a wait at a word ended in vain.
+/// Why a wait at a word ended without the word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeldError {
     /// The deadline passed; and who held the word then, if a member did.
@@ -60,7 +60,7 @@ pub(super) struct WaitState {
     pub(super) announced: Option<u64>,
     /// What was taken from a dead member, or why that cannot be known.
     pub(super) taken_over: Option<Result<u64, Failure>>,
-    /// Looks in vain.
+    /// Looks that found nothing.
     pub(super) looks: u32,
 }
 
@@ -236,7 +236,7 @@ impl<W: HeldWord, H: Holders, P: ParkHalf + Clone> Operation for Waiting<'_, W, 
                 return true;
             }
         }
-        // Between the kernel's word and the swap, which must not come first.
+        // Between the kernel's report and the swap, which must not come first.
         fence(Ordering::SeqCst);
         // Never WAITERS on a free word (L3).
         let waiters = if self.rules.frees_for_all() {

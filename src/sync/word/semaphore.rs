@@ -128,7 +128,7 @@ impl Permits<'_> {
     }
 }
 
-/// Why a wait for a permit ended in vain.
+/// Why a wait for a permit ended without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PermitError {
     /// The deadline passed; and one that held a permit then.
@@ -262,7 +262,7 @@ impl<H: Holders, P: Park + Clone> Operation for Acquiring<'_, H, P> {
                     return true;
                 }
             }
-            // Between the kernel's word and the swap, which must not come first.
+            // Between the kernel's report and the swap, which must not come first.
             fence(Ordering::SeqCst);
             let held = taken(word, me);
             // Of exactly the word that was loaded before the probe. AcqRel: what the dead

@@ -189,7 +189,7 @@ fn allocate_within(file: BorrowedFd<'_>, size: u64, limit: Option<u64>) -> io::R
     }
 }
 
-/// Allocates as much at a time as can be had between two signals.
+/// Allocates as much at a time as succeeds between two signals.
 fn allocate_in_pieces(file: BorrowedFd<'_>, size: u64) -> io::Result<()> {
     const PIECE: usize = 1 << 20;
     for start in (0..size).step_by(PIECE) {

@@ -164,7 +164,7 @@ impl LockFile {
 
     /// Whether a process holds a byte, in whichever way, this description
     /// included. Takes nothing, no lock of this process either; a descriptor for
-    /// reading will do.
+    /// reading is enough.
     ///
     /// `false` while another thread is about to take it here: that call has not
     /// returned when this one begins.

@@ -98,7 +98,7 @@ pub(crate) fn allocate(file: BorrowedFd<'_>, size: u64) -> io::Result<()> {
     }
     Link { size, ..link }.write(file)?;
     let whole = usize::try_from(size).map_err(|_| io::ErrorKind::OutOfMemory)?;
-    // What cannot be had is found out now, while it can be said that there is no room.
+    // What the system does not give is found out now, while it can be said that there is no room.
     Mapping::shared(file, whole).map(drop)
 }
 

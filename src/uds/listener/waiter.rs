@@ -20,7 +20,7 @@ pub(super) struct AcceptWaiter {
 
 impl AcceptWaiter {
     /// # Errors
-    /// No descriptor or thread can be had.
+    /// The system gives no descriptor or thread.
     pub(super) fn new(listening: BorrowedFd<'_>) -> io::Result<AcceptWaiter> {
         let sockets = Epoll::new()?;
         let slot = Arc::<WakeSlot>::default();

@@ -30,7 +30,7 @@ pub(super) struct SocketEnd {
     waiter: Option<FdWaiter>,
     /// What a set sleeps on.
     word: Arc<SocketWord>,
-    /// Nothing changes the word: no thread or descriptor can be had for that.
+    /// Nothing changes the word: the system gives no thread or descriptor for that.
     is_unwatched: bool,
 }
 
@@ -236,13 +236,29 @@ pub(super) fn failed(action: &'static str) -> impl Fn(io::Error) -> WaitError {
 /// From [`SocketSender::canceller`](super::SocketSender::canceller) or
 /// [`SocketReceiver::canceller`](super::SocketReceiver::canceller). A set that has the end is
 /// woken: the end is ready. A future that waits is not woken; polled again, it is `Cancelled`.
+///
+/// ```
+/// use memring::uds::{SocketType, socket_pair};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (mut tx, mut rx) = socket_pair::<u64>(SocketType::Stream)?;
+/// let canceller = rx.canceller();
+/// canceller.cancel();
+/// assert!(canceller.is_cancelled());
+/// assert!(rx.recv().unwrap_err().is_cancelled());
+/// canceller.reset();
+/// tx.send(7)?;
+/// assert_eq!(rx.recv()?, 7);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct SocketCanceller(Arc<Cancelling>);
 
 #[derive(Debug)]
 struct Cancelling {
     is_cancelled: AtomicBool,
-    /// `None`: no descriptor could be had. Calls end at their next wake-up then.
+    /// `None`: the system gave no descriptor. Calls end at their next wake-up then.
     event: Option<EventFd>,
     /// Of a set that has the end.
     word: Arc<SocketWord>,
@@ -257,7 +273,7 @@ impl SocketCanceller {
         }))
     }
 
-    /// Has calls of the end that wait, now and later, return `Cancelled`.
+    /// Makes calls of the end that wait, now and later, return `Cancelled`.
     pub fn cancel(&self) {
         // Release: pairs with the load in `is_cancelled`. The event orders all the rest.
         self.0.is_cancelled.store(true, Ordering::Release);
@@ -267,7 +283,7 @@ impl SocketCanceller {
         self.0.word.change();
     }
 
-    /// Has calls wait again.
+    /// Lets calls wait again.
     pub fn reset(&self) {
         if let Some(event) = &self.0.event {
             event.clear();

@@ -17,6 +17,18 @@ impl<T: Message + ?Sized> SocketReceiver<T> {
     ///
     /// **Cancel-safe**: the future takes a message only in the poll that returns it.
     ///
+    /// ```
+    /// # use memring::uds::{SocketType, socket_pair};
+    /// # let (mut tx, mut rx) = socket_pair::<u64>(SocketType::Stream)?;
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// # runtime.block_on(async {
+    /// tx.send_async(7).await?;
+    /// assert_eq!(rx.recv_async().await?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`SocketReceiver::recv`].
     pub fn recv_async(&mut self) -> SocketRecvFuture<'_, T> {
@@ -32,6 +44,8 @@ impl<T: Message + ?Sized> SocketSender<T> {
     /// begin, as [`SocketSender::try_send`] says.
     ///
     /// **Cancel-safe**: dropped before it is ready, it has sent nothing.
+    ///
+    /// Example: [`SocketReceiver::recv_async`].
     ///
     /// # Errors
     /// As [`SocketSender::send`].

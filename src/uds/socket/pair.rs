@@ -24,6 +24,7 @@ const OVERHEAD: usize = 4 << 10;
 
 /// The sort of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SocketType {
     /// `SOCK_STREAM`: messages of up to 16 MiB, in frames.
     Stream,
@@ -176,6 +177,19 @@ pub fn socket_pair<T: Message + ?Sized>(
 /// the kernel counts them, which is some 700 for a small message. The kernel has a least
 /// size, of some thousands, and a greatest.
 ///
+/// ```
+/// use memring::uds::{SocketType, socket_pair_with};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (mut tx, mut rx) = socket_pair_with::<[u8]>(SocketType::Datagram, 4000, Some(1 << 17))?;
+/// assert_eq!(tx.message_size(), 4000);
+/// assert!(tx.send(&[0; 4001]).is_err());
+/// tx.send(b"a line")?;
+/// assert_eq!(rx.recv()?, b"a line");
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// As [`socket_pair`].
 #[allow(clippy::type_complexity)] // what users read
@@ -212,6 +226,20 @@ impl<T: Message + ?Sized> SocketSender<T> {
     /// The sending end over a Unix domain socket that is connected: inherited, received, or
     /// accepted by other means. The frames are described in the repository's `docs/uds.md`.
     /// A socket is used in one direction, and by one end. `message_limit`: of byte messages.
+    ///
+    /// ```
+    /// use memring::uds::{SocketReceiver, SocketSender};
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (ours, theirs) = UnixStream::pair()?; // inherited by a child, say
+    /// let mut tx = SocketSender::<[u8]>::from_fd(ours.into(), 4000)?;
+    /// let mut rx = SocketReceiver::<[u8]>::from_fd(theirs.into(), 4000)?;
+    /// tx.send(b"a line")?;
+    /// assert_eq!(rx.recv()?, b"a line");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`RendezvousError::Os`] if it is no Unix domain socket;

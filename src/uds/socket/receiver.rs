@@ -24,6 +24,29 @@ const CHUNK: usize = 16 << 10;
 /// From where a [`SocketSender`](super::SocketSender) is from. Messages come whole, or not at
 /// all. Dropping it hangs up: the sender gets `Disconnected`, and what was not received is
 /// lost.
+///
+/// ```
+/// use memring::uds::{SocketType, socket_pair};
+/// use std::time::{Duration, Instant};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (mut tx, mut rx) = socket_pair::<u64>(SocketType::SeqPacket)?;
+/// assert!(rx.try_recv().unwrap_err().is_empty());
+/// assert!(rx.recv_timeout(Duration::from_millis(1)).unwrap_err().is_timeout());
+/// for number in 1..=3 {
+///     tx.send(number)?;
+/// }
+/// assert_eq!(rx.recv()?, 1);
+/// assert_eq!(rx.recv_deadline(Instant::now() + Duration::from_secs(60))?, 2);
+/// let mut number = 0;
+/// assert_eq!((rx.recv_into(&mut number)?, number), (8, 3));
+/// assert_eq!(rx.message_size(), 8);
+/// let _readable_when_there_is_a_message = rx.poll_fd()?;
+/// rx.close()?;
+/// assert!(rx.is_closed() && tx.send(4).unwrap_err().is_closed());
+/// # Ok(())
+/// # }
+/// ```
 pub struct SocketReceiver<T: Message + ?Sized> {
     pub(super) end: SocketEnd,
     buffer: Vec<u8>,
@@ -336,11 +359,13 @@ impl<T: Message + ?Sized> SocketReceiver<T> {
     }
 
     /// What ends this end's blocked calls.
+    ///
+    /// Example: [`SocketCanceller`].
     pub fn canceller(&self) -> SocketCanceller {
         self.end.canceller()
     }
 
-    /// The socket, for `poll`, epoll and their kin: wait until it is readable, after a call
+    /// The socket, for `poll`, epoll and the like: wait until it is readable, after a call
     /// that said `Empty`. (Without that, messages may wait in this end's buffer.) Nothing
     /// else is to be done with it. Over datagrams it does not tell that the sender died.
     ///

@@ -23,6 +23,29 @@ use crate::sys::socket::{self, PollFlags, SocketKind};
 /// although this process dies, unless the receiver does.
 ///
 /// Dropping it hangs up: the receiver drains what was sent and then gets `Disconnected`.
+///
+/// ```
+/// use memring::uds::{SocketType, socket_pair};
+/// use std::time::{Duration, Instant};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (mut tx, mut rx) = socket_pair::<u64>(SocketType::SeqPacket)?;
+/// tx.send(1)?;
+/// let mut sent = 1;
+/// while tx.try_send(2).is_ok() {
+///     sent += 1; // until the socket is full
+/// }
+/// let error = tx.send_timeout(3, Duration::from_millis(1)).unwrap_err();
+/// assert!(error.is_timeout() && tx.send_deadline(3, Instant::now()).is_err());
+/// let _writable_when_there_is_room = tx.poll_fd()?;
+/// let _ends_blocked_calls = tx.canceller();
+/// tx.close()?;
+/// assert!(tx.is_closed() && tx.message_size() == 8);
+/// let received = std::iter::from_fn(|| rx.recv().ok()).count();
+/// assert_eq!(received, sent);
+/// # Ok(())
+/// # }
+/// ```
 pub struct SocketSender<T: Message + ?Sized> {
     pub(super) end: SocketEnd,
     tail: Option<Arc<Tail>>,
@@ -52,7 +75,7 @@ impl<T: Message + ?Sized> SocketSender<T> {
 
     /// Sends a message if there is room now. Does not wait.
     ///
-    /// A stream may take the begin of a message of more than 32 KiB and have no room for the
+    /// A stream may take the beginning of a message of more than 32 KiB and have no room for the
     /// rest. That is `Ok` too: the rest is sent by this process as soon as there is room, by
     /// the next call or in the background, and until then the socket is `Full`. Should the process
     /// die before, the receiver gets an error, and no part of a message.
@@ -325,7 +348,7 @@ impl<T: Message + ?Sized> SocketSender<T> {
         self.end.canceller()
     }
 
-    /// The socket, for `poll`, epoll and their kin: wait until it is writable, or readable
+    /// The socket, for `poll`, epoll and the like: wait until it is writable, or readable
     /// (the receiver has closed), after a call that said `Full`. Nothing else is to be done
     /// with it.
     ///

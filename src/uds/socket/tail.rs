@@ -1,5 +1,5 @@
 //! What a send could not hand to the kernel at once, and must not be lost or cut: the rest of
-//! a message that a stream took the begin of, and the end behind a full buffer.
+//! a message that a stream took the beginning of, and the end behind a full buffer.
 
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
@@ -41,7 +41,7 @@ impl Tail {
     /// Has `bytes` sent behind what `socket` has taken. `line`: what hangs up with it.
     ///
     /// # Errors
-    /// No descriptor or thread can be had.
+    /// The system gives no descriptor or thread.
     pub(super) fn new(
         socket: BorrowedFd<'_>,
         line: Option<BorrowedFd<'_>>,

@@ -231,7 +231,7 @@ impl RegistryState {
             .as_mut()
     }
 
-    /// The waiter is no more, and not registered. Says whom to kick, so that the word is
+    /// The waiter has gone, and not registered. Says which thread to kick, so that the word is
     /// forgotten soon.
     pub(super) fn leave(&mut self, place: WordPlace) -> Option<Arc<AtomicU32>> {
         let slot = self.slot(place)?;
@@ -246,7 +246,7 @@ impl RegistryState {
         is_slept_on.then(|| Arc::clone(&bank.control))
     }
 
-    /// Registers, or registers again. Says whom to kick: the thread sleeps on other words,
+    /// Registers, or registers again. Says which thread to kick: the thread sleeps on other words,
     /// or too long. And what was registered before, to be dropped without the lock.
     pub(super) fn register(
         &mut self,

@@ -55,7 +55,7 @@ fn run(registry: &'static WakerRegistry, bank: usize) {
     }
 }
 
-/// Wakes them. One that panics is its user's affair; the others get their wake-up.
+/// Wakes them. A panic in one concerns its user alone; the others get their wake-up.
 pub(super) fn wake(wakers: &mut Vec<Waker>) {
     for waker in wakers.drain(..) {
         let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));

@@ -176,7 +176,7 @@ fn patch(file: &File, patch: &Option<Patch>) {
     }
 }
 
-/// The objects of one handle, as far as they can be had.
+/// The objects of one handle, as far as they open.
 struct Objects {
     group: Group,
     mutex: Option<Mutex<[u64; 3]>>,

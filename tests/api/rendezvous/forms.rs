@@ -1,4 +1,4 @@
-//! Messages of all forms, batches, and what has no meaning from hand to hand.
+//! Messages of all forms, batches, and what has no meaning at a rendezvous.
 
 use std::thread;
 

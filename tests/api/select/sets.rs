@@ -308,7 +308,7 @@ fn a_ring_of_spinners_can_stand_in_a_set() {
     late.join().unwrap();
 }
 
-/// From hand to hand: ready is who finds the other side waiting in a call.
+/// At a rendezvous an end is ready that finds the other side waiting in a call.
 #[test]
 fn rendezvous_in_a_set() {
     let ring = Ring::<u64, Mpmc>::anonymous(0).unwrap();

@@ -189,7 +189,7 @@ fn no_inodes(at: &Path) {
         Ring::<u64, Mpmc>::create(name, 8),
         Ring::<u64, Mpmc>::open_or_create(name, 8),
     ] {
-        let text = made.expect_err("there is no file to be had").to_string();
+        let text = made.expect_err("there is no free descriptor").to_string();
         assert!(
             text.contains(name) && text.contains("No space left"),
             "{text}"

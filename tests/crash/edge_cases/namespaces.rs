@@ -13,7 +13,7 @@ use memring_testkit::text::skipped;
 
 use super::waiters::{Outcome, Waits};
 
-/// Words of the board of spaces: what the spaces have come to, what they shall
+/// Words of the board of spaces: what the spaces have come to, what they are to
 /// do.
 const STEP: usize = 0;
 const KILL: usize = 1;
@@ -56,7 +56,7 @@ struct Space {
 }
 
 impl Space {
-    /// `None` if that cannot be had here.
+    /// `None` if that is not possible here.
     fn with(home: &Home, name: &str, role: &str, args: &Pairs<'_>) -> Option<Space> {
         let board = home.board(name, 2);
         let mut args = args.to_vec();

@@ -23,7 +23,7 @@ const LEASED: usize = 6;
 const WAITING: usize = 2;
 const SLOTS: usize = 16;
 
-/// Words of the board: threads that have what they shall have, and the word to
+/// Words of the board: threads that have what they will have, and the word to
 /// go on.
 const READY: usize = 0;
 const GO: usize = 1;

@@ -119,7 +119,7 @@ impl<K: Cloning> Scene<K> {
         });
     }
 
-    /// Fills both sides: survivors where there are none yet, be it as successors of
+    /// Fills both sides: survivors where there are none yet, or as successors of
     /// the dead.
     pub fn succeed(&mut self) {
         for side in [Side::Sender, Side::Receiver] {

@@ -106,7 +106,7 @@ impl<T: Message + ?Sized, K: Kind> Scene<'_, T, K> {
         }
     }
 
-    /// The endpoint, if it could be had.
+    /// The endpoint, if it attached.
     pub fn attached<E>(&self, attached: Result<E, AttachError>) -> Option<E> {
         match attached {
             Ok(endpoint) => return Some(endpoint),

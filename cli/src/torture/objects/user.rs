@@ -139,7 +139,7 @@ impl<'u> User<'u> {
         }
     }
 
-    /// It was not to be had.
+    /// It was not there.
     pub fn missed(&mut self) {
         if self.random.one_in(16) {
             sleep(Duration::from_micros(self.random.below(200)));

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::net::sockopt;
 
-/// Whether the send buffer of `socket` has room for one more message, or for the begin of one:
+/// Whether the send buffer of `socket` has room for one more message, or for the beginning of one:
 /// that is so as long as what it counts for those under way is less than its size.
 pub(crate) fn has_room(socket: BorrowedFd<'_>) -> io::Result<bool> {
     let size = sockopt::socket_send_buffer_size(socket)?;
