@@ -13,7 +13,7 @@ use memring::rpc::{OnServerDeath, Request, Server, Service, ServiceError};
 use memring::{Mismatch, RecvError, RingError};
 
 use crate::format::printable;
-use crate::open::parse_size;
+use crate::making::parse_size;
 use crate::tied;
 use crate::what::{self, What};
 
@@ -73,7 +73,7 @@ pub struct Args {
     #[arg(long, value_name = "N", help_heading = "Service")]
     capacity: Option<NonZeroUsize>,
 
-    /// Make a service for requests of up to so many bytes; K and M are understood [default: 16K].
+    /// Make a service for requests of up to so many bytes; K, M and G are understood [default: 16K].
     /// How long an answer may be is for the caller to say
     #[arg(long, value_name = "BYTES", value_parser = parse_size, help_heading = "Service")]
     slot_size: Option<usize>,
