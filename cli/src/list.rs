@@ -8,13 +8,12 @@ mod table;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args as ClapArgs;
 use memring::RingError;
 use terminal_size::terminal_size_of;
 
 use crate::complain::{complain, words};
-use crate::format::printable;
 use crate::standard;
 use crate::usage::{Usage, is_usage};
 use row::Row;
@@ -38,7 +37,8 @@ Of locks and other shared objects: the bytes of the value, or how many objects
 are in a group; in the state how many handles are open, the process that holds
 a lock, and 'poisoned', if the last holder died and nobody has repaired the value.
 
-On a terminal, names and lines that are too long for it end with '…'.
+On a terminal, names and lines that are too long for it are cut, and end with an
+ellipsis.
 
 With --json: an array with one object for each, with all that is known. A file
 that is nothing of ours has an 'error' instead of the rest.
@@ -129,7 +129,7 @@ fn these(names: &[String]) -> (Vec<Row>, Missing) {
         match Row::new(name.clone(), Path::new(name), looked) {
             Ok(row) => rows.push(row),
             Err(error) => {
-                let error = not_listed(name, error);
+                let error = not_listed(error);
                 missing.count += 1;
                 missing.is_usage |= is_usage(&error);
                 if let Some(before) = missing.last.replace(error) {
@@ -141,13 +141,13 @@ fn these(names: &[String]) -> (Vec<Row>, Missing) {
     (rows, missing)
 }
 
-fn not_listed(name: &str, error: RingError) -> anyhow::Error {
+fn not_listed(error: RingError) -> anyhow::Error {
     match &error {
-        RingError::NotFound { path } => anyhow::anyhow!(
+        RingError::NotFound { path } => anyhow!(
             "nothing at {}: memring list without names tells what there is",
             path.display()
         ),
-        _ => anyhow::Error::new(error).context(format!("cannot list {}", printable(name))),
+        _ => error.into(),
     }
 }
 

@@ -18,6 +18,7 @@ mod manual;
 mod open;
 mod progress;
 mod recv;
+mod remedy;
 mod remove;
 mod send;
 mod serve;

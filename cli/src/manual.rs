@@ -100,39 +100,38 @@ fn manual_page(command: Command) -> io::Result<Vec<u8>> {
     for section in after {
         section.render().to_writer(&mut text)?;
     }
-    let mut end = Roff::new();
-    end.control("SH", ["SEE ALSO"]);
-    match is_program {
-        true => {
-            let names = command
-                .get_subcommands()
-                .map(|it| format!("memring-{}", it.get_name()));
-            for (index, name) in names.enumerate() {
-                let comma = if index == 0 { "" } else { ", " };
-                end.text([roman(comma), bold(name), roman("(1)")]);
-            }
-        }
-        false => end_with(&mut end),
-    }
-    end.to_writer(&mut text)?;
+    see_also(&command, is_program).to_writer(&mut text)?;
     Ok(text)
 }
 
-fn end_with(end: &mut Roff) {
-    end.text([bold("memring"), roman("(1)")]);
+fn see_also(command: &Command, is_program: bool) -> Roff {
+    let names = command
+        .get_subcommands()
+        .map(|it| format!("memring-{}", it.get_name()));
+    let names: Vec<String> = match is_program {
+        true => names.collect(),
+        false => vec!["memring".into()],
+    };
+    let mut roff = Roff::new();
+    roff.control("SH", ["SEE ALSO"]);
+    for (index, name) in names.iter().enumerate() {
+        let is_last = index + 1 == names.len();
+        roff.text([bold(name), roman(if is_last { "(1)" } else { "(1)," })]);
+    }
+    roff
 }
 
 /// A part of what stands below the options.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Section<'a> {
+struct NotesSection<'a> {
     /// In capitals; the first has none.
     heading: String,
     lines: Vec<&'a str>,
 }
 
 /// A heading is a line by itself, with a colon, over lines that are set in by two blanks.
-fn sections(notes: &str) -> Vec<Section<'_>> {
-    let mut sections = vec![Section::default()];
+fn sections(notes: &str) -> Vec<NotesSection<'_>> {
+    let mut sections = vec![NotesSection::default()];
     let mut lines = notes.lines().peekable();
     let mut was_empty = true;
     while let Some(line) = lines.next() {
@@ -142,13 +141,13 @@ fn sections(notes: &str) -> Vec<Section<'_>> {
             .filter(|_| was_empty && over_indented);
         let last = sections.last_mut().expect("there is one");
         match heading {
-            Some(heading) => sections.push(Section {
+            Some(heading) => sections.push(NotesSection {
                 heading: heading.to_uppercase(),
                 lines: Vec::new(),
             }),
             // Back at the margin, the section has ended.
             None if !last.heading.is_empty() && !line.is_empty() && !line.starts_with(' ') => {
-                sections.push(Section {
+                sections.push(NotesSection {
                     heading: "NOTES".into(),
                     lines: vec![line],
                 });
@@ -163,7 +162,7 @@ fn sections(notes: &str) -> Vec<Section<'_>> {
     sections
 }
 
-impl Section<'_> {
+impl NotesSection<'_> {
     fn render(&self) -> Roff {
         let mut roff = Roff::new();
         let as_it_is = AS_IT_IS.contains(&self.heading.as_str());
@@ -214,7 +213,7 @@ See also there.";
             ("EXAMPLES", &["memring list", ""]),
             ("NOTES", &["See also there."]),
         ];
-        let expected = expected.map(|(heading, lines)| Section {
+        let expected = expected.map(|(heading, lines)| NotesSection {
             heading: heading.into(),
             lines: lines.to_vec(),
         });
@@ -223,7 +222,7 @@ See also there.";
 
     #[test]
     fn lines_of_an_example_stay_lines() {
-        let section = Section {
+        let section = NotesSection {
             heading: "EXAMPLES".into(),
             lines: vec!["memring a", "", ".b -x", ""],
         };

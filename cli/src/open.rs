@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use memring::{
     AttachError, Inspection, Kind, MessageKind, Mismatch, Mpmc, Mpsc, Ring, RingError, RingKind,
@@ -12,6 +12,7 @@ use memring::{
 
 use crate::format::printable;
 use crate::making::{Making, parse_seconds};
+use crate::remedy;
 use crate::usage::Usage;
 use crate::what::{self, What};
 
@@ -110,7 +111,7 @@ impl Opening {
     }
 
     /// Whether it makes a ring, if there is none.
-    fn makes(&self) -> bool {
+    pub fn makes(&self) -> bool {
         self.create || self.making.recreate
     }
 
@@ -151,7 +152,7 @@ impl Opening {
         };
         retry
             .run(attempt, again)
-            .map_err(|error| self.advise(error))
+            .map_err(|error| remedy::advise(self, error))
     }
 
     /// What was asked for, else what the ring has that is there and open, else the default.
@@ -221,69 +222,6 @@ impl Opening {
                 outcome => return outcome,
             }
         }
-    }
-
-    /// What can be done about it, where that is for the command line to say.
-    fn advise(&self, error: anyhow::Error) -> anyhow::Error {
-        let name = printable(&self.name);
-        let advice = match error.downcast_ref() {
-            Some(RingError::NotFound { path }) if !self.makes() => {
-                let path = path.display();
-                match self.wait {
-                    true => format!("no ring at {path}: it was not made in time"),
-                    false => format!(
-                        "no ring at {path}: make it with --create, or wait for it with --wait"
-                    ),
-                }
-            }
-            Some(RingError::AlreadyExists { path }) => format!(
-                "{} exists already: use it without --exclusive, or replace it with --recreate",
-                path.display()
-            ),
-            Some(RingError::Closed {
-                path,
-                messages,
-                attached,
-            }) => {
-                let remedy = match messages {
-                    0 => "--wait waits until they have left, --recreate replaces it".to_owned(),
-                    _ => format!("memring recv {name} drains it, --recreate replaces it"),
-                };
-                format!(
-                    "{} is closed, with {messages} messages left in it and {attached} endpoints \
-                     attached: {remedy}",
-                    path.display()
-                )
-            }
-            Some(RingError::Mismatch {
-                mismatch:
-                    Mismatch::Option {
-                        what,
-                        expected,
-                        found,
-                    },
-                ..
-            }) => format!(
-                "ring {name} has {what} {found}, expected {expected}: leave the option out, or \
-                 replace the ring with --recreate"
-            ),
-            Some(RingError::Mismatch {
-                mismatch: Mismatch::Kind { expected, found },
-                ..
-            }) => format!(
-                "ring {name} is of kind {found}, expected {expected}: leave --kind out, or replace \
-                 the ring with --recreate"
-            ),
-            Some(RingError::Mismatch {
-                mismatch: Mismatch::NoRendezvous { found },
-                ..
-            }) => format!(
-                "ring {name} has capacity {found}, expected 0: leave --capacity out, or replace \
-                 the ring with --recreate"
-            ),
-            _ => return error,
-        };
-        anyhow!(advice)
     }
 }
 
