@@ -1,5 +1,6 @@
 //! What is said of a ring that is to be made: the options that `create`, `send` and `recv` share.
 
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -134,6 +135,12 @@ pub fn parse_count(text: &str) -> Result<usize, String> {
     parse_scaled(text).ok_or_else(|| "expected a number, such as 256, 64K or 1M".to_owned())
 }
 
+/// A number of messages, of at least one.
+pub fn parse_nonzero(text: &str) -> Result<NonZeroUsize, String> {
+    let count = NonZeroUsize::new(parse_count(text)?);
+    count.ok_or_else(|| "expected at least 1".to_owned())
+}
+
 /// Permission bits.
 fn parse_mode(text: &str) -> Result<u32, String> {
     let is_octal = !text.is_empty() && text.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
@@ -160,6 +167,8 @@ mod tests {
         assert_eq!(parse_size("3m"), Ok(3 << 20));
         assert_eq!(parse_size("1G"), Ok(1 << 30));
         assert_eq!(parse_count("0"), Ok(0));
+        assert!(parse_nonzero("0").is_err());
+        assert_eq!(parse_nonzero("2k").map(NonZeroUsize::get), Ok(2048));
         for wrong in [
             "",
             "K",

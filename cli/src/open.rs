@@ -12,7 +12,7 @@ use memring::{
 
 use crate::format::printable;
 use crate::making::{Making, parse_seconds};
-use crate::remedy;
+use crate::remedy::{self, Asked};
 use crate::usage::Usage;
 use crate::what::{self, What};
 
@@ -111,7 +111,7 @@ impl Opening {
     }
 
     /// Whether it makes a ring, if there is none.
-    pub fn makes(&self) -> bool {
+    fn makes(&self) -> bool {
         self.create || self.making.recreate
     }
 
@@ -150,9 +150,14 @@ impl Opening {
             Some(RingError::Closed { .. }) => true,
             _ => false,
         };
+        let asked = Asked {
+            name: &self.name,
+            makes: self.makes(),
+            waits: self.wait,
+        };
         retry
             .run(attempt, again)
-            .map_err(|error| remedy::advise(self, error))
+            .map_err(|error| remedy::advise(&asked, error))
     }
 
     /// What was asked for, else what the ring has that is there and open, else the default.

@@ -5,15 +5,24 @@ use anyhow::{Error, anyhow};
 use memring::{Mismatch, RingError};
 
 use crate::format::printable;
-use crate::open::Opening;
+
+/// What the command line says.
+pub struct Asked<'a> {
+    /// The ring.
+    pub name: &'a str,
+    /// To make it, if there is none.
+    pub makes: bool,
+    /// To wait for it.
+    pub waits: bool,
+}
 
 /// The error with what can be done about it, where that is for the command line to say.
-pub fn advise(opening: &Opening, error: Error) -> Error {
-    let name = printable(&opening.name);
+pub fn advise(asked: &Asked<'_>, error: Error) -> Error {
+    let name = printable(asked.name);
     let advice = match error.downcast_ref() {
-        Some(RingError::NotFound { path }) if !opening.makes() => {
+        Some(RingError::NotFound { path }) if !asked.makes => {
             let path = path.display();
-            match opening.wait {
+            match asked.waits {
                 true => format!("no ring at {path}: it was not made in time"),
                 false => {
                     format!("no ring at {path}: make it with --create, or wait for it with --wait")

@@ -130,6 +130,15 @@ fn what_cannot_be_is_misuse() {
         &["bench", "--html"],
         &["manual"],
         &["no-such-command"],
+        &["recv", ""],
+        &["serve", "", "--", "true"],
+        &["serve", "s", "--capacity", "0", "--", "true"],
+        &["call", ""],
+        &["lock", "", "--", "true"],
+        &["lock", "l"],
+        &["listen", ""],
+        &["connect", ""],
+        &["torture", "--kind", "ring"],
     ] {
         let output = place.run(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", output.err);

@@ -157,7 +157,10 @@ fn lines_are_no_wider_than_the_terminal() {
                 "{columns}: {line:?}"
             );
         }
-        assert!(table.contains("a-name-that") && table.contains('…'), "{table}");
+        assert!(
+            table.contains("a-name-that") && table.contains('…'),
+            "{table}"
+        );
     }
     // Elsewhere, nothing is cut.
     let table = place.run(&["list"]).succeeded();

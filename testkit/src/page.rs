@@ -6,6 +6,7 @@
 
 mod axis;
 mod chart;
+mod escape;
 mod style;
 
 pub use axis::{Form, Unit};
@@ -13,6 +14,7 @@ pub use chart::{Chart, Series};
 
 use std::fmt::Write;
 
+use escape::escaped;
 use style::{CHART, COLOURS, PAGE};
 
 /// A page.
@@ -42,21 +44,6 @@ pub struct Figures {
     pub head: Vec<String>,
     /// A cell for each column.
     pub rows: Vec<Vec<String>>,
-}
-
-/// A text as it stands in a document.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            _ => out.push(c),
-        }
-    }
-    out
 }
 
 impl Page {

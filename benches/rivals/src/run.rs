@@ -32,6 +32,15 @@ fn chosen(names: &[String], name: &str) -> bool {
 
 /// Run `memring-rivals`.
 pub fn run(args: &Args) -> Result<()> {
+    if let Some(path) = &args.html {
+        // What cannot be written, need not be measured.
+        let opened = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path);
+        opened.with_context(|| format!("cannot write {}", path.display()))?;
+    }
     if let Some((first, later)) = args.from.split_first() {
         let mut findings = read(first)?;
         for path in later {

@@ -8,8 +8,7 @@ use super::findings::{Findings, Trips, Where};
 use super::link::{Contender, Size, Wait};
 use super::plan::{Measure, Scale};
 use super::rings;
-use super::words::wrapped;
-use crate::format::{grouped, millions, three, time, volume};
+use crate::format::{grouped, millions, three, time, volume, wrapped};
 use memring_testkit::placement::{ONE_CORE, Placement, Topology};
 
 /// What the columns are.

@@ -4,9 +4,6 @@ use super::link::{Contender, Size};
 use super::report::Report;
 use crate::format::{millions, three, time};
 
-/// Columns of a line of text.
-const COLUMNS: usize = 80;
-
 impl Report {
     /// What most people want to know.
     pub fn in_words(&self) -> String {
@@ -45,40 +42,5 @@ impl Report {
             );
         }
         text
-    }
-}
-
-/// The text in lines for a terminal.
-pub fn wrapped(text: &str) -> String {
-    let mut out = String::new();
-    let mut column = 0;
-    for word in text.split_whitespace() {
-        let length = word.chars().count();
-        if column > 0 && column + 1 + length > COLUMNS {
-            out.push('\n');
-            column = 0;
-        } else if column > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out += word;
-        column += length;
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_no_longer_than_a_terminal() {
-        assert_eq!(wrapped(""), "");
-        assert_eq!(wrapped("a  b"), "a b");
-        let long = wrapped(&"word ".repeat(40));
-        assert!(long.lines().all(|line| line.len() <= COLUMNS), "{long}");
-        assert_eq!(long.split_whitespace().count(), 40);
-        // As many as fit.
-        assert_eq!(long.lines().next().map(str::len), Some(79));
     }
 }

@@ -132,7 +132,7 @@ pub struct Args {
 
     /// Use this shared object, and no ring: mutex, rwlock, condvar, semaphore or latest; may be
     /// repeated
-    #[arg(long, value_name = "OBJECT", hide_possible_values = true,
+    #[arg(long, value_name = "OBJECT", ignore_case = true, hide_possible_values = true,
         conflicts_with_all = ["kind", "capacity", "layout", "message", "on_death"])]
     object: Vec<ObjectKind>,
 

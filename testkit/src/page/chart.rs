@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::axis::{Axis, Form, Unit};
-use super::escaped;
+use super::escape::escaped;
 
 /// All charts are as wide: as a phone, so that nothing is made smaller there.
 pub const WIDTH: u32 = 400;
