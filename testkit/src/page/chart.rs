@@ -143,6 +143,8 @@ impl Chart {
         for (index, series) in self.shown().iter().enumerate() {
             let points = series.values.iter().take(self.labels.len()).enumerate();
             let points = points.filter_map(|(at, value)| Some((at, (*value)?)));
+            // Nothing was measured: on a scale of powers of ten, zero has no place.
+            let points = points.filter(|(_, value)| *value > 0.0);
             match self.form {
                 Form::Lines => {
                     let points: Vec<_> =
