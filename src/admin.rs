@@ -9,9 +9,18 @@ use crate::ring::kind::RingKind;
 use crate::ring::options::{Layout, OnDeath, Wakeups};
 use crate::rpc::{self, ServiceRing};
 use crate::shm::remove::Removal;
-use crate::shm::{RegionPath, name, open, os_error};
+use crate::shm::{RegionPath, layout, name, open, os_error};
 use crate::sys::file;
 use crate::sys::handle::AsFd;
+
+/// The version of the format of files and anonymous memory that this crate makes, and the
+/// only one that it opens: others are [`Mismatch::Version`](crate::Mismatch::Version). It
+/// changes apart from the version of the crate; `docs/format.md` describes it.
+///
+/// ```
+/// println!("memring format {}", memring::FORMAT_VERSION);
+/// ```
+pub const FORMAT_VERSION: u32 = layout::VERSION;
 
 /// What [`inspect`] finds out about a ring, whatever its messages.
 ///

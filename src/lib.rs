@@ -203,7 +203,7 @@ macro_rules! __where_sockets_are {
 pub use bytemuck;
 
 #[cfg(not(loom))]
-pub use admin::{Inspection, ListEntry, directory, inspect, list, remove};
+pub use admin::{FORMAT_VERSION, Inspection, ListEntry, directory, inspect, list, remove};
 #[cfg(all(unix, not(loom)))]
 pub use channel::ReadyFd;
 #[cfg(not(loom))]

@@ -13,7 +13,8 @@ use memring::rpc::{CallError, Client, PendingCall};
 
 use crate::format::printable;
 use crate::lines::{self, Lines, split_lines};
-use crate::open::{Retry, parse_seconds, parse_size};
+use crate::making::{parse_seconds, parse_size};
+use crate::open::Retry;
 use crate::serve::{ByteService, LIMIT, not_opened};
 use crate::standard;
 use crate::what::{self, What};
@@ -59,7 +60,7 @@ pub struct Args {
     #[arg(long)]
     wait: bool,
 
-    /// Take answers of up to so many bytes; K and M are understood [default: 16K]
+    /// Take answers of up to so many bytes; K, M and G are understood [default: 16K]
     #[arg(long, value_name = "BYTES", value_parser = parse_size)]
     slot_size: Option<usize>,
 

@@ -10,17 +10,18 @@ pub fn complain(message: &str) {
     let _ = writeln!(io::stderr(), "memring: {}", printable(message));
 }
 
-/// An error and what caused it. What an error says of its cause is not said again.
-pub fn told(error: &anyhow::Error) -> String {
+/// An error with its causes, each said once: the text of many errors ends with that of their
+/// cause.
+pub fn words(error: &anyhow::Error) -> String {
     let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if text.ends_with(&cause) {
-            continue;
-        }
-        if !text.is_empty() {
+    for cause in error.chain() {
+        let words = cause.to_string();
+        if text.is_empty() {
+            text = words;
+        } else if !text.ends_with(&words) {
             text += ": ";
+            text += &words;
         }
-        text += &cause;
     }
     text
 }
@@ -33,18 +34,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_is_told_once() {
-        let refused = || io::Error::from_raw_os_error(13);
-        let text = refused().to_string();
+    fn a_cause_is_said_once() {
+        let system = || io::Error::from_raw_os_error(2);
+        let plain = anyhow!(system()).context("cannot open it");
+        assert_eq!(words(&plain), format!("cannot open it: {}", system()));
+        let told = format!("cannot open it: {}", system());
+        let told = anyhow!(system()).context(told).context("no ring");
+        assert_eq!(
+            words(&told),
+            format!("no ring: cannot open it: {}", system())
+        );
         let error = RingError::Os {
             action: "open",
             path: Some("/a".into()),
-            source: refused(),
+            source: system(),
         };
         let error = anyhow!(error).context("cannot open the lock");
-        let expected = format!("cannot open the lock: cannot open /a: {text}");
-        assert_eq!(told(&error), expected);
-        let error = anyhow!(refused()).context("cannot write");
-        assert_eq!(told(&error), format!("cannot write: {text}"));
+        let expected = format!("cannot open the lock: cannot open /a: {}", system());
+        assert_eq!(words(&error), expected);
     }
 }

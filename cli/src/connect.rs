@@ -8,7 +8,8 @@ use memring::uds::RendezvousError;
 
 use crate::duplex::{ByteRendezvous, carry};
 use crate::listen::not_met;
-use crate::open::{Retry, parse_seconds};
+use crate::making::parse_seconds;
+use crate::open::Retry;
 use crate::standard;
 
 const AFTER_HELP: &str = "\

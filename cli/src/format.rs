@@ -61,6 +61,28 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
+/// Columns of a line of text.
+const COLUMNS: usize = 80;
+
+/// The text in lines for a terminal.
+pub fn wrapped(text: &str) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > COLUMNS {
+            out.push('\n');
+            column = 0;
+        } else if column > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out += word;
+        column += length;
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +98,16 @@ mod tests {
         assert_eq!(three(225.4), "225");
         assert_eq!(three(1.056), "1.06");
         assert_eq!(three(f64::NAN), "-");
+    }
+
+    #[test]
+    fn lines_are_no_longer_than_a_terminal() {
+        assert_eq!(wrapped(""), "");
+        assert_eq!(wrapped("a  b"), "a b");
+        let long = wrapped(&"word ".repeat(40));
+        assert!(long.lines().all(|line| line.len() <= COLUMNS), "{long}");
+        assert_eq!(long.split_whitespace().count(), 40);
+        // As many as fit.
+        assert_eq!(long.lines().next().map(str::len), Some(79));
     }
 }

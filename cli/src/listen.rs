@@ -10,7 +10,7 @@ use memring::uds::{RendezvousError, SocketAddress};
 use crate::complain::complain;
 use crate::duplex::{ByteRendezvous, CAPACITY, LIMIT, carry};
 use crate::format::printable;
-use crate::open::parse_size;
+use crate::making::{parse_nonzero, parse_size};
 use crate::standard;
 
 const AFTER_HELP: &str = "\
@@ -40,10 +40,10 @@ pub struct Args {
     path: String,
 
     /// Let so many messages be under way in each direction [default: 64]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_nonzero)]
     capacity: Option<NonZeroUsize>,
 
-    /// Cut what is carried into messages of up to so many bytes; K and M are understood [default:
+    /// Cut what is carried into messages of up to so many bytes; K, M and G are understood [default:
     /// 16K]
     #[arg(long, value_name = "BYTES", value_parser = parse_size)]
     slot_size: Option<usize>,

@@ -13,7 +13,8 @@ use memring::sync::{
 
 use crate::complain::complain;
 use crate::format::printable;
-use crate::open::parse_seconds;
+use crate::making::parse_seconds;
+use crate::standard;
 use crate::tied;
 use crate::what::{self, What};
 
@@ -71,6 +72,9 @@ pub struct Args {
 
 /// Run `memring lock`.
 pub fn run(args: &Args) -> Result<ExitCode> {
+    // The command has them, and would read and write nothing.
+    standard::check_input()?;
+    standard::check_output()?;
     let mutex = args.open()?;
     let guard = args.lock(&mutex)?;
     let mut command = tied::command(&args.command);

@@ -3,13 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use memring::{
-    AttachError, Inspection, Kind, Layout, MessageKind, Mismatch, Mpmc, Mpsc, Ring, RingError,
-    RingKind, Spmc, Spsc,
+    AttachError, Inspection, Kind, MessageKind, Mismatch, Mpmc, Mpsc, Ring, RingError, RingKind,
+    Spmc, Spsc,
 };
 
+use crate::format::printable;
+use crate::making::{Making, parse_seconds};
+use crate::remedy::{self, Asked};
 use crate::usage::Usage;
 use crate::what::{self, What};
 
@@ -24,55 +27,19 @@ const POLL: Duration = Duration::from_millis(10);
 #[derive(Args)]
 pub struct Opening {
     /// The ring: a name in the default directory, or a path with '/'
-    name: String,
+    pub name: String,
 
     /// Make the ring, unless it is there. One that is closed, empty and not attached to is replaced;
     /// what is left in a closed one, recv takes
-    #[arg(long, help_heading = "Ring")]
-    create: bool,
+    #[arg(long, conflicts_with = "recreate", help_heading = "Ring")]
+    pub create: bool,
 
-    /// Make the ring, whatever ring is there; those that use the old one are told
-    #[arg(long, conflicts_with = "create", help_heading = "Ring")]
-    recreate: bool,
-
-    /// Make this kind of ring: spsc, mpsc, spmc or mpmc (single or multiple producers, consumers)
-    /// [default: spsc]. One that is there must be of this kind
-    #[arg(
-        long,
-        value_name = "KIND",
-        hide_possible_values = true,
-        help_heading = "Ring"
-    )]
-    kind: Option<RingKind>,
-
-    /// Make a ring that holds so many messages: exactly with one sender and one receiver, else
-    /// rounded up to a power of two [default: 256]. 0: a rendezvous ring, through which a message
-    /// passes when it is received
-    #[arg(long, value_name = "N", help_heading = "Ring")]
-    capacity: Option<usize>,
-
-    /// Make a ring for messages of up to so many bytes; K and M are understood [default: 16K]
-    #[arg(long, value_name = "BYTES", value_parser = parse_size, help_heading = "Ring")]
-    slot_size: Option<usize>,
-
-    /// Have messages of spsc lie so in memory: lines (a message that is waited for costs one cache
-    /// line; for messages of up to 48 bytes), dense (more pass in bulk) or auto [default: auto]. A
-    /// ring that is there stays as it is
-    #[arg(
-        long,
-        value_name = "LAYOUT",
-        hide_possible_values = true,
-        help_heading = "Ring"
-    )]
-    layout: Option<Layout>,
-
-    /// Open a ring of another user's, or one that others may write to
-    #[arg(long, help_heading = "Ring")]
-    allow_foreign: bool,
+    #[command(flatten)]
+    pub making: Making,
 
     /// Wait until the ring exists, or can be replaced, and until an endpoint can attach to this side
     #[arg(long, help_heading = "Ring")]
-    wait: bool,
+    pub wait: bool,
 
     /// Stop waiting after this many seconds (fractions are allowed)
     #[arg(
@@ -82,7 +49,7 @@ pub struct Opening {
         requires = "wait",
         help_heading = "Ring"
     )]
-    timeout: Option<Duration>,
+    pub timeout: Option<Duration>,
 }
 
 /// A ring, its kind known at run time only.
@@ -114,20 +81,14 @@ impl Opening {
     /// when the other side is gone: it may be started again, and only closing ends the stream.
     pub fn run<J: Job>(&self, wait_through: bool, job: J) -> Result<()> {
         let retry = Retry::new(self.wait, self.timeout);
-        if !self.makes() {
-            let about_making = [
-                ("--kind", self.kind.is_some()),
-                ("--capacity", self.capacity.is_some()),
-                ("--slot-size", self.slot_size.is_some()),
-                ("--layout", self.layout.is_some()),
-            ];
-            if let Some((option, _)) = about_making.iter().find(|(_, given)| *given) {
-                let text = format!("{option} is about making a ring: expected --create as well");
-                return Err(Usage(text).into());
-            }
+        if !self.makes()
+            && let Some(option) = self.making.given()
+        {
+            let text = format!("{option} is about making a ring: expected --create as well");
+            return Err(Usage(text).into());
         }
         // What else stands there, is told apart by what it is.
-        if !self.recreate
+        if !self.making.recreate
             && let Ok(Some(other)) = what::look(&self.name)
             && !matches!(other, What::Ring(_))
         {
@@ -151,7 +112,7 @@ impl Opening {
 
     /// Whether it makes a ring, if there is none.
     fn makes(&self) -> bool {
-        self.create || self.recreate
+        self.create || self.making.recreate
     }
 
     /// The ring. `look` says what is there. It is asked before each try, since others make,
@@ -163,7 +124,7 @@ impl Opening {
         mut look: impl FnMut() -> Result<Option<Inspection>, RingError>,
     ) -> Result<AnyRing> {
         let attempt = || loop {
-            let found = match self.recreate {
+            let found = match self.making.recreate || self.making.exclusive {
                 true => None, // whatever it is, also damaged
                 false => look()?,
             };
@@ -189,9 +150,14 @@ impl Opening {
             Some(RingError::Closed { .. }) => true,
             _ => false,
         };
+        let asked = Asked {
+            name: &self.name,
+            makes: self.makes(),
+            waits: self.wait,
+        };
         retry
             .run(attempt, again)
-            .map_err(|error| self.advise(error))
+            .map_err(|error| remedy::advise(&asked, error))
     }
 
     /// What was asked for, else what the ring has that is there and open, else the default.
@@ -205,23 +171,26 @@ impl Opening {
         let capacity = open.map(|ring| ring.capacity);
         Choice {
             kind: self
+                .making
                 .kind
                 .or(found.map(|ring| ring.kind))
                 .unwrap_or(RingKind::Spsc),
-            capacity: self.capacity.or(capacity).unwrap_or(CAPACITY),
-            slot_size: self.slot_size.or(limit).unwrap_or(SLOT_SIZE),
+            capacity: self.making.capacity.or(capacity).unwrap_or(CAPACITY),
+            slot_size: self.making.slot_size.or(limit).unwrap_or(SLOT_SIZE),
         }
     }
 
     /// Whether this is not what the command line asks for, whichever ring was seen.
     fn asks_for(&self, mismatch: &Mismatch) -> bool {
         match *mismatch {
-            Mismatch::Kind { .. } => self.kind.is_some(),
+            Mismatch::Kind { .. } => self.making.kind.is_some(),
             // (A capacity may have been rounded up.)
             Mismatch::Option { expected, .. } => [
-                self.capacity,
-                self.capacity.and_then(usize::checked_next_power_of_two),
-                self.slot_size,
+                self.making.capacity,
+                self.making
+                    .capacity
+                    .and_then(usize::checked_next_power_of_two),
+                self.making.slot_size,
             ]
             .into_iter()
             .flatten()
@@ -231,17 +200,18 @@ impl Opening {
     }
 
     fn attempt<K: Kind>(&self, choice: &Choice, mode: Mode) -> Result<Ring<[u8], K>, RingError> {
-        let builder = Ring::<[u8], K>::builder()
-            .wait_through_disconnect(mode.wait_through)
-            .allow_foreign(self.allow_foreign)
-            .capacity(choice.capacity)
-            .layout(self.layout.unwrap_or_default())
-            .message_limit(choice.slot_size);
-        if self.recreate {
+        let builder = self
+            .making
+            .builder::<K>(choice.capacity, choice.slot_size)
+            .wait_through_disconnect(mode.wait_through);
+        if self.making.recreate {
             return builder.recreate(&self.name);
         }
         if !self.create {
             return builder.open(&self.name);
+        }
+        if self.making.exclusive {
+            return builder.create(&self.name);
         }
         loop {
             match builder.clone().open_or_create(&self.name) {
@@ -256,29 +226,6 @@ impl Opening {
                 }
                 outcome => return outcome,
             }
-        }
-    }
-
-    /// What can be done about it, where that is for the command line to say.
-    fn advise(&self, error: anyhow::Error) -> anyhow::Error {
-        let name = &self.name;
-        match error.downcast_ref() {
-            Some(RingError::NotFound { path }) if !self.makes() => {
-                let path = path.display();
-                match self.wait {
-                    true => anyhow!("no ring at {path}: it was not made in time"),
-                    false => anyhow!(
-                        "no ring at {path}: make it with --create, or wait for it with --wait"
-                    ),
-                }
-            }
-            Some(RingError::Closed { messages: 0, .. }) => error.context(
-                "cannot use the ring: --wait waits until it is left, --recreate replaces it",
-            ),
-            Some(RingError::Closed { .. }) => error.context(format!(
-                "cannot use the ring: memring recv {name} drains it, --recreate replaces it"
-            )),
-            _ => error,
         }
     }
 }
@@ -296,8 +243,9 @@ struct Mode {
 fn check_bytes(name: &str, found: Option<&Inspection>) -> Result<()> {
     if let Some(MessageKind::Typed { size, .. }) = found.map(|ring| ring.message) {
         bail!(
-            "ring {name:?} carries typed messages of {size} bytes: send and recv need a ring of \
-             byte messages, as --create makes"
+            "ring {} carries typed messages of {size} bytes: send and recv need a ring of byte \
+             messages, as --create makes",
+            printable(name)
         );
     }
     Ok(())
@@ -344,31 +292,6 @@ impl Retry {
             }
         }
     }
-}
-
-/// A number of bytes, of at least one.
-pub fn parse_size(text: &str) -> Result<usize, String> {
-    let (digits, unit) = match text.as_bytes().last() {
-        Some(b'K' | b'k') => (&text[..text.len() - 1], 1 << 10),
-        Some(b'M' | b'm') => (&text[..text.len() - 1], 1 << 20),
-        _ => (text, 1),
-    };
-    let size = digits
-        .parse::<usize>()
-        .ok()
-        .and_then(|n| n.checked_mul(unit));
-    match size {
-        Some(0) | None => Err("expected a number of bytes, such as 512, 16K or 1M".to_owned()),
-        Some(size) => Ok(size),
-    }
-}
-
-/// A span of time in seconds.
-pub fn parse_seconds(text: &str) -> Result<Duration, String> {
-    text.parse::<f64>()
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| "expected a number of seconds, such as 10 or 0.5".to_owned())
 }
 
 #[cfg(test)]

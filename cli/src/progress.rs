@@ -1,6 +1,6 @@
-//! A bar on standard error, if that is a terminal.
+//! What is being done, on standard error: a bar, if that is a terminal, else lines.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -14,5 +14,13 @@ pub fn bar(what: &str, steps: u64) -> ProgressBar {
     match ProgressStyle::with_template(&template) {
         Ok(style) => bar.with_style(style.progress_chars("=> ")),
         Err(_) => bar,
+    }
+}
+
+/// A line about what is done now, where no bar tells it.
+pub fn tell(what: &str) {
+    if !io::stderr().is_terminal() {
+        // A closed standard error is no failure of ours.
+        let _ = writeln!(io::stderr(), "memring {what}");
     }
 }

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use clap::Args as ClapArgs;
-use memring::{Inspection, Peer};
+use memring::{Inspection, Peer, RingError};
 
-use crate::complain::complain;
+use crate::complain::{complain, words};
 use crate::format::printable;
+use crate::usage::{Usage, is_usage};
 use crate::what::What;
 
 const AFTER_HELP: &str = "\
@@ -47,25 +48,33 @@ pub struct Args {
 /// Run `memring remove`. One that cannot be removed does not keep the others.
 pub fn run(args: &Args) -> Result<()> {
     let mut kept = 0;
+    let mut is_wrong = false;
     for name in &args.names {
         if let Err(error) = remove(name, args.force) {
             kept += 1;
             if args.names.len() == 1 {
                 return Err(error);
             }
-            complain(&format!("{error:#}"));
+            is_wrong |= is_usage(&error);
+            complain(&words(&error));
         }
     }
-    if kept > 0 {
-        bail!("{kept} of {} not removed", args.names.len());
+    let text = format!("{kept} of {} not removed", args.names.len());
+    match (kept, is_wrong) {
+        (0, _) => Ok(()),
+        (_, true) => Err(Usage(text).into()),
+        (_, false) => bail!(text),
     }
-    Ok(())
 }
 
 fn remove(name: &str, force: bool) -> Result<()> {
     let found = What::of(Path::new(name), memring::inspect(name));
     let found = match found {
         Ok(found) => Some(found),
+        Err(RingError::NotFound { path }) => bail!(
+            "no ring, and nothing else of ours, at {}: memring list tells what there is",
+            path.display()
+        ),
         Err(_) if force => None,
         Err(error) => return Err(error.into()),
     };

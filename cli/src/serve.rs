@@ -13,7 +13,7 @@ use memring::rpc::{OnServerDeath, Request, Server, Service, ServiceError};
 use memring::{Mismatch, RecvError, RingError};
 
 use crate::format::printable;
-use crate::open::parse_size;
+use crate::making::{parse_nonzero, parse_size};
 use crate::tied;
 use crate::what::{self, What};
 
@@ -71,10 +71,10 @@ pub struct Args {
 
     /// Make a service that holds so many requests that wait or are being answered, rounded up to
     /// a power of two [default: 256]
-    #[arg(long, value_name = "N", help_heading = "Service")]
+    #[arg(long, value_name = "N", value_parser = parse_nonzero, help_heading = "Service")]
     capacity: Option<NonZeroUsize>,
 
-    /// Make a service for requests of up to so many bytes; K and M are understood [default: 16K].
+    /// Make a service for requests of up to so many bytes; K, M and G are understood [default: 16K].
     /// How long an answer may be is for the caller to say
     #[arg(long, value_name = "BYTES", value_parser = parse_size, help_heading = "Service")]
     slot_size: Option<usize>,

@@ -45,7 +45,7 @@ pub fn exit_status(error: &anyhow::Error) -> u8 {
 }
 
 /// Whether an error is about what was asked for, and not about what came of it.
-fn is_usage(error: &anyhow::Error) -> bool {
+pub fn is_usage(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.is::<Usage>()
             || cause.downcast_ref().is_some_and(is_of_ring)

@@ -1,22 +1,77 @@
 //! `memring bench`: all contenders are measured, and nothing that happens to a child hangs it.
 
+use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
 use memring_testkit::commands::Place;
 use memring_testkit::processes::{children_of, signal, wait_until_gone};
+use memring_testkit::programs::Finished;
 use rustix::process::Signal;
 
 fn place() -> Place {
     Place::of(env!("CARGO_BIN_EXE_memring"))
 }
 
+/// It has ended well, and said on standard error what it was doing.
+#[track_caller]
+fn measured(run: Finished) -> Finished {
+    assert!(run.status.success(), "{}: {}", run.status, run.err);
+    let rounds: Vec<_> = run.err.lines().collect();
+    assert_eq!(rounds.len(), 2, "{}", run.err);
+    assert!(
+        rounds[1].starts_with("memring bench: round 2 of 2"),
+        "{}",
+        run.err
+    );
+    run
+}
+
+/// It has failed, and the last line says why.
+#[track_caller]
+fn failed(run: &Finished, words: &[&str]) {
+    assert_eq!(run.status.code(), Some(1), "{}", run.err);
+    let last = run.err.lines().last().unwrap_or_default();
+    assert!(last.starts_with("memring: "), "{}", run.err);
+    for word in words {
+        assert!(last.contains(word), "no {word:?} in {}", run.err);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_named_before_anything_is_measured() {
+    let place = place();
+    for option in ["--html", "--svg"] {
+        place
+            .run(&["bench", option, "/nowhere/at/all"])
+            .failed(&["/nowhere/at/all"]);
+    }
+}
+
 #[test]
 fn a_quick_run_measures_everybody() {
     let place = place();
-    let run = place
-        .run(&["bench", "--quick", "--json", "--senders", "2"])
-        .succeeded();
+    let page = place.rings().with_file_name("bench.html");
+    let picture = place.rings().with_file_name("bench.svg");
+    // What was in a file is replaced, also where it was longer.
+    fs::write(&page, "x".repeat(1 << 20)).expect("write");
+    let args = ["bench", "--quick", "--json", "--senders", "2", "--html"];
+    let files = [page.to_str(), picture.to_str()].map(|path| path.expect("text"));
+    let run = measured(place.run(&[&args[..], &[files[0], "--svg", files[1]]].concat()));
+    let page = fs::read_to_string(page).expect("a page");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));
+    assert_eq!(page.matches("<svg").count(), 4);
+    let picture = fs::read_to_string(picture).expect("a picture");
+    assert!(picture.starts_with("<svg") && picture.ends_with("</svg>\n"));
+    for word in [
+        "memring spsc",
+        "pipe",
+        "unix socket",
+        "Several senders",
+        "Round trips",
+    ] {
+        assert!(page.contains(word) && picture.contains(word), "{word}");
+    }
     let report: serde_json::Value = serde_json::from_slice(&run.out).expect("one JSON document");
     for floor in ["floor_before", "floor_after"] {
         assert!(
@@ -96,7 +151,7 @@ fn a_quick_run_measures_everybody() {
 #[test]
 fn the_tables_show_every_contender_and_the_floor() {
     let place = place();
-    let run = place.run(&["bench", "--quick"]).succeeded();
+    let run = measured(place.run(&["bench", "--quick"]));
     for word in [
         "CPU",
         "floor",
@@ -113,6 +168,8 @@ fn the_tables_show_every_contender_and_the_floor() {
         "Park,",
         "p99.9",
         "no mismatch",
+        "x floor: times",
+        "A ring of one sender and one receiver passes",
     ] {
         assert!(run.text().contains(word), "no {word:?} in\n{}", run.text());
     }
@@ -136,7 +193,7 @@ fn a_killed_child_ends_the_run_with_an_error() {
         let children = children_of(run.pid(), 2);
         a_moment();
         signal(children[victim], Signal::KILL);
-        run.finish().failed(&["process", "died", "9"]);
+        failed(&run.finish(), &["process", "died", "9"]);
         wait_until_gone(children[1 - victim]);
     }
 }
@@ -148,7 +205,7 @@ fn a_child_that_hangs_ends_the_run_with_an_error() {
     let children = children_of(run.pid(), 2);
     a_moment();
     signal(children[1], Signal::STOP);
-    run.finish().failed(&["did not answer in time"]);
+    failed(&run.finish(), &["did not answer in time"]);
     for child in children {
         wait_until_gone(child);
     }

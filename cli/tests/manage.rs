@@ -208,6 +208,9 @@ fn help_tells_every_option_and_status() {
     let opening = [
         "--create",
         "--recreate",
+        "--exclusive",
+        "--on-death",
+        "--mode",
         "--kind",
         "--capacity",
         "--slot-size",
@@ -226,6 +229,8 @@ fn help_tells_every_option_and_status() {
                 "--cpus",
                 "--senders",
                 "--receivers",
+                "--html",
+                "--svg",
             ][..],
         ),
         (
@@ -261,7 +266,9 @@ fn help_tells_every_option_and_status() {
         ("listen", &["--capacity", "--slot-size"]),
         ("connect", &["--wait", "--timeout"]),
         ("lock", &["--nonblock", "--timeout", "--allow-foreign"]),
-        ("list", &["--json"]),
+        ("create", &opening[1..]),
+        ("list", &["--json", "--pids"]),
+        ("manual", &["--dir"]),
         ("remove", &["--force"]),
     ] {
         let help = place.run(&[command, "--help"]).succeeded();
@@ -276,7 +283,7 @@ fn help_tells_every_option_and_status() {
             widest <= Some(80),
             "{command} --help is {widest:?} columns wide"
         );
-        assert!(place.run(&["--help"]).text().contains(command));
+        assert!(place.run(&["--help"]).text().contains(command), "{command}");
     }
     for hidden in ["bench-peer", "torture-peer", "tied"] {
         assert!(!place.run(&["--help"]).text().contains(hidden));

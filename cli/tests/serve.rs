@@ -145,7 +145,7 @@ fn long_requests_and_long_answers() {
     place
         .run(&["serve", "long", "--slot-size", "4K", "--", "cat"])
         .failed(&["service long", "1048576 bytes", "--slot-size out", "remove"]);
-    is_misuse(place.run(&["serve", "long", "--capacity", "1K", "--", "cat"]));
+    is_misuse(place.run(&["serve", "long", "--capacity", "1X", "--", "cat"]));
 }
 
 /// clap's own complaints have more lines than ours.

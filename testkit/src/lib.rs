@@ -10,6 +10,7 @@
 //! - [`kinds`], [`loads`], [`verbs`]: a body for each kind of ring, message and verb.
 //! - [`ledgers`], [`progress`]: which message was received how often.
 //! - [`holders`]: a process that holds something, to be killed or stopped.
+//! - [`page`]: pages with charts, of what was measured.
 //! - `oracle`, `fuzzing`, with the feature `oracle`: what each call of the interface must answer, and
 //!   what the fuzzer runs.
 //! - [`random`], [`text`], [`time`].
@@ -34,6 +35,7 @@ pub mod loads;
 mod members;
 #[cfg(feature = "oracle")]
 pub mod oracle;
+pub mod page;
 pub mod placement;
 pub mod processes;
 pub mod programs;

@@ -71,6 +71,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
+    /// Write a page with charts and tables to this file, from what was measured
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+
     /// Write BENCHMARKS.md and its pictures, from what was measured
     #[arg(long)]
     report: bool,

@@ -106,7 +106,8 @@ fn title(quantity: Quantity) -> String {
     }
 }
 
-fn home(home: Home) -> char {
+/// In a table.
+pub fn home(home: Home) -> char {
     match home {
         Home::Threads => 't',
         Home::Processes => 'p',

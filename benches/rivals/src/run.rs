@@ -1,7 +1,7 @@
 //! A run: everything in turns, round by round, with the floor before and after each.
 
 use std::env;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufReader, BufWriter};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,6 +15,7 @@ use crate::contestants::{self, quick_trip};
 use crate::driver::{Figure, Place, measure};
 use crate::findings::{Findings, Row, Sample};
 use crate::machine::Machine;
+use crate::pictures;
 use crate::report;
 use crate::task::Quantity;
 
@@ -31,6 +32,15 @@ fn chosen(names: &[String], name: &str) -> bool {
 
 /// Run `memring-rivals`.
 pub fn run(args: &Args) -> Result<()> {
+    if let Some(path) = &args.html {
+        // What cannot be written, need not be measured.
+        let opened = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path);
+        opened.with_context(|| format!("cannot write {}", path.display()))?;
+    }
     if let Some((first, later)) = args.from.split_first() {
         let mut findings = read(first)?;
         for path in later {
@@ -123,6 +133,10 @@ fn read(path: &Path) -> Result<Findings> {
 /// Print the tables, and write the report if it is asked for.
 fn show(args: &Args, findings: &Findings) -> Result<()> {
     print!("{}", report::plain(findings));
+    if let Some(path) = &args.html {
+        let written = fs::write(path, pictures::page(findings).html());
+        written.with_context(|| format!("cannot write {}", path.display()))?;
+    }
     match args.report {
         true => report::write(findings, &args.out),
         false => Ok(()),

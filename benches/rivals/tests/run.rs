@@ -82,11 +82,19 @@ fn a_report_is_written_from_what_an_earlier_run_found() {
         fs::write(&json, found.to_string()).expect("written");
         let out = directory.path().to_str().expect("UTF-8");
         let from = json.to_str().expect("UTF-8");
-        let output = program(&["--from", from, "--report", "--out", out]);
+        let page = directory.path().join("page.html");
+        let html = page.to_str().expect("UTF-8");
+        let output = program(&["--from", from, "--report", "--out", out, "--html", html]);
         assert!(
             output.status.success(),
             "{}",
             String::from_utf8_lossy(&output.stderr)
+        );
+        let page = fs::read_to_string(page).expect("written");
+        assert_eq!(page.matches("<svg").count(), 3);
+        assert!(
+            page.contains("rtrb (t)") && page.contains("memring (p)"),
+            "{page}"
         );
         let report = fs::read_to_string(directory.path().join("BENCHMARKS.md")).expect("written");
         let notes = fs::read_to_string(directory.path().join("docs/lab.md")).expect("written");

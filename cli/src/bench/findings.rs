@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::control::Interval;
 use super::plan::Cell;
+use crate::format::time;
 use memring_testkit::placement::ONE_CORE;
 
 /// A histogram's summary, in nanoseconds.
@@ -26,6 +27,15 @@ pub struct Trips {
 }
 
 impl Trips {
+    /// For people: p50, p90, p99, p99.9 and the longest; `-`, if none was timed.
+    pub fn shown(&self) -> [String; 5] {
+        let times = [self.p50, self.p90, self.p99, self.p999, self.max];
+        times.map(|ns| match self.trips {
+            0 => "-".into(),
+            _ => time(ns),
+        })
+    }
+
     /// Sum up a histogram.
     pub fn of(times: &Histogram<u64>) -> Self {
         Trips {

@@ -57,6 +57,14 @@ pub enum Contender {
     UnixSocket,
 }
 
+impl Contender {
+    /// The ring that people begin with.
+    pub const SPSC: Contender = Contender::Ring {
+        kind: Kind::Spsc,
+        wait: Wait::SpinThenPark,
+    };
+}
+
 /// A ring's kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -3,7 +3,8 @@
 //! `plan` says what is measured, `processes` holds the child processes that measure, `control` is
 //! what they are told and answer, and `runner` is what they do; `link` is what a contender must be
 //! able to do, `rings`, `streams` and `floor` are the contenders; `check` is the message and its
-//! verification; `findings` is what was measured, and `report` what it adds up to.
+//! verification; `findings` is what was measured, `report` what it adds up to, as tables, `words` as
+//! a sentence, and `page` as charts; `output` is the files that those go to.
 
 mod check;
 mod contenders;
@@ -11,14 +12,18 @@ mod control;
 mod findings;
 mod floor;
 mod link;
+mod output;
+mod page;
 mod plan;
 mod processes;
 mod report;
 mod rings;
 mod runner;
 mod streams;
+mod words;
 
 use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -28,6 +33,7 @@ use check::Total;
 use control::{Interval, Outcome, Role, Task};
 use findings::{Findings, Sample, Trips, Where};
 use memring_testkit::placement::{Placement, Topology};
+use output::Output;
 use plan::{Cell, FLOOR, Measure, Scale, plan};
 use processes::Processes;
 use report::{Report, RoundTrip, Throughput};
@@ -41,7 +47,9 @@ const SHORT_LOOK: u64 = 5;
 
 const AFTER_HELP: &str = "\
 Prints where the processes run and the cache-line floor between the two CPUs,
-then throughput and round trips. Takes about half a minute.
+then throughput and round trips, what the columns are, and what it comes to in
+words. Takes about half a minute; if standard error is no terminal, with a line
+there for each round.
 
 What is measured:
   Sender and receiver are processes of their own, each pinned to a CPU.
@@ -73,6 +81,7 @@ Exit status:
 Examples:
   memring bench
   memring bench --full --json > bench.json
+  memring bench --html bench.html
   memring bench --cpus 2,4
   memring bench --senders 8 --receivers 8";
 
@@ -91,6 +100,14 @@ pub struct Args {
     /// Print one JSON document on standard output; rates in messages a second, times in nanoseconds
     #[arg(long)]
     json: bool,
+
+    /// Write a page with charts and tables to this file, for a browser
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+
+    /// Write the charts to this file, as a picture
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 
     /// Run on these CPUs: sender, receiver, sender, ... [default: distinct cores first]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -123,16 +140,29 @@ pub fn run(args: &Args) -> Result<()> {
         true => placement?,
         false => placement.map_err(|error| Usage(format!("--cpus: {error:#}")))?,
     };
+    // What cannot be written, need not be measured.
+    let html = args.html.as_deref().map(Output::open).transpose()?;
+    let svg = args.svg.as_deref().map(Output::open).transpose()?;
     let report = measure_all(scale, most, placement)?;
+    // The files first: a reader of standard output may go away.
+    if let Some(html) = html {
+        html.write(&page::page(&report).html())?;
+    }
+    if let Some(svg) = svg {
+        svg.write(&page::page(&report).svg())?;
+    }
     let mut out = BufWriter::new(io::stdout().lock());
+    print(args, &report, &mut out).context("cannot write standard output")
+}
+
+fn print(args: &Args, report: &Report, out: &mut impl Write) -> io::Result<()> {
     if args.json {
-        serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
+        serde_json::to_writer_pretty(&mut *out, report)?;
         writeln!(out)?;
     } else {
-        report.print(&mut out)?;
+        report.print(out)?;
     }
-    out.flush()?;
-    Ok(())
+    out.flush()
 }
 
 /// Run the hidden `memring bench-peer`.
@@ -156,7 +186,12 @@ fn measure_all(scale: Scale, most: (u16, u16), placement: Placement) -> Result<R
     let floor_before = bench.floor()?;
     let mut floor = bench.short_look()?;
     let begun = Instant::now();
-    for _ in 0..scale.rounds() {
+    for round in 1..=scale.rounds() {
+        progress::tell(&format!(
+            "bench: round {round} of {}, {} measurements",
+            scale.rounds(),
+            findings.len()
+        ));
         for findings in &mut findings {
             floor = bench.measure(findings, floor)?;
             progress.inc(1);

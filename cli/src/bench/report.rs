@@ -8,8 +8,15 @@ use super::findings::{Findings, Trips, Where};
 use super::link::{Contender, Size, Wait};
 use super::plan::{Measure, Scale};
 use super::rings;
-use crate::format::{grouped, millions, three, time, volume};
+use crate::format::{grouped, millions, three, time, volume, wrapped};
 use memring_testkit::placement::{ONE_CORE, Placement, Topology};
+
+/// What the columns are.
+const LEGEND: &str = "\
+batch: messages a call. median, min, max: of the rounds, in million messages a
+second. x pipe: times the rate of a pipe. p50, p99: half, or 99 of 100 round
+trips, take no longer. x floor: times the round trip of one cache line, which
+nothing can beat. Spin polls; Park sleeps; SpinThenPark polls, then sleeps.";
 
 /// All that a run found.
 #[derive(Debug, Serialize)]
@@ -86,6 +93,11 @@ pub struct RoundTrip {
 }
 
 impl Throughput {
+    /// Whether it is of one sending and one receiving process.
+    pub fn is_alone(&self) -> bool {
+        self.senders == 1 && self.receivers == 1
+    }
+
     /// Sum up what was found there.
     pub fn of(findings: &Findings, place: Where) -> Self {
         let cell = findings.cell;
@@ -123,7 +135,10 @@ impl RoundTrip {
             wait: wait_of(findings.cell.contender),
             size: findings.cell.size,
             counted: findings.count(place),
-            per_floor: trips.p50 as f64 / floor.max(1) as f64,
+            per_floor: match trips.trips {
+                0 => f64::NAN,
+                _ => trips.p50 as f64 / floor.max(1) as f64,
+            },
             trips,
         }
     }
@@ -158,7 +173,8 @@ impl Report {
             grouped(self.messages_checked),
             self.rounds,
             self.seconds
-        )
+        )?;
+        writeln!(out, "\n{LEGEND}\n\n{}", wrapped(&self.in_words()))
     }
 
     fn print_placement(&self, out: &mut impl Write) -> io::Result<()> {
@@ -216,7 +232,7 @@ impl Report {
             "\n  {:>6}  {:>5}  {:<14} {:>7}  {:>16}  {:>9} {:>7}",
             "size", "batch", "", "median", "min .. max", "bytes/s", "x pipe"
         )?;
-        let alone = |row: &&Throughput| row.senders == 1 && row.receivers == 1;
+        let alone = |row: &&Throughput| row.is_alone();
         let mut group = None;
         for row in self.throughput.iter().filter(alone) {
             let same = (row.size, row.batch);
@@ -271,15 +287,11 @@ impl Report {
         for row in &self.round_trip {
             let wait = row.wait.map_or_else(String::new, |wait| format!(" {wait}"));
             let name = format!("{}{wait}, {} B", row.contender, row.size.bytes());
+            let [p50, p90, p99, p999, max] = row.trips.shown();
             writeln!(
                 out,
-                "  {:<31} {:>7} {:>7} {:>7} {:>7} {:>7} {:>6}",
+                "  {:<31} {p50:>7} {p90:>7} {p99:>7} {p999:>7} {max:>7} {:>6}",
                 marked(&name, row.counted),
-                time(row.trips.p50),
-                time(row.trips.p90),
-                time(row.trips.p99),
-                time(row.trips.p999),
-                time(row.trips.max),
                 three(row.per_floor)
             )?;
         }

@@ -202,7 +202,8 @@ fn ping<const N: usize>(mut tx: impl Tx<N>, mut rx: impl Rx<N>, end: u64) -> Res
         };
         ledger.check(&answer)?;
         number += 1;
-        if sent >= end {
+        // On a busy machine it may all have been warming up until then: one is timed at least.
+        if sent >= end && number > WARM_UP + 1 {
             break;
         }
         tx.send(message(0, number))?;

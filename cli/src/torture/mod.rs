@@ -35,6 +35,7 @@ use anyhow::Result;
 use clap::Args as ClapArgs;
 use memring::{Layout, OnDeath, RingKind};
 
+use crate::making::{parse_count, parse_name};
 use crate::standard;
 use crate::usage::Usage;
 use load::Size;
@@ -126,12 +127,12 @@ pub struct Args {
     seed: Option<u64>,
 
     /// Use this kind of ring only: spsc, mpsc, spmc or mpmc; may be repeated [default: all four]
-    #[arg(long, value_name = "KIND", hide_possible_values = true)]
+    #[arg(long, value_name = "KIND", value_parser = parse_name::<RingKind>)]
     kind: Vec<RingKind>,
 
     /// Use this shared object, and no ring: mutex, rwlock, condvar, semaphore or latest; may be
     /// repeated
-    #[arg(long, value_name = "OBJECT", hide_possible_values = true,
+    #[arg(long, value_name = "OBJECT", ignore_case = true, hide_possible_values = true,
         conflicts_with_all = ["kind", "capacity", "layout", "message", "on_death"])]
     object: Vec<ObjectKind>,
 
@@ -151,7 +152,7 @@ pub struct Args {
 
     /// Make the ring hold so many messages: exactly with one sender and one receiver, else rounded
     /// up to a power of two
-    #[arg(long, value_name = "N", default_value_t = 64)]
+    #[arg(long, value_name = "N", default_value = "64", value_parser = parse_count)]
     capacity: usize,
 
     /// Lay the messages of spsc out so, in lines or dense [default: half of the kills for each].
@@ -167,7 +168,8 @@ pub struct Args {
     #[arg(
         long,
         value_name = "WHAT",
-        default_value_t = OnDeath::Redeliver
+        default_value_t = OnDeath::Redeliver,
+        value_parser = parse_name::<OnDeath>
     )]
     on_death: OnDeath,
 
@@ -340,7 +342,7 @@ impl Args {
 
 /// Not `auto`: a storm is to say which it was.
 fn parse_layout(text: &str) -> Result<Layout, String> {
-    match text.parse() {
+    match parse_name(text) {
         Ok(Layout::Auto) | Err(_) => Err("expected lines or dense".to_owned()),
         Ok(layout) => Ok(layout),
     }
