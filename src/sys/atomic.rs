@@ -5,16 +5,19 @@
 #[cfg(not(loom))]
 pub(crate) use core::sync::atomic::{AtomicU32, Ordering, fence};
 
+/// `AtomicEvent`: a count of 32 bits that callers sleep on.
 #[cfg(not(any(test, loom)))]
-pub(crate) use core::sync::atomic::{AtomicU8, AtomicU64};
+pub(crate) use core::sync::atomic::{AtomicU8, AtomicU32 as AtomicEvent, AtomicU64};
 
 #[cfg(all(test, not(loom)))]
 pub(crate) mod watched;
 #[cfg(all(test, not(loom)))]
-pub(crate) use watched::{AtomicU8, AtomicU64};
+pub(crate) use watched::{AtomicEvent, AtomicU8, AtomicU64};
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::AtomicU32 as AtomicEvent;
 
 /// Between a `SeqCst` read-modify-write and a `SeqCst` load of another word: nothing, for
 /// the two are ordered by what they are. loom takes them for less, and gets a fence.

@@ -13,13 +13,13 @@
 
 #[cfg(all(test, loom))]
 mod models;
-mod readers;
+pub(super) mod readers;
 mod waiting;
 
 use super::held::{HeldWord, Look};
 use super::{MAX_TRIES, OWNER_BITS, recover_held};
 use crate::members::{MemberId, MemberSet};
-use crate::sys::atomic::{AtomicU32, AtomicU64, Ordering, after_swap};
+use crate::sys::atomic::{AtomicEvent, AtomicU64, Ordering, after_swap};
 use crate::sys::failpoints::failpoint;
 use crate::wait::ParkHalf;
 
@@ -37,13 +37,13 @@ const COUNTER: u64 = !(COUNT - 1);
 const ALL: u32 = u32::MAX >> 1;
 
 /// One more thread of a member reads, or is about to.
-const ONE: u64 = 1;
+pub(super) const ONE: u64 = 1;
 /// Those of the low half.
-const READERS: u64 = u32::MAX as u64;
+pub(super) const READERS: u64 = u32::MAX as u64;
 /// Half of what can be counted: others of this member may be on their way meanwhile.
 pub(crate) const MOST_READERS: u32 = 1 << 31;
 /// One of them reads.
-const ONE_INSIDE: u64 = 1 << 32;
+pub(super) const ONE_INSIDE: u64 = 1 << 32;
 
 /// The words before the cells.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ const ONE_INSIDE: u64 = 1 << 32;
 pub(crate) struct RwHead {
     pub word: AtomicU64,
     /// What a writer sleeps on while others read: counts what readers have done.
-    pub event: AtomicU32,
+    pub event: AtomicEvent,
 }
 
 /// The memory of one lock.

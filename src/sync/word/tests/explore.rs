@@ -7,16 +7,18 @@
 //! death: before, a wake-up that is lost leaves a state from which no end is reached.
 
 mod engine;
+mod rwlock;
 mod script;
 
-use engine::{LockReport, explore};
+use engine::script::WordScript;
+use engine::{WordReport, explore};
 use script::{LeftOut, LockScenario};
 
 /// So many states at most, or the test has grown out of its time.
 const LIMIT: usize = 3_000_000;
 
-fn sound(scenario: LockScenario) {
-    let LockReport {
+fn sound(scenario: impl WordScript) {
+    let WordReport {
         states,
         finals,
         failure,
@@ -26,11 +28,16 @@ fn sound(scenario: LockScenario) {
     assert!(finals > 0);
 }
 
-fn noticed(rule: LeftOut, scenario: LockScenario, how: &str) {
-    let report = explore(&scenario.without(rule), LIMIT);
+/// It is found that a rule is left out.
+fn unsound(scenario: impl WordScript, how: &str) {
+    let report = explore(&scenario, LIMIT);
     let failure = report.failure;
-    let failure = failure.unwrap_or_else(|| panic!("{rule:?}: nothing was noticed"));
-    assert!(failure.starts_with(how), "{rule:?}: {failure}");
+    let failure = failure.unwrap_or_else(|| panic!("{scenario:?}: nothing was noticed"));
+    assert!(failure.starts_with(how), "{scenario:?}: {failure}");
+}
+
+fn noticed(rule: LeftOut, scenario: LockScenario, how: &str) {
+    unsound(scenario.without(rule), how);
 }
 
 fn of(visits: &[u8]) -> LockScenario {

@@ -1,0 +1,105 @@
+//! The same of a reader-writer lock (RW1 to RW13).
+//!
+//! What a process does is a word of letters, one for each visit: `r` reads, `t` reads and,
+//! inside, reads once more; `w` writes; `d` writes, and stays as a reader.
+
+mod script;
+
+use super::{HALF, STUCK, TWO_INSIDE, sound, unsound};
+use script::{RwLeftOut, RwScenario};
+
+fn of(plans: &[&'static str]) -> RwScenario {
+    RwScenario::new(plans)
+}
+
+fn noticed(rule: RwLeftOut, scenario: RwScenario, how: &str) {
+    unsound(scenario.without(rule), how);
+}
+
+#[test]
+fn nobody_dies() {
+    sound(of(&["ww", "rr"]));
+    sound(of(&["w", "r", "r"]));
+    sound(of(&["w", "w", "r"]));
+}
+
+#[test]
+fn a_reader_reads_again() {
+    sound(of(&["ww", "t"]));
+    sound(of(&["w", "t", "r"]));
+}
+
+#[test]
+fn a_writer_stays_as_a_reader() {
+    sound(of(&["d", "w"]));
+    sound(of(&["d", "r", "w"]));
+}
+
+#[test]
+fn one_gives_up() {
+    sound(of(&["w", "r", "r"]).giving_up(0));
+    sound(of(&["w", "w", "r"]).giving_up(1));
+    sound(of(&["w", "w", "r"]).giving_up(2));
+}
+
+#[test]
+fn some_die() {
+    sound(of(&["ww", "rr"]).kills(2));
+    sound(of(&["w", "r", "r"]).kills(1));
+    sound(of(&["w", "w", "r"]).kills(1));
+    sound(of(&["w", "w", "r"]).kills(1).leaving_poison());
+    sound(of(&["d", "w"]).kills(2));
+}
+
+#[test]
+fn the_dead_have_successors() {
+    sound(of(&["w", "r"]).kills(2).successors());
+    sound(of(&["w", "w"]).kills(2).successors());
+    sound(of(&["d", "w"]).kills(1).successors());
+    sound(of(&["w", "t"]).kills(1).successors());
+    sound(of(&["w", "r"]).kills(1).successors().cell_first());
+}
+
+#[test]
+#[ignore = "takes a minute"]
+fn some_of_three_have_successors() {
+    sound(of(&["w", "r", "r"]).kills(1).successors());
+    sound(of(&["w", "w", "r"]).kills(1).successors());
+    sound(of(&["w", "w", "r"]).kills(2));
+    sound(of(&["w", "r", "r"]).kills(2));
+}
+
+#[test]
+fn rules_of_counting() {
+    noticed(RwLeftOut::CellFirst, of(&["w", "r"]), TWO_INSIDE); // RW1
+    noticed(RwLeftOut::TurnBackEvent, of(&["w", "r"]), STUCK); // RW2
+    noticed(RwLeftOut::Recursion, of(&["w", "t"]), STUCK); // RW3
+    noticed(RwLeftOut::UnlockEvent, of(&["w", "r"]), STUCK); // RW4
+    noticed(RwLeftOut::EventFirst, of(&["w", "r"]), STUCK); // RW6
+    noticed(RwLeftOut::WakeAll, of(&["w", "r", "r"]), STUCK); // RW9
+    noticed(RwLeftOut::CellBeforeWord, of(&["d", "w"]), TWO_INSIDE); // RW13
+}
+
+#[test]
+fn rules_of_death() {
+    noticed(RwLeftOut::ProbeAgain, of(&["w", "r"]).kills(1), STUCK); // RW7
+    noticed(
+        RwLeftOut::LookAgain,
+        of(&["w", "w", "r"]).kills(1),
+        TWO_INSIDE,
+    ); // RW10
+    noticed(RwLeftOut::FreeForAll, of(&["w", "r"]).kills(1), STUCK); // RW11
+    let successors = || of(&["w", "r"]).kills(1).successors();
+    noticed(RwLeftOut::ClearCell, successors(), TWO_INSIDE); // RW3, RW12
+    noticed(RwLeftOut::Recover, of(&["w"]).kills(1).successors(), STUCK); // RW12
+}
+
+#[test]
+fn rules_of_poison() {
+    noticed(RwLeftOut::Inside, of(&["w", "w"]).kills(1), HALF); // RW8
+    const FALSE_ALARM: &str = "poisoned, and none died inside";
+    let scenario = of(&["w", "w", "r"]).kills(1);
+    noticed(RwLeftOut::PoisonIfInside, scenario, FALSE_ALARM); // RW10
+    let leaving = of(&["w", "w", "r"]).kills(1).leaving_poison();
+    noticed(RwLeftOut::KeepPoison, leaving, HALF); // RW9, L12
+}

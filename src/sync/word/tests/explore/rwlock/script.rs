@@ -1,0 +1,471 @@
+//! What a process does, stage by stage, and the rules that can be left out.
+
+use super::super::super::super::Holders;
+use super::super::super::super::held::{HeldError, HeldWord, WaitState, Waiting};
+use super::super::super::super::rwlock::readers::ReaderWait;
+use super::super::super::super::rwlock::{
+    Cells, ONE, ONE_INSIDE, POISONED, READERS, ReadRules, RwWord, WriteRules, freed, owner,
+};
+use super::super::engine::script::{Explored, Muster, Presence, Progress, WordScript, changed};
+use super::super::engine::world::{
+    BlockStep, EVENT, ExploredMember, ExploredPark, Remembered, WORD, WordMemory,
+};
+use crate::members::MemberSet;
+use crate::sys::atomic::Ordering;
+use crate::sys::atomic::watched::Access;
+use crate::wait::ParkHalf;
+
+/// A rule that is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RwLeftOut {
+    /// RW1: a reader counts, and then looks at the word.
+    CellFirst,
+    /// RW2: one that turns back counts an event.
+    TurnBackEvent,
+    /// RW3: one that reads already does not wait for a writer.
+    Recursion,
+    /// RW4: a reader that leaves counts an event.
+    UnlockEvent,
+    /// RW6: the event is loaded before the cell.
+    EventFirst,
+    /// RW7: readers are asked for at each expiry.
+    ProbeAgain,
+    /// RW8: a writer says that it is inside.
+    Inside,
+    /// RW9: it wakes all.
+    WakeAll,
+    /// RW10: one that takes over looks at the cells.
+    LookAgain,
+    /// RW10: and poisons only if the dead one was inside.
+    PoisonIfInside,
+    /// RW11: a reader frees the word of a dead writer.
+    FreeForAll,
+    /// RW12: a successor clears its cell.
+    ClearCell,
+    /// RW12: and frees the word.
+    Recover,
+    /// RW13: a writer that becomes a reader counts before it frees the word.
+    CellBeforeWord,
+    /// RW9, L12: the lock stays poisoned if the value was not repaired.
+    KeepPoison,
+}
+
+/// What is explored.
+#[derive(Clone, Debug)]
+pub(super) struct RwScenario {
+    /// Of each process: what it does, a letter for each visit.
+    plans: Vec<&'static str>,
+    kills: u8,
+    successors: bool,
+    /// A successor clears its cell before it frees the word, and not after it.
+    cell_first: bool,
+    /// The first process leaves a poisoned value as it is.
+    leaves_poison: bool,
+    /// This process may give up.
+    gives_up: Option<usize>,
+    without: Option<RwLeftOut>,
+}
+
+impl RwScenario {
+    pub(super) fn new(plans: &[&'static str]) -> RwScenario {
+        RwScenario {
+            plans: plans.to_vec(),
+            kills: 0,
+            successors: false,
+            cell_first: false,
+            leaves_poison: false,
+            gives_up: None,
+            without: None,
+        }
+    }
+
+    pub(super) fn kills(mut self, kills: u8) -> RwScenario {
+        self.kills = kills;
+        self
+    }
+
+    pub(super) fn successors(mut self) -> RwScenario {
+        self.successors = true;
+        self
+    }
+
+    pub(super) fn cell_first(mut self) -> RwScenario {
+        self.cell_first = true;
+        self
+    }
+
+    pub(super) fn leaving_poison(mut self) -> RwScenario {
+        self.leaves_poison = true;
+        self
+    }
+
+    pub(super) fn giving_up(mut self, process: usize) -> RwScenario {
+        self.gives_up = Some(process);
+        self
+    }
+
+    pub(super) fn without(mut self, rule: RwLeftOut) -> RwScenario {
+        self.without = Some(rule);
+        self
+    }
+
+    fn lacks(&self, rule: RwLeftOut) -> bool {
+        self.without == Some(rule)
+    }
+
+    /// The letter of this visit.
+    fn visit(&self, local: &RwLocal) -> Option<u8> {
+        let plan = self.plans[local.process].as_bytes();
+        plan.get(local.visit).copied()
+    }
+}
+
+/// Where a process is. Between two stages it has made no access of the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum RwStage {
+    /// RW12: a successor frees what its id holds, and clears the cell; in which order is for
+    /// the scenario to say.
+    RecoverFirst,
+    RecoverThen,
+    Arrive,
+    TryRead,
+    TryWrite,
+    /// Waits to read, or for the writer before.
+    AtWord(BlockStep),
+    GiveUpAtWord,
+    /// Holds the word, and waits for readers.
+    AtCells(u64, BlockStep),
+    GiveUpAtCells(u64),
+    Enter(u64),
+    /// It writes, by this word.
+    Writes(u64),
+    LeaveWrite(u64),
+    Downgrade(u64),
+    /// It reads, by this word.
+    Reads(u64),
+    LeaveRead,
+    Done,
+    Dead,
+}
+
+/// One process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct RwLocal {
+    process: usize,
+    stage: RwStage,
+    visit: usize,
+    /// How often it reads now.
+    guards: u8,
+    wait: Remembered,
+    /// What a wait for readers remembers: the cell, and whether a probe is due.
+    readers: (u16, bool),
+}
+
+impl WordScript for RwScenario {
+    type Local = RwLocal;
+
+    fn muster(&self) -> Muster {
+        Muster {
+            processes: self.plans.len(),
+            kills: self.kills,
+            successors: self.successors,
+        }
+    }
+
+    fn first(&self, process: usize) -> RwLocal {
+        RwLocal {
+            process,
+            stage: RwStage::Arrive,
+            visit: 0,
+            guards: 0,
+            wait: Remembered::default(),
+            readers: (1, true),
+        }
+    }
+
+    fn killed(&self, local: &RwLocal) -> RwLocal {
+        // Its successor comes at least once.
+        let last = self.plans[local.process].len() - 1;
+        RwLocal {
+            stage: RwStage::Dead,
+            visit: local.visit.min(last),
+            ..self.first(local.process)
+        }
+    }
+
+    fn successor(&self, killed: &RwLocal) -> RwLocal {
+        RwLocal {
+            stage: RwStage::RecoverFirst,
+            ..*killed
+        }
+    }
+
+    fn progress(&self, local: &RwLocal) -> Progress {
+        match local.stage {
+            RwStage::Done => Progress::Done,
+            RwStage::Dead => Progress::Dead,
+            _ => Progress::Runs,
+        }
+    }
+
+    fn comes_in(&self, local: &RwLocal) -> Option<u64> {
+        match local.stage {
+            RwStage::Writes(word) | RwStage::Reads(word) => Some(word),
+            _ => None,
+        }
+    }
+
+    fn presence(&self, explored: &Explored<RwLocal>) -> Presence {
+        let has_begun = !explored.history.is_empty();
+        let (is_freed, guards) = (explored.is_about_to_wake(), explored.local.guards);
+        match explored.local.stage {
+            RwStage::Writes(_) => Presence::Writes,
+            RwStage::LeaveWrite(_) if !is_freed => Presence::Writes,
+            // The other way round, it counts last.
+            RwStage::Downgrade(_) if self.lacks(RwLeftOut::CellBeforeWord) => match has_begun {
+                true => Presence::Reads,
+                false => Presence::Writes,
+            },
+            RwStage::Downgrade(_) if is_freed => Presence::Reads,
+            RwStage::Downgrade(_) => Presence::Writes,
+            RwStage::LeaveRead if guards == 1 && has_begun => Presence::Outside,
+            _ if guards > 0 => Presence::Reads,
+            _ => Presence::Outside,
+        }
+    }
+
+    fn tells_of_death(&self, word: u64) -> bool {
+        freed(word) & POISONED != 0
+    }
+
+    /// Its time is over: it has looked once more, and gives up.
+    fn gives_up(&self, explored: &Explored<RwLocal>) -> Option<RwLocal> {
+        let local = explored.local;
+        let stage = match local.stage {
+            // Before a sleep it was never there.
+            RwStage::AtWord(BlockStep::Register) if local.wait.0.has_slept => RwStage::GiveUpAtWord,
+            RwStage::AtCells(held, BlockStep::Register) => RwStage::GiveUpAtCells(held),
+            _ => return None,
+        };
+        let may = explored.history.is_empty() && self.gives_up == Some(local.process);
+        may.then_some(RwLocal { stage, ..local })
+    }
+
+    fn run(&self, local: &mut RwLocal, memory: &WordMemory) {
+        local.run(self, memory);
+    }
+
+    fn carry_out(&self, local: &RwLocal, place: usize, found: u64, access: Access) -> (u64, u64) {
+        let (left, told) = (changed(found, access), found);
+        let is_changed = left != found;
+        let Some(rule) = self.without else {
+            return (left, told);
+        };
+        match (rule, local.stage, access) {
+            (RwLeftOut::TurnBackEvent, RwStage::TryRead, _)
+            | (RwLeftOut::UnlockEvent, RwStage::LeaveRead, _)
+                if place == EVENT =>
+            {
+                (found, told)
+            }
+            (RwLeftOut::Inside, RwStage::Enter(_), _) if place == WORD => (found, told),
+            (RwLeftOut::Recursion, RwStage::TryRead, Access::Add(ONE)) => (left, told & READERS),
+            (
+                RwLeftOut::FreeForAll,
+                RwStage::AtWord(BlockStep::Reclaim(_)),
+                Access::Swap(from, _),
+            ) if self.visit(local) != Some(b'w') => (found, !from),
+            (
+                RwLeftOut::PoisonIfInside,
+                RwStage::AtWord(BlockStep::Reclaim(_)) | RwStage::RecoverFirst,
+                _,
+            ) if place == WORD && is_changed => (left | POISONED, told),
+            (RwLeftOut::KeepPoison, RwStage::LeaveWrite(_), _) if place == WORD && is_changed => {
+                (left & !POISONED, told)
+            }
+            _ => (left, told),
+        }
+    }
+
+    fn sleeps(&self, place: usize, word: u64, expected: u64) -> bool {
+        let is_late = place == EVENT && self.lacks(RwLeftOut::EventFirst);
+        // As if it had been loaded only now.
+        is_late || word as u32 == expected as u32
+    }
+
+    fn wakes(&self, local: &RwLocal, _place: usize, count: u32) -> u32 {
+        match local.stage {
+            RwStage::LeaveWrite(_) if self.lacks(RwLeftOut::WakeAll) => 1,
+            _ => count,
+        }
+    }
+}
+
+impl RwLocal {
+    /// Runs the stage to its end.
+    fn run(&mut self, scenario: &RwScenario, memory: &WordMemory) {
+        let member = ExploredMember {
+            process: self.process,
+            memory,
+        };
+        let (me, lock) = (member.me(), RwWord(memory));
+        self.stage = match self.stage {
+            stage @ (RwStage::RecoverFirst | RwStage::RecoverThen) => {
+                let is_first = stage == RwStage::RecoverFirst;
+                if is_first == scenario.cell_first {
+                    if !scenario.lacks(RwLeftOut::ClearCell) {
+                        lock.clear_cell(me, &ExploredPark);
+                    }
+                } else if !scenario.lacks(RwLeftOut::Recover) {
+                    lock.recover(&mut MemberSet::only(me), |_| true, &ExploredPark);
+                }
+                match is_first {
+                    true => RwStage::RecoverThen,
+                    false => RwStage::Arrive,
+                }
+            }
+            RwStage::Arrive => match scenario.visit(self) {
+                Some(b'r' | b't') => RwStage::TryRead,
+                Some(_) => RwStage::TryWrite,
+                None => RwStage::Done,
+            },
+            RwStage::TryRead => {
+                let word = match scenario.lacks(RwLeftOut::CellFirst) {
+                    false => lock.try_read(me, &ExploredPark),
+                    true => late_count(memory, self.process),
+                };
+                match word {
+                    Some(word) => {
+                        self.guards += 1;
+                        RwStage::Reads(word)
+                    }
+                    None => RwStage::AtWord(BlockStep::Check),
+                }
+            }
+            RwStage::TryWrite => match lock.try_take(me) {
+                Some(held) => RwStage::AtCells(held, BlockStep::Check),
+                None => RwStage::AtWord(BlockStep::Check),
+            },
+            RwStage::AtWord(step) => match scenario.visit(self) {
+                Some(b'r' | b't') => match self.wait_at_word(step, ReadRules, &member) {
+                    Ok(_) => RwStage::TryRead,
+                    Err(next) => RwStage::AtWord(next),
+                },
+                _ => {
+                    let takes_over = self.wait.0.taken_over.is_some();
+                    match self.wait_at_word(step, WriteRules, &member) {
+                        Ok(held) if takes_over && scenario.lacks(RwLeftOut::LookAgain) => {
+                            RwStage::Enter(held)
+                        }
+                        Ok(held) => RwStage::AtCells(held, BlockStep::Check),
+                        Err(next) => RwStage::AtWord(next),
+                    }
+                }
+            },
+            RwStage::GiveUpAtWord => {
+                ExploredPark.wake_half(&memory.head.word, 1);
+                RwStage::Done
+            }
+            RwStage::AtCells(held, step) => {
+                let mut readers = ReaderWait::new(lock, &member, ExploredPark);
+                (readers.next, readers.probe_is_due) = self.readers;
+                let next = step.take(&mut readers);
+                if matches!(step, BlockStep::Sleep(_)) && scenario.lacks(RwLeftOut::ProbeAgain) {
+                    readers.probe_is_due = false;
+                }
+                self.readers = (readers.next, readers.probe_is_due);
+                match next {
+                    Ok(()) => RwStage::Enter(held),
+                    Err(next) => RwStage::AtCells(held, next),
+                }
+            }
+            RwStage::GiveUpAtCells(held) => {
+                let late = HeldError::Timeout(None);
+                assert!(lock.entered(held, Err(late), &ExploredPark).is_err());
+                RwStage::Done
+            }
+            RwStage::Enter(held) => {
+                let entered = lock.entered(held, Ok(()), &ExploredPark);
+                RwStage::Writes(entered.expect("nothing failed"))
+            }
+            RwStage::Writes(held) => {
+                let is_poisoned = held & POISONED != 0;
+                let leaves = scenario.leaves_poison && self.process == 0;
+                if !is_poisoned || !leaves {
+                    memory.change(is_poisoned, || lock.clear_poison(me));
+                }
+                match scenario.visit(self) {
+                    Some(b'd') => RwStage::Downgrade(held),
+                    _ => RwStage::LeaveWrite(held),
+                }
+            }
+            RwStage::LeaveWrite(held) => {
+                lock.unlock_write(held, false, &ExploredPark);
+                self.visit += 1;
+                RwStage::Arrive
+            }
+            RwStage::Downgrade(held) => {
+                match scenario.lacks(RwLeftOut::CellBeforeWord) {
+                    false => lock.downgrade(held, me, &ExploredPark),
+                    true => {
+                        lock.unlock_write(held, false, &ExploredPark);
+                        let cell = memory.cell(me);
+                        cell.fetch_add(ONE_INSIDE | ONE, Ordering::SeqCst);
+                    }
+                }
+                self.guards = 1;
+                RwStage::Reads(held)
+            }
+            RwStage::Reads(_) if scenario.visit(self) == Some(b't') && self.guards == 1 => {
+                RwStage::TryRead
+            }
+            RwStage::Reads(_) => RwStage::LeaveRead,
+            RwStage::LeaveRead => {
+                lock.unlock_read(me, &ExploredPark);
+                self.guards -= 1;
+                match self.guards {
+                    0 => {
+                        self.visit += 1;
+                        RwStage::Arrive
+                    }
+                    _ => RwStage::LeaveRead,
+                }
+            }
+            RwStage::Done | RwStage::Dead => unreachable!("nothing is left to do"),
+        };
+        // What is not needed any more.
+        match self.stage {
+            RwStage::AtWord(BlockStep::Check | BlockStep::Register) => self.wait.0.announced = None,
+            RwStage::AtWord(_) => {}
+            _ => self.wait.0 = WaitState::default(),
+        }
+        if !matches!(self.stage, RwStage::AtCells(..)) {
+            self.readers = (1, true);
+        }
+    }
+
+    fn wait_at_word(
+        &mut self,
+        step: BlockStep,
+        rules: impl HeldWord,
+        member: &ExploredMember<'_>,
+    ) -> Result<u64, BlockStep> {
+        let word = &member.memory.head.word;
+        let mut waiting = Waiting::new(word, rules, member, ExploredPark);
+        waiting.state = self.wait.0;
+        let next = step.take(&mut waiting);
+        self.wait.0 = waiting.state;
+        next
+    }
+}
+
+/// RW1 the other way round.
+fn late_count(memory: &WordMemory, process: usize) -> Option<u64> {
+    let word = memory.head.word.load(Ordering::SeqCst);
+    if owner(word).is_some() {
+        return None;
+    }
+    let cell = memory.cell(super::super::engine::world::id_of(process));
+    cell.fetch_add(ONE_INSIDE | ONE, Ordering::SeqCst);
+    Some(word)
+}
