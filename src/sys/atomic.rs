@@ -15,9 +15,9 @@ pub(crate) mod watched;
 pub(crate) use watched::{AtomicEvent, AtomicU8, AtomicU64};
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
-#[cfg(loom)]
 pub(crate) use loom::sync::atomic::AtomicU32 as AtomicEvent;
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
 /// Between a `SeqCst` read-modify-write and a `SeqCst` load of another word: nothing, for
 /// the two are ordered by what they are. loom takes them for less, and gets a fence.

@@ -18,11 +18,15 @@ use script::{LeftOut, LockScenario};
 const LIMIT: usize = 3_000_000;
 
 fn sound(scenario: impl WordScript) {
+    sound_within(LIMIT, scenario);
+}
+
+fn sound_within(limit: usize, scenario: impl WordScript) {
     let WordReport {
         states,
         finals,
         failure,
-    } = explore(&scenario, LIMIT);
+    } = explore(&scenario, limit);
     println!("{scenario:?}: {states} states, {finals} final ones");
     assert!(failure.is_none(), "{}", failure.unwrap_or_default());
     assert!(finals > 0);

@@ -94,7 +94,7 @@ struct WordEngine<'a, S: WordScript> {
 pub(super) fn explore<S: WordScript>(script: &S, limit: usize) -> WordReport {
     let engine = WordEngine {
         script,
-        memory: WordMemory::new(script.muster().processes),
+        memory: WordMemory::new(script.muster().members),
         known: Vec::new(),
         numbers: HashMap::new(),
         turns: HashMap::new(),
@@ -170,14 +170,14 @@ impl<S: WordScript> WordEngine<'_, S> {
     }
 
     fn first(&mut self) -> WordState {
-        let processes = self.script.muster().processes;
+        let muster = self.script.muster();
         let first = |process| {
             let local = self.script.first(process);
             self.advance(Explored::new(local)).0
         };
         WordState {
-            all: (0..processes).map(first).collect(),
-            words: WordMemory::first(processes),
+            all: (0..muster.processes).map(first).collect(),
+            words: WordMemory::first(muster.members),
             kills: 0,
         }
     }
@@ -299,29 +299,31 @@ impl<S: WordScript> WordEngine<'_, S> {
             WordStep::Expire(process) => self.turn(&mut next, process, Turn::Finds(1))?,
             WordStep::GiveUp(process) => self.turn(&mut next, process, Turn::GivesUp)?,
             WordStep::Kill(process) => {
+                let member = self.script.member(process);
                 next.kills += 1;
-                next.words[LOCK_BYTES + process] = 0;
-                if self.known[state.all[process] as usize].presence == Presence::Writes {
-                    next.words[HAS_DIED_WRITING] = 1;
+                next.words[LOCK_BYTES + member] = 0;
+                for process in 0..state.all.len() {
+                    if self.script.member(process) == member {
+                        if self.known[state.all[process] as usize].presence == Presence::Writes {
+                            next.words[HAS_DIED_WRITING] = 1;
+                        }
+                        self.turn(&mut next, process, Turn::IsKilled)?;
+                    }
                 }
-                self.turn(&mut next, process, Turn::IsKilled)?;
             }
             WordStep::Succeed(process) => {
-                next.words[LOCK_BYTES + process] = 1;
+                next.words[LOCK_BYTES + self.script.member(process)] = 1;
                 self.turn(&mut next, process, Turn::Succeeds)?;
             }
         }
         Ok(next)
     }
 
-    fn progress(&self, state: &WordState, process: usize) -> Progress {
-        self.script.progress(&self.explored(state, process).local)
-    }
-
     /// Is every process at its end?
     fn is_final(&self, state: &WordState) -> bool {
         let successors = self.script.muster().successors;
-        (0..state.all.len()).all(|process| match self.progress(state, process) {
+        let progress = |process| self.script.progress(&self.explored(state, process).local);
+        (0..state.all.len()).all(|process| match progress(process) {
             Progress::Done => true,
             Progress::Dead => !successors,
             Progress::Runs => false,
@@ -331,17 +333,13 @@ impl<S: WordScript> WordEngine<'_, S> {
     /// What must hold at the end: a value that is half changed is poisoned, or will be when
     /// its dead holder loses the lock; none that lives holds it, or counts for a reader.
     fn judge(&self, state: &WordState) -> Result<(), String> {
+        let members = self.script.muster().members;
+        let lives = |member: usize| state.words[LOCK_BYTES + member] != 0;
         let word = state.words[WORD];
-        let holder = owner(word).map(|id| usize::from(id.0) - 1);
-        if holder.is_some_and(|holder| self.progress(state, holder) != Progress::Dead) {
+        if owner(word).is_some_and(|id| lives(usize::from(id.0) - 1)) {
             return Err("one that has left holds the lock".into());
         }
-        let processes = state.all.len();
-        let counts = |process: &usize| state.words[cell(processes, *process)] != 0;
-        if (0..processes)
-            .filter(counts)
-            .any(|process| self.progress(state, process) != Progress::Dead)
-        {
+        if (0..members).any(|member| lives(member) && state.words[cell(members, member)] != 0) {
             return Err("one that has left counts for a reader".into());
         }
         match state.is_whole() || self.script.tells_of_death(word) {

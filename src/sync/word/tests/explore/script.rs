@@ -4,9 +4,7 @@ use super::super::super::Holders;
 use super::super::super::held::{WaitState, Waiting};
 use super::super::super::lock::{LockCount, LockRules, LockWord, POISONED, owner};
 use super::engine::script::{Explored, Muster, Presence, Progress, WordScript, changed};
-use super::engine::world::{
-    BlockStep, ExploredMember, ExploredPark, Remembered, WORD, WordMemory,
-};
+use super::engine::world::{BlockStep, ExploredMember, ExploredPark, Remembered, WORD, WordMemory};
 use crate::members::MemberSet;
 use crate::sys::atomic::watched::Access;
 use crate::wait::ParkHalf;
@@ -130,6 +128,7 @@ impl WordScript for LockScenario {
     fn muster(&self) -> Muster {
         Muster {
             processes: self.visits.len(),
+            members: self.visits.len(),
             kills: self.kills,
             successors: self.successors,
         }
@@ -264,7 +263,7 @@ impl LockLocal {
     /// Runs the stage to its end.
     fn run(&mut self, scenario: &LockScenario, memory: &WordMemory) {
         let member = ExploredMember {
-            process: self.process,
+            number: self.process,
             memory,
         };
         let word = LockWord(&memory.head.word);

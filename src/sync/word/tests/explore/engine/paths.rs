@@ -39,7 +39,9 @@ impl<S: WordScript> WordEngine<'_, S> {
         }
         text += &format!("words {:x?}, {} killed\n", state.words, state.kills);
         let all = (0..state.all.len()).map(|process| self.explored(&state, process));
-        text + &all.map(|explored| format!("{explored:x?}\n")).collect::<String>()
+        text + &all
+            .map(|explored| format!("{explored:x?}\n"))
+            .collect::<String>()
     }
 
     fn doing(&self, state: &WordState, step: WordStep) -> String {

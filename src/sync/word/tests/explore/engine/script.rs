@@ -10,6 +10,8 @@ use crate::sys::atomic::watched::Access;
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Muster {
     pub processes: usize,
+    /// Those of one member are its threads: they die together.
+    pub members: usize,
     /// So many deaths at most.
     pub kills: u8,
     /// Each of the dead has a successor on its id.
@@ -64,6 +66,11 @@ pub(in super::super) trait WordScript: Debug {
     type Local: Copy + Debug + Eq + Hash;
 
     fn muster(&self) -> Muster;
+
+    /// Which member a process is of, by number.
+    fn member(&self, process: usize) -> usize {
+        process
+    }
 
     fn first(&self, process: usize) -> Self::Local;
 

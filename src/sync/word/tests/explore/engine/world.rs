@@ -31,13 +31,13 @@ pub(in super::super) struct WordMemory {
     cells: Vec<AtomicU64>,
 }
 
-/// The place of a process's cell.
-pub(super) fn cell(processes: usize, process: usize) -> usize {
-    LOCK_BYTES + processes + process
+/// The place of a member's cell, of so many.
+pub(super) fn cell(members: usize, member: usize) -> usize {
+    LOCK_BYTES + members + member
 }
 
 impl WordMemory {
-    pub(super) fn new(processes: usize) -> WordMemory {
+    pub(super) fn new(members: usize) -> WordMemory {
         let word = |place: usize| AtomicU64::new(place as u64);
         WordMemory {
             head: RwHead {
@@ -45,10 +45,8 @@ impl WordMemory {
                 event: AtomicEvent::new(EVENT as u32),
             },
             twins: [word(TWINS), word(TWINS + 1)],
-            lock_bytes: (0..processes).map(|at| word(LOCK_BYTES + at)).collect(),
-            cells: (0..processes)
-                .map(|at| word(cell(processes, at)))
-                .collect(),
+            lock_bytes: (0..members).map(|at| word(LOCK_BYTES + at)).collect(),
+            cells: (0..members).map(|at| word(cell(members, at))).collect(),
         }
     }
 
@@ -65,9 +63,9 @@ impl WordMemory {
     }
 
     /// What is in the words at first.
-    pub(super) fn first(processes: usize) -> Vec<u64> {
-        let mut words = vec![0; cell(processes, processes)];
-        words[LOCK_BYTES..][..processes].fill(1);
+    pub(super) fn first(members: usize) -> Vec<u64> {
+        let mut words = vec![0; cell(members, members)];
+        words[LOCK_BYTES..][..members].fill(1);
         words
     }
 }
@@ -86,19 +84,15 @@ impl Cells for WordMemory {
     }
 }
 
-pub(in super::super) fn id_of(process: usize) -> MemberId {
-    MemberId(process as u16 + 1)
-}
-
 /// A member that is explored.
 pub(in super::super) struct ExploredMember<'a> {
-    pub process: usize,
+    pub number: usize,
     pub memory: &'a WordMemory,
 }
 
 impl Holders for ExploredMember<'_> {
     fn me(&self) -> MemberId {
-        id_of(self.process)
+        MemberId(self.number as u16 + 1)
     }
 
     fn may_hold(&self, id: MemberId) -> bool {
@@ -144,7 +138,10 @@ pub(super) fn resume(history: &[u64], stage: impl FnOnce()) -> Option<WordOp> {
     }));
     let ended = watched_by(watch, stage);
     let runner = RUNNING.take().expect("set above");
-    assert!(ended.is_none() || runner.made == history.len(), "it differs");
+    assert!(
+        ended.is_none() || runner.made == history.len(),
+        "it differs"
+    );
     runner.next.filter(|_| ended.is_none())
 }
 

@@ -10,7 +10,7 @@ use super::super::engine::script::{Explored, Muster, Presence, Progress, WordScr
 use super::super::engine::world::{
     BlockStep, EVENT, ExploredMember, ExploredPark, Remembered, WORD, WordMemory,
 };
-use crate::members::MemberSet;
+use crate::members::{MemberId, MemberSet};
 use crate::sys::atomic::Ordering;
 use crate::sys::atomic::watched::Access;
 use crate::wait::ParkHalf;
@@ -61,6 +61,8 @@ pub(super) struct RwScenario {
     cell_first: bool,
     /// The first process leaves a poisoned value as it is.
     leaves_poison: bool,
+    /// The last two processes are threads of one member.
+    threads: bool,
     /// This process may give up.
     gives_up: Option<usize>,
     without: Option<RwLeftOut>,
@@ -74,6 +76,7 @@ impl RwScenario {
             successors: false,
             cell_first: false,
             leaves_poison: false,
+            threads: false,
             gives_up: None,
             without: None,
         }
@@ -96,6 +99,11 @@ impl RwScenario {
 
     pub(super) fn leaving_poison(mut self) -> RwScenario {
         self.leaves_poison = true;
+        self
+    }
+
+    pub(super) fn threads(mut self) -> RwScenario {
+        self.threads = true;
         self
     }
 
@@ -130,6 +138,9 @@ enum RwStage {
     Arrive,
     TryRead,
     TryWrite,
+    ReadAtOnce,
+    WriteAtOnce,
+    Scan,
     /// Waits to read, or for the writer before.
     AtWord(BlockStep),
     GiveUpAtWord,
@@ -167,9 +178,14 @@ impl WordScript for RwScenario {
     fn muster(&self) -> Muster {
         Muster {
             processes: self.plans.len(),
+            members: self.plans.len() - usize::from(self.threads),
             kills: self.kills,
             successors: self.successors,
         }
+    }
+
+    fn member(&self, process: usize) -> usize {
+        process.min(self.muster().members - 1)
     }
 
     fn first(&self, process: usize) -> RwLocal {
@@ -305,7 +321,7 @@ impl RwLocal {
     /// Runs the stage to its end.
     fn run(&mut self, scenario: &RwScenario, memory: &WordMemory) {
         let member = ExploredMember {
-            process: self.process,
+            number: scenario.member(self.process),
             memory,
         };
         let (me, lock) = (member.me(), RwWord(memory));
@@ -326,13 +342,16 @@ impl RwLocal {
             }
             RwStage::Arrive => match scenario.visit(self) {
                 Some(b'r' | b't') => RwStage::TryRead,
+                Some(b'R') => RwStage::ReadAtOnce,
+                Some(b'W') => RwStage::WriteAtOnce,
+                Some(b's') => RwStage::Scan,
                 Some(_) => RwStage::TryWrite,
                 None => RwStage::Done,
             },
             RwStage::TryRead => {
                 let word = match scenario.lacks(RwLeftOut::CellFirst) {
                     false => lock.try_read(me, &ExploredPark),
-                    true => late_count(memory, self.process),
+                    true => late_count(memory, me),
                 };
                 match word {
                     Some(word) => {
@@ -346,6 +365,26 @@ impl RwLocal {
                 Some(held) => RwStage::AtCells(held, BlockStep::Check),
                 None => RwStage::AtWord(BlockStep::Check),
             },
+            RwStage::ReadAtOnce => match lock.read_at_once(&member, &ExploredPark, true) {
+                Ok(word) => {
+                    self.guards = 1;
+                    RwStage::Reads(word)
+                }
+                Err(error) => self.comes_later(error),
+            },
+            RwStage::WriteAtOnce => match lock.write_at_once(&member, &ExploredPark, || true) {
+                Ok(held) => RwStage::Writes(held),
+                Err(error) => self.comes_later(error),
+            },
+            RwStage::Scan => {
+                let mut others = MemberSet::default();
+                let ids = (1..=memory.last_id()).map(MemberId);
+                ids.filter(|id| *id != me).for_each(|id| others.insert(id));
+                let is_dead = |id| member.is_dead(id) == Ok(true);
+                lock.recover(&mut others, is_dead, &ExploredPark);
+                self.visit += 1;
+                RwStage::Arrive
+            }
             RwStage::AtWord(step) => match scenario.visit(self) {
                 Some(b'r' | b't') => match self.wait_at_word(step, ReadRules, &member) {
                     Ok(_) => RwStage::TryRead,
@@ -444,6 +483,13 @@ impl RwLocal {
         }
     }
 
+    /// It was not let in at once.
+    fn comes_later(&mut self, error: HeldError) -> RwStage {
+        assert!(matches!(error, HeldError::Timeout(_)), "{error:?}");
+        self.visit += 1;
+        RwStage::Arrive
+    }
+
     fn wait_at_word(
         &mut self,
         step: BlockStep,
@@ -460,12 +506,12 @@ impl RwLocal {
 }
 
 /// RW1 the other way round.
-fn late_count(memory: &WordMemory, process: usize) -> Option<u64> {
+fn late_count(memory: &WordMemory, me: MemberId) -> Option<u64> {
     let word = memory.head.word.load(Ordering::SeqCst);
     if owner(word).is_some() {
         return None;
     }
-    let cell = memory.cell(super::super::engine::world::id_of(process));
+    let cell = memory.cell(me);
     cell.fetch_add(ONE_INSIDE | ONE, Ordering::SeqCst);
     Some(word)
 }
