@@ -1,15 +1,15 @@
 //! Breadth first over all states; then backwards from the final ones, to find those from
 //! which none is reached.
 
+mod judge;
 mod paths;
 pub(super) mod script;
 pub(super) mod world;
 
 use std::collections::{HashMap, VecDeque};
 
-use super::super::super::lock::{POISONED, owner};
-use script::{Explored, Presence, Progress, WordScript};
-use world::{HAS_DIED_WRITING, LOCK_BYTES, TWINS, WORD, WordMemory, WordOp, cell, resume};
+use script::{Explored, WordPresence, WordProgress, WordScript};
+use world::{HAS_DIED_WRITING, LOCK_BYTES, TWINS, WordMemory, WordOp, resume};
 
 /// What an exploration came to.
 pub(super) struct WordReport {
@@ -58,7 +58,7 @@ enum WordStep {
 
 /// What happens to one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Turn {
+enum WordTurn {
     /// It finds this.
     Finds(u64),
     FallsAsleep,
@@ -70,7 +70,7 @@ enum Turn {
 /// A process that may be in many states.
 struct Known<L> {
     explored: Explored<L>,
-    presence: Presence,
+    presence: WordPresence,
 }
 
 /// Its number, and the word by which it has come in.
@@ -83,7 +83,7 @@ struct WordEngine<'a, S: WordScript> {
     known: Vec<Known<S::Local>>,
     numbers: HashMap<Explored<S::Local>, u32>,
     /// Where each turn has led, for it leads there again.
-    turns: HashMap<(u32, Turn), Followed>,
+    turns: HashMap<(u32, WordTurn), Followed>,
     states: HashMap<(u64, u64), u32>,
     /// How each state was first come to.
     origins: Vec<(u32, WordStep)>,
@@ -94,7 +94,7 @@ struct WordEngine<'a, S: WordScript> {
 pub(super) fn explore<S: WordScript>(script: &S, limit: usize) -> WordReport {
     let engine = WordEngine {
         script,
-        memory: WordMemory::new(script.muster().members),
+        memory: WordMemory::new(script.config().members),
         known: Vec::new(),
         numbers: HashMap::new(),
         turns: HashMap::new(),
@@ -125,7 +125,8 @@ impl<S: WordScript> WordEngine<'_, S> {
     fn advance(&mut self, mut explored: Explored<S::Local>) -> Followed {
         let mut entered = None;
         explored.next = None;
-        while explored.next.is_none() && self.script.progress(&explored.local) == Progress::Runs {
+        while explored.next.is_none() && self.script.progress(&explored.local) == WordProgress::Runs
+        {
             let mut next = explored.local;
             let run = || self.script.run(&mut next, &self.memory);
             explored.next = resume(&explored.history, run);
@@ -137,30 +138,30 @@ impl<S: WordScript> WordEngine<'_, S> {
         (self.number(explored), entered)
     }
 
-    fn follow(&mut self, number: u32, turn: Turn) -> Followed {
+    fn follow(&mut self, number: u32, turn: WordTurn) -> Followed {
         if let Some(followed) = self.turns.get(&(number, turn)) {
             return *followed;
         }
         let mut explored = self.known[number as usize].explored.clone();
         let followed = match turn {
-            Turn::FallsAsleep => {
+            WordTurn::FallsAsleep => {
                 explored.is_asleep = true;
                 (self.number(explored), None)
             }
-            Turn::Finds(found) => {
+            WordTurn::Finds(found) => {
                 explored.is_asleep = false;
                 explored.history.push(found);
                 self.advance(explored)
             }
-            Turn::GivesUp => {
+            WordTurn::GivesUp => {
                 let local = self.script.gives_up(&explored).expect("it may");
                 self.advance(Explored::new(local))
             }
-            Turn::IsKilled => {
+            WordTurn::IsKilled => {
                 let local = self.script.killed(&explored.local);
                 self.advance(Explored::new(local))
             }
-            Turn::Succeeds => {
+            WordTurn::Succeeds => {
                 let local = self.script.successor(&explored.local);
                 self.advance(Explored::new(local))
             }
@@ -170,14 +171,14 @@ impl<S: WordScript> WordEngine<'_, S> {
     }
 
     fn first(&mut self) -> WordState {
-        let muster = self.script.muster();
+        let config = self.script.config();
         let first = |process| {
             let local = self.script.first(process);
             self.advance(Explored::new(local)).0
         };
         WordState {
-            all: (0..muster.processes).map(first).collect(),
-            words: WordMemory::first(muster.members),
+            all: (0..config.processes).map(first).collect(),
+            words: WordMemory::first(config.members),
             kills: 0,
         }
     }
@@ -193,14 +194,16 @@ impl<S: WordScript> WordEngine<'_, S> {
     }
 
     fn steps(&self, state: &WordState) -> Vec<WordStep> {
-        let muster = self.script.muster();
+        let config = self.script.config();
         let mut all = Vec::new();
         for process in 0..state.all.len() {
             let explored = self.explored(state, process);
             let progress = self.script.progress(&explored.local);
             match (progress, explored.next) {
-                (Progress::Dead, _) if muster.successors => all.push(WordStep::Succeed(process)),
-                (Progress::Dead | Progress::Done, _) => {}
+                (WordProgress::Dead, _) if config.successors => {
+                    all.push(WordStep::Succeed(process))
+                }
+                (WordProgress::Dead | WordProgress::Done, _) => {}
                 _ if explored.is_asleep => {
                     if state.kills > 0 {
                         all.push(WordStep::Expire(process));
@@ -221,7 +224,7 @@ impl<S: WordScript> WordEngine<'_, S> {
             if self.script.gives_up(explored).is_some() {
                 all.push(WordStep::GiveUp(process));
             }
-            if progress != Progress::Dead && state.kills < muster.kills {
+            if progress != WordProgress::Dead && state.kills < config.kills {
                 all.push(WordStep::Kill(process));
             }
         }
@@ -229,30 +232,15 @@ impl<S: WordScript> WordEngine<'_, S> {
     }
 
     /// A process takes a turn, and what must hold then is checked.
-    fn turn(&mut self, state: &mut WordState, process: usize, turn: Turn) -> Result<(), String> {
+    fn turn(
+        &mut self,
+        state: &mut WordState,
+        process: usize,
+        turn: WordTurn,
+    ) -> Result<(), String> {
         let (number, entered) = self.follow(state.all[process], turn);
         state.all[process] = number;
-        let presence = |process: usize| self.known[state.all[process] as usize].presence;
-        let excluded = |other: usize| match presence(process) {
-            Presence::Outside => false,
-            Presence::Reads => presence(other) == Presence::Writes,
-            Presence::Writes => presence(other) != Presence::Outside,
-        };
-        if (0..state.all.len()).any(|other| other != process && excluded(other)) {
-            return Err("two inside".into());
-        }
-        let Some(word) = entered else {
-            return Ok(());
-        };
-        let is_poisoned = word & POISONED != 0;
-        if !state.is_whole() && !is_poisoned {
-            return Err("half changed, and not told of it".into());
-        }
-        let is_false = is_poisoned && state.words[HAS_DIED_WRITING] == 0;
-        if is_false && !self.script.may_alarm_falsely() {
-            return Err("poisoned, and none died inside".into());
-        }
-        Ok(())
+        self.judge_turn(state, process, entered)
     }
 
     /// A process does what it does next.
@@ -273,7 +261,7 @@ impl<S: WordScript> WordEngine<'_, S> {
             }
             WordOp::Sleep(place, expected) => {
                 if self.script.sleeps(place, state.words[place], expected) {
-                    return self.turn(state, process, Turn::FallsAsleep);
+                    return self.turn(state, process, WordTurn::FallsAsleep);
                 }
                 0
             }
@@ -284,68 +272,40 @@ impl<S: WordScript> WordEngine<'_, S> {
                     _ => self.sleepers(state, place),
                 };
                 for sleeper in &sleepers {
-                    self.turn(state, *sleeper, Turn::Finds(0))?;
+                    self.turn(state, *sleeper, WordTurn::Finds(0))?;
                 }
                 sleepers.len() as u64
             }
         };
-        self.turn(state, process, Turn::Finds(found))
+        self.turn(state, process, WordTurn::Finds(found))
     }
 
     fn after(&mut self, state: &WordState, step: WordStep) -> Result<WordState, String> {
         let mut next = state.clone();
         match step {
             WordStep::Go(process, woken) => self.go(&mut next, process, woken)?,
-            WordStep::Expire(process) => self.turn(&mut next, process, Turn::Finds(1))?,
-            WordStep::GiveUp(process) => self.turn(&mut next, process, Turn::GivesUp)?,
+            WordStep::Expire(process) => self.turn(&mut next, process, WordTurn::Finds(1))?,
+            WordStep::GiveUp(process) => self.turn(&mut next, process, WordTurn::GivesUp)?,
             WordStep::Kill(process) => {
                 let member = self.script.member(process);
                 next.kills += 1;
                 next.words[LOCK_BYTES + member] = 0;
                 for process in 0..state.all.len() {
                     if self.script.member(process) == member {
-                        if self.known[state.all[process] as usize].presence == Presence::Writes {
+                        if self.known[state.all[process] as usize].presence == WordPresence::Writes
+                        {
                             next.words[HAS_DIED_WRITING] = 1;
                         }
-                        self.turn(&mut next, process, Turn::IsKilled)?;
+                        self.turn(&mut next, process, WordTurn::IsKilled)?;
                     }
                 }
             }
             WordStep::Succeed(process) => {
                 next.words[LOCK_BYTES + self.script.member(process)] = 1;
-                self.turn(&mut next, process, Turn::Succeeds)?;
+                self.turn(&mut next, process, WordTurn::Succeeds)?;
             }
         }
         Ok(next)
-    }
-
-    /// Is every process at its end?
-    fn is_final(&self, state: &WordState) -> bool {
-        let successors = self.script.muster().successors;
-        let progress = |process| self.script.progress(&self.explored(state, process).local);
-        (0..state.all.len()).all(|process| match progress(process) {
-            Progress::Done => true,
-            Progress::Dead => !successors,
-            Progress::Runs => false,
-        })
-    }
-
-    /// What must hold at the end: a value that is half changed is poisoned, or will be when
-    /// its dead holder loses the lock; none that lives holds it, or counts for a reader.
-    fn judge(&self, state: &WordState) -> Result<(), String> {
-        let members = self.script.muster().members;
-        let lives = |member: usize| state.words[LOCK_BYTES + member] != 0;
-        let word = state.words[WORD];
-        if owner(word).is_some_and(|id| lives(usize::from(id.0) - 1)) {
-            return Err("one that has left holds the lock".into());
-        }
-        if (0..members).any(|member| lives(member) && state.words[cell(members, member)] != 0) {
-            return Err("one that has left counts for a reader".into());
-        }
-        match state.is_whole() || self.script.tells_of_death(word) {
-            true => Ok(()),
-            false => Err("half changed, and not poisoned".into()),
-        }
     }
 
     fn index(&mut self, state: &WordState, from: u32, by: WordStep) -> (u32, bool) {

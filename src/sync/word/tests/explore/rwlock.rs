@@ -4,10 +4,11 @@
 //! inside, reads once more; `w` writes; `d` writes, and stays as a reader; `R` and `W` do so
 //! only if they need not wait; `s` scans for the dead.
 
+mod scenario;
 mod script;
 
 use super::{HALF, STUCK, TWO_INSIDE, sound, sound_within, unsound};
-use script::{RwLeftOut, RwScenario};
+use scenario::{RwLeftOut, RwScenario};
 
 fn of(plans: &[&'static str]) -> RwScenario {
     RwScenario::new(plans)
@@ -120,6 +121,9 @@ fn rules_of_counting() {
     noticed(RwLeftOut::CellFirst, of(&["w", "r"]), TWO_INSIDE); // RW1
     noticed(RwLeftOut::TurnBackEvent, of(&["w", "r"]), STUCK); // RW2
     noticed(RwLeftOut::Recursion, of(&["w", "t"]), STUCK); // RW3
+    let threads = of(&["w", "r", "r"]).threads();
+    noticed(RwLeftOut::TurnsBack, threads, TWO_INSIDE); // RW3
+    noticed(RwLeftOut::Look, of(&["w", "r"]), TWO_INSIDE); // RW5
     noticed(RwLeftOut::UnlockEvent, of(&["w", "r"]), STUCK); // RW4
     noticed(RwLeftOut::EventFirst, of(&["w", "r"]), STUCK); // RW6
     noticed(RwLeftOut::WakeAll, of(&["w", "r", "r"]), STUCK); // RW9

@@ -3,7 +3,9 @@
 use super::super::super::Holders;
 use super::super::super::held::{WaitState, Waiting};
 use super::super::super::lock::{LockCount, LockRules, LockWord, POISONED, owner};
-use super::engine::script::{Explored, Muster, Presence, Progress, WordScript, changed};
+use super::engine::script::{
+    Explored, WordConfig, WordPresence, WordProgress, WordScript, changed,
+};
 use super::engine::world::{BlockStep, ExploredMember, ExploredPark, Remembered, WORD, WordMemory};
 use crate::members::MemberSet;
 use crate::sys::atomic::watched::Access;
@@ -125,8 +127,8 @@ pub(super) struct LockLocal {
 impl WordScript for LockScenario {
     type Local = LockLocal;
 
-    fn muster(&self) -> Muster {
-        Muster {
+    fn config(&self) -> WordConfig {
+        WordConfig {
             processes: self.visits.len(),
             members: self.visits.len(),
             kills: self.kills,
@@ -159,11 +161,11 @@ impl WordScript for LockScenario {
         }
     }
 
-    fn progress(&self, local: &LockLocal) -> Progress {
+    fn progress(&self, local: &LockLocal) -> WordProgress {
         match local.stage {
-            LockStage::Done => Progress::Done,
-            LockStage::Dead => Progress::Dead,
-            _ => Progress::Runs,
+            LockStage::Done => WordProgress::Done,
+            LockStage::Dead => WordProgress::Dead,
+            _ => WordProgress::Runs,
         }
     }
 
@@ -174,12 +176,12 @@ impl WordScript for LockScenario {
         }
     }
 
-    fn presence(&self, explored: &Explored<LockLocal>) -> Presence {
+    fn presence(&self, explored: &Explored<LockLocal>) -> WordPresence {
         match explored.local.stage {
-            LockStage::Inside(_) => Presence::Writes,
+            LockStage::Inside(_) => WordPresence::Writes,
             // Until it has freed the word.
-            LockStage::Leave(_) if !explored.is_about_to_wake() => Presence::Writes,
-            _ => Presence::Outside,
+            LockStage::Leave(_) if !explored.is_about_to_wake() => WordPresence::Writes,
+            _ => WordPresence::Outside,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::sys::atomic::watched::Access;
 
 /// Who takes part.
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Muster {
+pub(in super::super) struct WordConfig {
     pub processes: usize,
     /// Those of one member are its threads: they die together.
     pub members: usize,
@@ -20,7 +20,7 @@ pub(in super::super) struct Muster {
 
 /// Whether a process has anything left to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Progress {
+pub(in super::super) enum WordProgress {
     Runs,
     Done,
     Dead,
@@ -28,7 +28,7 @@ pub(in super::super) enum Progress {
 
 /// What a process may do with the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Presence {
+pub(in super::super) enum WordPresence {
     Outside,
     Reads,
     Writes,
@@ -65,7 +65,7 @@ pub(in super::super) trait WordScript: Debug {
     /// What a process remembers from stage to stage.
     type Local: Copy + Debug + Eq + Hash;
 
-    fn muster(&self) -> Muster;
+    fn config(&self) -> WordConfig;
 
     /// Which member a process is of, by number.
     fn member(&self, process: usize) -> usize {
@@ -80,7 +80,7 @@ pub(in super::super) trait WordScript: Debug {
     /// The first stage of a successor.
     fn successor(&self, killed: &Self::Local) -> Self::Local;
 
-    fn progress(&self, local: &Self::Local) -> Progress;
+    fn progress(&self, local: &Self::Local) -> WordProgress;
 
     /// Runs a stage to its end: the real code.
     fn run(&self, local: &mut Self::Local, memory: &WordMemory);
@@ -88,7 +88,7 @@ pub(in super::super) trait WordScript: Debug {
     /// The word by which it comes in with this stage.
     fn comes_in(&self, local: &Self::Local) -> Option<u64>;
 
-    fn presence(&self, explored: &Explored<Self::Local>) -> Presence;
+    fn presence(&self, explored: &Explored<Self::Local>) -> WordPresence;
 
     /// Whether a lock with this word is poisoned, or will be for the next that comes in.
     fn tells_of_death(&self, word: u64) -> bool;

@@ -1,4 +1,4 @@
-//! What a process does, stage by stage, and the rules that can be left out.
+//! What a process does, stage by stage.
 
 use super::super::super::super::Holders;
 use super::super::super::super::held::{HeldError, HeldWord, WaitState, Waiting};
@@ -6,127 +6,17 @@ use super::super::super::super::rwlock::readers::ReaderWait;
 use super::super::super::super::rwlock::{
     Cells, ONE, ONE_INSIDE, POISONED, READERS, ReadRules, RwWord, WriteRules, freed, owner,
 };
-use super::super::engine::script::{Explored, Muster, Presence, Progress, WordScript, changed};
+use super::super::engine::script::{
+    Explored, WordConfig, WordPresence, WordProgress, WordScript, changed,
+};
 use super::super::engine::world::{
     BlockStep, EVENT, ExploredMember, ExploredPark, Remembered, WORD, WordMemory,
 };
+use super::scenario::{RwLeftOut, RwScenario};
 use crate::members::{MemberId, MemberSet};
 use crate::sys::atomic::Ordering;
 use crate::sys::atomic::watched::Access;
 use crate::wait::ParkHalf;
-
-/// A rule that is left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RwLeftOut {
-    /// RW1: a reader counts, and then looks at the word.
-    CellFirst,
-    /// RW2: one that turns back counts an event.
-    TurnBackEvent,
-    /// RW3: one that reads already does not wait for a writer.
-    Recursion,
-    /// RW4: a reader that leaves counts an event.
-    UnlockEvent,
-    /// RW6: the event is loaded before the cell.
-    EventFirst,
-    /// RW7: readers are asked for at each expiry.
-    ProbeAgain,
-    /// RW8: a writer says that it is inside.
-    Inside,
-    /// RW9: it wakes all.
-    WakeAll,
-    /// RW10: one that takes over looks at the cells.
-    LookAgain,
-    /// RW10: and poisons only if the dead one was inside.
-    PoisonIfInside,
-    /// RW11: a reader frees the word of a dead writer.
-    FreeForAll,
-    /// RW12: a successor clears its cell.
-    ClearCell,
-    /// RW12: and frees the word.
-    Recover,
-    /// RW13: a writer that becomes a reader counts before it frees the word.
-    CellBeforeWord,
-    /// RW9, L12: the lock stays poisoned if the value was not repaired.
-    KeepPoison,
-}
-
-/// What is explored.
-#[derive(Clone, Debug)]
-pub(super) struct RwScenario {
-    /// Of each process: what it does, a letter for each visit.
-    plans: Vec<&'static str>,
-    kills: u8,
-    successors: bool,
-    /// A successor clears its cell before it frees the word, and not after it.
-    cell_first: bool,
-    /// The first process leaves a poisoned value as it is.
-    leaves_poison: bool,
-    /// The last two processes are threads of one member.
-    threads: bool,
-    /// This process may give up.
-    gives_up: Option<usize>,
-    without: Option<RwLeftOut>,
-}
-
-impl RwScenario {
-    pub(super) fn new(plans: &[&'static str]) -> RwScenario {
-        RwScenario {
-            plans: plans.to_vec(),
-            kills: 0,
-            successors: false,
-            cell_first: false,
-            leaves_poison: false,
-            threads: false,
-            gives_up: None,
-            without: None,
-        }
-    }
-
-    pub(super) fn kills(mut self, kills: u8) -> RwScenario {
-        self.kills = kills;
-        self
-    }
-
-    pub(super) fn successors(mut self) -> RwScenario {
-        self.successors = true;
-        self
-    }
-
-    pub(super) fn cell_first(mut self) -> RwScenario {
-        self.cell_first = true;
-        self
-    }
-
-    pub(super) fn leaving_poison(mut self) -> RwScenario {
-        self.leaves_poison = true;
-        self
-    }
-
-    pub(super) fn threads(mut self) -> RwScenario {
-        self.threads = true;
-        self
-    }
-
-    pub(super) fn giving_up(mut self, process: usize) -> RwScenario {
-        self.gives_up = Some(process);
-        self
-    }
-
-    pub(super) fn without(mut self, rule: RwLeftOut) -> RwScenario {
-        self.without = Some(rule);
-        self
-    }
-
-    fn lacks(&self, rule: RwLeftOut) -> bool {
-        self.without == Some(rule)
-    }
-
-    /// The letter of this visit.
-    fn visit(&self, local: &RwLocal) -> Option<u8> {
-        let plan = self.plans[local.process].as_bytes();
-        plan.get(local.visit).copied()
-    }
-}
 
 /// Where a process is. Between two stages it has made no access of the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -175,8 +65,8 @@ pub(super) struct RwLocal {
 impl WordScript for RwScenario {
     type Local = RwLocal;
 
-    fn muster(&self) -> Muster {
-        Muster {
+    fn config(&self) -> WordConfig {
+        WordConfig {
             processes: self.plans.len(),
             members: self.plans.len() - usize::from(self.threads),
             kills: self.kills,
@@ -185,7 +75,7 @@ impl WordScript for RwScenario {
     }
 
     fn member(&self, process: usize) -> usize {
-        process.min(self.muster().members - 1)
+        process.min(self.config().members - 1)
     }
 
     fn first(&self, process: usize) -> RwLocal {
@@ -216,11 +106,11 @@ impl WordScript for RwScenario {
         }
     }
 
-    fn progress(&self, local: &RwLocal) -> Progress {
+    fn progress(&self, local: &RwLocal) -> WordProgress {
         match local.stage {
-            RwStage::Done => Progress::Done,
-            RwStage::Dead => Progress::Dead,
-            _ => Progress::Runs,
+            RwStage::Done => WordProgress::Done,
+            RwStage::Dead => WordProgress::Dead,
+            _ => WordProgress::Runs,
         }
     }
 
@@ -231,22 +121,22 @@ impl WordScript for RwScenario {
         }
     }
 
-    fn presence(&self, explored: &Explored<RwLocal>) -> Presence {
+    fn presence(&self, explored: &Explored<RwLocal>) -> WordPresence {
         let has_begun = !explored.history.is_empty();
         let (is_freed, guards) = (explored.is_about_to_wake(), explored.local.guards);
         match explored.local.stage {
-            RwStage::Writes(_) => Presence::Writes,
-            RwStage::LeaveWrite(_) if !is_freed => Presence::Writes,
+            RwStage::Writes(_) => WordPresence::Writes,
+            RwStage::LeaveWrite(_) if !is_freed => WordPresence::Writes,
             // The other way round, it counts last.
             RwStage::Downgrade(_) if self.lacks(RwLeftOut::CellBeforeWord) => match has_begun {
-                true => Presence::Reads,
-                false => Presence::Writes,
+                true => WordPresence::Reads,
+                false => WordPresence::Writes,
             },
-            RwStage::Downgrade(_) if is_freed => Presence::Reads,
-            RwStage::Downgrade(_) => Presence::Writes,
-            RwStage::LeaveRead if guards == 1 && has_begun => Presence::Outside,
-            _ if guards > 0 => Presence::Reads,
-            _ => Presence::Outside,
+            RwStage::Downgrade(_) if is_freed => WordPresence::Reads,
+            RwStage::Downgrade(_) => WordPresence::Writes,
+            RwStage::LeaveRead if guards == 1 && has_begun => WordPresence::Outside,
+            _ if guards > 0 => WordPresence::Reads,
+            _ => WordPresence::Outside,
         }
     }
 
@@ -286,11 +176,14 @@ impl WordScript for RwScenario {
             }
             (RwLeftOut::Inside, RwStage::Enter(_), _) if place == WORD => (found, told),
             (RwLeftOut::Recursion, RwStage::TryRead, Access::Add(ONE)) => (left, told & READERS),
+            (RwLeftOut::TurnsBack, RwStage::TryRead, Access::Add(ONE)) => {
+                (left, told | (told & READERS) * ONE_INSIDE)
+            }
             (
                 RwLeftOut::FreeForAll,
                 RwStage::AtWord(BlockStep::Reclaim(_)),
                 Access::Swap(from, _),
-            ) if self.visit(local) != Some(b'w') => (found, !from),
+            ) if local.letter(self) != Some(b'w') => (found, !from),
             (
                 RwLeftOut::PoisonIfInside,
                 RwStage::AtWord(BlockStep::Reclaim(_)) | RwStage::RecoverFirst,
@@ -340,7 +233,7 @@ impl RwLocal {
                     false => RwStage::Arrive,
                 }
             }
-            RwStage::Arrive => match scenario.visit(self) {
+            RwStage::Arrive => match self.letter(scenario) {
                 Some(b'r' | b't') => RwStage::TryRead,
                 Some(b'R') => RwStage::ReadAtOnce,
                 Some(b'W') => RwStage::WriteAtOnce,
@@ -362,6 +255,7 @@ impl RwLocal {
                 }
             }
             RwStage::TryWrite => match lock.try_take(me) {
+                Some(held) if scenario.lacks(RwLeftOut::Look) => RwStage::Enter(held),
                 Some(held) => RwStage::AtCells(held, BlockStep::Check),
                 None => RwStage::AtWord(BlockStep::Check),
             },
@@ -385,7 +279,7 @@ impl RwLocal {
                 self.visit += 1;
                 RwStage::Arrive
             }
-            RwStage::AtWord(step) => match scenario.visit(self) {
+            RwStage::AtWord(step) => match self.letter(scenario) {
                 Some(b'r' | b't') => match self.wait_at_word(step, ReadRules, &member) {
                     Ok(_) => RwStage::TryRead,
                     Err(next) => RwStage::AtWord(next),
@@ -433,7 +327,7 @@ impl RwLocal {
                 if !is_poisoned || !leaves {
                     memory.change(is_poisoned, || lock.clear_poison(me));
                 }
-                match scenario.visit(self) {
+                match self.letter(scenario) {
                     Some(b'd') => RwStage::Downgrade(held),
                     _ => RwStage::LeaveWrite(held),
                 }
@@ -455,7 +349,7 @@ impl RwLocal {
                 self.guards = 1;
                 RwStage::Reads(held)
             }
-            RwStage::Reads(_) if scenario.visit(self) == Some(b't') && self.guards == 1 => {
+            RwStage::Reads(_) if self.letter(scenario) == Some(b't') && self.guards == 1 => {
                 RwStage::TryRead
             }
             RwStage::Reads(_) => RwStage::LeaveRead,
@@ -488,6 +382,12 @@ impl RwLocal {
         assert!(matches!(error, HeldError::Timeout(_)), "{error:?}");
         self.visit += 1;
         RwStage::Arrive
+    }
+
+    /// The letter of this visit.
+    fn letter(&self, scenario: &RwScenario) -> Option<u8> {
+        let plan = scenario.plans[self.process].as_bytes();
+        plan.get(self.visit).copied()
     }
 
     fn wait_at_word(
