@@ -2,7 +2,9 @@
 //!
 //! What a process does is a word of letters, one for each visit: `r` reads, `t` reads and,
 //! inside, reads once more; `w` writes; `d` writes, and stays as a reader; `R` and `W` do so
-//! only if they need not wait; `s` scans for the dead.
+//! only if they need not wait; `s` scans for the dead. Of `c` and `x` the call to read or to
+//! write is run as a whole, where nobody dies, so that it ends; of `C` and `X` with a deadline
+//! that has passed. Of the others each step of the loop that waits is a stage of its own.
 
 mod scenario;
 mod script;
@@ -53,6 +55,21 @@ fn some_do_not_wait() {
     sound(of(&["w", "W"]).kills(1).successors());
     sound(of(&["r", "W"]).kills(1).successors());
     sound(of(&["w", "W", "R"]).kills(1));
+}
+
+#[test]
+fn whole_calls() {
+    sound(of(&["x", "cc"]));
+    sound(of(&["x", "x"]));
+    sound(of(&["x", "r", "r"]));
+}
+
+#[test]
+fn a_deadline_has_passed() {
+    sound(of(&["w", "r", "X"]));
+    sound(of(&["w", "C"]).kills(1).successors());
+    sound(of(&["w", "X"]).kills(1).successors());
+    sound(of(&["r", "X"]).kills(1).successors());
 }
 
 #[test]

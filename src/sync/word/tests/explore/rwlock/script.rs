@@ -30,6 +30,8 @@ enum RwStage {
     TryWrite,
     ReadAtOnce,
     WriteAtOnce,
+    /// A call as a whole.
+    Call,
     Scan,
     /// Waits to read, or for the writer before.
     AtWord(BlockStep),
@@ -183,7 +185,7 @@ impl WordScript for RwScenario {
                 RwLeftOut::FreeForAll,
                 RwStage::AtWord(BlockStep::Reclaim(_)),
                 Access::Swap(from, _),
-            ) if local.letter(self) != Some(b'w') => (found, !from),
+            ) if local.letter(self) == Some(b'r') => (found, !from),
             (
                 RwLeftOut::PoisonIfInside,
                 RwStage::AtWord(BlockStep::Reclaim(_)) | RwStage::RecoverFirst,
@@ -238,6 +240,7 @@ impl RwLocal {
                 Some(b'R') => RwStage::ReadAtOnce,
                 Some(b'W') => RwStage::WriteAtOnce,
                 Some(b's') => RwStage::Scan,
+                Some(b'c' | b'C' | b'x' | b'X') => RwStage::Call,
                 Some(_) => RwStage::TryWrite,
                 None => RwStage::Done,
             },
@@ -259,16 +262,15 @@ impl RwLocal {
                 Some(held) => RwStage::AtCells(held, BlockStep::Check),
                 None => RwStage::AtWord(BlockStep::Check),
             },
-            RwStage::ReadAtOnce => match lock.read_at_once(&member, &ExploredPark, true) {
-                Ok(word) => {
-                    self.guards = 1;
-                    RwStage::Reads(word)
-                }
-                Err(error) => self.comes_later(error),
-            },
-            RwStage::WriteAtOnce => match lock.write_at_once(&member, &ExploredPark, || true) {
-                Ok(held) => RwStage::Writes(held),
-                Err(error) => self.comes_later(error),
+            RwStage::ReadAtOnce => self.has_read(lock.read_at_once(&member, &ExploredPark, true)),
+            RwStage::WriteAtOnce => {
+                self.has_written(lock.write_at_once(&member, &ExploredPark, || true))
+            }
+            RwStage::Call => match self.letter(scenario) {
+                Some(b'c') => self.has_read(lock.read(&member, &ExploredPark, 0, None)),
+                Some(b'C') => self.has_read(lock.read(&member, &ExploredPark, 0, Some(()))),
+                Some(b'x') => self.has_written(lock.write(&member, &ExploredPark, 0, None)),
+                _ => self.has_written(lock.write(&member, &ExploredPark, 0, Some(()))),
             },
             RwStage::Scan => {
                 let mut others = MemberSet::default();
@@ -377,7 +379,18 @@ impl RwLocal {
         }
     }
 
-    /// It was not let in at once.
+    /// After a call to read.
+    fn has_read(&mut self, result: Result<u64, HeldError>) -> RwStage {
+        self.guards = result.is_ok().into();
+        result.map_or_else(|error| self.comes_later(error), RwStage::Reads)
+    }
+
+    /// After a call to write.
+    fn has_written(&mut self, result: Result<u64, HeldError>) -> RwStage {
+        result.map_or_else(|error| self.comes_later(error), RwStage::Writes)
+    }
+
+    /// It was not let in.
     fn comes_later(&mut self, error: HeldError) -> RwStage {
         assert!(matches!(error, HeldError::Timeout(_)), "{error:?}");
         self.visit += 1;
