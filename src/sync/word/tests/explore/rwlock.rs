@@ -109,11 +109,18 @@ fn the_dead_have_successors() {
 fn two_of_three_die() {
     sound(of(&["w", "r", "r"]).kills(2));
     sound(of(&["w", "w", "r"]).kills(2).giving_up(1));
-    sound(of(&["w", "t", "w"]).kills(2));
 }
 
 /// So many states at most, where it takes minutes.
 const LARGE: usize = 30_000_000;
+
+#[test]
+#[ignore = "takes half a minute"]
+fn one_of_three_reads_again_and_two_die() {
+    sound(of(&["w", "t", "w"]).kills(2));
+    sound(of(&["d", "t", "w"]).kills(2));
+    sound(of(&["w", "X", "C"]).kills(2));
+}
 
 #[test]
 #[ignore = "takes minutes"]
