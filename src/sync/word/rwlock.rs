@@ -296,9 +296,14 @@ impl<'a, C: Cells> RwWord<'a, C> {
     /// RW12: this member, which has no guard, counts for no reader: whatever the one that
     /// had its id before has left, or guards that were leaked. Nobody else writes a cell.
     pub(crate) fn clear_cell(self, me: MemberId, park: &impl ParkHalf) {
-        // SeqCst: as in `unlock_read`.
+        // SeqCst, with the load below: as in `unlock_read`.
         if self.0.cell(me).swap(0, Ordering::SeqCst) != 0 {
             failpoint!(CellLowered);
+        }
+        after_swap();
+        // A cell that was 0, too: the one before may have lowered it, and have died before it
+        // counted the event.
+        if owner(self.word().load(Ordering::SeqCst)).is_some() {
             self.count_event(park);
         }
     }

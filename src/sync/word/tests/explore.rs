@@ -3,8 +3,9 @@
 //! consistency. And each rule, left out, is noticed.
 //!
 //! Two words that a holder changes one after the other tell whether it was alone, and
-//! whether the next one was told of what a dead one left. A sleep ends by time only after a
-//! death: before, a wake-up that is lost leaves a state from which no end is reached.
+//! whether the next one was told of what a dead one left. A sleep ends by time only if a member
+//! is dead or has died meanwhile: else a wake-up that is lost leaves a state from which no end
+//! is reached.
 
 mod engine;
 mod rwlock;

@@ -25,17 +25,27 @@ struct WordState {
     words: Vec<u64>,
     all: Vec<u32>,
     kills: u8,
+    /// Bits of those that slept when one died: their sleep may end by time.
+    disturbed: u8,
 }
 
 impl WordState {
     fn fingerprint(&self) -> (u64, u64) {
         let all = self.all.iter().map(|number| u64::from(*number));
         let values = self.words.iter().copied().chain(all);
-        values.fold((self.kills.into(), 1), |(one, other), value| {
-            let one = (one ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let other = (other ^ value).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
-            (one ^ (one >> 29), other ^ (other >> 32))
-        })
+        values.fold(
+            (self.kills.into(), self.disturbed.into()),
+            |(one, other), value| {
+                let one = (one ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                let other = (other ^ value).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+                (one ^ (one >> 29), other ^ (other >> 32))
+            },
+        )
+    }
+
+    /// Whether a member is dead that has no successor yet.
+    fn has_dead(&self, members: usize) -> bool {
+        self.words[LOCK_BYTES..][..members].contains(&0)
     }
 
     fn is_whole(&self) -> bool {
@@ -180,6 +190,7 @@ impl<S: WordScript> WordEngine<'_, S> {
             all: (0..config.processes).map(first).collect(),
             words: WordMemory::first(config.members),
             kills: 0,
+            disturbed: 0,
         }
     }
 
@@ -205,7 +216,7 @@ impl<S: WordScript> WordEngine<'_, S> {
                 }
                 (WordProgress::Dead | WordProgress::Done, _) => {}
                 _ if explored.is_asleep => {
-                    if state.kills > 0 {
+                    if state.has_dead(config.members) || state.disturbed & 1 << process != 0 {
                         all.push(WordStep::Expire(process));
                     }
                 }
@@ -224,7 +235,7 @@ impl<S: WordScript> WordEngine<'_, S> {
             if self.script.gives_up(explored).is_some() {
                 all.push(WordStep::GiveUp(process));
             }
-            if progress != WordProgress::Dead && state.kills < config.kills {
+            if self.script.is_killed(&explored.local) && state.kills < config.kills {
                 all.push(WordStep::Kill(process));
             }
         }
@@ -240,6 +251,7 @@ impl<S: WordScript> WordEngine<'_, S> {
     ) -> Result<(), String> {
         let (number, entered) = self.follow(state.all[process], turn);
         state.all[process] = number;
+        state.disturbed &= !(1 << process);
         self.judge_turn(state, process, entered)
     }
 
@@ -289,6 +301,9 @@ impl<S: WordScript> WordEngine<'_, S> {
             WordStep::Kill(process) => {
                 let member = self.script.member(process);
                 next.kills += 1;
+                for other in 0..state.all.len() {
+                    next.disturbed |= u8::from(self.explored(state, other).is_asleep) << other;
+                }
                 next.words[LOCK_BYTES + member] = 0;
                 for process in 0..state.all.len() {
                     if self.script.member(process) == member {

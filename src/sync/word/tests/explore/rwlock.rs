@@ -99,10 +99,16 @@ fn some_die() {
 #[test]
 fn the_dead_have_successors() {
     sound(of(&["w", "r"]).kills(2).successors());
-    sound(of(&["w", "w"]).kills(2).successors());
+    sound(of(&["w", "w"]).kills(1).successors());
     sound(of(&["d", "w"]).kills(1).successors());
     sound(of(&["w", "t"]).kills(1).successors());
     sound(of(&["w", "r"]).kills(1).successors().cell_first());
+}
+
+#[test]
+fn the_first_of_three_has_a_successor() {
+    sound(of(&["w", "r", "r"]).first_dies());
+    sound(of(&["r", "w", "r"]).first_dies());
 }
 
 #[test]
@@ -116,7 +122,9 @@ const LARGE: usize = 30_000_000;
 
 #[test]
 #[ignore = "takes half a minute"]
-fn one_of_three_reads_again_and_two_die() {
+fn more_die() {
+    sound(of(&["w", "w"]).kills(2).successors());
+    sound(of(&["w", "w", "r"]).first_dies());
     sound(of(&["w", "t", "w"]).kills(2));
     sound(of(&["d", "t", "w"]).kills(2));
     sound(of(&["w", "X", "C"]).kills(2));
@@ -157,14 +165,17 @@ fn rules_of_counting() {
 #[test]
 fn rules_of_death() {
     noticed(RwLeftOut::ProbeAgain, of(&["w", "r"]).kills(1), STUCK); // RW7
-    noticed(
-        RwLeftOut::LookAgain,
-        of(&["w", "w", "r"]).kills(1),
-        TWO_INSIDE,
-    ); // RW10
+    let three = of(&["w", "w", "r"]).kills(1);
+    noticed(RwLeftOut::LookAgain, three, TWO_INSIDE); // RW10
     noticed(RwLeftOut::FreeForAll, of(&["w", "r"]).kills(1), STUCK); // RW11
     let successors = || of(&["w", "r"]).kills(1).successors();
     noticed(RwLeftOut::ClearCell, successors(), TWO_INSIDE); // RW3, RW12
+    noticed(RwLeftOut::ClearedEvent, of(&["r", "w"]).first_dies(), STUCK); // RW12
+    noticed(
+        RwLeftOut::WakeFreed,
+        of(&["w", "r", "r"]).first_dies(),
+        STUCK,
+    ); // RW11
     noticed(RwLeftOut::Recover, of(&["w"]).kills(1).successors(), STUCK); // RW12
 }
 

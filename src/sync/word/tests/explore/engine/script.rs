@@ -77,6 +77,11 @@ pub(in super::super) trait WordScript: Debug {
     /// What is left of one that is killed, to be known by its successor.
     fn killed(&self, local: &Self::Local) -> Self::Local;
 
+    /// Whether it can be killed.
+    fn is_killed(&self, local: &Self::Local) -> bool {
+        self.progress(local) != WordProgress::Dead
+    }
+
     /// The first stage of a successor.
     fn successor(&self, killed: &Self::Local) -> Self::Local;
 

@@ -29,8 +29,12 @@ pub(super) enum RwLeftOut {
     PoisonIfInside,
     /// RW11: a reader frees the word of a dead writer.
     FreeForAll,
+    /// RW11: and wakes all.
+    WakeFreed,
     /// RW12: a successor clears its cell.
     ClearCell,
+    /// RW12: and counts an event.
+    ClearedEvent,
     /// RW12: and frees the word.
     Recover,
     /// RW13: a writer that becomes a reader counts before it frees the word.
@@ -46,6 +50,8 @@ pub(super) struct RwScenario {
     pub(super) plans: Vec<&'static str>,
     pub(super) kills: u8,
     pub(super) successors: bool,
+    /// Only the first process dies, not at its end, and its successor only recovers.
+    pub(super) first_dies: bool,
     /// A successor clears its cell before it frees the word, and not after it.
     pub(super) cell_first: bool,
     /// The first process leaves a poisoned value as it is.
@@ -63,6 +69,7 @@ impl RwScenario {
             plans: plans.to_vec(),
             kills: 0,
             successors: false,
+            first_dies: false,
             cell_first: false,
             leaves_poison: false,
             threads: false,
@@ -79,6 +86,11 @@ impl RwScenario {
     pub(super) fn successors(mut self) -> RwScenario {
         self.successors = true;
         self
+    }
+
+    pub(super) fn first_dies(mut self) -> RwScenario {
+        self.first_dies = true;
+        self.kills(1).successors()
     }
 
     pub(super) fn cell_first(mut self) -> RwScenario {

@@ -93,11 +93,23 @@ impl WordScript for RwScenario {
 
     fn killed(&self, local: &RwLocal) -> RwLocal {
         // Its successor comes at least once.
-        let last = self.plans[local.process].len() - 1;
+        let end = self.plans[local.process].len();
+        let visit = match self.first_dies {
+            true => end,
+            false => local.visit.min(end - 1),
+        };
         RwLocal {
             stage: RwStage::Dead,
-            visit: local.visit.min(last),
+            visit,
             ..self.first(local.process)
+        }
+    }
+
+    fn is_killed(&self, local: &RwLocal) -> bool {
+        match self.progress(local) {
+            WordProgress::Runs => local.process == 0 || !self.first_dies,
+            WordProgress::Done => !self.first_dies,
+            WordProgress::Dead => false,
         }
     }
 
@@ -172,6 +184,7 @@ impl WordScript for RwScenario {
         match (rule, local.stage, access) {
             (RwLeftOut::TurnBackEvent, RwStage::TryRead, _)
             | (RwLeftOut::UnlockEvent, RwStage::LeaveRead, _)
+            | (RwLeftOut::ClearedEvent, RwStage::RecoverFirst | RwStage::RecoverThen, _)
                 if place == EVENT =>
             {
                 (found, told)
@@ -207,6 +220,7 @@ impl WordScript for RwScenario {
     fn wakes(&self, local: &RwLocal, _place: usize, count: u32) -> u32 {
         match local.stage {
             RwStage::LeaveWrite(_) if self.lacks(RwLeftOut::WakeAll) => 1,
+            RwStage::AtWord(_) if self.lacks(RwLeftOut::WakeFreed) => 0,
             _ => count,
         }
     }
