@@ -192,7 +192,7 @@ impl WordScript for RwScenario {
             (RwLeftOut::Inside, RwStage::Enter(_), _) if place == WORD => (found, told),
             (RwLeftOut::Recursion, RwStage::TryRead, Access::Add(ONE)) => (left, told & READERS),
             (RwLeftOut::TurnsBack, RwStage::TryRead, Access::Add(ONE)) => {
-                (left, told | (told & READERS) * ONE_INSIDE)
+                (left, told | ((told & READERS) * ONE_INSIDE))
             }
             (
                 RwLeftOut::FreeForAll,
