@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(long, help_heading = "Ring")]
     wait: bool,
 
-    /// Stop waiting after this many seconds (a fraction will do)
+    /// Stop waiting after this many seconds (or a fraction)
     #[arg(
         long,
         value_name = "SECONDS",

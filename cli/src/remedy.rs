@@ -1,4 +1,4 @@
-//! What can be done about a ring that cannot be had, in the words of the command line: those of
+//! What can be done about a ring that cannot be opened or made, in the words of the command line: those of
 //! the library name its functions.
 
 use anyhow::{Error, anyhow};

@@ -5,14 +5,17 @@
 #[cfg(not(loom))]
 pub(crate) use core::sync::atomic::{AtomicU32, Ordering, fence};
 
+/// `AtomicEvent`: a count of 32 bits that callers sleep on.
 #[cfg(not(any(test, loom)))]
-pub(crate) use core::sync::atomic::{AtomicU8, AtomicU64};
+pub(crate) use core::sync::atomic::{AtomicU8, AtomicU32 as AtomicEvent, AtomicU64};
 
 #[cfg(all(test, not(loom)))]
 pub(crate) mod watched;
 #[cfg(all(test, not(loom)))]
-pub(crate) use watched::{AtomicU8, AtomicU64};
+pub(crate) use watched::{AtomicEvent, AtomicU8, AtomicU64};
 
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::AtomicU32 as AtomicEvent;
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 

@@ -13,13 +13,13 @@
 
 #[cfg(all(test, loom))]
 mod models;
-mod readers;
+pub(super) mod readers;
 mod waiting;
 
 use super::held::{HeldWord, Look};
 use super::{MAX_TRIES, OWNER_BITS, recover_held};
 use crate::members::{MemberId, MemberSet};
-use crate::sys::atomic::{AtomicU32, AtomicU64, Ordering, after_swap};
+use crate::sys::atomic::{AtomicEvent, AtomicU64, Ordering, after_swap};
 use crate::sys::failpoints::failpoint;
 use crate::wait::ParkHalf;
 
@@ -37,13 +37,13 @@ const COUNTER: u64 = !(COUNT - 1);
 const ALL: u32 = u32::MAX >> 1;
 
 /// One more thread of a member reads, or is about to.
-const ONE: u64 = 1;
+pub(super) const ONE: u64 = 1;
 /// Those of the low half.
-const READERS: u64 = u32::MAX as u64;
+pub(super) const READERS: u64 = u32::MAX as u64;
 /// Half of what can be counted: others of this member may be on their way meanwhile.
 pub(crate) const MOST_READERS: u32 = 1 << 31;
 /// One of them reads.
-const ONE_INSIDE: u64 = 1 << 32;
+pub(super) const ONE_INSIDE: u64 = 1 << 32;
 
 /// The words before the cells.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ const ONE_INSIDE: u64 = 1 << 32;
 pub(crate) struct RwHead {
     pub word: AtomicU64,
     /// What a writer sleeps on while others read: counts what readers have done.
-    pub event: AtomicU32,
+    pub event: AtomicEvent,
 }
 
 /// The memory of one lock.
@@ -296,9 +296,14 @@ impl<'a, C: Cells> RwWord<'a, C> {
     /// RW12: this member, which has no guard, counts for no reader: whatever the one that
     /// had its id before has left, or guards that were leaked. Nobody else writes a cell.
     pub(crate) fn clear_cell(self, me: MemberId, park: &impl ParkHalf) {
-        // SeqCst: as in `unlock_read`.
+        // SeqCst, with the load below: as in `unlock_read`.
         if self.0.cell(me).swap(0, Ordering::SeqCst) != 0 {
             failpoint!(CellLowered);
+        }
+        after_swap();
+        // A cell that was 0, too: the one before may have lowered it, and have died before it
+        // counted the event.
+        if owner(self.word().load(Ordering::SeqCst)).is_some() {
             self.count_event(park);
         }
     }

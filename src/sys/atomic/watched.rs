@@ -1,4 +1,4 @@
-//! Atomics of 64 bits, and of 8, whose every access can be watched.
+//! Atomics of 64 bits, and of 8, whose every access can be watched; and counts of 32 bits.
 //!
 //! Without a watcher it is the standard library's. With one, on this thread,
 //! the word itself is left alone: the watcher answers, or suspends the caller.
@@ -6,6 +6,7 @@
 //! time.
 
 use core::cell::Cell;
+use core::ops::Deref;
 use core::sync::atomic::{self, Ordering};
 use std::panic::resume_unwind;
 
@@ -137,5 +138,42 @@ impl AtomicU8 {
         if self.watched(Access::Store(value.into())).is_none() {
             self.0.store(value, order);
         }
+    }
+}
+
+/// A count of 32 bits, watched as it is loaded and added to. Else it is an atomic as those
+/// that are slept on.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct AtomicEvent(atomic::AtomicU32);
+
+impl AtomicEvent {
+    pub(crate) const fn new(value: u32) -> Self {
+        AtomicEvent(atomic::AtomicU32::new(value))
+    }
+
+    #[inline]
+    fn watched(&self, access: Access) -> Option<u64> {
+        watched(|| self.0.load(Ordering::Relaxed).into(), access)
+    }
+
+    #[inline]
+    pub(crate) fn load(&self, order: Ordering) -> u32 {
+        self.watched(Access::Load)
+            .map_or_else(|| self.0.load(order), |found| found as u32)
+    }
+
+    #[inline]
+    pub(crate) fn fetch_add(&self, by: u32, order: Ordering) -> u32 {
+        self.watched(Access::Add(by.into()))
+            .map_or_else(|| self.0.fetch_add(by, order), |found| found as u32)
+    }
+}
+
+impl Deref for AtomicEvent {
+    type Target = atomic::AtomicU32;
+
+    fn deref(&self) -> &atomic::AtomicU32 {
+        &self.0
     }
 }

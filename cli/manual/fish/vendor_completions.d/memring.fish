@@ -78,7 +78,7 @@ complete -c memring -n "__fish_memring_using_subcommand send" -l slot-size -d 'M
 complete -c memring -n "__fish_memring_using_subcommand send" -l layout -d 'Have messages of spsc lie so in memory: lines (a message that is waited for costs one cache line; for messages of up to 48 bytes), dense (more pass in bulk) or auto [default: auto]. A ring that is there stays as it is' -r
 complete -c memring -n "__fish_memring_using_subcommand send" -l on-death -d 'Do this with messages that a receiver held when it died: redeliver or discard [default: redeliver]. A ring that is there stays as it is' -r
 complete -c memring -n "__fish_memring_using_subcommand send" -l mode -d 'Give the file of the ring these permissions, in octal, whatever the umask [default: 600]. Where others may write, all open it with --allow-foreign. A ring that is there stays as it is' -r
-complete -c memring -n "__fish_memring_using_subcommand send" -l timeout -d 'Stop waiting after this many seconds (a fraction will do)' -r
+complete -c memring -n "__fish_memring_using_subcommand send" -l timeout -d 'Stop waiting after this many seconds (fractions are allowed)' -r
 complete -c memring -n "__fish_memring_using_subcommand send" -l create -d 'Make the ring, unless it is there. One that is closed, empty and not attached to is replaced; what is left in a closed one, recv takes'
 complete -c memring -n "__fish_memring_using_subcommand send" -l recreate -d 'Make the ring, whatever ring is there; those that use the old one are told'
 complete -c memring -n "__fish_memring_using_subcommand send" -l exclusive -d 'Make the ring, and fail if there is one'
@@ -93,7 +93,7 @@ complete -c memring -n "__fish_memring_using_subcommand recv" -l slot-size -d 'M
 complete -c memring -n "__fish_memring_using_subcommand recv" -l layout -d 'Have messages of spsc lie so in memory: lines (a message that is waited for costs one cache line; for messages of up to 48 bytes), dense (more pass in bulk) or auto [default: auto]. A ring that is there stays as it is' -r
 complete -c memring -n "__fish_memring_using_subcommand recv" -l on-death -d 'Do this with messages that a receiver held when it died: redeliver or discard [default: redeliver]. A ring that is there stays as it is' -r
 complete -c memring -n "__fish_memring_using_subcommand recv" -l mode -d 'Give the file of the ring these permissions, in octal, whatever the umask [default: 600]. Where others may write, all open it with --allow-foreign. A ring that is there stays as it is' -r
-complete -c memring -n "__fish_memring_using_subcommand recv" -l timeout -d 'Stop waiting after this many seconds (a fraction will do)' -r
+complete -c memring -n "__fish_memring_using_subcommand recv" -l timeout -d 'Stop waiting after this many seconds (fractions are allowed)' -r
 complete -c memring -n "__fish_memring_using_subcommand recv" -l create -d 'Make the ring, unless it is there. One that is closed, empty and not attached to is replaced; what is left in a closed one, recv takes'
 complete -c memring -n "__fish_memring_using_subcommand recv" -l recreate -d 'Make the ring, whatever ring is there; those that use the old one are told'
 complete -c memring -n "__fish_memring_using_subcommand recv" -l exclusive -d 'Make the ring, and fail if there is one'
@@ -107,7 +107,7 @@ complete -c memring -n "__fish_memring_using_subcommand serve" -l capacity -d 'M
 complete -c memring -n "__fish_memring_using_subcommand serve" -l slot-size -d 'Make a service for requests of up to so many bytes; K, M and G are understood [default: 16K]. How long an answer may be is for the caller to say' -r
 complete -c memring -n "__fish_memring_using_subcommand serve" -l redeliver -d 'Make a service that hands a request to another server when one dies with it, up to four times in all: for commands that may be run twice for a request'
 complete -c memring -n "__fish_memring_using_subcommand serve" -s h -l help -d 'Print help'
-complete -c memring -n "__fish_memring_using_subcommand call" -l timeout -d 'Give a call up this many seconds after it was sent (a fraction will do); with --wait also give up waiting' -r
+complete -c memring -n "__fish_memring_using_subcommand call" -l timeout -d 'Give a call up this many seconds after it was sent (fractions are allowed); with --wait also give up waiting' -r
 complete -c memring -n "__fish_memring_using_subcommand call" -l slot-size -d 'Take answers of up to so many bytes; K, M and G are understood [default: 16K]' -r
 complete -c memring -n "__fish_memring_using_subcommand call" -l wait -d 'Wait until the service exists and has a server'
 complete -c memring -n "__fish_memring_using_subcommand call" -l raw -d 'Print the answers as they are, with no newline after one that has none'
@@ -115,10 +115,10 @@ complete -c memring -n "__fish_memring_using_subcommand call" -s h -l help -d 'P
 complete -c memring -n "__fish_memring_using_subcommand listen" -l capacity -d 'Let so many messages be under way in each direction [default: 64]' -r
 complete -c memring -n "__fish_memring_using_subcommand listen" -l slot-size -d 'Cut what is carried into messages of up to so many bytes; K, M and G are understood [default: 16K]' -r
 complete -c memring -n "__fish_memring_using_subcommand listen" -s h -l help -d 'Print help'
-complete -c memring -n "__fish_memring_using_subcommand connect" -l timeout -d 'Stop waiting after this many seconds (a fraction will do)' -r
+complete -c memring -n "__fish_memring_using_subcommand connect" -l timeout -d 'Stop waiting after this many seconds (fractions are allowed)' -r
 complete -c memring -n "__fish_memring_using_subcommand connect" -l wait -d 'Wait until somebody listens there'
 complete -c memring -n "__fish_memring_using_subcommand connect" -s h -l help -d 'Print help'
-complete -c memring -n "__fish_memring_using_subcommand lock" -l timeout -d 'Fail if it is not free after this many seconds (a fraction will do)' -r
+complete -c memring -n "__fish_memring_using_subcommand lock" -l timeout -d 'Fail if it is not free after this many seconds (fractions are allowed)' -r
 complete -c memring -n "__fish_memring_using_subcommand lock" -s n -l nonblock -d 'Fail at once if another process holds it'
 complete -c memring -n "__fish_memring_using_subcommand lock" -l allow-foreign -d 'Open a lock of another user\'s, or one that others may write to'
 complete -c memring -n "__fish_memring_using_subcommand lock" -s h -l help -d 'Print help'
@@ -128,7 +128,7 @@ complete -c memring -n "__fish_memring_using_subcommand create" -l slot-size -d 
 complete -c memring -n "__fish_memring_using_subcommand create" -l layout -d 'Have messages of spsc lie so in memory: lines (a message that is waited for costs one cache line; for messages of up to 48 bytes), dense (more pass in bulk) or auto [default: auto]. A ring that is there stays as it is' -r
 complete -c memring -n "__fish_memring_using_subcommand create" -l on-death -d 'Do this with messages that a receiver held when it died: redeliver or discard [default: redeliver]. A ring that is there stays as it is' -r
 complete -c memring -n "__fish_memring_using_subcommand create" -l mode -d 'Give the file of the ring these permissions, in octal, whatever the umask [default: 600]. Where others may write, all open it with --allow-foreign. A ring that is there stays as it is' -r
-complete -c memring -n "__fish_memring_using_subcommand create" -l timeout -d 'Stop waiting after this many seconds (a fraction will do)' -r
+complete -c memring -n "__fish_memring_using_subcommand create" -l timeout -d 'Stop waiting after this many seconds (or a fraction)' -r
 complete -c memring -n "__fish_memring_using_subcommand create" -l recreate -d 'Make the ring, whatever ring is there; those that use the old one are told'
 complete -c memring -n "__fish_memring_using_subcommand create" -l exclusive -d 'Make the ring, and fail if there is one'
 complete -c memring -n "__fish_memring_using_subcommand create" -l allow-foreign -d 'Open a ring of another user\'s, or one that others may write to'

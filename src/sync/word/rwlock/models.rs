@@ -14,7 +14,7 @@ use crate::error::{Corruption, Failure};
 use crate::members::{MemberId, MemberSet};
 use crate::models::{Witness, explore, spawn};
 use crate::sync::word::Holders;
-use crate::sys::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sys::atomic::{AtomicEvent, AtomicU64, Ordering};
 use crate::wait::models::Futex;
 
 /// A lock of two members, what it guards, and who is alive.
@@ -32,7 +32,7 @@ impl RwWorld {
         Arc::new(RwWorld {
             head: RwHead {
                 word: AtomicU64::new(0),
-                event: AtomicU32::new(0),
+                event: AtomicEvent::new(0),
             },
             cells: [0, 0].map(AtomicU64::new),
             twins: [0, 0].map(AtomicU64::new),

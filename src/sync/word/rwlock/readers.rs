@@ -16,9 +16,9 @@ pub(crate) struct ReaderWait<'a, C, H, P> {
     park: P,
     /// The cell that is not known to be 0. Those before it need no second look: the word
     /// is held, so their members turn back.
-    next: u16,
+    pub(in super::super) next: u16,
     /// RW7: the member of that cell is to be asked for before the next sleep.
-    probe_is_due: bool,
+    pub(in super::super) probe_is_due: bool,
     failed: Option<Failure>,
 }
 

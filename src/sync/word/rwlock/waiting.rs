@@ -97,7 +97,7 @@ impl<C: Cells> RwWord<'_, C> {
 
     /// The word of a writer that has waited for the readers, or has given up: then it gives
     /// the word back, and leaves the value as it is.
-    fn entered(
+    pub(in super::super) fn entered(
         self,
         held: u64,
         readers: Result<(), HeldError>,

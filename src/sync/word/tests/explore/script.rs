@@ -1,16 +1,15 @@
 //! What a process does, stage by stage, and the rules that can be left out.
 
-use std::hash::{Hash, Hasher};
-use std::time::Duration;
-
 use super::super::super::Holders;
 use super::super::super::held::{WaitState, Waiting};
-use super::super::super::lock::{LockCount, LockRules, LockWord, POISONED};
-use super::engine::{LockMemory, sleep_here, wake_here};
-use crate::error::{Corruption, Failure};
-use crate::members::{MemberId, MemberSet};
-use crate::sys::atomic::{AtomicU32, AtomicU64, Ordering};
-use crate::wait::{Operation, Park, ParkHalf, Poll};
+use super::super::super::lock::{LockCount, LockRules, LockWord, POISONED, owner};
+use super::engine::script::{
+    Explored, WordConfig, WordPresence, WordProgress, WordScript, changed,
+};
+use super::engine::world::{BlockStep, ExploredMember, ExploredPark, Remembered, WORD, WordMemory};
+use crate::members::MemberSet;
+use crate::sys::atomic::watched::Access;
+use crate::wait::ParkHalf;
 
 /// A rule that is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,12 +106,7 @@ pub(super) enum LockStage {
     /// Frees what a predecessor held.
     Recover,
     Arrive,
-    // As `wait::block` goes.
-    Check,
-    Register,
-    CheckAgain,
-    Reclaim,
-    Sleep,
+    Wait(BlockStep),
     GiveUp,
     /// It has the lock, by this word.
     Inside(u64),
@@ -121,107 +115,161 @@ pub(super) enum LockStage {
     Dead,
 }
 
-/// What a waiting call remembers, to be told apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Remembered(pub WaitState);
-
-impl Hash for Remembered {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        let state = &self.0;
-        let taken_over = state.taken_over.map(|taken| taken.ok());
-        let all = (state.has_slept, state.probe_is_due, state.announced);
-        (all, taken_over).hash(hasher);
-    }
-}
-
 /// One process.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LockLocal {
-    pub process: usize,
-    pub stage: LockStage,
-    pub visits: u8,
-    pub wait: Remembered,
-}
-
-pub(super) fn id_of(process: usize) -> MemberId {
-    MemberId(process as u16 + 1)
-}
-
-/// A member that is explored.
-struct ExploredMember<'a> {
     process: usize,
-    memory: &'a LockMemory,
+    stage: LockStage,
+    visits: u8,
+    wait: Remembered,
 }
 
-impl Holders for ExploredMember<'_> {
-    fn me(&self) -> MemberId {
-        id_of(self.process)
+impl WordScript for LockScenario {
+    type Local = LockLocal;
+
+    fn config(&self) -> WordConfig {
+        WordConfig {
+            processes: self.visits.len(),
+            members: self.visits.len(),
+            kills: self.kills,
+            successors: self.successors,
+        }
     }
 
-    fn may_hold(&self, id: MemberId) -> bool {
-        (1..=self.memory.lock_bytes.len()).contains(&usize::from(id.0))
-    }
-
-    fn is_dead(&self, id: MemberId) -> Result<bool, Failure> {
-        let byte = &self.memory.lock_bytes[usize::from(id.0) - 1];
-        Ok(byte.load(Ordering::Acquire) == 0)
-    }
-
-    fn corrupted(&self, found: Corruption) -> Failure {
-        panic!("{found}")
-    }
-}
-
-/// Sleeps where the engine says.
-#[derive(Clone, Copy)]
-struct ExploredPark;
-
-impl Park for ExploredPark {
-    type Time = ();
-
-    fn now(&self) {}
-
-    fn after(&self, (): (), _duration: Duration) {}
-
-    fn heavy(&self) {}
-
-    fn sleep(&self, _word: &AtomicU32, _expected: u32, (): ()) -> bool {
-        unreachable!("locks sleep on a half")
-    }
-
-    fn wake(&self, _word: &AtomicU32, _count: u32) -> usize {
-        unreachable!("locks sleep on a half")
-    }
-}
-
-impl ParkHalf for ExploredPark {
-    fn sleep_half(&self, _word: &AtomicU64, expected: u64, (): ()) -> bool {
-        sleep_here(expected)
-    }
-
-    fn wake_half(&self, _word: &AtomicU64, _count: u32) -> usize {
-        wake_here()
-    }
-}
-
-impl LockLocal {
-    pub(super) fn new(scenario: &LockScenario, process: usize) -> LockLocal {
+    fn first(&self, process: usize) -> LockLocal {
         LockLocal {
             process,
             stage: LockStage::Arrive,
-            visits: scenario.visits[process],
+            visits: self.visits[process],
             wait: Remembered::default(),
         }
     }
 
+    fn killed(&self, local: &LockLocal) -> LockLocal {
+        LockLocal {
+            stage: LockStage::Dead,
+            // Its successor comes at least once.
+            visits: local.visits.max(1),
+            ..self.first(local.process)
+        }
+    }
+
+    fn successor(&self, killed: &LockLocal) -> LockLocal {
+        LockLocal {
+            stage: LockStage::Recover,
+            ..*killed
+        }
+    }
+
+    fn progress(&self, local: &LockLocal) -> WordProgress {
+        match local.stage {
+            LockStage::Done => WordProgress::Done,
+            LockStage::Dead => WordProgress::Dead,
+            _ => WordProgress::Runs,
+        }
+    }
+
+    fn comes_in(&self, local: &LockLocal) -> Option<u64> {
+        match local.stage {
+            LockStage::Inside(held) => Some(held),
+            _ => None,
+        }
+    }
+
+    fn presence(&self, explored: &Explored<LockLocal>) -> WordPresence {
+        match explored.local.stage {
+            LockStage::Inside(_) => WordPresence::Writes,
+            // Until it has freed the word.
+            LockStage::Leave(_) if !explored.is_about_to_wake() => WordPresence::Writes,
+            _ => WordPresence::Outside,
+        }
+    }
+
+    fn tells_of_death(&self, word: u64) -> bool {
+        owner(word).is_some() || word & POISONED != 0
+    }
+
+    fn may_alarm_falsely(&self) -> bool {
+        matches!(
+            self.without,
+            Some(LeftOut::ExactWord | LeftOut::ProbeFirst | LeftOut::Count)
+        )
+    }
+
+    /// It was woken, or its time is over: it looks once more, and gives up.
+    fn gives_up(&self, explored: &Explored<LockLocal>) -> Option<LockLocal> {
+        let local = explored.local;
+        let may = local.stage == LockStage::Wait(BlockStep::Register)
+            && local.wait.0.has_slept
+            && explored.history.is_empty()
+            && self.gives_up == Some(local.process);
+        may.then_some(LockLocal {
+            stage: LockStage::GiveUp,
+            ..local
+        })
+    }
+
+    fn run(&self, local: &mut LockLocal, memory: &WordMemory) {
+        local.run(self, memory);
+    }
+
+    fn carry_out(&self, local: &LockLocal, place: usize, found: u64, access: Access) -> (u64, u64) {
+        let real = (changed(found, access), found);
+        let Some(rule) = self.without.filter(|_| place == WORD) else {
+            return real;
+        };
+        let (from, to) = match access {
+            Access::Swap(from, to) => (from, to),
+            Access::Store(to) => (found, to),
+            _ => return real,
+        };
+        let is_swapped = found == from;
+        match (rule, local.stage) {
+            (LeftOut::Count, _) if is_swapped => (to & 0xfff, found),
+            (LeftOut::TakeOver, LockStage::Wait(BlockStep::Reclaim(_))) => (found, !from),
+            (LeftOut::ExactWord, LockStage::Wait(BlockStep::Reclaim(_))) => (to, from),
+            // As if it had been loaded after the probe.
+            (LeftOut::ProbeFirst, LockStage::Wait(BlockStep::Reclaim(_)))
+                if owner(found) == owner(from) =>
+            {
+                (to, from)
+            }
+            (LeftOut::PoisonTakenOver, LockStage::Wait(BlockStep::Reclaim(_)))
+            | (LeftOut::PoisonRecovered, LockStage::Recover)
+            | (LeftOut::KeepPoison, LockStage::Leave(_))
+                if is_swapped =>
+            {
+                (to & !POISONED, found)
+            }
+            // It believes that it has set the bit.
+            (LeftOut::Mark, LockStage::Wait(BlockStep::Register)) => (found, from),
+            _ => real,
+        }
+    }
+
+    fn sleeps(&self, _place: usize, word: u64, expected: u64) -> bool {
+        // One that set no bit sleeps on a word without.
+        let unmarked = u32::from(self.lacks(LeftOut::Mark));
+        word as u32 & !unmarked == expected as u32 & !unmarked
+    }
+
+    fn wakes(&self, _: &LockLocal, _place: usize, count: u32) -> u32 {
+        match self.lacks(LeftOut::Wake) {
+            true => 0,
+            false => count,
+        }
+    }
+}
+
+impl LockLocal {
     /// Runs the stage to its end.
-    pub(super) fn run(&mut self, scenario: &LockScenario, memory: &LockMemory) {
+    fn run(&mut self, scenario: &LockScenario, memory: &WordMemory) {
         let member = ExploredMember {
-            process: self.process,
+            number: self.process,
             memory,
         };
-        let word = LockWord(&memory.word);
-        let mut waiting = Waiting::new(&memory.word, LockRules, &member, ExploredPark);
+        let word = LockWord(&memory.head.word);
+        let mut waiting = Waiting::new(word.0, LockRules, &member, ExploredPark);
         waiting.state = self.wait.0;
         if scenario.lacks(LeftOut::MarkAfterSleep) {
             waiting.state.has_slept = false;
@@ -239,40 +287,26 @@ impl LockLocal {
                 Some(held) => LockStage::Inside(held),
                 None => {
                     waiting.state = WaitState::default();
-                    LockStage::Check
+                    LockStage::Wait(BlockStep::Check)
                 }
             },
-            stage @ (LockStage::Check | LockStage::CheckAgain) => match waiting.check() {
-                Poll::Ready(held) => LockStage::Inside(held),
-                Poll::Ended(error) => panic!("{error:?}"),
-                Poll::Pending if stage == LockStage::Check => LockStage::Register,
-                Poll::Pending => LockStage::Reclaim,
-            },
-            LockStage::Register => {
-                waiting.register();
-                LockStage::CheckAgain
-            }
-            LockStage::Reclaim => {
-                let is_worth_a_check = waiting.reclaim();
-                if scenario.lacks(LeftOut::PoisonTakenOver) {
-                    let taken = waiting.state.taken_over;
-                    waiting.state.taken_over = taken.map(|it| it.map(|word| word & !POISONED));
+            LockStage::Wait(step) => {
+                let next = step.take(&mut waiting);
+                match step {
+                    BlockStep::Reclaim(_) if scenario.lacks(LeftOut::PoisonTakenOver) => {
+                        let taken = waiting.state.taken_over;
+                        waiting.state.taken_over = taken.map(|it| it.map(|word| word & !POISONED));
+                    }
+                    BlockStep::Sleep(_) if scenario.lacks(LeftOut::ProbeAgain) => {
+                        waiting.state.probe_is_due = false;
+                    }
+                    _ => {}
                 }
-                match is_worth_a_check {
-                    true => LockStage::Check,
-                    false => LockStage::Sleep,
-                }
-            }
-            LockStage::Sleep => {
-                waiting.sleep(0, ());
-                if scenario.lacks(LeftOut::ProbeAgain) {
-                    waiting.state.probe_is_due = false;
-                }
-                LockStage::Check
+                next.map_or_else(LockStage::Wait, LockStage::Inside)
             }
             LockStage::GiveUp => {
                 if !scenario.lacks(LeftOut::PassOn) {
-                    ExploredPark.wake_half(&memory.word, 1);
+                    ExploredPark.wake_half(word.0, 1);
                 }
                 LockStage::Done
             }
@@ -280,14 +314,7 @@ impl LockLocal {
                 let is_poisoned = held & POISONED != 0;
                 let leaves = scenario.leaves_poison && self.process == 0;
                 if !is_poisoned || !leaves {
-                    let [first, second] = &memory.twins;
-                    let value = first.load(Ordering::Relaxed);
-                    if is_poisoned {
-                        second.store(value, Ordering::Relaxed);
-                        word.clear_poison(member.me());
-                    }
-                    first.store(value + 1, Ordering::Relaxed);
-                    second.store(value + 1, Ordering::Relaxed);
+                    memory.change(is_poisoned, || word.clear_poison(member.me()));
                 }
                 LockStage::Leave(held)
             }

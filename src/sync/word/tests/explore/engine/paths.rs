@@ -1,8 +1,9 @@
 //! Ways through the states: those that end nowhere, and how a state was come to.
 
-use super::{LockEngine, LockStep};
+use super::script::WordScript;
+use super::{WordEngine, WordState, WordStep};
 
-impl LockEngine<'_> {
+impl<S: WordScript> WordEngine<'_, S> {
     /// A state from which no final one is reached.
     pub(super) fn stuck(&mut self, finals: &[u32]) -> Option<u32> {
         self.edges.sort_unstable();
@@ -21,8 +22,8 @@ impl LockEngine<'_> {
     }
 
     /// What led there, step by step.
-    pub(super) fn trace(&self, mut at: u32, last: Option<LockStep>) -> String {
-        let mut steps: Vec<LockStep> = last.into_iter().collect();
+    pub(super) fn trace(&mut self, mut at: u32, last: Option<WordStep>) -> String {
+        let mut steps: Vec<WordStep> = last.into_iter().collect();
         while at != 0 {
             let (from, by) = self.origins[at as usize];
             steps.push(by);
@@ -30,19 +31,24 @@ impl LockEngine<'_> {
         }
         let (mut state, mut text) = (self.first(), String::new());
         for step in steps.into_iter().rev() {
-            let doer = match step {
-                LockStep::Go(process, _) => {
-                    let explored = &state.all[process];
-                    format!(" {:?} {:x?}", explored.local.stage, explored.next)
-                }
-                _ => String::new(),
-            };
-            text += &format!("{step:?}{doer}\n");
+            text += &format!("{step:?}{}\n", self.doing(&state, step));
             match self.after(&state, step) {
                 Ok(next) => state = next,
                 Err(_) => break,
             }
         }
-        text + &format!("{state:#x?}\n")
+        text += &format!("words {:x?}, {} killed\n", state.words, state.kills);
+        let all = (0..state.all.len()).map(|process| self.explored(&state, process));
+        text + &all
+            .map(|explored| format!("{explored:x?}\n"))
+            .collect::<String>()
+    }
+
+    fn doing(&self, state: &WordState, step: WordStep) -> String {
+        let WordStep::Go(process, _) = step else {
+            return String::new();
+        };
+        let explored = self.explored(state, process);
+        format!(" {:x?} {:x?}", explored.local, explored.next)
     }
 }
