@@ -108,20 +108,14 @@ impl<'l> Processes<'l> {
             stops: 0,
         };
         for (place, traffic) in processes.iter().enumerate() {
-            let sabotage = all.config.sabotage.filter(|_| place == 0);
-            let started = all.spawn(place, *traffic, sabotage)?;
+            let started = all.spawn(place, *traffic)?;
             all.places.push(started);
         }
         all.await_all(Stage::Ready)?;
         Ok(all)
     }
 
-    fn spawn(
-        &mut self,
-        place: usize,
-        traffic: Traffic,
-        sabotage: Option<Sabotage>,
-    ) -> Result<Place> {
+    fn spawn(&mut self, place: usize, traffic: Traffic) -> Result<Place> {
         let config = &self.config;
         let incarnation = self.incarnations;
         self.incarnations += 1;
@@ -131,7 +125,8 @@ impl<'l> Processes<'l> {
             place,
             incarnation,
             traffic,
-            sabotage,
+            // Its successors too: the first one may be killed before it has broken anything.
+            sabotage: config.sabotage.filter(|_| place == 0),
             parent: process::id() as i32,
         });
         let said = home::said(&config.dir);
@@ -187,7 +182,7 @@ impl<'l> Processes<'l> {
     /// Start the successors of the killed.
     pub fn succeed(&mut self, victims: &[usize], successors: &[Traffic]) -> Result<()> {
         for (&victim, successor) in victims.iter().zip(successors) {
-            self.places[victim] = self.spawn(victim, *successor, None)?;
+            self.places[victim] = self.spawn(victim, *successor)?;
         }
         Ok(())
     }
