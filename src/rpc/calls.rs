@@ -68,7 +68,7 @@ impl Wake for ReplyLook {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if let Some(calls) = self.0.upgrade() {
-            calls.look();
+            calls.look_for_rings();
         }
     }
 }
@@ -212,8 +212,14 @@ impl Calls {
         mut ready: impl FnMut(&mut State) -> Option<O>,
     ) -> Result<O, CallError> {
         let mut state = self.lock();
+        let mut has_led = false;
         loop {
             if let Some(output) = ready(&mut state) {
+                drop(state);
+                if has_led {
+                    // It has stopped the rings from waking `look`.
+                    self.look();
+                }
                 return Ok(output);
             }
             let Some(mut ends) = state.ends.take() else {
@@ -225,6 +231,7 @@ impl Calls {
                 }
             };
             state.is_led = true;
+            has_led = true;
             drop(state);
             // Tasks register again when this thread is done.
             ends.stop_polling();
@@ -304,13 +311,20 @@ impl Calls {
         }
     }
 
-    /// Takes the replies that are there, and has the next ones wake `look`.
+    /// Takes the replies that are there, and has the next ones wake `look`. Of a thread that
+    /// has given the ends back: a task that comes from now on finds them, and looks for itself.
     fn look(&self) {
-        if self.wakers.is_empty() {
-            return; // a task that comes looks for itself
+        if !self.wakers.is_empty() {
+            self.look_for_rings();
         }
+    }
+
+    /// As [`Calls::look`], when the rings have woken. They do so once: if somebody has the ends
+    /// he is told, even if no task waits now. One that comes meanwhile relies on him.
+    fn look_for_rings(&self) {
         let mut state = self.lock();
         match state.ends.take() {
+            Some(ends) if self.wakers.is_empty() => state.ends = Some(ends),
             Some(ends) => {
                 drop(state);
                 self.take_in(ends, |_| None::<()>);
@@ -460,3 +474,6 @@ impl State {
         noted.has_room = true;
     }
 }
+
+#[cfg(all(test, feature = "failpoints"))] // they need testkit
+mod tests;

@@ -11,6 +11,7 @@ use crate::channel::{Ring, Sender};
 use crate::error::{AttachError, RingError, TrySendError};
 use crate::ring::kind::Mpsc;
 use crate::shm::RegionPath;
+use crate::sys::file;
 use crate::sys::handle::OwnedFd;
 
 /// The most rings of replies that a server has open: each is a descriptor and a mapping. Of
@@ -145,10 +146,19 @@ impl Replies {
     }
 
     fn connect(&self, client: u128) -> Result<Sender<[u8], Mpsc>, NoLink> {
-        let name = leftovers::reply_name(&self.at, client);
+        let path = self
+            .at
+            .path
+            .with_file_name(leftovers::reply_name(&self.at, client));
         let builder = Ring::<[u8], Mpsc>::builder().schema(self.schema);
-        let ring = match builder.open(self.at.path.with_file_name(name)) {
-            Err(RingError::Os { source, .. }) => return Err(NoLink::of(&source)),
+        let ring = match builder.open(&path) {
+            Err(RingError::Os { source, .. }) => {
+                return Err(match NoLink::of(&source) {
+                    // Of any length that its client likes: there never is memory for that.
+                    NoLink::NoMemory(_) if file::is_sparse(&path) => NoLink::Gone,
+                    no_link => no_link,
+                });
+            }
             ring => ring.map_err(|_| NoLink::Gone)?,
         };
         let sender = match ring.sender() {

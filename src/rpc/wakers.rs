@@ -1,5 +1,6 @@
 //! The tasks that wait for something of one client.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -67,6 +68,9 @@ impl Wakers {
         let meant = wakers.iter().filter(|(key, _)| is_meant(*key));
         let meant: Vec<_> = meant.map(|(_, waker)| Arc::clone(waker)).collect();
         drop(wakers);
-        meant.into_iter().for_each(|waker| waker.wake_by_ref());
+        for waker in meant {
+            // One that panics is its user's affair; the others get their wake-up.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake_by_ref()));
+        }
     }
 }

@@ -27,6 +27,8 @@ use crate::sys::socket::{self, PollFlags};
 
 /// Connections that are taken in a row, before those half made have their turn.
 const AT_ONCE: usize = 16;
+/// So often in one call that does not wait: a crowd that goes on coming keeps it no longer.
+const ROUNDS: usize = 16;
 
 /// Listens at an address, and gives a [`Connection`] for each process that connects and means
 /// the same: see [`Rendezvous`](super::Rendezvous).
@@ -144,7 +146,8 @@ where
     }
 
     /// The next connection, if one is complete. Does not wait, and does what can be done for
-    /// those half made.
+    /// those half made. Of a crowd that connects it takes in 256 at most; the socket stays
+    /// readable then.
     ///
     /// # Errors
     /// As [`Listener::accept`].
@@ -203,6 +206,7 @@ where
         &mut self,
         wait: Wait,
     ) -> Result<Option<Connection<Out, In, C>>, RendezvousError> {
+        let mut rounds = 0;
         loop {
             let taken = self.take_in();
             // Even if none can be taken in: those half made go on and expire, and give their
@@ -211,11 +215,18 @@ where
             if let Some(connection) = self.advance()? {
                 return Ok(Some(connection));
             }
+            rounds += 1;
+            let goes_on = match wait {
+                Wait::Not | Wait::Zero => rounds < ROUNDS,
+                Wait::Until(deadline) => rounds < ROUNDS || MonotonicTime::now() < deadline,
+                Wait::Forever => true,
+            };
             match taken {
                 Ok(true) => {}
-                Ok(false) => continue,
+                Ok(false) if goes_on => continue,
+                Ok(false) => return Ok(None),
                 // Perhaps there is a descriptor now.
-                Err(_) if self.half_made.len() < before => continue,
+                Err(_) if self.half_made.len() < before && goes_on => continue,
                 Err(error) => return Err(error),
             }
             let deadline = match wait {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use memring::rpc::{CallError, Service};
 use memring::{Mpmc, Mpsc, Ring, inspect};
 use memring_testkit::children::{Args, Role};
-use memring_testkit::format::CONTROL;
+use memring_testkit::format::{CAPACITY, CONTROL, TOTAL_SIZE};
 use memring_testkit::homes::Home;
 use memring_testkit::random::Random;
 use memring_testkit::time::LONG;
@@ -309,4 +309,50 @@ fn beside_a_process_that_writes_over_a_service() {
         }
     });
     drop(started);
+}
+
+/// A sparse file may claim a ring that no process has room for.
+#[test]
+fn a_ring_of_replies_of_any_length_stops_no_server() {
+    const CLIENT: u128 = 2;
+    let home = Home::new();
+    let service = Service::<[u8], [u8]>::builder().queue(64).max_attempts(1);
+    let service = service.open_or_create(home.named(SERVICE)).unwrap();
+    let mut server = service.server().unwrap();
+    let mut honest = service.client().unwrap();
+    let tag = inspect(home.named(&leftovers(&home)[0])).unwrap().schema;
+    let name = |client: u128| home.named(&format!("{SERVICE}.reply-{client:032x}"));
+    // A ring, with a receiver that lives, and how long it says that it is.
+    let make = |client, capacity| {
+        let ring = Ring::<[u8], Mpsc>::builder().schema(tag).capacity(capacity);
+        let ring = ring.message_limit(1 << 20).create(name(client)).unwrap();
+        let file = File::options().read(true).write(true).open(name(client));
+        let (file, mut total) = (file.unwrap(), [0; 8]);
+        file.read_exact_at(&mut total, TOTAL_SIZE).unwrap();
+        (ring.receiver().unwrap(), file, u64::from_le_bytes(total))
+    };
+    let (short, long) = (make(1, 2), make(CLIENT, 4));
+    let capacity = 1 << 31;
+    let total = short.2 + (capacity - 2) * ((long.2 - short.2) / 2);
+    long.1.set_len(total.next_multiple_of(4096)).unwrap();
+    let write = |value: u64, at| long.1.write_all_at(&value.to_le_bytes(), at).unwrap();
+    write(capacity, CAPACITY);
+    write(total, TOTAL_SIZE);
+    let mut raw = raw_requests(&home).sender().unwrap();
+    thread::scope(|scope| {
+        let served = scope.spawn(move || {
+            server.serve(|request| request.into_inner()).unwrap();
+            server.stats()
+        });
+        // More than a server puts off at a time.
+        for call in 0..20 {
+            raw.send(&request(CLIENT, call, u64::MAX, 1, b"")).unwrap();
+        }
+        for _ in 0..3 {
+            assert_eq!(honest.call_timeout(b"x", LONG), Ok(b"x".to_vec()));
+        }
+        service.close().unwrap();
+        let stats = served.join().unwrap();
+        assert_eq!(stats.orphaned, 20, "{stats:?}");
+    });
 }

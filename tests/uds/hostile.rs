@@ -1,15 +1,18 @@
 //! Peers that are silent, slow, that lie, hang up in the middle, and are many: an honest
 //! process is accepted all the same, and soon.
 
+use std::future::Future;
 use std::os::fd::{AsFd, OwnedFd};
+use std::pin::pin;
 use std::sync::mpsc::{Receiver, channel};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use memring::uds::{self, Listener, Rendezvous, RendezvousError};
 use memring_testkit::children::Args;
 use memring_testkit::homes::Home;
-use memring_testkit::time::LONG;
+use memring_testkit::time::{LONG, in_time};
 use rustix::net::{Shutdown, shutdown};
 
 use crate::raw::{
@@ -268,4 +271,25 @@ fn a_listener_that_lies_is_refused() {
     assert!(matches!(error, RendezvousError::Timeout { .. }), "{error}");
     let error = answered(|peer, _| shutdown(peer, Shutdown::Both).unwrap());
     assert!(matches!(error, RendezvousError::HungUp), "{error}");
+}
+
+/// A crowd that comes as quickly as it is refused: whenever one is, another connects.
+#[test]
+fn a_crowd_without_an_end_keeps_no_call() {
+    in_time(|| {
+        let at = name("endless");
+        let again = at.clone();
+        let options = Rendezvous::<u64, u64>::new();
+        let options = options.on_refused(move |_, _| drop(connected(&again)));
+        let mut listener = options.bind(&at).unwrap();
+        for _ in 0..40 {
+            drop(connected(&at));
+        }
+        assert!(listener.try_accept().unwrap().is_none());
+        let short = Duration::from_millis(1);
+        assert!(listener.accept_timeout(short).unwrap().is_none());
+        let mut accepts = pin!(listener.accept_async());
+        let context = &mut Context::from_waker(Waker::noop());
+        assert!(accepts.as_mut().poll(context).is_pending());
+    });
 }

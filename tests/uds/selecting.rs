@@ -1,7 +1,7 @@
 //! Sockets and rings in one set.
 
 use std::io::Write;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use memring::{
 use memring_testkit::children::{Args, Role};
 use memring_testkit::homes::Home;
 use memring_testkit::processes::processor_time;
-use memring_testkit::time::LONG;
+use memring_testkit::time::{LONG, in_time};
 
 pub const ROLES: [Role; 2] = [("uds selects", selects), ("uds selected", selected)];
 
@@ -361,4 +361,32 @@ fn a_part_of_a_message_is_not_ready() {
     drop(raw);
     assert_eq!(select.ready_timeout(LONG), Ok(0));
     assert!(select[token].try_recv().unwrap_err().is_disconnected());
+}
+
+/// The queue of one that receives from anybody has its own end, whatever room the buffer has: an
+/// arm that sends to it does not wait there.
+#[test]
+fn a_full_queue_of_datagrams_is_no_room() {
+    in_time(|| {
+        let home = Home::new();
+        let at = home.path("queue");
+        let receiver = UnixDatagram::bind(&at).unwrap();
+        let socket = UnixDatagram::unbound().unwrap();
+        socket.connect(&at).unwrap();
+        let mut tx = SocketSender::<u64>::from_fd(socket.into(), 0).unwrap();
+        let mut fill = || {
+            let mut sent = 0;
+            loop {
+                select! {
+                    send(tx, sent) -> result => result.unwrap(),
+                    default => return sent,
+                }
+                sent += 1;
+            }
+        };
+        assert!(fill() > 0);
+        assert_eq!(fill(), 0);
+        receiver.recv(&mut [0; 100]).unwrap();
+        assert_eq!(fill(), 1);
+    });
 }

@@ -15,9 +15,9 @@ use rustix::io::{Errno, retry_on_intr};
 
 use crate::sys::posix::file::access;
 pub(crate) use crate::sys::posix::file::{
-    FileId, FileKind, Metadata, effective_user, flock_exclusive, funlock, make_directory, metadata,
-    metadata_at, name_problem, names, open, open_directory, read_start, refused_kind, rename,
-    split, unlink, write_start,
+    FileId, FileKind, Metadata, effective_user, flock_exclusive, funlock, is_sparse,
+    make_directory, metadata, metadata_at, name_problem, names, open, open_directory, read_start,
+    refused_kind, rename, split, unlink, write_start,
 };
 
 /// Whether a ring can be passed on by a descriptor of its file.

@@ -13,9 +13,9 @@ use super::map::Mapping;
 use super::memory;
 use crate::sys::handle::{AsFd, BorrowedFd, OwnedFd};
 pub(crate) use crate::sys::system::file::{
-    FileId, FileKind, Metadata, effective_user, flock_exclusive, funlock, make_directory, metadata,
-    metadata_at, name_problem, names, open, open_directory, read_start, refused_kind, rename,
-    split, unlink, write_start,
+    FileId, FileKind, Metadata, effective_user, flock_exclusive, funlock, is_sparse,
+    make_directory, metadata, metadata_at, name_problem, names, open, open_directory, read_start,
+    refused_kind, rename, split, unlink, write_start,
 };
 use crate::sys::system::file::{rename_new, set_mode};
 

@@ -4,11 +4,11 @@
 //! every descriptor is closed over `exec`.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -31,6 +31,12 @@ pub(crate) fn metadata(fd: BorrowedFd<'_>) -> io::Result<Metadata> {
 pub(crate) fn metadata_at(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<Metadata> {
     let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
     Ok(from_stat(&stat))
+}
+
+/// Whether a file has less storage than its length: no region that this crate makes does.
+pub(crate) fn is_sparse(path: &Path) -> bool {
+    const UNIT: u64 = 512; // of `st_blocks`
+    fs::metadata(path).is_ok_and(|facts| facts.blocks().saturating_mul(UNIT) < facts.len())
 }
 
 /// Opens a directory. A symbolic link as the last component is refused (with

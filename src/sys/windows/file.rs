@@ -106,6 +106,11 @@ pub(crate) fn metadata_at(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<Metad
     metadata(&options.open(at(dir, name)?)?)
 }
 
+/// Not asked for here.
+pub(crate) fn is_sparse(_path: &Path) -> bool {
+    false
+}
+
 /// Opens a directory, which cannot be renamed or deleted until it is closed. A link as the
 /// last component is refused.
 pub(crate) fn open_directory(path: &Path) -> io::Result<OwnedFd> {

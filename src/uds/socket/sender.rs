@@ -209,6 +209,11 @@ impl<T: Message + ?Sized> SocketSender<T> {
         if has_come && self.came_back().is_some() {
             return true;
         }
+        // The other end of a datagram socket from elsewhere may have a queue that is full
+        // whatever room the buffer has: only the kernel's word counts.
+        if self.end.kind == SocketKind::Datagram && self.end.line_fd().is_none() {
+            return false;
+        }
         // The kernel says so from a quarter of the buffer on, or so.
         let has_room = |fd| socket::has_room(fd).unwrap_or(false);
         !self.was_full && self.end.get().is_ok_and(has_room)
