@@ -69,7 +69,7 @@ impl Wakers {
         let meant: Vec<_> = meant.map(|(_, waker)| Arc::clone(waker)).collect();
         drop(wakers);
         for waker in meant {
-            // One that panics is its user's affair; the others get their wake-up.
+            // One that panics is a mistake of its user; the others get their wake-up.
             let _ = catch_unwind(AssertUnwindSafe(|| waker.wake_by_ref()));
         }
     }

@@ -238,6 +238,10 @@ impl FdRegistration {
 
     /// Calls the watch at `when`, too, and no more at a moment that was asked for before.
     pub(super) fn call_at(&self, when: MonotonicTime) {
+        // As in `end`: a forked child is called by nobody.
+        if !self.watcher.token.is_here() {
+            return;
+        }
         let mut state = self.watcher.lock();
         state.later.retain(|(_, number)| *number != self.number);
         state.later.push((when, self.number));

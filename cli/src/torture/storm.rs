@@ -90,7 +90,7 @@ fn through(
     };
     let mut storm = Running {
         processes: Processes::start(config, &plan.processes)
-            .with_context(|| format!("{kind}, at the begin"))?,
+            .with_context(|| format!("{kind}, at the beginning"))?,
         weather,
         dir,
         ledger,

@@ -210,7 +210,7 @@ impl<T: Message + ?Sized> SocketSender<T> {
             return true;
         }
         // The other end of a datagram socket from elsewhere may have a queue that is full
-        // whatever room the buffer has: only the kernel's word counts.
+        // whatever room the buffer has: only what the kernel reports counts.
         if self.end.kind == SocketKind::Datagram && self.end.line_fd().is_none() {
             return false;
         }

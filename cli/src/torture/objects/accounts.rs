@@ -20,7 +20,7 @@ const ACCOUNTS: std::ops::Range<usize> = 3..8;
 /// The sum of all accounts.
 const SUM: u64 = 1000;
 
-/// As at the begin.
+/// As at the beginning.
 pub fn new() -> Accounts {
     let mut value = [0; 8];
     value[ACCOUNTS.start] = SUM;

@@ -112,7 +112,7 @@ impl ObjectStorm {
         };
         let mut running = Running {
             processes: Processes::start(config, &plan.processes)
-                .with_context(|| format!("{object}, at the begin"))?,
+                .with_context(|| format!("{object}, at the beginning"))?,
             ledger,
             board: setup.board,
             path: home::ring(dir),
