@@ -162,9 +162,10 @@ impl<K: Kind> Scene<K> {
         self
     }
 
-    /// `act` wakes all that sleep, and their calls come to this.
+    /// `act` wakes all that sleep, and their calls come to this. The ring stays as long as what
+    /// this returns.
     #[track_caller]
-    fn woken_by<A>(self, act: impl FnOnce() -> A, expected: &[u64]) {
+    fn woken_by<A>(self, act: impl FnOnce() -> A, expected: &[u64]) -> Home {
         let began = Instant::now();
         let kept = act();
         while self.board.get(DONE) < expected.len() as u64 {
@@ -182,6 +183,7 @@ impl<K: Kind> Scene<K> {
         self.board.set(LEAVE, 1);
         drop(kept);
         self.children.into_iter().for_each(Child::finish);
+        self.home
     }
 }
 
@@ -211,10 +213,10 @@ fn a_batch<K: Kind>() {
     // Of an iterator, each message is announced before the iterator is asked again.
     let scene = Scene::<K>::new();
     let mut tx = scene.sender();
-    let mut scene = Some(scene.sleeps_in("recv"));
+    let (mut scene, mut home) = (Some(scene.sleeps_in("recv")), None);
     let numbers = (5..7).inspect(|number| {
         if *number == 6 {
-            scene.take().expect("once").woken_by(|| {}, &[5]);
+            home = Some(scene.take().expect("once").woken_by(|| {}, &[5]));
         }
     });
     assert_eq!(tx.send_batch(numbers), Ok(2));
@@ -320,7 +322,8 @@ fn a_grant_given_up<K: Kind>() {
         let grant = tx.reserve().expect("there is room");
         scene.ring.close().expect("close the ring");
         let scene = scene.sleeps_in("recv");
-        return scene.woken_by(|| drop(grant), &[CLOSED]);
+        scene.woken_by(|| drop(grant), &[CLOSED]);
+        return;
     }
     let mut other = scene.sender();
     let grant = tx.reserve().expect("there is room");
