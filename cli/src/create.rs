@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(long, help_heading = "Ring")]
     wait: bool,
 
-    /// Stop waiting after this many seconds (or a fraction)
+    /// Stop waiting after this many seconds (fractions are allowed)
     #[arg(
         long,
         value_name = "SECONDS",

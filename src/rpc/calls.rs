@@ -319,8 +319,9 @@ impl Calls {
         }
     }
 
-    /// As [`Calls::look`], when the rings have woken. They do so once: if somebody has the ends
-    /// he is told, even if no task waits now. One that comes meanwhile relies on him.
+    /// As [`Calls::look`], when the rings have woken. They do so once: the thread or task
+    /// that has the ends is told, even if no task waits now, for one that comes meanwhile does
+    /// not look for itself.
     fn look_for_rings(&self) {
         let mut state = self.lock();
         match state.ends.take() {

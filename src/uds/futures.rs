@@ -210,9 +210,8 @@ impl ConnectWaiter {
         let fd = fd
             .map(|fd| fd.ok_or(io::ErrorKind::Unsupported))
             .transpose()?;
-        let registration = match self.registration.take() {
+        let registration = match &mut self.registration {
             Some(registration) => {
-                let registration = self.registration.insert(registration);
                 if let Some(fd) = fd {
                     registration.arm(fd, Interest::Readable)?;
                 }

@@ -24,8 +24,8 @@ fn poll(task: &Arc<WakeCount>, call: &mut PendingCall<u64>) -> Poll<Result<u64, 
     Future::poll(Pin::new(call), &mut Context::from_waker(&waker))
 }
 
-/// The rings wake when nobody waits, and somebody has the ends; a task comes before he gives
-/// them back.
+/// The rings wake when nobody waits, and another has the ends; a task comes before these are
+/// given back.
 #[test]
 fn a_wake_up_that_meets_no_task_is_not_lost() {
     let home = Home::new();

@@ -17,7 +17,7 @@ use crate::place::Place;
 fn a_lock_on_the_directory_bars_nobody() {
     on_stage(|stage| {
         let name = stage.path("x");
-        // Everybody may lock a directory that he may read.
+        // Every user may lock a directory that is readable.
         let attacker = fork(|| {
             become_user(ATTACKER);
             let directory = File::open(&stage.path).unwrap();

@@ -128,7 +128,7 @@ complete -c memring -n "__fish_memring_using_subcommand create" -l slot-size -d 
 complete -c memring -n "__fish_memring_using_subcommand create" -l layout -d 'Have messages of spsc lie so in memory: lines (a message that is waited for costs one cache line; for messages of up to 48 bytes), dense (more pass in bulk) or auto [default: auto]. A ring that is there stays as it is' -r
 complete -c memring -n "__fish_memring_using_subcommand create" -l on-death -d 'Do this with messages that a receiver held when it died: redeliver or discard [default: redeliver]. A ring that is there stays as it is' -r
 complete -c memring -n "__fish_memring_using_subcommand create" -l mode -d 'Give the file of the ring these permissions, in octal, whatever the umask [default: 600]. Where others may write, all open it with --allow-foreign. A ring that is there stays as it is' -r
-complete -c memring -n "__fish_memring_using_subcommand create" -l timeout -d 'Stop waiting after this many seconds (or a fraction)' -r
+complete -c memring -n "__fish_memring_using_subcommand create" -l timeout -d 'Stop waiting after this many seconds (fractions are allowed)' -r
 complete -c memring -n "__fish_memring_using_subcommand create" -l recreate -d 'Make the ring, whatever ring is there; those that use the old one are told'
 complete -c memring -n "__fish_memring_using_subcommand create" -l exclusive -d 'Make the ring, and fail if there is one'
 complete -c memring -n "__fish_memring_using_subcommand create" -l allow-foreign -d 'Open a ring of another user\'s, or one that others may write to'
