@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 
+use crate::sys;
 use crate::time::wait_until;
 
 /// Should the parent be killed, so is this process, whatever it is doing.
@@ -46,15 +47,9 @@ fn tasks(pid: u32) -> fs::ReadDir {
     fs::read_dir(format!("/proc/{pid}/task")).expect("list the threads")
 }
 
-/// Time on a processor, of all threads of a process.
+/// Time on a processor of a process: of all its threads, those that have ended too.
 pub fn processor_time(pid: u32) -> Duration {
-    let times = tasks(pid).map(|task| {
-        let path = task.expect("a thread").path().join("schedstat");
-        let figures = fs::read_to_string(path).expect("look at a thread");
-        let ran = figures.split(' ').next().and_then(|ran| ran.parse().ok());
-        Duration::from_nanos(ran.expect("nanoseconds first"))
-    });
-    times.sum()
+    sys::processor_time(pid).expect("the clock of a process")
 }
 
 /// The children of a process, once it has `count` of them.

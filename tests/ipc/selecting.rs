@@ -123,8 +123,9 @@ for_each_kind!(whatever_happens_wakes);
 const MANY: usize = 64;
 /// How long sleepers are watched,
 const WATCH: Duration = Duration::from_secs(3);
-/// and what they may use of it. Polling would be all of it.
-const USE: Duration = Duration::from_millis(100);
+/// and what they may use of it. Polling would be all of it. (A build that is not optimised uses
+/// 0.11 s, for 64 rings that are each looked at some twenty times; an optimised one a third.)
+const USE: Duration = Duration::from_millis(300);
 /// In slices, as the portable backend always sleeps: some hundred wake-ups a second, each with
 /// a look at all words, in a build that is not optimised.
 const USE_IN_SLICES: Duration = Duration::from_millis(600);
