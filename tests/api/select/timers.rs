@@ -63,8 +63,9 @@ fn the_first_moment_ends_a_wait_beside_rings() {
     in_time(|| {
         let ring = Ring::<u64, Spsc>::anonymous(1).unwrap();
         let (_tx, mut rx) = (ring.sender().unwrap(), ring.receiver().unwrap());
-        let (mut soon, mut late) = (after(SHORT), after(Duration::from_secs(3600)));
+        // Taken before the timer is made, which counts from then.
         let start = Instant::now();
+        let (mut soon, mut late) = (after(SHORT), after(Duration::from_secs(3600)));
         let which = select! {
             recv(rx) -> _ => 0,
             recv(late) -> _ => 1,
