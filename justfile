@@ -40,4 +40,5 @@ manual:
 
 # Licences, advisories and sources of all dependencies
 deny:
-    cargo deny check
+    cargo deny --workspace check --hide-inclusion-graph
+    cargo deny --manifest-path fuzz/Cargo.toml --workspace check --hide-inclusion-graph
