@@ -15,6 +15,7 @@ mod listen;
 mod lock;
 mod making;
 mod manual;
+mod named;
 mod open;
 mod progress;
 mod recv;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use memring::{Kind, Layout, OnDeath, RingBuilder, RingKind};
 
+use crate::named::{KINDS, LAYOUTS, ON_DEATH, named};
+
 /// How a ring is made.
 #[derive(Args)]
 pub struct Making {
@@ -23,7 +25,8 @@ pub struct Making {
     #[arg(
         long,
         value_name = "KIND",
-        value_parser = parse_name::<RingKind>,
+        value_parser = named(KINDS, parse_name::<RingKind>),
+        hide_possible_values = true,
         help_heading = "Ring"
     )]
     pub kind: Option<RingKind>,
@@ -44,7 +47,8 @@ pub struct Making {
     #[arg(
         long,
         value_name = "LAYOUT",
-        value_parser = parse_name::<Layout>,
+        value_parser = named(LAYOUTS, parse_name::<Layout>),
+        hide_possible_values = true,
         help_heading = "Ring"
     )]
     pub layout: Option<Layout>,
@@ -54,7 +58,8 @@ pub struct Making {
     #[arg(
         long,
         value_name = "WHAT",
-        value_parser = parse_name::<OnDeath>,
+        value_parser = named(ON_DEATH, parse_name::<OnDeath>),
+        hide_possible_values = true,
         help_heading = "Ring"
     )]
     pub on_death: Option<OnDeath>,
