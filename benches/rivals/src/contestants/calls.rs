@@ -19,13 +19,14 @@ use tarpc::{client, context, serde_transport};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::calls::{Calls, answer};
-use crate::contestant::{Link, Made, Profile, Skill};
-use crate::task::Wait;
-use crate::worker::until;
+use memring_harness::contestant::{Link, Made, Profile, Skill};
+use memring_harness::task::Wait;
+use memring_harness::worker::until;
 
 fn strategy(wait: Wait) -> WaitStrategy {
     match wait {
         Wait::Spin => WaitStrategy::Spin,
+        Wait::Sleep => WaitStrategy::Park,
         Wait::Park => WaitStrategy::default(),
     }
 }

@@ -1,12 +1,11 @@
 //! What the workers of one measurement share beside the queue: who is ready, and who is done.
 
-use std::fs::File;
-use std::path::Path;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use memring_testkit::Words;
 
 use crate::task::Quantity;
@@ -19,8 +18,6 @@ const SENT: usize = 2;
 const STAMP: usize = 3;
 const LEFT: usize = 4;
 const RECEIVED: usize = 5;
-/// Receivers that there is room for.
-const MOST: usize = 16;
 /// Nobody needs so long, however busy the machine.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -30,19 +27,15 @@ pub struct Board {
 }
 
 impl Board {
-    /// Make one in this directory.
-    pub fn make(place: &Path) -> Result<()> {
-        let path = place.join("board");
-        let file = File::create_new(&path).context("cannot make the board")?;
-        Ok(file.set_len(((RECEIVED + MOST) * APART * 8) as u64)?)
+    /// Makes one for so many receivers: a file in memory, for each worker to open.
+    pub fn make(receivers: usize) -> Result<OwnedFd> {
+        Words::file((RECEIVED + receivers) * APART)
     }
 
-    /// Open the one of this directory.
-    pub fn open(place: &Path) -> Result<Self> {
-        let mut options = File::options();
-        let file = options.read(true).write(true).open(place.join("board"))?;
+    /// Opens it.
+    pub fn open(file: OwnedFd) -> Result<Self> {
         Ok(Board {
-            words: Words::map(file, (RECEIVED + MOST) * APART)?,
+            words: Words::map_all(file)?,
         })
     }
 
