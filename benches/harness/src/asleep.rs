@@ -10,10 +10,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::board::Board;
 use crate::ends::{Rx, Tx};
-use crate::message::{Check, Exact, Source};
+use crate::message::{Check, Exact, Source, good};
 use crate::task::{Outcome, Quantity, Task};
-use crate::times::{Times, histogram};
-use crate::worker::{WARM_UP, good};
+use crate::times::{Times, WARM_UP, histogram};
 
 /// What a receiver is left to fall asleep.
 pub const NAP: Duration = Duration::from_micros(400);

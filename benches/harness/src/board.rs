@@ -8,8 +8,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use memring_testkit::Words;
 
-use crate::task::Quantity;
-
 /// Words between two that different workers write: two cache lines.
 const APART: usize = 16;
 const READY: usize = 0;
@@ -72,15 +70,20 @@ impl Board {
         Ok(())
     }
 
-    /// A sender is done. The last of them waits until all was received, and is told so.
-    pub fn done(&self, sent: u64, quantity: Quantity) -> Result<bool> {
-        let (senders, receivers) = quantity.ends();
+    /// A sender is done. The last of them is told so; if messages may overtake each other, it
+    /// waits until all were received.
+    pub fn done(
+        &self,
+        sent: u64,
+        (senders, receivers): (usize, usize),
+        is_in_order: bool,
+    ) -> Result<bool> {
         self.word(SENT).fetch_add(sent, Ordering::AcqRel);
         if self.word(DONE).fetch_add(1, Ordering::AcqRel) + 1 < senders as u64 {
             return Ok(false);
         }
         let begun = Instant::now();
-        if !quantity.is_in_order() {
+        if !is_in_order {
             // Not every queue keeps the order of different senders, and many queues have none
             // between them: an end that overtakes would leave messages behind.
             let received = || -> u64 {

@@ -7,6 +7,7 @@
 //! that proves for one receiver, and makes all but certain for several, that each message arrived
 //! exactly once.
 
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
 /// The sender's id is above this many bits of number.
@@ -135,7 +136,15 @@ pub trait Check {
     /// Whether it has been told to end.
     fn ended(&self) -> bool;
     /// What was wrong, if anything was.
-    fn verdict(&self) -> Result<(), String>;
+    fn verdict(&self) -> std::result::Result<(), String>;
+}
+
+/// An error, if the account says that anything was wrong.
+pub fn good(check: &impl Check) -> Result<()> {
+    match check.verdict() {
+        Ok(()) => Ok(()),
+        Err(wrong) => bail!("mismatch after {} messages: {wrong}", check.count()),
+    }
 }
 
 /// The account where there is one sender: each message must be the very next.
@@ -188,7 +197,7 @@ impl Check for Exact {
         self.ended
     }
 
-    fn verdict(&self) -> Result<(), String> {
+    fn verdict(&self) -> std::result::Result<(), String> {
         match (&self.wrong, self.broken) {
             (Some(wrong), _) => Err(wrong.clone()),
             (None, 0) => Ok(()),
@@ -263,7 +272,7 @@ impl Check for Rising {
         self.ended
     }
 
-    fn verdict(&self) -> Result<(), String> {
+    fn verdict(&self) -> std::result::Result<(), String> {
         match (&self.wrong, self.broken) {
             (Some(wrong), _) => Err(wrong.clone()),
             (None, 0) => Ok(()),

@@ -9,7 +9,7 @@ use memring::{
 use crate::contestant::Skill;
 use crate::ends::{Rx, Tx};
 use crate::message::{Check, Source};
-use crate::task::BATCH;
+use crate::task::{BATCH, Wait};
 use crate::worker::until;
 
 /// A way of using rings.
@@ -33,6 +33,15 @@ pub trait Style: Sync + 'static {
     /// How endpoints wait.
     fn wait() -> WaitStrategy {
         WaitStrategy::default()
+    }
+}
+
+/// The strategy of ends that wait so.
+pub fn strategy(wait: Wait) -> WaitStrategy {
+    match wait {
+        Wait::Spin => WaitStrategy::Spin,
+        Wait::Park => WaitStrategy::default(),
+        Wait::Sleep => WaitStrategy::Park,
     }
 }
 

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// The percentiles that are kept of times.
 pub const PERCENTILES: [f64; 8] = [1.0, 10.0, 50.0, 75.0, 90.0, 99.0, 99.9, 100.0];
 
+/// Round trips before the first that is timed.
+pub const WARM_UP: u64 = 10;
+
 /// The longest time that can be told from a longer one, in nanoseconds: a minute.
 const LONGEST: u64 = 60_000_000_000;
 

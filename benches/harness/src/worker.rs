@@ -13,14 +13,12 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use crate::asleep;
 use crate::board::{Board, TIMEOUT};
 use crate::ends::{End, Rx, Tx};
-use crate::message::{Check, Exact, Rising, Source};
+use crate::message::{Check, Exact, Rising, Source, good};
 use crate::task::{BATCH, Outcome, Quantity, Task, Way};
-use crate::times::{Interval, Times, histogram};
+use crate::times::{Interval, Times, WARM_UP, histogram};
 
 /// Messages between two looks at the clock.
 const STRIDE: u64 = 256;
-/// Round trips before the first that is timed.
-pub const WARM_UP: u64 = 10;
 /// Looks of a waiting end before it yields at each look.
 const LOOKS: u32 = 128;
 
@@ -152,8 +150,9 @@ fn send<const N: usize>(
             }
         }
     }
-    if board.done(source.count(), task.quantity)? {
-        for _ in 0..task.quantity.ends().1 {
+    let ends = task.quantity.ends();
+    if board.done(source.count(), ends, task.quantity.is_in_order())? {
+        for _ in 0..ends.1 {
             tx.send(&mut Source::stop());
         }
     }
@@ -181,14 +180,6 @@ fn receive<const N: usize, C: Check>(
     }
     good(&check)?;
     Ok(Outcome::Received(check.total(), timer.interval))
-}
-
-/// An error, if the account says that anything was wrong.
-pub fn good(check: &impl Check) -> Result<()> {
-    match check.verdict() {
-        Ok(()) => Ok(()),
-        Err(wrong) => bail!("mismatch after {} messages: {wrong}", check.count()),
-    }
 }
 
 /// Times the receiving from the first message to the last full stride: neither the wait for the

@@ -7,8 +7,8 @@ use memring_testkit::time::now;
 
 use memring_harness::contestant::{Contestant, Home, Link, Made, Profile, does, known_by, link};
 use memring_harness::task::{Outcome, Quantity, Task, Wait};
-use memring_harness::times::{Times, histogram};
-use memring_harness::worker::{self, WARM_UP};
+use memring_harness::times::{Times, WARM_UP, histogram};
+use memring_harness::worker;
 
 /// A service whose requests and responses are so many words.
 pub trait Calls: Profile {

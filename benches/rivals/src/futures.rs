@@ -16,10 +16,10 @@ use tokio::runtime::{self, Runtime};
 use crate::threads::{Work, on_threads};
 use memring_harness::asleep::{NAP, spent};
 use memring_harness::contestant::{Contestant, Home, Link, Made, Profile, does, known_by, link};
-use memring_harness::message::{Check, Exact, Source};
+use memring_harness::message::{Check, Exact, Source, good};
 use memring_harness::task::{CROWD, Outcome, Quantity, Rest, Task};
-use memring_harness::times::{Times, histogram};
-use memring_harness::worker::{self, WARM_UP, good};
+use memring_harness::times::{Times, WARM_UP, histogram};
+use memring_harness::worker;
 
 /// What goes through.
 pub type Message = [u64; 1];

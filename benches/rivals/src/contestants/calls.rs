@@ -12,7 +12,7 @@ use iceoryx2::port::server::Server as IceServer;
 use iceoryx2::prelude::*;
 use iceoryx2::service::port_factory::request_response::PortFactory;
 use memring::rpc::{Client, Server, Service};
-use memring::{Kind, Mpmc, Mpsc, Receiver, Ring, Sender, Spsc, WaitStrategy};
+use memring::{Kind, Mpmc, Mpsc, Receiver, Ring, Sender, Spsc};
 use tarpc::server::{BaseChannel, Channel};
 use tarpc::tokio_serde::formats::Bincode;
 use tarpc::{client, context, serde_transport};
@@ -20,16 +20,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::calls::{Calls, answer};
 use memring_harness::contestant::{Link, Made, Profile, Skill};
+use memring_harness::rings::strategy;
 use memring_harness::task::Wait;
 use memring_harness::worker::until;
-
-fn strategy(wait: Wait) -> WaitStrategy {
-    match wait {
-        Wait::Spin => WaitStrategy::Spin,
-        Wait::Sleep => WaitStrategy::Park,
-        Wait::Park => WaitStrategy::default(),
-    }
-}
 
 /// Our own.
 pub struct Rpc;
