@@ -215,15 +215,19 @@ impl<T: Sample + ?Sized, K: Kind> Machine<T, K> {
         }
     }
 
-    fn sent_or_refused(&mut self, result: Result<(), TrySendError<()>>) {
+    /// What came of sending up to `count` messages. To send none succeeds at any handle.
+    fn sent_or_refused(&mut self, count: u8, result: Result<(), TrySendError<()>>) {
         match result {
+            Ok(()) if count == 0 => {}
             Ok(()) => self.succeeded(),
             Err(error) => self.refused(error),
         }
     }
 
-    fn received_or_nothing(&mut self, result: Result<(), TryRecvError>) {
+    /// What came of receiving up to `count` messages, as in `sent_or_refused`.
+    fn received_or_nothing(&mut self, count: u8, result: Result<(), TryRecvError>) {
         match result {
+            Ok(()) if count == 0 => {}
             Ok(()) => self.succeeded(),
             Err(error) => self.nothing(error),
         }
@@ -254,7 +258,7 @@ impl<T: Sample + ?Sized, K: Kind> Machine<T, K> {
         if other_form(who)
             && let Some(result) = T::send_slice(sender, count.into())
         {
-            return self.sent_or_refused(result);
+            return self.sent_or_refused(count, result);
         }
         let messages = (0..count).map(|length| T::sent(&BYTES[..usize::from(length) % LIMIT]));
         match sender.try_send_batch(messages) {
@@ -278,7 +282,7 @@ impl<T: Sample + ?Sized, K: Kind> Machine<T, K> {
         if other_form(who)
             && let Some(result) = T::grant_chunk(sender, (who % 128).into(), guard, write)
         {
-            return self.sent_or_refused(result);
+            return self.sent_or_refused(who % 128, result);
         }
         let error = match sender.try_reserve() {
             Ok(mut grant) => {
@@ -325,7 +329,7 @@ impl<T: Sample + ?Sized, K: Kind> Machine<T, K> {
         if other_form(who)
             && let Some(result) = T::receive_slice(receiver, max.into())
         {
-            return self.received_or_nothing(result);
+            return self.received_or_nothing(max, result);
         }
         let mut messages = Vec::new();
         match receiver.try_recv_batch(&mut messages, max.into()) {
@@ -350,7 +354,7 @@ impl<T: Sample + ?Sized, K: Kind> Machine<T, K> {
         if other_form(who)
             && let Some(result) = T::lease_chunk(receiver, max.into(), guard, write)
         {
-            return self.received_or_nothing(result);
+            return self.received_or_nothing(max, result);
         }
         let capacity = receiver.capacity();
         let error = match receiver.try_lease_batch(max.into()) {
