@@ -282,7 +282,7 @@ impl<T: Sample + ?Sized, K: Kind> Machine<T, K> {
         if other_form(who)
             && let Some(result) = T::grant_chunk(sender, (who % 128).into(), guard, write)
         {
-            return self.sent_or_refused(who % 128, result);
+            return self.sent_or_refused(1, result); // a chunk is of one at least
         }
         let error = match sender.try_reserve() {
             Ok(mut grant) => {
@@ -354,7 +354,7 @@ impl<T: Sample + ?Sized, K: Kind> Machine<T, K> {
         if other_form(who)
             && let Some(result) = T::lease_chunk(receiver, max.into(), guard, write)
         {
-            return self.received_or_nothing(max, result);
+            return self.received_or_nothing(1, result); // as above
         }
         let capacity = receiver.capacity();
         let error = match receiver.try_lease_batch(max.into()) {
