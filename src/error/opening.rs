@@ -1,4 +1,4 @@
-//! What can go wrong with a file: its name, its directory, its bytes.
+//! Errors of a file: of its name, its directory or its bytes.
 
 use std::io;
 use std::path::PathBuf;
@@ -22,15 +22,15 @@ pub enum RingError {
     InvalidOption {
         /// Which parameter.
         what: &'static str,
-        /// What would do.
+        /// Which values are valid.
         expected: String,
-        /// What was given.
+        /// The value given.
         found: String,
     },
     /// There is no ring of that name.
     #[error("no ring at {}: there is nothing to open or remove; create it, or wait for its creator", path.display())]
     NotFound {
-        /// Where it was looked for.
+        /// The path where the ring was looked for.
         path: PathBuf,
     },
     /// There is a file of that name already.
