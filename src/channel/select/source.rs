@@ -21,7 +21,8 @@ use crate::wait::{Operation, Poll};
 /// What a [`Select`](crate::Select) can wait for: a [`Receiver`], which is ready when there is a
 /// message; a [`Sender`], which is ready when there is room; the same ends of sockets (of
 /// `memring::uds`); [`After`](crate::After), [`Ticker`](crate::Ticker) and
-/// [`Never`](crate::Never). An endpoint whose call would fail is ready, too. The trait is sealed.
+/// [`Never`](crate::Never). An endpoint whose call would fail is ready, too. Other crates are not
+/// to implement this trait.
 #[diagnostic::on_unimplemented(
     message = "a `Select` cannot wait for `{Self}`",
     label = "not an endpoint",
