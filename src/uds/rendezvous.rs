@@ -189,8 +189,8 @@ where
         self
     }
 
-    /// Permission bits of the path: who may connect, before the policy is asked. Default
-    /// 0600. Of a listener; an abstract name has none.
+    /// Permission bits of the path: which users may connect, before the policy is asked. Default
+    /// is 0600. For a listener only; an abstract name has no permission bits.
     ///
     /// Example: [`new`](Rendezvous::new).
     pub fn mode(mut self, mode: u32) -> Self {

@@ -75,7 +75,7 @@ pub(crate) trait SelectSource: Awaited<MonotonicTime> {
 /// An endpoint that can tell whether its operation would find something, and takes
 /// nothing.
 pub(crate) trait ReadyEndpoint: WaitingEndpoint {
-    /// A cheap look, which may be wrong either way.
+    /// A cheap check, which may be wrong either way.
     fn may_be_ready(&mut self) -> bool;
 
     /// What the slow path of a claim would come to.
