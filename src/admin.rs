@@ -1,4 +1,4 @@
-//! Looking at rings without taking part: list, inspect, remove.
+//! Administration of rings without attaching: list, inspect, remove.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ use crate::sys::handle::AsFd;
 /// ```
 pub const FORMAT_VERSION: u32 = layout::VERSION;
 
-/// What [`inspect`] finds out about a ring, whatever its messages.
+/// What [`inspect`] finds out about a ring, of any kind of messages.
 ///
 /// ```
 /// use memring::{Ring, RingKind, Spsc};
@@ -56,7 +56,7 @@ pub struct Inspection {
     pub file_size: u64,
     /// Whether endpoints may sleep.
     pub wakeups: Wakeups,
-    /// What becomes of messages that a receiver held when it died.
+    /// What happens to messages that a receiver held when it died.
     pub on_death: OnDeath,
     /// Whether it is closed.
     pub closed: bool,
@@ -73,7 +73,7 @@ impl Inspection {
         self.capacity == 0
     }
 
-    /// What the ring is to a service of [`crate::rpc`], if it is one of a service's.
+    /// The part that the ring plays in a service of [`crate::rpc`], if it belongs to one.
     pub fn service_ring(&self) -> Option<ServiceRing> {
         rpc::service_ring(self.kind, self.message, self.schema)
     }
@@ -88,16 +88,16 @@ pub struct ListEntry {
     pub name: String,
     /// Where it is.
     pub path: PathBuf,
-    /// What it is, or why that cannot be told. Of shared objects this is
-    /// [`RingError::Mismatch`] with [`Mismatch::Object`](crate::Mismatch::Object), and
+    /// What it is, or why that cannot be told. For shared objects this is [`RingError::Mismatch`]
+    /// with [`Mismatch::Object`](crate::Mismatch::Object), and
     /// [`sync::inspect`](crate::sync::inspect) tells what they are.
     pub ring: Result<Inspection, RingError>,
 }
 
-/// The directory of rings that are named by one component: `MEMRING_DIR` if it
-/// is set, else `/dev/shm/memring-UID` (of the portable backend: `memring-UID` in the
-/// directory of temporary files). It is made by the first that makes a ring in it;
-/// to look for one makes nothing.
+/// Returns the directory of rings that are named by one component: `MEMRING_DIR` if it is set,
+/// else `/dev/shm/memring-UID` (with the portable backend: `memring-UID` in the directory of
+/// temporary files). The first process that creates a ring there creates the directory; looking
+/// for a ring creates nothing.
 ///
 /// ```
 /// # let name = &format!("doc-directory-{}", std::process::id());
@@ -108,21 +108,21 @@ pub struct ListEntry {
 /// ```
 ///
 /// # Errors
-/// [`RingError::Directory`] if it is there and others may write to it.
+/// [`RingError::Directory`] if the directory exists and other users may write to it.
 pub fn directory() -> Result<PathBuf, RingError> {
     let there = name::open_default_directory()?;
     Ok(there.map_or_else(name::default_path, |(_, path)| path))
 }
 
-/// Removes a ring: its name is free again, and its endpoints see the end. Its memory is freed
+/// Removes a ring: its name is free again, and its endpoints get `Removed`. Its memory is freed
 /// when the last process that has it open closes it.
 ///
-/// Endpoints that are attached are told at once, asleep or not: senders get `Removed`,
-/// receivers receive what is in the ring and then get `Removed`. (A ring that was closed
-/// before keeps its end: they get `Closed`.) Told at once are those of a ring that is
-/// this user's own, which no other user may write to, and of this version; those of
-/// another find out at their next scan, after about a second at most if they wait or poll, as
-/// they do if the file is unlinked by other means.
+/// Endpoints that are attached, asleep or not, find out at once: senders get `Removed`, and
+/// receivers receive what is in the ring and then get `Removed`. (If the ring was closed before,
+/// they get `Closed`.) This needs a ring that belongs to this user, that no other user may write
+/// to, and that has this version of the format. Endpoints of any other ring find out at their
+/// next scan, after about a second at most if they wait or poll. The same is true if the file is
+/// unlinked by other means.
 ///
 /// ```
 /// use memring::{RecvError, Ring, SendError, Spsc};
@@ -150,9 +150,9 @@ pub fn remove(name: impl AsRef<Path>) -> Result<(), RingError> {
     Ok(())
 }
 
-/// Looks at a ring of any kind and type, without attaching and without write
-/// access. A ring of another user's may be looked at too, if it may be
-/// read; its owner can then cut it short, which ends this process with SIGBUS.
+/// Inspects a ring of any kind and type, without attaching and without write access. The ring may
+/// belong to another user, if this process may read it. Its owner can then truncate it, which
+/// ends this process with SIGBUS.
 ///
 /// Example: [`Inspection`].
 ///
@@ -181,7 +181,7 @@ pub fn inspect(name: impl AsRef<Path>) -> Result<Inspection, RingError> {
     })
 }
 
-/// Looks at everything in the directory of rings, sorted by name.
+/// Lists everything in the directory of rings, sorted by name.
 ///
 /// ```
 /// # let name = &format!("doc-list-{}", std::process::id());
@@ -198,8 +198,8 @@ pub fn inspect(name: impl AsRef<Path>) -> Result<Inspection, RingError> {
 /// ```
 ///
 /// # Errors
-/// [`RingError::Directory`]; [`RingError::Os`] if it cannot be read. What is
-/// wrong with a single file is told in its row.
+/// [`RingError::Directory`]; [`RingError::Os`] if it cannot be read. An error of a single file is
+/// in that file's entry.
 pub fn list() -> Result<Vec<ListEntry>, RingError> {
     let Some((directory, path)) = name::open_default_directory()? else {
         return Ok(Vec::new());

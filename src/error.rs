@@ -1,5 +1,5 @@
-//! Everything that can go wrong, each with a line that says what was expected,
-//! what was found and what to do.
+//! The errors of rings. Each has a text that says what was expected, what was found and what to
+//! do.
 
 mod batch;
 mod convert;
@@ -43,8 +43,8 @@ impl fmt::Display for Side {
     }
 }
 
-/// A value in shared memory that no sequence of operations can produce: a
-/// broken or hostile peer wrote it. The handle refuses all work from then on.
+/// A value in shared memory that no sequence of operations can produce: a broken or hostile peer
+/// wrote the value. The handle refuses all work from then on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the ring's memory is corrupted: invalid {what} at position {position} (found {found:#x}); \
@@ -52,7 +52,7 @@ impl fmt::Display for Side {
 )]
 #[non_exhaustive]
 pub struct Corruption {
-    /// What was looked at.
+    /// Which value was checked.
     pub what: &'static str,
     /// The position in the ring at which it was found.
     pub position: u64,
@@ -75,50 +75,51 @@ pub enum Failure {
     /// A peer broke the rules of the shared memory.
     #[error(transparent)]
     Corrupted(#[from] Corruption),
-    /// This endpoint was inherited over `fork`; it belongs to the parent.
+    /// This endpoint was inherited over `fork` and belongs to the parent.
     #[error(
         "this endpoint belongs to the process that attached it, not to its forked child; \
          open the ring again in the child"
     )]
     Forked,
-    /// This program has closed the ring's descriptor (as `closefrom` does), by which the
-    /// kernel tells which processes are alive: a call that would wait could wait for a
-    /// dead one. What is there to send or receive without waiting still can be.
+    /// This program has closed the ring's descriptor (as `closefrom` does), by which the kernel
+    /// tells which processes are alive. A call that would wait could wait for a dead process, so
+    /// it fails. Sending and receiving without waiting still work.
     #[error(
         "this process has closed the ring's descriptor, so it cannot tell whether its peers are \
          alive; keep descriptors that are not yours from closefrom, and open the ring again"
     )]
     DescriptorClosed,
-    /// A rendezvous ring has no place for a message before a receiver takes it: nothing can
-    /// be reserved in it, and nothing be looked at without being taken.
+    /// The call has no meaning on a rendezvous ring. Such a ring has no place for a message
+    /// before a receiver takes it, so nothing can be reserved, and nothing can be looked at
+    /// without being taken.
     #[error(
         "this call has no meaning on a rendezvous ring, which holds no messages: use send and \
          send_ref, recv and lease, or a ring with a capacity"
     )]
     NotForRendezvous,
     /// This process has as many read guards of one handle as can be counted: it must have leaked
-    /// them.
+    /// some.
     #[error(
         "this handle has {limit} read guards, and no more can be counted: drop guards, which this \
          process seems to leak"
     )]
     TooManyReaders {
-        /// How many can be counted.
+        /// How many guards can be counted.
         limit: u32,
     },
-    /// Of a socket: a message came that is longer than this receiver takes. It was not cut
-    /// short; a stream cannot go on behind it.
+    /// On a socket: a message came that is longer than this receiver takes. The message was not
+    /// cut short, and the stream cannot go on behind it.
     #[error(
         "a message of {length} bytes came over the socket, and this receiver takes {limit} at \
          most: give both ends the same limit"
     )]
     TooLongToReceive {
-        /// Bytes of the message, as far as they can be told.
+        /// Bytes of the message, as far as they are known.
         length: usize,
         /// Bytes that this receiver takes.
         limit: usize,
     },
-    /// Of a socket: what came is not a frame of a message of this type.
+    /// On a socket: the bytes that came are not a frame of a message of this type.
     #[error(
         "what came over the socket is not a message: {what} (found {found}); is the program at \
          the other end one of this protocol, with messages of the same type?"
@@ -129,7 +130,7 @@ pub enum Failure {
         /// The value found.
         found: u64,
     },
-    /// Of a socket: the system refused a call.
+    /// On a socket: the system refused a call.
     #[error("cannot {action}: {}", std::io::Error::from_raw_os_error(*code))]
     System {
         /// What was being done.
@@ -139,19 +140,19 @@ pub enum Failure {
     },
 }
 
-/// The endpoint that holds the slot that a call needs next. Its process is alive, if perhaps
-/// slow or stopped: no other takes the slot away from it.
+/// The endpoint that holds the slot that a call needs next. Its process is alive, but may be slow
+/// or stopped: no other endpoint takes the slot away from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Holder {
-    /// Its side.
+    /// Side of the endpoint.
     pub side: Side,
-    /// Its id in the table of members.
+    /// Id of the endpoint in the table of members.
     pub id: u16,
-    /// The process id that it gave when it attached: for display only.
+    /// The process id that the endpoint gave when it attached: for display only.
     pub pid: u32,
-    /// The position that it holds.
+    /// The position that the endpoint holds.
     pub position: u64,
 }
 
@@ -176,7 +177,7 @@ fn because(holder: impl Into<Option<Holder>>) -> String {
     holder.map_or_else(String::new, |holder| format!(": {holder}"))
 }
 
-/// Errors that carry the unsent message do not show it: it may be no `Debug`.
+/// Errors that carry the unsent message do not show it, since the message may not be `Debug`.
 macro_rules! messages_hidden {
     ($name:ident { $($variant:ident => $text:literal),* $(; $held:ident => $said:literal)* }) => {
         impl<M> fmt::Debug for $name<M> {
@@ -202,7 +203,7 @@ macro_rules! messages_hidden {
         impl<M> std::error::Error for $name<M> {}
 
         impl<M> $name<M> {
-            /// The message that was not sent; of a byte message nothing, for the caller
+            /// The message that was not sent. For a byte message this is `()`: the caller still
             /// has its bytes.
             ///
             /// Example: [`Sender::send_timeout`](crate::Sender::send_timeout).
@@ -214,14 +215,15 @@ macro_rules! messages_hidden {
                 }
             }
 
-            /// As [`into_message`](Self::into_message), by the name that crossbeam-channel and tokio give it.
+            /// The same as [`into_message`](Self::into_message), under the name that
+            /// crossbeam-channel and tokio use.
             ///
             /// Example: [`Sender::try_send_batch`](crate::Sender::try_send_batch).
             pub fn into_inner(self) -> M {
                 self.into_message()
             }
 
-            /// The same, without the message.
+            /// The same error, without the message.
             fn without_message(self) -> $name<()> {
                 match self {
                     $(Self::$variant(_) => $name::$variant(()),)*
@@ -233,22 +235,22 @@ macro_rules! messages_hidden {
     };
 }
 
-/// Why [`Sender::try_send`](crate::Sender::try_send) did not send. A typed message
-/// comes back inside.
+/// Why [`Sender::try_send`](crate::Sender::try_send) did not send. The error holds a typed
+/// message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TrySendError<M> {
-    /// There is no room now. Of a rendezvous ring: no receiver waits.
+    /// There is no room now. On a rendezvous ring: no receiver waits.
     Full(M),
-    /// Another endpoint holds the slot that comes next, and its process is alive:
-    /// there may be room behind it.
+    /// Another endpoint, whose process is alive, holds the slot that comes next: there may be
+    /// room behind that slot.
     Held(M, Holder),
     /// The ring is closed for good.
     Closed(M),
-    /// There is no room, and every receiver that this sender saw since it attached has
-    /// gone.
+    /// There is no room, and every receiver that this sender saw since it attached has detached
+    /// or died.
     Disconnected(M),
-    /// The ring was removed, or replaced by another of its name: nothing sent here
-    /// would be received. Open or make it again.
+    /// The ring was removed, or replaced by another ring of its name: no receiver would get what
+    /// this sender sends. Open or create it again.
     Removed(M),
     /// The operation cannot be carried out.
     Failed(M, Failure),
@@ -262,17 +264,16 @@ messages_hidden!(TrySendError {
     Held => "no room yet"
 });
 
-/// Why [`Sender::send`](crate::Sender::send) gave up. A typed message comes back
-/// inside.
+/// Why [`Sender::send`](crate::Sender::send) gave up. The error holds a typed message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendError<M> {
     /// The ring is closed for good.
     Closed(M),
-    /// There is no room, and every receiver that this sender saw since it attached has
-    /// gone.
+    /// There is no room, and every receiver that this sender saw since it attached has detached
+    /// or died.
     Disconnected(M),
-    /// The ring was removed, or replaced by another of its name: nothing sent here
-    /// would be received. Open or make it again.
+    /// The ring was removed, or replaced by another ring of its name: no receiver would get what
+    /// this sender sends. Open or create it again.
     Removed(M),
     /// There was no room, and the sender is [cancelled](crate::Canceller).
     Cancelled(M),
@@ -287,25 +288,25 @@ messages_hidden!(SendError {
     Cancelled => "the ring is full (a rendezvous ring: no receiver took the message), and the call was cancelled; `Canceller::reset` lets calls wait again"
 });
 
-/// Why [`Sender::send_timeout`](crate::Sender::send_timeout) gave up. A typed
-/// message comes back inside.
+/// Why [`Sender::send_timeout`](crate::Sender::send_timeout) gave up. The error holds a typed
+/// message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendTimeoutError<M> {
-    /// There was no room in time; and the holder of the slot in question, if
-    /// there is one. Of a rendezvous ring: no receiver took the message in time.
+    /// There was no room by the deadline. If an endpoint holds the slot in question, this names
+    /// it. On a rendezvous ring: no receiver took the message by the deadline.
     Timeout(M, Option<Holder>),
-    /// Of a rendezvous ring: at the deadline a receiver that is alive had the message in
-    /// hand. The send is neither done nor undone: the receiver may acknowledge the message
-    /// still, or give it back, or die, and then another receiver may get it. It is this
-    /// sender's no more; to send it once more may deliver it twice.
+    /// On a rendezvous ring: at the deadline a receiver that is alive held the message. The send
+    /// is neither done nor undone. The receiver may still acknowledge the message; or it may give
+    /// the message back, or die, and then another receiver may get the message. The message no
+    /// longer belongs to this sender: sending it once more may deliver it twice.
     InHand(M, Holder),
     /// The ring is closed for good.
     Closed(M),
-    /// There is no room, and every receiver that this sender saw since it attached has
-    /// gone.
+    /// There is no room, and every receiver that this sender saw since it attached has detached
+    /// or died.
     Disconnected(M),
-    /// The ring was removed, or replaced by another of its name: nothing sent here
-    /// would be received. Open or make it again.
+    /// The ring was removed, or replaced by another ring of its name: no receiver would get what
+    /// this sender sends. Open or create it again.
     Removed(M),
     /// There was no room, and the sender is [cancelled](crate::Canceller).
     Cancelled(M),
@@ -326,14 +327,14 @@ messages_hidden!(SendTimeoutError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WaitForPeerError {
-    /// No peer was attached in time.
+    /// No peer attached by the deadline.
     #[error("no peer attached in time")]
     Timeout,
     /// No peer is attached, and the ring is closed for good.
     #[error("the ring is closed, and no peer is attached")]
     Closed,
-    /// No peer is attached, and the ring was removed: none can attach by its name. Open or
-    /// make it again.
+    /// No peer is attached, and the ring was removed, so no peer can attach by its name. Open or
+    /// create it again.
     #[error("the ring was removed, and no peer is attached; open or make it again")]
     Removed,
     /// No peer is attached, and the endpoint is [cancelled](crate::Canceller).
@@ -352,19 +353,19 @@ pub enum TryRecvError {
     /// There is no message now.
     #[error("the ring is empty")]
     Empty,
-    /// Another endpoint holds the slot that comes next, and its process is alive:
-    /// there may be messages behind it.
+    /// Another endpoint, whose process is alive, holds the slot that comes next: there may be
+    /// messages behind that slot.
     #[error("no message yet{}", because(*.0))]
     Held(Holder),
     /// The ring is closed for good, and drained.
     #[error("the ring is closed and empty")]
     Closed,
     /// There is no message, and every sender that this receiver saw since it attached has
-    /// gone.
+    /// detached or died.
     #[error("the ring is empty and all senders have gone")]
     Disconnected,
-    /// The ring was removed, or replaced by another of its name, and is drained. Open
-    /// or make it again.
+    /// The ring was removed, or replaced by another ring of its name, and is drained. Open or
+    /// create it again.
     #[error("the ring was removed and is empty; open or make it again")]
     Removed,
     /// The operation cannot be carried out.
@@ -379,11 +380,11 @@ pub enum RecvError {
     #[error("the ring is closed and empty")]
     Closed,
     /// There is no message, and every sender that this receiver saw since it attached has
-    /// gone.
+    /// detached or died.
     #[error("the ring is empty and all senders have gone")]
     Disconnected,
-    /// The ring was removed, or replaced by another of its name, and is drained. Open
-    /// or make it again.
+    /// The ring was removed, or replaced by another ring of its name, and is drained. Open or
+    /// create it again.
     #[error("the ring was removed and is empty; open or make it again")]
     Removed,
     /// There was no message, and the receiver is [cancelled](crate::Canceller).
@@ -399,19 +400,19 @@ pub enum RecvError {
 /// Why [`Receiver::recv_timeout`](crate::Receiver::recv_timeout) gave up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecvTimeoutError {
-    /// There was no message in time; and the holder of the slot in question, if
-    /// there is one.
+    /// There was no message by the deadline. If an endpoint holds the slot in question, this
+    /// names it.
     #[error("the ring stayed empty until the deadline{}", because(*.0))]
     Timeout(Option<Holder>),
     /// The ring is closed for good, and drained.
     #[error("the ring is closed and empty")]
     Closed,
     /// There is no message, and every sender that this receiver saw since it attached has
-    /// gone.
+    /// detached or died.
     #[error("the ring is empty and all senders have gone")]
     Disconnected,
-    /// The ring was removed, or replaced by another of its name, and is drained. Open
-    /// or make it again.
+    /// The ring was removed, or replaced by another ring of its name, and is drained. Open or
+    /// create it again.
     #[error("the ring was removed and is empty; open or make it again")]
     Removed,
     /// There was no message, and the receiver is [cancelled](crate::Canceller).
@@ -429,8 +430,8 @@ pub enum RecvTimeoutError {
 #[error("no endpoint of the set is ready")]
 pub struct TryReadyError;
 
-/// Why [`Select::ready_timeout`](crate::Select::ready_timeout) named no endpoint: none was
-/// ready in time.
+/// Why [`Select::ready_timeout`](crate::Select::ready_timeout) named no endpoint: none was ready
+/// by the deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no endpoint of the set was ready in time")]
 pub struct ReadyTimeoutError;
@@ -439,7 +440,7 @@ pub struct ReadyTimeoutError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AttachError {
-    /// The side admits one endpoint, and one that is alive is attached.
+    /// The side admits one endpoint, and an endpoint that is alive is attached.
     #[error(
         "the ring's only {side} is attached already{}; wait for it to detach, or use a kind \
          of ring with many {side}s", holder_text(*holder)
@@ -447,7 +448,7 @@ pub enum AttachError {
     Occupied {
         /// Which side.
         side: Side,
-        /// Process id of the holder as it gave it, for display only.
+        /// Process id that the holder gave, for display only.
         holder: Option<u32>,
     },
     /// The table of members has no id left for this side.

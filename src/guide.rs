@@ -1,4 +1,4 @@
-//! A guide: what to write, step by step. It has no items of its own.
+//! A step-by-step guide. This module has no items.
 //!
 //! 1. [Making a ring](#making-a-ring)
 //! 2. [Sending and receiving](#sending-and-receiving)
@@ -12,10 +12,10 @@
 //!
 //! # Making a ring
 //!
-//! A message is plain data: derive `Pod` of [`bytemuck`]. The kind says how
-//! many endpoints each side may have: [`Spsc`](crate::Spsc) is the fastest,
-//! [`Mpmc`](crate::Mpmc) admits many of both. [`schema!`](macro@crate::schema) has the names
-//! and types of the fields compared when a ring is opened.
+//! A message is plain data: derive `Pod` of [`bytemuck`]. The kind says how many endpoints each
+//! side may have: [`Spsc`](crate::Spsc) is the fastest, [`Mpmc`](crate::Mpmc) admits many of
+//! both. With [`schema!`](macro@crate::schema), the names and types of the fields are compared
+//! when a ring is opened.
 //!
 //! ```
 //! use memring::{Mpsc, Ring};
@@ -43,10 +43,10 @@
 //! ```
 //!
 //! A ring with a name stays until it is [removed](crate::remove). A ring without one,
-//! [`Ring::anonymous`](crate::Ring::anonymous), goes with its last handle. A child opens it by
-//! [a descriptor](crate::Ring::share_fd) that it inherits, and another process by
-//! a socket (the module `uds`). For threads, [`channel`](fn@crate::channel) makes a ring and
-//! both its ends.
+//! [`Ring::anonymous`](crate::Ring::anonymous), is freed with its last handle. A child process
+//! opens it by [a descriptor](crate::Ring::share_fd) that the child inherits. Another process
+//! gets it over a socket (the module `uds`). For threads, [`channel`](fn@crate::channel) makes a
+//! ring and both its ends.
 //!
 //! # Sending and receiving
 //!
@@ -77,10 +77,10 @@
 //!
 //! # Waiting
 //!
-//! A call that waits ends when a message comes, when its time is over, when the ring ends, or
-//! when the last peer goes. Another thread ends it by a [`Canceller`](crate::Canceller). One
-//! thread waits for several endpoints by [`select!`](macro@crate::select) or
-//! [`Select`](crate::Select), and a task by `recv_async`.
+//! A call that waits ends when a message comes, when its time is over, when the ring is closed or
+//! removed, or when the last peer detaches or dies. Another thread can end it with a
+//! [`Canceller`](crate::Canceller). One thread waits for several endpoints by
+//! [`select!`](macro@crate::select) or [`Select`](crate::Select), and a task by `recv_async`.
 //!
 //! ```
 //! use memring::{Ring, Spsc, select};
@@ -102,11 +102,10 @@
 //!
 //! # In place
 //!
-//! [`reserve`](crate::Sender::reserve) hands out the place of a message to write to, and
-//! [`commit`](crate::Grant::commit) sends it. [`lease`](crate::Receiver::lease) hands out a
-//! message to read where it lies, and only [`release`](crate::Lease::release) acknowledges it.
-//! A lease that is dropped gives its message back: by a panic, by `?`, or by the death of the
-//! process.
+//! [`reserve`](crate::Sender::reserve) returns the place of a message to write to, and
+//! [`commit`](crate::Grant::commit) sends the message. [`lease`](crate::Receiver::lease) returns
+//! a message to read where it lies, and only [`release`](crate::Lease::release) acknowledges it.
+//! If a panic, a `?` or the death of the process drops a lease, its message is given back.
 //!
 //! ```
 //! use memring::{Receiver, Ring, Spsc};
@@ -132,8 +131,9 @@
 //!
 //! # Batches
 //!
-//! Messages that are at hand go fastest as a slice. An iterator is sent message by message, so
-//! a slow one delays nothing. A batch of leases is acknowledged from the front.
+//! The fastest way to send many messages that you already have is a slice. Messages of an
+//! iterator are sent one by one, so a slow iterator delays no message that it gave before. A
+//! batch of leases is acknowledged from the front.
 //!
 //! ```
 //! use memring::{Ring, Spsc};
@@ -156,9 +156,10 @@
 //!
 //! # When a process dies
 //!
-//! Peers find out by a lock that the kernel frees, and recover what the process held.
+//! If a process dies, the kernel frees its lock. Peers find that out, and recover what the
+//! process held.
 //!
-//! | it dies | then |
+//! | a process dies | then |
 //! |---|---|
 //! | after `send` returned | the message is received |
 //! | during `send` | the message is received, or was never sent |
@@ -168,8 +169,8 @@
 //!
 //! A message that kills its receivers is dropped after
 //! [`max_deliveries`](crate::RingBuilder::max_deliveries) attempts, and counted in
-//! [`Stats::lost`](crate::Stats::lost). When the last peer is gone, calls that would wait
-//! return `Disconnected`. That is no end: they work again when a peer attaches.
+//! [`Stats::lost`](crate::Stats::lost). When the last peer is gone, calls that would wait return
+//! `Disconnected`. That is not final: the calls work again when a peer attaches.
 //!
 //! ```
 //! use memring::{RecvError, Ring, Spsc};
@@ -194,8 +195,8 @@
 //!
 //! A program that may be killed at any time starts with
 //! [`open_or_create`](crate::Ring::open_or_create): it finds what its predecessor left. A ring
-//! that has ended, and is empty and unused, is replaced by a fresh one. To begin from nothing,
-//! [`recreate`](crate::Ring::recreate): endpoints of the old ring get `Removed`.
+//! that is closed, empty and unused is replaced by a fresh one. To start with an empty ring in
+//! any case, use [`recreate`](crate::Ring::recreate): endpoints of the old ring get `Removed`.
 //!
 //! ```
 //! use memring::{AttachError, Mpsc, Ring, RingError};
@@ -230,13 +231,14 @@
 //!
 //! # How large a ring
 //!
-//! A ring does not grow. Its memory is allocated when it is made, so a full disk or `/dev/shm`
-//! is an error then, and not a SIGBUS later. The capacity is what senders may be ahead:
+//! A ring does not grow. Its memory is allocated when it is made, so a full disk or `/dev/shm` is
+//! an error then, and not a SIGBUS later. The capacity is how far senders may be ahead of
+//! receivers:
 //!
-//! * For a steady stream, twice what arrives while the receiver is held up: at 100,000
+//! * For a steady stream, twice as many messages as arrive while the receiver pauses: at 100,000
 //!   messages a second and pauses of 10 ms, 2048.
 //! * For bursts, the largest burst.
-//! * For work that takes long, little: what is in the ring waits. A
+//! * For work that takes long, few: messages in the ring wait. A
 //!   [rendezvous](crate::RingBuilder::rendezvous) ring holds nothing.
 //!
 //! Each message of a byte ring has room for the longest: set
@@ -281,6 +283,6 @@
 //! # }
 //! ```
 //!
-//! A ring whose endpoints all spin is made with
-//! [`Wakeups::SpinOnly`](crate::Wakeups::SpinOnly), which saves a check of each message. A wait
-//! of the program's own is an [`IdleStrategy`](crate::IdleStrategy).
+//! A ring whose endpoints all spin is made with [`Wakeups::SpinOnly`](crate::Wakeups::SpinOnly),
+//! which saves a check of each message. To wait in your own way, implement
+//! [`IdleStrategy`](crate::IdleStrategy).

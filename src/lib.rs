@@ -42,16 +42,16 @@
 //!
 //! # Where to look
 //!
-//! The [`guide`] goes through it step by step.
+//! The [`guide`] shows each task step by step.
 //!
 //! * Making and opening rings: [`Ring`], [`RingBuilder`], [`schema!`](macro@schema);
 //!   looking at them: [`list`], [`inspect`](fn@inspect), [`Ring::stats`].
-//! * Sending: [`Sender`]; in place, [`Sender::reserve`] and [`Grant`]; what is large, by
+//! * Sending: [`Sender`]; in place, [`Sender::reserve`] and [`Grant`]; large messages,
 //!   [`Sender::send_ref`].
-//! * Receiving: [`Receiver`]; in place, [`Receiver::lease`] and [`Lease`]; what is large,
-//!   by [`Receiver::recv_into`].
-//! * Waiting: [`WaitStrategy`] of an endpoint, or an [`IdleStrategy`] of one's own;
-//!   [`Wakeups`] and [`FenceMode`] of a ring; [`Canceller`].
+//! * Receiving: [`Receiver`]; in place, [`Receiver::lease`] and [`Lease`]; large messages,
+//!   [`Receiver::recv_into`].
+//! * Waiting: [`WaitStrategy`] of an endpoint, or your own [`IdleStrategy`]; [`Wakeups`] and
+//!   [`FenceMode`] of a ring; [`Canceller`].
 //! * Waiting for any of many: [`select!`](macro@select), [`Select`].
 //! * Meeting at a Unix domain socket, and messages over it: the module `uds` (Linux, not with
 //!   the feature `portable`).
@@ -62,51 +62,51 @@
 //!
 //! # Capacity and layout
 //!
-//! A ring of one sender and one receiver holds exactly as many messages as were asked for.
-//! Of the other kinds the capacity is rounded up to a power of two; [`Ring::capacity`] tells.
+//! A ring of one sender and one receiver holds exactly as many messages as its maker asked for.
+//! For the other kinds the capacity is rounded up to a power of two; [`Ring::capacity`] returns
+//! it.
 //!
-//! How the messages of a ring of one sender and one receiver lie in memory is its maker's
-//! choice ([`Layout`], [`RingBuilder::layout`]). In *lines*, a cache line holds several
-//! messages of up to 56 bytes and the word that publishes them, so that a message that is
-//! waited for costs one cache line. *Dense* messages lie one after the other, with one word
-//! for all: batches of small ones (of 8 bytes, say) pass faster, and a message that is waited
-//! for costs a second cache line. By default what fits into a line lies in lines. Rings with
+//! The maker of a ring of one sender and one receiver chooses how its messages lie in memory
+//! ([`Layout`], [`RingBuilder::layout`]). In *lines*, a cache line holds several messages of up
+//! to 56 bytes and the word that publishes them, so a message that a receiver waits for costs one
+//! cache line. *Dense* messages lie one after the other, with one word for all. Batches of small
+//! messages (of 8 bytes, say) pass faster in this layout, but a message that a receiver waits for
+//! costs a second cache line. By default messages that fit into a line lie in lines. Rings with
 //! many endpoints on a side have slots, each with a word of its own.
 //!
 //! A [rendezvous](RingBuilder::rendezvous) ring has capacity 0: a send returns when a receiver
-//! has acknowledged its message.
+//! has acknowledged the message.
 //!
 //! # When a process dies
 //!
-//! Every endpoint holds a lock that the kernel drops when its process dies,
-//! however that happens, and at no other time. If a process dies, its peers find that
-//! lock free and recover what it held. No time-out decides anything: a process
-//! that is stopped keeps what it has.
+//! Every endpoint holds a lock that the kernel drops when the endpoint's process dies, in
+//! whatever way, and at no other time. If a process dies, its peers find that lock free and
+//! recover what the process held. No time-out decides anything: a process that is stopped keeps
+//! what it holds.
 //!
-//! * What [`Sender::send`] returned `Ok` for is in the ring, and stays there when
-//!   the sender dies. What it was still writing never existed.
-//! * [`Receiver::recv`] acknowledges before it returns: at most once, should the
-//!   caller die with the message. A [`Lease`] is acknowledged when it is released,
-//!   and only then: at least once. Dropped by a panic or a `?`, or by the death of the
-//!   process, it gives the message back. See [`OnDeath`].
+//! * A message for which [`Sender::send`] returned `Ok` is in the ring, and stays there when the
+//!   sender dies. A message that the sender was still writing never existed.
+//! * [`Receiver::recv`] acknowledges the message before it returns. If the caller dies with the
+//!   message, the message is gone: delivery is at most once. A [`Lease`] is acknowledged when it
+//!   is released, and only then: delivery is at least once. If a panic, a `?` or the death of the
+//!   process drops the lease, the message is given back. See [`OnDeath`].
 //! * [`Ring::close`] is final: receivers drain the ring and then see `Closed`. A send that
-//!   overlaps it is `Ok`, and will be received, or fails, and never will be.
-//!   `Disconnected` means that every peer that this endpoint saw since it attached has
-//!   detached or died. An endpoint that has seen none waits. The call works again when
-//!   one attaches.
-//! * Endpoints do not survive `fork` in the child: there, each call returns
-//!   [`Failure::Forked`]. A child opens the ring itself.
-//! * The `try_` verbs take no lock, and of a typed ring `try_send`, `try_recv` and
-//!   `try_reserve` allocate nothing: these may be called in a signal handler, on endpoints of
-//!   its own, unless the feature `tracing` is on: its subscriber may lock. Leases, batches,
-//!   attaching, detaching and opening may not. The repository's `docs/signals-and-forks.md`
-//!   says more.
+//!   overlaps the close either returns `Ok`, and its message will be received, or fails, and its
+//!   message never will be. `Disconnected` means that every peer that this endpoint saw since it
+//!   attached has detached or died. An endpoint that has seen none waits. The call works again
+//!   when a peer attaches.
+//! * Endpoints do not survive `fork` in the child: there, each call returns [`Failure::Forked`].
+//!   A child has to open the ring itself.
+//! * The `try_` verbs take no lock, and on a typed ring `try_send`, `try_recv` and `try_reserve`
+//!   allocate nothing. So a signal handler may call these three on endpoints of its own, unless
+//!   the feature `tracing` is on, whose subscriber may lock. A signal handler may not take leases
+//!   or batches, attach, detach or open. The repository's `docs/signals-and-forks.md` says more.
 //!
 //! # Errors
 //!
-//! Errors own what they say: `?` takes each of them into `Box<dyn Error + Send + Sync>` or
-//! [`std::io::Error`]. A typed message that was not sent comes back in the error; of a byte
-//! message, the caller has the bytes.
+//! Errors borrow nothing: `?` converts each of them into `Box<dyn Error + Send + Sync>` or
+//! [`std::io::Error`]. A typed message that was not sent comes back in the error. The bytes of a
+//! byte message stay with the caller.
 //!
 //! ```
 //! # use memring::{Ring, Spsc};
@@ -127,13 +127,14 @@
 //!
 //! # Events
 //!
-//! With the feature `tracing` (off by default), these events, of target `memring`. Each has
-//! the field `ring`, the path of the ring or `(anonymous)`. None comes from a fast path.
+//! With the feature `tracing` (off by default), the crate emits these events, with target
+//! `memring`. Each has the field `ring`, the path of the ring or `(anonymous)`. None comes from a
+//! fast path.
 //!
 //! | event | level | fields | when |
 //! |---|---|---|---|
 //! | endpoint attached | DEBUG | `side`, `id` | an endpoint attached |
-//! | endpoint takes over from one that died | INFO | `side`, `id` | the same, under the id of a dead one |
+//! | endpoint takes over from one that died | INFO | `side`, `id` | an endpoint attached under the id of a dead endpoint |
 //! | endpoint detached | DEBUG | `id` | an endpoint, and all its clones, were dropped |
 //! | recovered what a dead endpoint held | WARN | `redelivered`, `lost` | messages were given back to be received again, or dropped ([`OnDeath`]) |
 //! | messages given back | DEBUG | `id`, `messages` | a lease was dropped or requeued by an endpoint that is alive |
@@ -141,10 +142,10 @@
 //!
 //! # Limits
 //!
-//! Linux, 64-bit, with `/proc`; or the feature `portable`, which is all there is on macOS and
-//! Windows and promises less (`docs/portable.md`). A named ring's file can be truncated by its owner,
-//! and a process that touches it then dies of SIGBUS; an anonymous ring is sealed
-//! against that. Hostile peers can drop, forge or stall messages.
+//! The crate needs 64-bit Linux with `/proc`, or the feature `portable`. That feature is the only
+//! backend on macOS and Windows, and promises less (`docs/portable.md`). The owner of a named
+//! ring's file can truncate it, and a process that touches the file then dies of SIGBUS. An
+//! anonymous ring is sealed against that. Hostile peers can drop, forge or stall messages.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 // What passes descriptors on, and what polls them, is not there.
 #![cfg_attr(windows, allow(dead_code, unused_imports))]
@@ -197,7 +198,7 @@ macro_rules! __where_sockets_are {
     ($($item:item)*) => {};
 }
 
-/// The crate that messages are plain data by, in the version that this crate uses:
+/// The crate whose traits mark messages as plain data, in the version that this crate uses:
 /// `#[derive(memring::bytemuck::Pod)]` needs `#[bytemuck(crate = "memring::bytemuck")]` beside
 /// it, unless the manifest names `bytemuck` too.
 pub use bytemuck;

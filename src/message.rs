@@ -1,4 +1,4 @@
-//! What may travel through a ring: the bound on `T`, and byte messages.
+//! The messages that a ring can carry: the bound on `T`, and byte messages.
 
 pub(crate) mod schema;
 
@@ -20,9 +20,9 @@ mod sealed {
 /// * `[u8]`: messages of varying length, each up to the limit that was fixed
 ///   when the ring was made.
 ///
-/// A type may be large. By value it lies on the stack several times on its way;
-/// [`send_ref`](crate::Sender::send_ref) and [`recv_into`](crate::Receiver::recv_into)
-/// put nothing there.
+/// A type may be large. If it is sent by value, it is copied to the stack several times on its
+/// way. [`send_ref`](crate::Sender::send_ref) and [`recv_into`](crate::Receiver::recv_into) put
+/// nothing there.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a message of a ring",
     label = "not a message",
@@ -33,10 +33,10 @@ mod sealed {
     note = "for text, and what is serialized, use `[u8]`: messages of varying length"
 )]
 pub trait Message: sealed::Sealed + 'static {
-    /// What a sender hands over: `T` itself, or a borrowed `&[u8]`.
+    /// What a sender sends: `T` itself, or a borrowed `&[u8]`.
     type Sent<'a>;
-    /// What an error of a sender brings back: `T` itself, or nothing of a byte message,
-    /// whose bytes the caller has.
+    /// What an error of a sender gives back: `T` itself. For a byte message it is `()`, since the
+    /// caller has the bytes.
     type Unsent: 'static;
     /// What a receiver gets: `T` itself, or a `Vec<u8>`.
     type Received;

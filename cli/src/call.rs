@@ -26,13 +26,13 @@ const WINDOW: usize = 64;
 const ANSWERS: usize = 4 << 20;
 
 const AFTER_HELP: &str = "\
-Each line, without its newline, is a request; many are under way at a time. The
-answers are printed in the order of the lines, each with a newline after it,
-unless it ends with one.
+Each line, without its newline, is a request. Many requests are under way at a
+time. The answers are printed in the order of the lines, each with a newline
+after it, unless it ends with one.
 
-The first call that fails ends it, when the answers before it have been printed:
-the error tells the line, and why. Calls after that line may have been carried
-out.
+The first call that fails ends the command, after the answers before it have
+been printed. The error names the line and the reason. Calls after that line may
+have been carried out.
 
 Exit status:
   0  all lines were answered
@@ -51,8 +51,8 @@ pub struct Args {
     /// The service: a name in the default directory, or a path with '/'
     name: String,
 
-    /// Give a call up this many seconds after it was sent (fractions are allowed); with --wait also
-    /// give up waiting
+    /// Give a call up this many seconds after it was sent (fractions are allowed). With --wait, give
+    /// up waiting after the same time
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     timeout: Option<Duration>,
 
@@ -60,11 +60,11 @@ pub struct Args {
     #[arg(long)]
     wait: bool,
 
-    /// Take answers of up to so many bytes; K, M and G are understood [default: 16K]
+    /// Take answers of up to this many bytes, such as 512, 16K, 1M or 1G [default: 16K]
     #[arg(long, value_name = "BYTES", value_parser = parse_size)]
     slot_size: Option<usize>,
 
-    /// Print the answers as they are, with no newline after one that has none
+    /// Print the answers as they are, without adding newlines
     #[arg(long)]
     raw: bool,
 }

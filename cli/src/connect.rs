@@ -13,8 +13,8 @@ use crate::open::Retry;
 use crate::standard;
 
 const AFTER_HELP: &str = "\
-The other end is memring listen, which says more, or a program that listens for
-bytes both ways: memring::uds::Listener::<[u8], [u8]>.
+The other end is memring listen, whose help says more, or a program that listens
+for bytes both ways: memring::uds::Listener::<[u8], [u8]>.
 
 Exit status:
   0  both directions ended
@@ -33,7 +33,7 @@ pub struct Args {
     /// Connect to this path, or abstract name with '@'
     path: String,
 
-    /// Wait until somebody listens there
+    /// Wait until a process listens at the path
     #[arg(long)]
     wait: bool,
 

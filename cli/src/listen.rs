@@ -14,13 +14,13 @@ use crate::making::{parse_nonzero, parse_size};
 use crate::standard;
 
 const AFTER_HELP: &str = "\
-Two processes of the same user meet at a Unix domain socket; after that, their
-bytes go through shared memory, one ring for each direction. The socket at PATH
-is there until they have met; one that a killed listener left is replaced. A
-name that begins with '@' is abstract: in no directory.
+Two processes of the same user connect by a Unix domain socket. After that,
+their bytes go through shared memory, by one ring for each direction. The socket
+at PATH exists until they have connected. A socket that a killed listener left
+is replaced. A name that begins with '@' is abstract: it is in no directory.
 
-It ends when both directions have ended: this standard input, when the other end
-has written it all, and that of the other end.
+The command ends when both directions have ended: when standard input has ended
+and the other end has written all of it, and the same the other way round.
 
 Exit status:
   0  both directions ended
@@ -39,11 +39,11 @@ pub struct Args {
     /// Listen at this path, or abstract name with '@'
     path: String,
 
-    /// Let so many messages be under way in each direction [default: 64]
+    /// Let this many messages be under way in each direction [default: 64]
     #[arg(long, value_name = "N", value_parser = parse_nonzero)]
     capacity: Option<NonZeroUsize>,
 
-    /// Cut what is carried into messages of up to so many bytes; K, M and G are understood [default:
+    /// Cut the bytes into messages of up to this many bytes, such as 512, 16K, 1M or 1G [default:
     /// 16K]
     #[arg(long, value_name = "BYTES", value_parser = parse_size)]
     slot_size: Option<usize>,

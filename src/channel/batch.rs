@@ -21,10 +21,9 @@ use crate::sys::failpoints::failpoint;
 const ACK_BATCH: usize = 16;
 
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
-    /// Sends `messages` in order as long as there is room, without waiting, and
-    /// says how many they were. Each is sent as by [`Sender::try_send`], before the
-    /// iterator is asked for the next one. Give it `iter.by_ref()` to go on with the
-    /// rest later.
+    /// Sends `messages` in order as long as there is room, without waiting, and returns how many
+    /// were sent. Each is sent as by [`Sender::try_send`], before the iterator is asked for the
+    /// next one. Pass `iter.by_ref()` to go on with the rest later.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -49,13 +48,12 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
             .map_err(|(sent, cause)| TrySendBatchError { sent, cause })
     }
 
-    /// Sends all of `messages` in order, waiting for room as long as it takes,
-    /// and says how many they were.
+    /// Sends all of `messages` in order, waiting for room as long as it takes, and returns how
+    /// many were sent.
     ///
-    /// Each is sent as by [`Sender::send`], before the iterator is asked for the next
-    /// one: an iterator that is slow, that waits or that panics delays or loses nothing
-    /// that it gave before. [`Sender::send_slice`] is faster, for messages that are at
-    /// hand.
+    /// Each is sent as by [`Sender::send`], before the iterator is asked for the next one: an
+    /// iterator that is slow, that waits or that panics delays or loses no message that it gave
+    /// before. [`Sender::send_slice`] is faster, for messages that you already have.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -67,9 +65,9 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// ```
     ///
     /// # Errors
-    /// As [`Sender::send`], with the first message that was not sent and the
-    /// number of those that were. If the ring is closed meanwhile, the next message
-    /// finds that out, however many are to come.
+    /// As [`Sender::send`], with the first message that was not sent and the number of those that
+    /// were. If the ring is closed meanwhile, the next message returns the error, however many
+    /// messages are left.
     pub fn send_batch<'m>(
         &mut self,
         messages: impl IntoIterator<Item = T::Sent<'m>>,
@@ -98,11 +96,11 @@ impl<T, K: Kind> Sender<T, K>
 where
     T: for<'m> Message<Sent<'m> = T, Received = T> + Copy,
 {
-    /// Sends all of `messages` in order without waiting, as [`Sender::send_slice`] does,
-    /// and says how many they were.
+    /// Sends all of `messages` in order without waiting, as [`Sender::send_slice`] does, and
+    /// returns how many were sent.
     ///
     /// # Errors
-    /// As [`Sender::try_send`], with the number of messages that were sent before: the
+    /// As [`Sender::try_send`], with the number of messages that were sent before the error: the
     /// rest is `&messages[error.sent..]`.
     ///
     /// ```
@@ -121,11 +119,11 @@ where
         .map_err(|(sent, cause)| TrySendBatchError { sent, cause })
     }
 
-    /// Sends all of `messages` in order, waiting for room as long as it takes, and says
-    /// how many they were: the fastest way to send many small messages that are at hand.
+    /// Sends all of `messages` in order, waiting for room as long as it takes, and returns how
+    /// many were sent. This is the fastest way to send many small messages that you already have.
     ///
-    /// Runs of messages that there is room for are published one after the other, and
-    /// receivers are notified once for each run, at least once a lap of the ring.
+    /// The messages are published in runs, each as long as there is room. Receivers are notified
+    /// once for each run, so at least once a lap of the ring.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -137,9 +135,9 @@ where
     /// ```
     ///
     /// # Errors
-    /// As [`Sender::send`], with the number of messages that were sent before: the first
-    /// that was not is `messages[sent]`. A ring that is closed meanwhile ends the call
-    /// within a lap of it.
+    /// As [`Sender::send`], with the number of messages that were sent before the error: the
+    /// first unsent one is `messages[sent]`. If the ring is closed meanwhile, the call ends
+    /// within a lap of the ring.
     pub fn send_slice(&mut self, messages: &[T]) -> Result<usize, SendBatchError<()>> {
         self.send_runs(messages, |sender, message| {
             sender.send_ref_within(message, Wait::Forever, outcome::send)
@@ -199,8 +197,8 @@ where
 }
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
-    /// Appends up to `max` messages that are there now, and says how many.
-    /// Senders are notified once for all.
+    /// Appends up to `max` messages that are there now, and returns how many. Senders are
+    /// notified once for all of them.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};

@@ -1,4 +1,4 @@
-//! All the options of a ring.
+//! The options of a ring.
 
 mod verbs;
 
@@ -21,10 +21,10 @@ const DEFAULT_LIMIT: usize = 1024;
 
 /// Options of a ring to be made or opened, from [`Ring::builder`].
 ///
-/// What a ring is, is fixed by its maker: capacity, message limit, layout, wake-ups, fence
-/// mode, policy and deliveries are ignored by `open`. `open_or_create` insists on the
-/// capacity and the message limit, if they were set. The schema tag must be that of the
-/// maker; the rest concerns this handle.
+/// The maker of a ring fixes its capacity, message limit, layout, wake-ups, fence mode, policy
+/// and maximum deliveries: `open` ignores these options. `open_or_create` requires the capacity
+/// and the message limit to match, if they were set. The schema tag must be that of the maker.
+/// The other options apply to this handle only.
 ///
 /// ```
 /// use memring::{FenceMode, OnDeath, Ring, Spmc, Wakeups};
@@ -89,10 +89,10 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// many endpoints). 0: a [rendezvous](RingBuilder::rendezvous) ring.
     ///
     /// A name without `/` is a file in the default directory (see
-    /// [`directory`](crate::directory)), one with `/` is a path. The file has
-    /// mode 0600; all its memory is allocated now. No opener ever sees a half-made
-    /// ring, and a creator that dies leaves nothing. Names are text; a path, with its
-    /// directory, may also be of bytes that are not UTF-8.
+    /// [`directory`](crate::directory)), one with `/` is a path. The file has mode 0600; all its
+    /// memory is allocated now. No opener ever sees a half-made ring, and a creator that dies
+    /// leaves nothing. A name has to be text; a path, with its directory, may also contain bytes
+    /// that are not UTF-8.
     ///
     /// ```
     /// # use memring::{Mpsc, Ring, RingError};
@@ -114,7 +114,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         Self::builder().capacity(capacity).create(name)
     }
 
-    /// Opens a ring that was made before, with whatever capacity, closed or not.
+    /// Opens a ring that exists, with any capacity, closed or not.
     ///
     /// ```
     /// # use memring::{Ring, RingError, Spsc};
@@ -130,23 +130,21 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// ```
     ///
     /// # Errors
-    /// [`RingError::NotFound`]; [`RingError::Mismatch`] if the file is not a
-    /// ring of this kind, type and schema tag, or not ours; and as
-    /// [`Ring::create`].
+    /// [`RingError::NotFound`]; [`RingError::Mismatch`] if the file is not a ring of this kind,
+    /// type and schema tag, or not this user's; and as [`Ring::create`].
     pub fn open(name: impl AsRef<Path>) -> Result<Self, RingError> {
         Self::builder().open(name)
     }
 
-    /// Opens the ring, or makes it if there is none. However many processes
-    /// race here, all end on the same ring.
+    /// Opens the ring, or makes it if there is none. If several processes call this at once, all
+    /// get the same ring.
     ///
-    /// A ring that is closed can carry nothing any more. If it is drained, and no
-    /// endpoint that is alive is attached to it, a fresh ring takes its place, in one
-    /// step: this is how a service starts again that died after it had closed its ring,
-    /// and before it had removed it. What is left of the old one finds it closed. (Where
-    /// there is no room for two of them the old one is removed first.) If
-    /// messages are left, or endpoints, nothing is changed: what to do about them is the
-    /// caller's to say ([`Ring::recreate`]).
+    /// A closed ring carries no messages any more. If it is drained, and no endpoint that is
+    /// alive is attached, a fresh ring takes its place, in one step. So a service can start again
+    /// that died after it had closed its ring, and before it had removed it. Handles of the old
+    /// ring find it closed. (If there is no space for two rings, the old one is removed first.)
+    /// If messages or endpoints are left, nothing is changed: the caller decides about them
+    /// ([`Ring::recreate`]).
     ///
     /// ```
     /// use memring::{Ring, RingError, Spsc};
@@ -175,15 +173,15 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         Self::builder().capacity(capacity).open_or_create(name)
     }
 
-    /// Makes a ring, whatever ring stands at the name: one in use, with messages in it,
-    /// of another kind, type or version, or damaged. The name leads to the new ring from
-    /// one moment to the next, and never nowhere. What is in the old one is lost to those
-    /// that come later.
+    /// Makes a ring and replaces any ring that has the name, even one that is in use, holds
+    /// messages, has another kind, type or version, or is damaged. The name leads to the old ring
+    /// or to the new one at every moment. Processes that open the name later do not get the
+    /// messages of the old ring.
     ///
-    /// Endpoints of the old ring get `Removed`, at once where the old ring is one of this
-    /// user's and of this version, as they do when it is [removed](crate::remove):
-    /// senders at the next send, receivers when they have received what was in it. Both
-    /// rings have memory until then.
+    /// Endpoints of the old ring get `Removed`, as they do when it is [removed](crate::remove):
+    /// senders at the next send, receivers when they have received what was in it. They find out
+    /// at once if the old ring belongs to this user and has this version. Both rings take memory
+    /// until then.
     ///
     /// ```
     /// use memring::{Ring, SendError, Spsc};
@@ -200,8 +198,8 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// ```
     ///
     /// # Errors
-    /// As [`Ring::create`], but for `AlreadyExists`; [`RingError::Mismatch`] if the file
-    /// is no ring: that is left alone.
+    /// As [`Ring::create`], but for `AlreadyExists`; [`RingError::Mismatch`] if the file is not a
+    /// ring: the file stays unchanged.
     pub fn recreate(name: impl AsRef<Path>, capacity: usize) -> Result<Self, RingError> {
         Self::builder().capacity(capacity).recreate(name)
     }
@@ -294,18 +292,18 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
         }
     }
 
-    /// The most messages in the ring. With one sender and one receiver it holds exactly
-    /// so many; else this is rounded up to a power of two, and
-    /// [`capacity`](Ring::capacity) tells. 0 is a [rendezvous](RingBuilder::rendezvous)
-    /// ring. Default 1024.
+    /// The most messages in the ring. With one sender and one receiver the capacity is exact. For
+    /// the other kinds it is rounded up to a power of two, and [`capacity`](Ring::capacity)
+    /// returns the result. 0 makes a [rendezvous](RingBuilder::rendezvous) ring. Default 1024.
     pub fn capacity(mut self, messages: usize) -> Self {
         self.capacity = Some(messages);
         self
     }
 
-    /// A rendezvous ring, which holds no message: [`send`](crate::Sender::send) returns when
-    /// a receiver has received the message, and `try_send` succeeds only if one waits. The
-    /// same as a capacity of 0. `open` refuses a ring with another capacity then.
+    /// A rendezvous ring, which holds no message: [`send`](crate::Sender::send) returns when a
+    /// receiver has received the message, and `try_send` succeeds only if a receiver waits. This
+    /// is the same as a capacity of 0. With this option `open` refuses a ring with another
+    /// capacity.
     ///
     /// ```
     /// use memring::{Ring, SendTimeoutError, Spsc};
@@ -328,9 +326,9 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
         self.capacity(0)
     }
 
-    /// How messages lie in memory, with one sender and one receiver: see
-    /// [capacity and layout](crate#capacity-and-layout). Default [`Layout::Auto`]. A ring that
-    /// stands has the layout of its maker. Ignored where a side may have many endpoints.
+    /// How messages lie in memory, with one sender and one receiver: see [capacity and
+    /// layout](crate#capacity-and-layout). Default [`Layout::Auto`]. An existing ring keeps the
+    /// layout that its maker chose. Ignored where a side may have many endpoints.
     ///
     /// ```
     /// use memring::{Layout, Ring, Spsc};
@@ -348,8 +346,8 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
         self
     }
 
-    /// Byte rings: the most bytes that a message may have. Default 1024.
-    /// Ignored where messages are of one type.
+    /// For byte rings: the most bytes that a message may have. Default 1024. Ignored by typed
+    /// rings.
     pub fn message_limit(mut self, bytes: usize) -> Self {
         self.message_limit = Some(bytes);
         self
@@ -362,10 +360,9 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
         self
     }
 
-    /// The tag is the fingerprint of `S`: a ring whose messages have the size of `T`, and
-    /// fields of other names or types, is not opened. See
-    /// [`schema!`](crate::schema!) for an example. For byte rings, `S` may be what the
-    /// bytes are made of.
+    /// Sets the tag to the fingerprint of `S`. A ring whose messages have the size of `T`, but
+    /// fields of other names or types, is then not opened. See [`schema!`](crate::schema!) for an
+    /// example. For byte rings, `S` may be the type that the bytes encode.
     ///
     /// Example: [`schema!`](crate::schema!).
     ///
@@ -383,9 +380,8 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
         self.schema(S::SCHEMA)
     }
 
-    /// Permission bits of the file, whatever the umask. Default 0600. With
-    /// write permission for others, they and you must open with
-    /// [`allow_foreign`](Self::allow_foreign).
+    /// Permission bits of the file, regardless of the umask. Default 0600. If other users may
+    /// write to the file, they and you must open it with [`allow_foreign`](Self::allow_foreign).
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;
         self
@@ -397,35 +393,36 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
         self
     }
 
-    /// How sides order what they write against what they look at. Default
+    /// How each side orders its writes before its reads of the other side's words. Default
     /// [`FenceMode::Auto`].
     pub fn fence_mode(mut self, mode: FenceMode) -> Self {
         self.fence_mode = mode;
         self
     }
 
-    /// What becomes of a message that a receiver held when it died. Default [`OnDeath::Redeliver`].
+    /// What happens to a message that a receiver held when it died. Default
+    /// [`OnDeath::Redeliver`].
     pub fn on_receiver_death(mut self, policy: OnDeath) -> Self {
         self.on_death = policy;
         self
     }
 
-    /// Maximum delivery attempts, 1 to 15, the first included, before a message is
-    /// dropped and counted as lost: so that a message that kills its receivers does
-    /// not kill them for ever. Default 8.
+    /// Maximum delivery attempts, 1 to 15, the first included, before a message is dropped and
+    /// counted as lost. So a message that kills its receivers does not kill them for ever.
+    /// Default 8.
     pub fn max_deliveries(mut self, deliveries: u8) -> Self {
         self.max_deliveries = deliveries;
         self
     }
 
-    /// Blocking calls of this handle's endpoints wait on when the other side
-    /// has gone, instead of returning `Disconnected`. Default off.
+    /// Blocking calls of this handle's endpoints go on waiting when all peers have detached or
+    /// died, instead of returning `Disconnected`. Default off.
     pub fn wait_through_disconnect(mut self, wait: bool) -> Self {
         self.wait_through = wait;
         self
     }
 
-    /// Opens files of other users, or that others may write to. Default off.
+    /// Opens files that belong to other users, or that other users may write to. Default off.
     pub fn allow_foreign(mut self, allow: bool) -> Self {
         self.allow_foreign = allow;
         self
@@ -451,7 +448,7 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
         self
     }
 
-    /// Counts from `position`: for tests of the wrap-around.
+    /// Starts positions at `position`: for tests of the wrap-around.
     #[doc(hidden)]
     pub fn start_position(mut self, position: u64) -> Self {
         self.start = position;

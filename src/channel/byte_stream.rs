@@ -6,11 +6,11 @@ use super::{Receiver, Sender};
 use crate::error::RecvError;
 use crate::ring::kind::Kind;
 
-/// Waits until all bytes are in the ring, which [`Sender::send_slice`] publishes in runs: a
-/// reader has the first of them while the rest waits for room. Flushing does nothing.
+/// Waits until all bytes are in the ring. As with [`Sender::send_slice`], bytes are published in
+/// runs: a reader gets the first of them while the rest waits for room. Flushing does nothing.
 ///
-/// Bytes of several senders mix, also within one `write`: for messages that stay whole take
-/// a ring of `[u8]`.
+/// Bytes of several senders mix, also within one `write`. For messages that stay whole, use a
+/// ring of `[u8]`.
 ///
 /// ```
 /// use memring::{Ring, Spsc};
@@ -39,11 +39,11 @@ impl<K: Kind> Write for Sender<u8, K> {
     }
 }
 
-/// Waits for the first byte. The end of file is that of a ring that was closed and is
-/// drained. If all senders have gone and none has closed the ring, what they wrote may be cut
-/// short: that is an error, of the kind [`BrokenPipe`](io::ErrorKind::BrokenPipe).
+/// Waits for the first byte. End of file is reported when the ring is closed and drained. If all
+/// senders have detached or died and none has closed the ring, what they wrote may be cut short.
+/// This is an error of the kind [`BrokenPipe`](io::ErrorKind::BrokenPipe).
 ///
-/// What is read is acknowledged, as by [`Receiver::recv_into_slice`].
+/// Bytes that are read are acknowledged, as by [`Receiver::recv_into_slice`].
 impl<K: Kind> Read for Receiver<u8, K> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         match self.recv_into_slice(bytes) {

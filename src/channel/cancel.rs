@@ -13,17 +13,18 @@ use crate::wait::WaitWord;
 /// Ends the blocked calls of one endpoint, from another thread of its process.
 ///
 /// From [`Receiver::canceller`](crate::Receiver::canceller) or
-/// [`Sender::canceller`](crate::Sender::canceller). Clones cancel the same endpoint.
-/// It does not keep the endpoint attached; when the endpoint is gone it does nothing.
+/// [`Sender::canceller`](crate::Sender::canceller). Clones cancel the same endpoint. A canceller
+/// does not keep the endpoint attached. If the endpoint has been dropped, the canceller does
+/// nothing.
 ///
-/// A cancelled endpoint does not wait: a call that would have to returns `Cancelled`, until
-/// [`reset`](Canceller::reset). What can be done without waiting is done all the same: a
-/// message at hand is received, a message that has room is sent. The `try_` verbs do not
-/// wait, so nothing changes for them. A send on a rendezvous ring whose message a receiver has
-/// in hand goes on until that is decided. In a [`Select`](crate::Select) a cancelled endpoint
-/// is ready, and its waiting verbs say why.
+/// A cancelled endpoint does not wait: a call that would have to wait returns `Cancelled`, until
+/// [`reset`](Canceller::reset). A call that need not wait still works: it receives a message that
+/// is there, or sends a message for which there is room. The `try_` verbs do not wait, so nothing
+/// changes for them. If a receiver holds the message of a send on a rendezvous ring, that send
+/// goes on until the receiver acknowledges the message, gives it back or dies. In a
+/// [`Select`](crate::Select) a cancelled endpoint is ready, and its waiting verbs say why.
 ///
-/// Each clone of an endpoint is an endpoint of its own here, and begins uncancelled.
+/// Each clone of an endpoint is cancelled by itself, and begins uncancelled.
 ///
 /// ```
 /// use memring::{RecvError, Ring, Spsc};
@@ -51,8 +52,8 @@ struct Cancellation {
 }
 
 impl Canceller {
-    /// Makes calls of the endpoint that wait, now and later, return `Cancelled`. Wakes it at
-    /// once, if it sleeps; with it other endpoints of its side wake, and sleep again.
+    /// Makes calls of the endpoint that wait, now and later, return `Cancelled`. Wakes the
+    /// endpoint at once if it sleeps. Other endpoints of its side wake too, and sleep again.
     ///
     /// Release: what this thread did before is visible to the call that ends. Takes no
     /// lock.
@@ -70,7 +71,7 @@ impl Canceller {
         }
     }
 
-    /// Lets calls wait again. One that is under way, and has not looked yet, may miss the
+    /// Lets calls wait again. A call that is under way, and has not checked yet, may miss the
     /// cancellation.
     ///
     /// ```

@@ -16,13 +16,13 @@ use crate::ring::kind::Kind;
 use crate::sys::event::EventFd;
 use crate::wait::Operation;
 
-/// A descriptor for event loops (epoll, mio, libuv, asyncio), from
-/// [`Receiver::ready_fd`] or [`Sender::ready_fd`]: readable when there may be something to
-/// do. It is an eventfd, non-blocking and close-on-exec. Clones are the same descriptor,
-/// which stays open as long as any of them, or the endpoint.
+/// A descriptor for event loops (epoll, mio, libuv, asyncio), from [`Receiver::ready_fd`] or
+/// [`Sender::ready_fd`]: readable when there may be something to do. It is an eventfd,
+/// non-blocking and close-on-exec. Clones share one descriptor, which stays open as long as any
+/// of them, or the endpoint, exists.
 ///
-/// Wait until it is readable, in whatever way, level- or edge-triggered; do not read from
-/// it. What it says is a hint; [`Receiver::rearm`] shows the loop.
+/// Wait until the descriptor is readable, level- or edge-triggered, and do not read from it.
+/// Readability is a hint. [`Receiver::rearm`] shows the loop.
 #[derive(Clone, Debug)]
 pub struct ReadyFd(Arc<EventFd>);
 
@@ -39,8 +39,8 @@ impl AsRawFd for ReadyFd {
 }
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
-    /// A descriptor that is readable when there may be a message, or the end; armed. Each
-    /// call gives the same one.
+    /// Returns a descriptor, armed, that is readable when there may be a message, or when the
+    /// ring may have ended. Each call returns the same one.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -54,27 +54,28 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// ```
     ///
     /// # Errors
-    /// [`AttachError::CannotPark`] on a ring of spinners, where nothing wakes;
+    /// [`AttachError::CannotPark`] on a ring of spinners, where nothing wakes a waiter;
     /// [`AttachError::Os`] if the system gives no descriptor, or no thread;
     /// [`AttachError::Failed`] in a forked child.
     pub fn ready_fd(&mut self) -> Result<ReadyFd, AttachError> {
         ready_fd(self)
     }
 
-    /// Clears the descriptor of [`Receiver::ready_fd`], and arms it again: it is readable
-    /// once more when there may be something to do, which may be at once. Says whether it
-    /// is; then there is no need to ask the event loop. (Makes the descriptor if there is
+    /// Clears the descriptor of [`Receiver::ready_fd`], and arms it again: it becomes readable
+    /// when there may be something to do, which may be at once. Returns whether it is readable
+    /// already; then there is no need to ask the event loop. (Makes the descriptor if there is
     /// none.)
     ///
-    /// The loop: wait until it is readable; call what does not wait, until that says
-    /// `Empty` or `Held`; arm again. A loop that waits sooner may wait beside messages: at
-    /// most so many in a row, say, is for a loop that comes back by itself. No wake-up is lost: what comes before the arming is
-    /// seen by it, and what comes after makes the descriptor readable.
+    /// The loop: wait until the descriptor is readable; make calls that do not wait, until one
+    /// returns `Empty` or `Held`; arm again. A loop that waits sooner may sleep while there are
+    /// messages. So a limit of messages in a row is only for a loop that comes back by itself. No
+    /// wake-up is lost: `rearm` sees what comes before the arming, and what comes after makes the
+    /// descriptor readable.
     ///
-    /// It costs a look at the ring and two or three system calls, and a wake-up some
-    /// microseconds in the waiting thread (see `docs/async.md`). A message that is there
-    /// when the loop looks costs none of that. The descriptor is readable now and then
-    /// although nothing has come: it is how dead peers are found.
+    /// `rearm` costs a check of the ring and two or three system calls. A wake-up costs some
+    /// microseconds in the waiting thread (see `docs/async.md`). A message that is there when the
+    /// loop checks costs none of that. The descriptor is readable now and then although nothing
+    /// has come: dead peers are found in this way.
     ///
     /// # Errors
     /// As [`Receiver::ready_fd`].
@@ -114,8 +115,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 }
 
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
-    /// A descriptor that is readable when there may be room, or the end; as
-    /// [`Receiver::ready_fd`] otherwise.
+    /// Returns a descriptor that is readable when there may be room, or when the ring may have
+    /// ended; as [`Receiver::ready_fd`] otherwise.
     ///
     /// # Errors
     /// As [`Receiver::ready_fd`].
@@ -123,7 +124,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         ready_fd(self)
     }
 
-    /// As [`Receiver::rearm`]: after a call that found the ring `Full`, or the place `Held`.
+    /// As [`Receiver::rearm`]. Call it after a call that returned `Full` or `Held`.
     ///
     /// # Errors
     /// As [`Receiver::ready_fd`].

@@ -15,18 +15,17 @@ use crate::ring::memory::arranged;
 use crate::ring::payload::Payload;
 use crate::sys::failpoints::failpoint;
 
-/// The place of a message that is this sender's to write to, from [`Sender::reserve`].
+/// The place of a message that this sender may write to, from [`Sender::reserve`].
 ///
-/// [`commit`](Grant::commit) sends the message; dropping the grant gives the
-/// position up: with one sender the next message takes it, with many receivers pass it. A grant that is leaked
-/// (`mem::forget`) is given up at the sender's next call or at its drop.
+/// [`commit`](Grant::commit) sends the message; dropping the grant gives the position up. With
+/// one sender the next message takes the position; with many senders, receivers pass it. A grant
+/// that is leaked (`mem::forget`) is given up at the sender's next call or at its drop.
 ///
 /// With many senders, a position that is given up is used up: until receivers
 /// have passed it, the ring may be full with one message less.
 ///
-/// It holds what an earlier message left there: a typed message is that,
-/// until it is written (any bytes are a valid `T`); a byte message begins with
-/// length 0.
+/// The place holds what an earlier message left there. A typed message has that value until it is
+/// written (any bytes are a valid `T`). A byte message begins with length 0.
 ///
 /// ```
 /// # use memring::{Ring, Spsc};
@@ -50,11 +49,11 @@ pub struct Grant<'s, T: Message + ?Sized, K: Kind> {
 }
 
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
-    /// Claims a place to write a message to where it will lie, if there is room now.
+    /// Claims the place of a message, to write the message in place, if there is room now.
     ///
-    /// While the grant lives, its position is this sender's: with many
-    /// senders, receivers wait at it. Dropped without
-    /// [`commit`](Grant::commit), the position is given up.
+    /// While the grant lives, this sender holds its position: with many senders, receivers wait
+    /// at it. If the grant is dropped without [`commit`](Grant::commit), the position is given
+    /// up.
     ///
     /// Example: [`Sender::reserve`].
     ///
@@ -141,8 +140,7 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
         self.sender.view.payload(self.position)
     }
 
-    /// Writes the whole message. In byte rings its length becomes the
-    /// message's.
+    /// Writes the whole message. In byte rings this also sets the message's length.
     ///
     /// # Errors
     /// [`Failure::TooLong`] if it does not fit: nothing is written.
@@ -167,8 +165,7 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
         Ok(())
     }
 
-    /// As [`write`](Grant::write), of a message that stays where it is: for types that
-    /// are large.
+    /// As [`write`](Grant::write), by reference: for types that are large.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -194,10 +191,10 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
     /// As with [`Sender::try_send`], its publication is a release store.
     ///
     /// # Errors
-    /// [`SendError::Closed`] or [`SendError::Removed`] if the ring was closed while the
-    /// grant lived (a ring with many endpoints on a side waits for it, and there it is
-    /// `Ok`). [`SendError::Failed`] in a forked child, and if this handle was poisoned
-    /// meanwhile. Nothing was sent then.
+    /// [`SendError::Closed`] or [`SendError::Removed`] if the ring was closed while the grant
+    /// lived. (A ring with many endpoints on a side waits for the grant, and there the result is
+    /// `Ok`.) [`SendError::Failed`] in a forked child, and if this handle was poisoned meanwhile.
+    /// After an error, nothing was sent.
     #[inline]
     pub fn commit(self) -> Result<(), SendError<()>> {
         if !self.sender.connection.has_fast_paths() {
@@ -231,9 +228,9 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
         self.sender.view.limit()
     }
 
-    /// Address of the message's first byte, for writing in place. Valid for
-    /// [`limit`](Grant::limit) bytes while the grant lives, in the process
-    /// that made it. A hostile peer may read and write there at any time.
+    /// Returns the address of the message's first byte, for writing in place. It is valid for
+    /// [`limit`](Grant::limit) bytes while the grant lives, in the process that made it. A
+    /// hostile peer may read and write there at any time.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -283,12 +280,12 @@ where
 }
 
 impl<K: Kind> Grant<'_, [u8], K> {
-    /// Says how many of the bytes in place are the message.
+    /// Sets how many of the bytes in place are the message.
     ///
     /// Example: [`as_mut_ptr`](Grant::as_mut_ptr).
     ///
     /// # Errors
-    /// [`Failure::TooLong`] if there are not so many.
+    /// [`Failure::TooLong`] if `length` is more than the [`limit`](Grant::limit).
     pub fn set_len(&mut self, length: usize) -> Result<(), Failure> {
         let limit = self.limit();
         if length > limit {
@@ -330,10 +327,9 @@ impl<K: Kind> Grant<'_, [u8], K> {
     }
 }
 
-/// Appends to the message, for `write!`, `io::copy` and serializers. What does not fit any
-/// more is not taken: `write_all` ends with
-/// [`ErrorKind::WriteZero`](std::io::ErrorKind::WriteZero) then. (The method
-/// [`Grant::write`] is another: it writes the whole message, from its beginning.)
+/// Appends to the message, for `write!`, `io::copy` and serializers. Bytes that do not fit are
+/// not taken: `write_all` then ends with [`ErrorKind::WriteZero`](std::io::ErrorKind::WriteZero).
+/// (The method [`Grant::write`] is different: it writes the whole message, from its beginning.)
 ///
 /// ```
 /// use std::io::Write;

@@ -1,4 +1,4 @@
-//! Endpoints that wait in their users' own way.
+//! Endpoints with an idle strategy of their user.
 
 use std::sync::Arc;
 
@@ -9,9 +9,8 @@ use crate::ring::kind::Kind;
 use crate::wait::IdleStrategy;
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
-    /// From now on this receiver waits by a strategy of the user's own: see
-    /// [`IdleStrategy`]. The [`WaitStrategy`](crate::WaitStrategy) that it attached with no
-    /// longer counts.
+    /// Makes this receiver wait by the user's own strategy from now on: see [`IdleStrategy`]. The
+    /// [`WaitStrategy`](crate::WaitStrategy) that it attached with no longer applies.
     pub fn set_idle_strategy(&mut self, strategy: impl IdleStrategy + 'static) {
         self.connection.idle = Some(Arc::new(strategy));
     }

@@ -10,17 +10,17 @@ use crate::message::Message;
 use crate::ring::kind::Kind;
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
-    /// Messages until the ring is closed and drained; waits for each. So does
-    /// `for message in &mut receiver`, and `for message in receiver`.
+    /// Returns an iterator over messages until the ring is closed and drained. It waits for each
+    /// message. `for message in &mut receiver` and `for message in receiver` do the same.
     ///
-    /// It is over (`None`) when the ring is closed and drained, and after an error that
-    /// is not `Disconnected`: that error is the last item.
+    /// The iterator ends (`None`) when the ring is closed and drained, and after an error other
+    /// than `Disconnected`: that error is the last item.
     ///
-    /// [`RecvError::Disconnected`] is an item, once each time that it becomes true: the
-    /// ring is drained, and every sender that this receiver saw has gone. The next call
-    /// then waits until a sender attaches, or a message is there, or the ring is closed.
-    /// A loop that is to end with the last sender ends itself at that item; one that is
-    /// to serve the next sender ignores it.
+    /// [`RecvError::Disconnected`] is an item, once each time that it becomes true: the ring is
+    /// drained, and every sender that this receiver saw has detached or died. The next call then
+    /// waits until a sender attaches, or a message is there, or the ring is closed. To end the
+    /// loop with the last sender, break at that item. To serve the next sender too, ignore the
+    /// item.
     ///
     /// ```
     /// # use memring::{RecvError, Ring, Spsc};
@@ -46,11 +46,11 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         }
     }
 
-    /// Messages that are there now; never blocks.
+    /// Returns an iterator over messages that are there now. It never blocks.
     ///
-    /// It is over (`None`) when the ring is empty, or closed and drained. Any other error
-    /// is the last item: [`TryRecvError::Disconnected`] too, once. It stays over; call
-    /// this again later.
+    /// The iterator ends (`None`) when the ring is empty, or closed and drained. Any other error
+    /// is the last item, also [`TryRecvError::Disconnected`], once. After its end the iterator
+    /// returns no more messages: call this method again later.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -148,7 +148,7 @@ impl<T: Message + ?Sized, K: Kind> Iterator for Iter<'_, T, K> {
 
 impl<T: Message + ?Sized, K: Kind> FusedIterator for Iter<'_, T, K> {}
 
-/// Messages as they come, by a receiver of the iterator's own: see [`Receiver::iter`].
+/// Messages as they come, by a receiver that the iterator owns: see [`Receiver::iter`].
 #[must_use = "an iterator does nothing unless it is asked for messages"]
 pub struct IntoIter<T: Message + ?Sized, K: Kind> {
     receiver: Receiver<T, K>,
@@ -156,7 +156,7 @@ pub struct IntoIter<T: Message + ?Sized, K: Kind> {
 }
 
 impl<T: Message + ?Sized, K: Kind> IntoIter<T, K> {
-    /// The receiver again.
+    /// Returns the receiver.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -184,7 +184,7 @@ impl<T: Message + ?Sized, K: Kind> Iterator for IntoIter<T, K> {
 
 impl<T: Message + ?Sized, K: Kind> FusedIterator for IntoIter<T, K> {}
 
-/// Messages that are there: see [`Receiver::try_iter`].
+/// Messages that are there now: see [`Receiver::try_iter`].
 #[must_use = "an iterator does nothing unless it is asked for messages"]
 pub struct TryIter<'r, T: Message + ?Sized, K: Kind> {
     receiver: &'r mut Receiver<T, K>,

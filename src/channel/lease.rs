@@ -23,16 +23,16 @@ use crate::ring::kind::Kind;
 /// Messages that this receiver holds, from [`Receiver::lease_batch`].
 ///
 /// **Only a release acknowledges**: [`release`](LeaseBatch::release) all of them, and
-/// [`release_first`](LeaseBatch::release_first) those at the front. Senders then have
-/// their slots again. What was not released when the batch is dropped (by a panic, a
-/// `?`, an early `return`) is given back as by [`requeue`](LeaseBatch::requeue): it is
-/// received again, by this receiver or another, marked as redelivered, or dropped and
-/// counted as lost if it was delivered as often as the ring allows
-/// ([`max_deliveries`](crate::RingBuilder::max_deliveries)). This is so with
-/// [`OnDeath::Discard`](crate::OnDeath::Discard) too, which is about the death of the
-/// process and about nothing else: if that dies while it holds the batch, other
-/// receivers get the messages (`OnDeath::Redeliver`), or they count as lost. Leaked
-/// (`mem::forget`), they are given back at the receiver's next call or at its drop.
+/// [`release_first`](LeaseBatch::release_first) those at the front. Senders can then use their
+/// slots again. Messages that were not released when the batch is dropped (by a panic, a `?`, an
+/// early `return`) are given back as by [`requeue`](LeaseBatch::requeue). Each is received again,
+/// by this receiver or another, marked as redelivered; or, if it was delivered as often as the
+/// ring allows ([`max_deliveries`](crate::RingBuilder::max_deliveries)), it is dropped and
+/// counted as lost. This is also true with [`OnDeath::Discard`](crate::OnDeath::Discard), which
+/// applies only to the death of the process. If the process dies while it holds the batch, other
+/// receivers get the messages (`OnDeath::Redeliver`), or the messages count as lost
+/// (`OnDeath::Discard`). If the batch is leaked (`mem::forget`), its messages are given back at
+/// the receiver's next call or at its drop.
 ///
 /// ```
 /// # use memring::{Ring, Spsc};
@@ -86,7 +86,7 @@ impl<'r, T: Message + ?Sized, K: Kind> LeaseBatch<'r, T, K> {
         self.receiver.leased.is_empty()
     }
 
-    /// The message at `index`, in the order of receipt, of those that are held.
+    /// Returns the message at `index`, in the order of receipt, of those that are held.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -121,18 +121,18 @@ impl<'r, T: Message + ?Sized, K: Kind> LeaseBatch<'r, T, K> {
         self.receiver.release_leases();
     }
 
-    /// Acknowledges the first `count` messages of those that are held, or all if there
-    /// are not so many. The others stay, and the first of them is at index 0 then.
+    /// Acknowledges the first `count` messages of those that are held, or all if fewer are held.
+    /// The others stay held, and the first of them is then at index 0.
     ///
-    /// Senders are notified each time, so that work which is short is better released
-    /// a few messages at a time.
+    /// Each call notifies senders. If the work for each message is short, release a few messages
+    /// at a time.
     pub fn release_first(&mut self, count: usize) {
         self.receiver.release_first_leases(count);
     }
 
-    /// Gives the messages that are held back, to be received again, as dropping does:
-    /// each is then marked as redelivered once more, or dropped and counted as lost if
-    /// it was delivered as often as the ring allows.
+    /// Gives back the messages that are held, to be received again, as dropping does. Each is
+    /// then marked as redelivered once more, or dropped and counted as lost if it was delivered
+    /// as often as the ring allows.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -170,8 +170,8 @@ type ViewAndEnds<'b, T, K> = (&'b ViewOf<T, K>, (u64, u64));
 
 /// One message that this receiver holds, from [`Receiver::lease`].
 ///
-/// **Only [`release`](Lease::release) acknowledges it.** Dropped before, by a panic, a
-/// `?` or an early `return`, the message is given back, to be received again; see
+/// **Only [`release`](Lease::release) acknowledges it.** If the lease is dropped before, by a
+/// panic, a `?` or an early `return`, the message is given back, to be received again; see
 /// [`LeaseBatch`].
 ///
 /// ```
@@ -201,7 +201,7 @@ impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
         Lease { batch }
     }
 
-    /// The message in place, with all ways to read it.
+    /// Returns the message in place, with all ways to read it.
     ///
     /// Example: [`LeasedMessage`].
     #[inline]
@@ -209,13 +209,13 @@ impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
         self.batch.get(0).expect("a batch has at least one message")
     }
 
-    /// A copy of the message; see [`LeasedMessage::read`].
+    /// Returns a copy of the message; see [`LeasedMessage::read`].
     #[inline]
     pub fn read(&self) -> T::Received {
         self.message().read()
     }
 
-    /// How often the message was given back before: 0 at the first receipt.
+    /// How often the message was given back before this receipt: 0 at the first.
     ///
     /// Example: [`requeue`](Lease::requeue).
     pub fn redeliveries(&self) -> u8 {

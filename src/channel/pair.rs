@@ -1,22 +1,21 @@
-//! Both ends at once, for threads of one process.
+//! A ring with both its endpoints, for threads of one process.
 
 use super::{Receiver, Ring, Sender};
 use crate::error::{AttachError, RingError};
 use crate::message::Message;
 use crate::ring::kind::Kind;
 
-/// Makes a ring without a name, and attaches an endpoint to either side.
+/// Makes a ring without a name, and attaches an endpoint to each side.
 ///
-/// The ends are those of any ring: they move to threads, and on a side that may have many
-/// endpoints they are `Clone`. To put the ends into different processes, change this line
-/// for [`Ring::create`] with [`Ring::sender`] in one of them and [`Ring::open`] with
-/// [`Ring::receiver`] in the other; nothing else changes. The ring is at hand as
-/// [`Sender::ring`]. The capacity is in messages; [`Sender::capacity`] tells to what it was
-/// rounded up.
+/// The endpoints are like those of any ring: they can move to other threads, and on a side that
+/// may have many endpoints they are `Clone`. To put the endpoints into different processes,
+/// replace this call by [`Ring::create`] with [`Ring::sender`] in one process, and by
+/// [`Ring::open`] with [`Ring::receiver`] in the other. Nothing else changes. [`Sender::ring`]
+/// returns the ring. The capacity is in messages; [`Sender::capacity`] returns it as rounded up.
 ///
-/// Unlike a channel of one process, a ring outlives its receivers: a sender whose
-/// receivers are gone gets `Disconnected` when the ring is full, for another receiver may
-/// come ([`Ring::receiver`]). [`Sender::is_disconnected`] tells sooner.
+/// Unlike a channel of one process, a ring outlives its receivers. A sender whose receivers have
+/// all been dropped gets `Disconnected` only when the ring is full, since another receiver may
+/// attach ([`Ring::receiver`]). [`Sender::is_disconnected`] tells sooner.
 ///
 /// ```
 /// use std::thread;
@@ -39,8 +38,8 @@ use crate::ring::kind::Kind;
 /// ```
 ///
 /// # Errors
-/// As [`Ring::anonymous`]; [`RingError::Os`] also if the system refuses what an endpoint
-/// needs.
+/// As [`Ring::anonymous`]; [`RingError::Os`] also if the system refuses a resource that an
+/// endpoint needs.
 #[allow(clippy::type_complexity)] // what users read
 pub fn channel<T: Message + ?Sized, K: Kind>(
     capacity: usize,

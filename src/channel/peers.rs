@@ -1,4 +1,4 @@
-//! The other side of an endpoint: whether it is there, and waiting for it.
+//! The peers of an endpoint: whether there are any, and waiting for one.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use crate::wait::parker::Parker;
 use crate::wait::{Operation, Poll, block};
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
-    /// The senders that are attached and alive now, as the kernel reports: a system call
-    /// for each. None in a forked child.
+    /// Returns the senders that are attached and alive now, as the kernel reports, by a system
+    /// call for each. In a forked child there are none.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -34,20 +34,20 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         peers(&self.connection)
     }
 
-    /// Whether every sender that this receiver saw since it attached has detached or
-    /// died, and there was one: whether a call that finds the ring empty ends with
-    /// `Disconnected`. Does not wait, and asks the kernel.
+    /// Whether this receiver has seen a sender since it attached, and every sender that it saw
+    /// has detached or died. A call that finds the ring empty then ends with `Disconnected`. Asks
+    /// the kernel, and does not wait.
     ///
-    /// There may still be messages in the ring. It is false again when a sender attaches.
+    /// There may still be messages in the ring. This is false again when a sender attaches.
     ///
     /// Example: [`wait_for_peer`](Receiver::wait_for_peer).
     pub fn is_disconnected(&self) -> bool {
         is_disconnected(&self.connection)
     }
 
-    /// Waits until a sender is attached, for at most `timeout`. Returns at once if there
-    /// is one. (One that comes and goes while this waits is enough: perhaps it has sent
-    /// something.)
+    /// Waits until a sender is attached, for at most `timeout`. Returns at once if one is
+    /// attached. (A sender that attaches and detaches while this waits is enough: it may have
+    /// sent something.)
     ///
     /// # Errors
     /// [`WaitForPeerError::Timeout`]; [`WaitForPeerError::Closed`] if there is none and
@@ -74,8 +74,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 }
 
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
-    /// The receivers that are attached and alive now, as the kernel reports: a system call
-    /// for each. None in a forked child.
+    /// Returns the receivers that are attached and alive now, as the kernel reports, by a system
+    /// call for each. In a forked child there are none.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -91,19 +91,19 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         peers(&self.connection)
     }
 
-    /// Whether every receiver that this sender saw since it attached has detached or
-    /// died, and there was one: whether a call that finds the ring full ends with
-    /// `Disconnected`. Does not wait, and asks the kernel.
+    /// Whether this sender has seen a receiver since it attached, and every receiver that it saw
+    /// has detached or died. A call that finds the ring full then ends with `Disconnected`. Asks
+    /// the kernel, and does not wait.
     ///
-    /// It is false again when a receiver attaches.
+    /// This is false again when a receiver attaches.
     ///
     /// Example: [`peers`](Sender::peers).
     pub fn is_disconnected(&self) -> bool {
         is_disconnected(&self.connection)
     }
 
-    /// Waits until a receiver is attached, for at most `timeout`. Returns at once if
-    /// there is one.
+    /// Waits until a receiver is attached, for at most `timeout`. Returns at once if one is
+    /// attached.
     ///
     /// # Errors
     /// As [`Receiver::wait_for_peer`].

@@ -1,4 +1,4 @@
-//! What an endpoint says of its ring, and its close.
+//! What an endpoint reports of its ring, and closing the ring.
 
 use std::sync::Arc;
 
@@ -12,17 +12,17 @@ use crate::ring::kind::Kind;
 use crate::ring::{ReceiveSide, SendSide};
 
 impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
-    /// Whether [`Ring::len`] is the capacity; [`Sender::is_full`] is exact.
+    /// Whether [`Ring::len`] equals the capacity, roughly. [`Sender::is_full`] is exact.
     ///
     /// Example: [`Sender::is_full`].
     pub fn is_full(&self) -> bool {
         self.len() == self.capacity()
     }
 
-    /// Whether both are handles of the same ring: clones, or opened by themselves, even
-    /// by different names of its file. Clones are told apart from others by a look; of
-    /// others the kernel is asked. `false` if it does not answer (all descriptors were
-    /// closed under us).
+    /// Whether both are handles of the same ring: clones, or handles opened separately, even by
+    /// different names of its file. Clones are recognized without a system call; for other
+    /// handles the kernel is asked. `false` if the kernel does not answer (this program has
+    /// closed all descriptors).
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -62,7 +62,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         self.ring.is_closed()
     }
 
-    /// Messages under way, roughly; see [`Ring::len`].
+    /// Messages sent and not yet received, roughly; see [`Ring::len`].
     pub fn len(&self) -> usize {
         self.ring.len()
     }
@@ -82,10 +82,11 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         self.ring.stats()
     }
 
-    /// Room for so many messages now. Another sender may take it first, and a receiver
-    /// make more; of a single sender it is a promise: so many sends will not wait.
+    /// For how many messages there is room now. Another sender may take the room first, and a
+    /// receiver may make more. For a single sender it is a promise: that many sends will not
+    /// wait.
     ///
-    /// Looks at each free slot, where there are many endpoints on a side: not for a hot
+    /// If there are many endpoints on a side, this reads each free slot: do not call it on a hot
     /// path. 0 in a forked child.
     ///
     /// ```
@@ -103,7 +104,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         self.side.count_room(&self.view)
     }
 
-    /// Whether there is no room for a message now. Exact at the moment of the look.
+    /// Whether there is no room for a message now. Exact at the moment of the check.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -119,8 +120,9 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         self.free() == 0
     }
 
-    /// Its id in the ring's table, which [`Holder`](crate::Holder), [`Stats`]
-    /// and the [`peers`](Receiver::peers) of the other side name it by. Clones have the same.
+    /// This endpoint's id in the ring's table. [`Holder`](crate::Holder), [`Stats`] and the
+    /// [`peers`](Receiver::peers) of the other side name the endpoint by it. Clones have the same
+    /// id.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -168,14 +170,14 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         self.ring.is_closed()
     }
 
-    /// Messages under way, roughly; see [`Ring::len`].
+    /// Messages sent and not yet received, roughly; see [`Ring::len`].
     pub fn len(&self) -> usize {
         self.ring.len()
     }
 
-    /// Whether there is no message that this receiver could take now. Also `true` when
-    /// messages lie behind a claim of another sender that is not finished: there
-    /// [`Receiver::try_recv`] says `Held`.
+    /// Whether there is no message that this receiver could take now. Also `true` when messages
+    /// lie behind an unfinished claim of another sender: [`Receiver::try_recv`] then returns
+    /// `Held`.
     pub fn is_empty(&self) -> bool {
         match self.taking.is_some() {
             true => self.count_offers() == 0,
@@ -194,13 +196,13 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         self.ring.stats()
     }
 
-    /// Messages that are there to be taken now. Another receiver may take them first, and
-    /// a sender add more; of a single receiver it is a promise: so many calls will not
-    /// wait. Unlike [`len`](Receiver::len), it counts neither what others hold nor what
-    /// lies behind a message that is being written.
+    /// How many messages can be taken now. Another receiver may take them first, and a sender may
+    /// add more. For a single receiver it is a promise: that many calls will not wait. Unlike
+    /// [`len`](Receiver::len), it counts neither messages that other receivers hold nor messages
+    /// behind one that is still being written.
     ///
-    /// Looks at each of them, and with many receivers at each slot: not for a hot path. 0
-    /// in a forked child.
+    /// This reads each of them, and with many receivers each slot: do not call it on a hot path.
+    /// 0 in a forked child.
     ///
     /// ```
     /// # use memring::{Mpsc, Ring};
@@ -227,8 +229,9 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         self.ring().is_full()
     }
 
-    /// Its id in the ring's table, which [`Holder`](crate::Holder), [`Stats`]
-    /// and the [`peers`](Sender::peers) of the other side name it by. Clones have the same.
+    /// This endpoint's id in the ring's table. [`Holder`](crate::Holder), [`Stats`] and the
+    /// [`peers`](Sender::peers) of the other side name the endpoint by it. Clones have the same
+    /// id.
     ///
     /// Example: [`Sender::id`].
     pub fn id(&self) -> u16 {

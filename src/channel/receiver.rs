@@ -25,9 +25,9 @@ use crate::wait::WaitStrategy;
 
 /// The receiving end of a ring, attached.
 ///
-/// From [`Ring::receiver`]. Where the kind has many receivers it can be
-/// cloned, and clones can move to other threads; they share one place in the
-/// ring's table. Dropping the last clone detaches.
+/// From [`Ring::receiver`]. If the kind admits many receivers, the receiver can be cloned, and
+/// clones can move to other threads. Clones share one place in the ring's table. Dropping the
+/// last clone detaches.
 ///
 /// ```
 /// use memring::{Mpmc, Ring, WaitStrategy};
@@ -66,8 +66,8 @@ pub(crate) struct Opened {
 impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// Attaches a receiver that waits in the default way.
     ///
-    /// Takes over from a receiver that died: what it had leased is received
-    /// again, marked, or counted as lost, as the ring's maker chose.
+    /// Takes over from a receiver that died. Messages that it had leased are received again,
+    /// marked as redelivered, or counted as lost, as the ring's maker chose.
     ///
     /// ```
     /// # use memring::{AttachError, Mpsc, Ring};
@@ -86,7 +86,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         Receiver::attach(self, None)
     }
 
-    /// As [`Ring::receiver`], with a strategy of waiting.
+    /// As [`Ring::receiver`], with a wait strategy.
     ///
     /// Example: [`Receiver`].
     ///
@@ -126,9 +126,9 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 
     /// Receives a message if there is one now.
     ///
-    /// The message is copied out and acknowledged before this returns: at most
-    /// once, should this process die with it. [`Receiver::lease`] is for at
-    /// least once. Never blocks, and takes no lock.
+    /// The message is copied out and acknowledged before this returns. If this process then dies
+    /// with the message, it is gone: delivery is at most once. For at least once, use
+    /// [`Receiver::lease`]. Never blocks, and takes no lock.
     ///
     /// ```
     /// # use memring::{Ring, Spsc, TryRecvError};
@@ -143,13 +143,12 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// ```
     ///
     /// # Errors
-    /// [`TryRecvError::Empty`]: no message was there whose send had returned, but for those
-    /// that other receivers have in hand. [`TryRecvError::Held`]: another sender has claimed
-    /// the next position and not finished, also after some microseconds; there may be
-    /// messages behind it. If that sender has died, this call or one of those in the next
-    /// 100 ms finds that out. [`TryRecvError::Closed`] if the ring is closed
-    /// and drained; [`TryRecvError::Disconnected`] if it is empty and all
-    /// senders have gone; [`TryRecvError::Failed`].
+    /// [`TryRecvError::Empty`]: there was no message whose send had returned, except for those
+    /// that other receivers hold. [`TryRecvError::Held`]: another sender has claimed the next
+    /// position and did not finish within some microseconds; there may be messages behind it. If
+    /// that sender has died, this call or a call in the next 100 ms finds that out.
+    /// [`TryRecvError::Closed`] if the ring is closed and drained; [`TryRecvError::Disconnected`]
+    /// if it is empty and all senders have detached or died; [`TryRecvError::Failed`].
     #[inline]
     pub fn try_recv(&mut self) -> Result<T::Received, TryRecvError> {
         self.receive(Wait::Not, T::decode, outcome::try_recv)
@@ -172,10 +171,10 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// ```
     ///
     /// # Errors
-    /// [`RecvError::Closed`] if the ring is closed and drained;
-    /// [`RecvError::Disconnected`] if it is empty and all senders have gone
-    /// ([`wait_for_peer`](Receiver::wait_for_peer) waits for another, and
-    /// [`iter`](Receiver::iter) does so by itself); [`RecvError::Failed`].
+    /// [`RecvError::Closed`] if the ring is closed and drained; [`RecvError::Disconnected`] if it
+    /// is empty and all senders have detached or died ([`wait_for_peer`](Receiver::wait_for_peer)
+    /// waits for another sender, and [`iter`](Receiver::iter) does so by itself);
+    /// [`RecvError::Failed`].
     #[inline]
     pub fn recv(&mut self) -> Result<T::Received, RecvError> {
         self.receive(Wait::Forever, T::decode, outcome::recv)
@@ -196,7 +195,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// ```
     ///
     /// # Errors
-    /// [`RecvTimeoutError::Timeout`] if there was no message in time; else as
+    /// [`RecvTimeoutError::Timeout`] if there was no message by the deadline; else as
     /// [`Receiver::recv`].
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T::Received, RecvTimeoutError> {
         self.receive(Wait::at_most(timeout), T::decode, outcome::recv_timeout)

@@ -65,12 +65,12 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         self.wait_through
     }
 
-    /// A descriptor of the ring's file, to pass on. It holds no locks, so it
-    /// says nothing about who is alive. It is close-on-exec: duplicate it into
-    /// a child. It stays open as long as this handle or an endpoint.
+    /// Returns a descriptor of the ring's file, to pass on. The descriptor holds no locks, so it
+    /// says nothing about which processes are alive. It is close-on-exec: duplicate it into a
+    /// child. It stays open as long as this handle or an endpoint exists.
     ///
-    /// (A ring is not `AsFd` itself, which cannot fail: give `ring.share_fd()?` to what
-    /// wants an `impl AsFd`.)
+    /// (A ring does not implement `AsFd`, since `as_fd` cannot fail: pass `ring.share_fd()?`
+    /// where an `impl AsFd` is expected.)
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -84,24 +84,25 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// ```
     ///
     /// # Errors
-    /// [`RingError::Os`] at the first call on a named ring, if it cannot be
-    /// reopened, and at any if the program has closed the descriptor (`closefrom`); [`RingError::Failed`] in a forked child, unless the parent has
-    /// called this before or the ring is anonymous: so the child can open it itself.
+    /// [`RingError::Os`] at the first call on a named ring, if the file cannot be reopened, and
+    /// at any call if the program has closed the descriptor (`closefrom`). [`RingError::Failed`]
+    /// in a forked child, unless the parent has called this before or the ring is anonymous: then
+    /// the child can open the ring itself.
     #[cfg(unix)]
     pub fn share_fd(&self) -> Result<BorrowedFd<'_>, RingError> {
         self.segment.region.share()
     }
 
-    /// Closes the ring for good: sends end at once, receivers drain what was
-    /// sent and then see `Closed`. Closing again does nothing. A send that overlaps the
-    /// close is `Ok`, and will be received, or fails, and never will be.
+    /// Closes the ring for good: sends end at once, receivers drain what was sent and then see
+    /// `Closed`. Closing again does nothing. A send that overlaps the close either returns `Ok`,
+    /// and its message will be received, or fails, and its message never will be.
     ///
-    /// Takes 10 to 30 milliseconds: it makes sure that every send is seen that had begun,
-    /// so that no receiver has to. Until it is done receivers report no end: a
-    /// `try_recv` finds the ring `Empty`, and a waiting call is woken then. Should this
-    /// process die meanwhile, a waiting receiver does it 85 ms after it has noticed (one
-    /// that was not woken notices after a second at most); calls that do not wait report
-    /// `Closed` after a second.
+    /// Takes 10 to 30 milliseconds: the call makes sure that every send that had begun is seen,
+    /// so that no receiver has to. Until it is done, receivers do not report `Closed`: a
+    /// `try_recv` finds the ring `Empty`. A waiting call is woken when it is done. If this
+    /// process dies meanwhile, a waiting receiver finishes the work 85 ms after it has noticed
+    /// the close (a receiver that was not woken notices after a second at most). Calls that do
+    /// not wait report `Closed` after a second.
     ///
     /// ```
     /// # use memring::{RecvError, Ring, SendError, Spsc};
@@ -124,22 +125,22 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         Ok(())
     }
 
-    /// Whether the ring was removed, or replaced by another, or its file unlinked: no
-    /// process can open it by its name any more. Open the name again, or make the ring
-    /// again. A system call.
+    /// Whether the ring was removed, or replaced by another, or its file unlinked: no process can
+    /// open it by its name any more. Open the name again, or make the ring again. This is a
+    /// system call.
     pub fn is_removed(&self) -> bool {
         self.is_mapped() && self.segment.region.is_removed()
     }
 
-    /// Whether the ring is closed, which it also is when it was removed; there may still
-    /// be messages in it.
+    /// Whether the ring is closed; a removed ring is closed too. There may still be messages in
+    /// it.
     pub fn is_closed(&self) -> bool {
         self.is_mapped() && end::is_closed(&self.segment.block())
     }
 
-    /// Messages under way: sent and not yet received, or given back. Roughly, for others
-    /// go on meanwhile; from 0 to the capacity. With many receivers, it takes a look at
-    /// every slot once a message was ever given back.
+    /// Messages that were sent and not yet received, or that were given back. The number is
+    /// rough, since other endpoints go on meanwhile; it is from 0 to the capacity. With many
+    /// receivers, once any message was given back, each call reads every slot.
     pub fn len(&self) -> usize {
         if !self.is_mapped() {
             return 0;
@@ -147,14 +148,14 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         stats::progress_of(&self.segment).len
     }
 
-    /// Whether [`Ring::len`] is 0, as roughly;
-    /// [`Receiver::is_empty`](crate::Receiver::is_empty) tells what can be received.
+    /// Whether [`Ring::len`] is 0, equally roughly.
+    /// [`Receiver::is_empty`](crate::Receiver::is_empty) tells whether a message can be received.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The most messages that the ring holds: what was asked for, exactly where there is one
-    /// sender and one receiver, else rounded up to a power of two. 0: a
+    /// The most messages that the ring holds: exactly what was asked for if the ring has one
+    /// sender and one receiver, else rounded up to a power of two. 0 for a
     /// [rendezvous](crate::RingBuilder::rendezvous) ring.
     pub fn capacity(&self) -> usize {
         self.segment.config.capacity as usize
@@ -171,8 +172,8 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
         self.segment.config.message_limit()
     }
 
-    /// Figures of the ring and its members. Asks the kernel about each:
-    /// not for a hot path. All zero in a forked child.
+    /// Figures of the ring and its members. Asks the kernel about each member: do not call it on
+    /// a hot path. All zero in a forked child.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};

@@ -29,11 +29,11 @@ use crate::error::{ReadyTimeoutError, TryReadyError};
 use crate::wait::WaitStrategy;
 use wait::wait_for_any;
 
-/// A set of endpoints, of any kinds of ring and of any messages, of which one thread waits
-/// for any.
+/// A set of endpoints, of any kinds of ring and of any messages. One thread waits until any of
+/// them is ready.
 ///
-/// An endpoint that is added gives a [`Token`], by which it is told apart, and by which it
-/// is used while the set has it:
+/// Adding an endpoint returns a [`Token`]. The token identifies the endpoint, and gives access to
+/// it while it is in the set:
 ///
 /// ```
 /// use memring::{Mpmc, Ring, RecvTimeoutError, Select, Spsc};
@@ -66,35 +66,36 @@ use wait::wait_for_any;
 /// ```
 ///
 /// **Ready** means that a call would not have to wait: a [`Receiver`](crate::Receiver) has a
-/// message, a [`Sender`](crate::Sender) has room, a timer is due; or the call would fail, because the ring is closed,
-/// removed, or left by all peers, or because the endpoint is
-/// [cancelled](crate::Canceller). The call then says why. Such an endpoint stays ready:
-/// [`remove`](Select::remove) it. Readiness claims nothing, so nothing is lost when the call
-/// is not made. Where a ring has several receivers, or senders, another may be quicker: so
-/// call what does not wait ([`Receiver::recv_timeout`](crate::Receiver::recv_timeout) with a time of zero, which also says
-/// `Cancelled`), and wait again. [`select!`](macro@crate::select) does all that by itself.
+/// message, a [`Sender`](crate::Sender) has room, a timer is due; or the call would fail, because
+/// the ring is closed or removed, because all peers have detached or died, or because the
+/// endpoint is [cancelled](crate::Canceller). The call then says why. Such an endpoint stays
+/// ready: [`remove`](Select::remove) it. Readiness claims nothing, so nothing is lost if you do
+/// not make the call. If a ring has several receivers, or senders, another may be quicker. So
+/// make a call that does not wait ([`Receiver::recv_timeout`](crate::Receiver::recv_timeout) with
+/// a time of zero, which also says `Cancelled`), and wait again. [`select!`](macro@crate::select)
+/// does all this by itself.
 ///
 /// On a [rendezvous](crate::RingBuilder::rendezvous) ring a receiver is ready when a sender
-/// offers a message, and a sender when a receiver waits in one of its own calls. A receiver in
-/// a set does not count as waiting, for a set takes nothing: two sets, one at each end, wait for
-/// ever, so one end has to call.
+/// offers a message, and a sender when a receiver waits in one of its own calls. A receiver in a
+/// set does not count as waiting, since a set takes nothing. Two sets, one at each end, would
+/// wait for ever, so one end has to make a call.
 ///
-/// **Fair**: the looks begin behind the endpoint that was ready last, so that one that is
+/// **Fair**: the checks begin behind the endpoint that was ready last, so an endpoint that is
 /// always ready keeps no other from its turn.
 ///
-/// **Asleep**: a set that waits spins for a while (its [`WaitStrategy`]) and then sleeps on
-/// all its endpoints in one system call, `futex_waitv`, which needs Linux 5.16 and takes 128
-/// of them. With more, or on an older kernel, it sleeps in slices of up to 4 ms, between
-/// which it looks at every endpoint's word: some hundred wake-ups a second, and a message is
-/// seen up to 4 ms late. A set with an endpoint of a ring of spinners
-/// ([`Wakeups::SpinOnly`](crate::Wakeups::SpinOnly)) spins. As in any call that waits, peers
-/// that die are found within a second.
+/// **Asleep**: a set that waits spins for a while (its [`WaitStrategy`]) and then sleeps on all
+/// its endpoints in one system call, `futex_waitv`, which needs Linux 5.16 and takes up to 128
+/// endpoints. With more endpoints, or on an older kernel, the set sleeps in slices of up to 4 ms
+/// and checks every endpoint's word between them. This costs some hundred wake-ups a second, and
+/// a message is seen up to 4 ms late. A set with an endpoint of a ring of spinners
+/// ([`Wakeups::SpinOnly`](crate::Wakeups::SpinOnly)) spins. As in any call that waits, peers that
+/// die are found within a second.
 ///
 /// **Sockets** (`SocketReceiver` and `SocketSender` of `memring::uds`) and rings may be in one
 /// set. For a socket the set sleeps on a word of this process, which the thread that watches
-/// descriptors changes when the socket has something: a wake-up goes by that thread.
+/// descriptors changes when the socket has something. So each wake-up goes through that thread.
 ///
-/// A set is no faster than a call for one endpoint: each time it looks at all of them.
+/// A set is not faster than a call for one endpoint: each time it checks all of its endpoints.
 #[derive(Default)]
 pub struct Select<'a> {
     /// By index; removed ones leave a gap.
@@ -104,19 +105,20 @@ pub struct Select<'a> {
     strategy: WaitStrategy,
 }
 
-/// An endpoint of a [`Select`]. It compares with the index of what is ready.
+/// Identifies an endpoint of a [`Select`]. A token can be compared with the index that
+/// [`Select::ready`] returns.
 pub struct Token<E> {
     index: usize,
     endpoint: PhantomData<fn() -> E>,
 }
 
 impl<'a> Select<'a> {
-    /// A set with nothing in it, that waits in the default way.
+    /// Makes an empty set that waits in the default way.
     pub fn new() -> Self {
         Select::default()
     }
 
-    /// The same, with a strategy of waiting. Those of the endpoints do not count.
+    /// Makes an empty set with a wait strategy. The strategies of the endpoints do not apply.
     ///
     /// Example: [`add`](Select::add).
     pub fn with_strategy(strategy: WaitStrategy) -> Self {
@@ -126,12 +128,12 @@ impl<'a> Select<'a> {
         }
     }
 
-    /// Adds a receiver: ready when there is a message, or the end.
+    /// Adds a receiver. It is ready when there is a message, or when the ring has ended.
     pub fn recv<R: SelectReceiver>(&mut self, receiver: &'a mut R) -> Token<R> {
         self.add(receiver)
     }
 
-    /// Adds a sender: ready when there is room, or the end.
+    /// Adds a sender. It is ready when there is room, or when the ring has ended.
     pub fn send<S: SelectSender>(&mut self, sender: &'a mut S) -> Token<S> {
         self.add(sender)
     }
@@ -165,8 +167,8 @@ impl<'a> Select<'a> {
         }
     }
 
-    /// Takes an endpoint out of the set and gives it back; `None` if it is not there. The
-    /// indices of the others stay.
+    /// Takes an endpoint out of the set and returns it; `None` if it is not in the set. The
+    /// indices of the others stay the same.
     ///
     /// Example: [`add`](Select::add).
     pub fn remove<E: Selectable>(&mut self, token: Token<E>) -> Option<&'a mut E> {
@@ -178,8 +180,8 @@ impl<'a> Select<'a> {
         endpoint.downcast_mut()
     }
 
-    /// The endpoint of this token; `None` if it was removed, or is of another type: a token of
-    /// another set stands for whatever is at its index here.
+    /// Returns the endpoint of this token; `None` if it was removed, or has another type. A token
+    /// of another set stands for the endpoint at its index here.
     ///
     /// Example: [`add`](Select::add).
     pub fn get<E: Selectable>(&self, token: Token<E>) -> Option<&E> {
@@ -187,7 +189,7 @@ impl<'a> Select<'a> {
         entry.downcast_ref()
     }
 
-    /// As [`Select::get`], to call its verbs.
+    /// As [`Select::get`], mutably, to call the endpoint's verbs.
     ///
     /// Example: [`add`](Select::add).
     pub fn get_mut<E: Selectable>(&mut self, token: Token<E>) -> Option<&mut E> {
@@ -202,15 +204,15 @@ impl<'a> Select<'a> {
         self.entries.iter().flatten().count()
     }
 
-    /// Whether none is.
+    /// Whether no endpoint is in the set.
     ///
     /// Example: [`add`](Select::add).
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Waits until one is ready, and says which. An empty set waits for ever, as Go's
-    /// `select {}` does.
+    /// Waits until an endpoint is ready, and returns its index. An empty set waits for ever, as
+    /// Go's `select {}` does.
     pub fn ready(&mut self) -> usize {
         loop {
             if let Some(ready) = self.wait(Wait::Forever) {
@@ -219,10 +221,10 @@ impl<'a> Select<'a> {
         }
     }
 
-    /// Which one is ready now. Does not wait.
+    /// Returns the index of an endpoint that is ready now. Does not wait.
     ///
     /// # Errors
-    /// [`TryReadyError`] if none is.
+    /// [`TryReadyError`] if no endpoint is ready.
     pub fn try_ready(&mut self) -> Result<usize, TryReadyError> {
         self.wait(Wait::Not).ok_or(TryReadyError)
     }
@@ -230,7 +232,7 @@ impl<'a> Select<'a> {
     /// As [`Select::ready`], for at most `timeout`.
     ///
     /// # Errors
-    /// [`ReadyTimeoutError`] if none was ready in time.
+    /// [`ReadyTimeoutError`] if no endpoint was ready by the deadline.
     pub fn ready_timeout(&mut self, timeout: Duration) -> Result<usize, ReadyTimeoutError> {
         self.wait(Wait::at_most(timeout)).ok_or(ReadyTimeoutError)
     }
@@ -302,7 +304,7 @@ impl fmt::Debug for Select<'_> {
 }
 
 impl<E> Token<E> {
-    /// The index that [`Select::ready`] gives for it.
+    /// The index that [`Select::ready`] returns for this endpoint.
     ///
     /// Example: [`Select::add`].
     pub fn index(self) -> usize {

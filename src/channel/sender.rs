@@ -22,9 +22,9 @@ use crate::wait::WaitStrategy;
 
 /// The sending end of a ring, attached.
 ///
-/// From [`Ring::sender`]. Where the kind has many senders it can be cloned,
-/// and clones can move to other threads; they share one place in the ring's
-/// table. Dropping the last clone detaches.
+/// From [`Ring::sender`]. If the kind admits many senders, the sender can be cloned, and clones
+/// can move to other threads. Clones share one place in the ring's table. Dropping the last clone
+/// detaches.
 ///
 /// ```
 /// use memring::{Mpsc, Ring, SendError, WaitStrategy};
@@ -57,8 +57,8 @@ pub struct Sender<T: Message + ?Sized, K: Kind> {
 impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// Attaches a sender that waits in the default way.
     ///
-    /// Takes over from a sender that died: what it published is in the ring,
-    /// what it was writing never existed.
+    /// Takes over from a sender that died. Messages that it had published are in the ring; a
+    /// message that it was still writing never existed.
     ///
     /// ```
     /// # use memring::{AttachError, Mpmc, Ring, Spsc};
@@ -76,14 +76,13 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// ```
     ///
     /// # Errors
-    /// [`AttachError::Occupied`] if the kind has one sender and one that is alive is
-    /// attached; [`AttachError::TooMany`]; [`AttachError::Failed`];
-    /// [`AttachError::Os`].
+    /// [`AttachError::Occupied`] if the kind admits one sender, and a sender that is alive is
+    /// attached; [`AttachError::TooMany`]; [`AttachError::Failed`]; [`AttachError::Os`].
     pub fn sender(&self) -> Result<Sender<T, K>, AttachError> {
         Sender::attach(self, None)
     }
 
-    /// As [`Ring::sender`], with a strategy of waiting.
+    /// As [`Ring::sender`], with a wait strategy.
     ///
     /// Example: [`Sender`].
     ///
@@ -119,13 +118,13 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 
     /// Sends a message if there is room now.
     ///
-    /// `Ok` means that the message is in the ring and survives this process.
-    /// Its publication is a release store: whatever this thread wrote before,
-    /// the receiver sees. Never blocks, and takes no lock.
+    /// `Ok` means that the message is in the ring and survives this process. The publication is a
+    /// release store: the receiver sees everything that this thread wrote before. Never blocks,
+    /// and takes no lock.
     ///
     /// On a [rendezvous](crate::RingBuilder::rendezvous) ring `Ok` means that a receiver has
-    /// taken the message, or that one in a call that waits is bound to take it. If no
-    /// receiver waits, it is `Full`.
+    /// taken the message, or that a receiver in a call that waits will take it. If no receiver
+    /// waits, the result is `Full`.
     ///
     /// ```
     /// # use memring::{Ring, Spsc, TrySendError};
@@ -139,12 +138,12 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// ```
     ///
     /// # Errors
-    /// [`TrySendError::Full`]: the next slot holds a message that nobody has in hand.
-    /// [`TrySendError::Held`]: an endpoint has that slot in hand, by a lease or an unfinished
-    /// send, also after some microseconds. If it has died, this call or one of those in the
-    /// next 100 ms finds that out. [`TrySendError::Closed`];
-    /// [`TrySendError::Disconnected`] if it is full and all receivers have
-    /// gone; [`TrySendError::Failed`]. A typed message comes back inside.
+    /// [`TrySendError::Full`]: the next slot holds a message that no endpoint holds.
+    /// [`TrySendError::Held`]: an endpoint holds that slot, by a lease or an unfinished send, and
+    /// did not release it within some microseconds. If the endpoint has died, this call or a call
+    /// in the next 100 ms finds that out. [`TrySendError::Closed`];
+    /// [`TrySendError::Disconnected`] if the ring is full and all receivers have detached or
+    /// died; [`TrySendError::Failed`]. A typed message comes back inside.
     #[inline]
     pub fn try_send(&mut self, message: T::Sent<'_>) -> Result<(), TrySendError<T::Unsent>> {
         self.send_within(message, Wait::Not, outcome::try_send)
@@ -156,9 +155,9 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// since it attached, it waits.
     ///
     /// On a [rendezvous](crate::RingBuilder::rendezvous) ring it waits until a receiver has
-    /// acknowledged the message: a lease counts when it is released. A ring that is closed
-    /// gives the message back, and so does one whose receivers have all gone, unless one of
-    /// them has it in hand.
+    /// acknowledged the message; a lease acknowledges it when it is released. If the ring is
+    /// closed, or all receivers have detached or died, the message comes back in the error,
+    /// unless a receiver holds it.
     ///
     /// ```
     /// # use memring::{Ring, SendError, Spsc};
@@ -172,9 +171,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// ```
     ///
     /// # Errors
-    /// [`SendError::Closed`]; [`SendError::Disconnected`] if it is full and
-    /// all receivers have gone; [`SendError::Failed`]. A typed message comes
-    /// back inside.
+    /// [`SendError::Closed`]; [`SendError::Disconnected`] if the ring is full and all receivers
+    /// have detached or died; [`SendError::Failed`]. A typed message comes back inside.
     #[inline]
     pub fn send(&mut self, message: T::Sent<'_>) -> Result<(), SendError<T::Unsent>> {
         self.send_within(message, Wait::Forever, outcome::send)
@@ -196,8 +194,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// ```
     ///
     /// # Errors
-    /// [`SendTimeoutError::Timeout`] if there was no room in time, or, on a rendezvous ring, no
-    /// receiver that took the message: no receiver ever gets it. There also
+    /// [`SendTimeoutError::Timeout`] if there was no room by the deadline, or, on a rendezvous
+    /// ring, no receiver took the message: no receiver ever gets it. On a rendezvous ring also
     /// [`SendTimeoutError::InHand`]. Else as [`Sender::send`].
     pub fn send_timeout(
         &mut self,

@@ -9,8 +9,8 @@ use crate::ring::progress::Progress;
 use crate::ring::{end, progress, rendezvous};
 use crate::sys::atomic::Ordering;
 
-/// Figures of a ring. Taken without stopping any endpoint, so they need not agree
-/// with each other to the message.
+/// Figures of a ring. They are taken without stopping any endpoint, so they may differ from each
+/// other by some messages.
 ///
 /// With the feature `serde`, it and its parts are `Serialize`, under the names of their
 /// fields; a side is `"sender"` or `"receiver"`.
@@ -18,8 +18,8 @@ use crate::sys::atomic::Ordering;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Stats {
-    /// Messages under way, roughly; never more than `capacity`. (What passes through a
-    /// rendezvous ring is in no count but `sent` and `received`.)
+    /// Messages sent and not yet received, roughly; never more than `capacity`. (Messages of a
+    /// rendezvous ring count only in `sent` and `received`.)
     pub len: usize,
     /// The most messages that the ring holds.
     pub capacity: usize,
@@ -28,9 +28,9 @@ pub struct Stats {
     pub sent: u64,
     /// Positions that receivers have passed.
     pub received: u64,
-    /// Messages dropped because their receiver died (`OnDeath::Discard`) or
-    /// had been given back too often. May be one too high for each process
-    /// that was killed while it recovered a slot.
+    /// Messages dropped because their receiver died (`OnDeath::Discard`), or because they had
+    /// been given back too often. The count may be one too high for each process that was killed
+    /// while it recovered a slot.
     pub lost: u64,
     /// How often a message was given back to be received again.
     pub redelivered: u64,
@@ -38,12 +38,13 @@ pub struct Stats {
     pub closed: bool,
     /// Attached senders, and dead ones that no member has reaped yet.
     pub senders: Vec<Peer>,
-    /// Attached receivers, likewise.
+    /// Attached receivers, and dead ones that no member has reaped yet.
     pub receivers: Vec<Peer>,
-    /// The endpoint that holds the slot that senders need next, if one does. It may be
-    /// dead, or let go this instant.
+    /// The endpoint that holds the slot that senders need next, if one does. It may be dead, or
+    /// may release the slot at this moment.
     pub senders_blocked_by: Option<Holder>,
-    /// The endpoint that holds the slot that receivers need next, likewise.
+    /// The endpoint that holds the slot that receivers need next, if one does. It may be dead, or
+    /// may release the slot at this moment.
     pub receivers_blocked_by: Option<Holder>,
 }
 

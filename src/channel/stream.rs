@@ -18,8 +18,8 @@ use crate::message::Message;
 use crate::ring::kind::Kind;
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
-    /// The receiver as a [`Stream`] (feature `futures`): the items, and the end, are those
-    /// of [`Receiver::iter`]; the waiting is that of [`Receiver::recv_async`].
+    /// Turns the receiver into a [`Stream`] (feature `futures`). Its items and its end are those
+    /// of [`Receiver::iter`]. It waits as [`Receiver::recv_async`] does.
     ///
     /// ```
     /// # use futures_core::Stream;
@@ -43,14 +43,13 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 }
 
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
-    /// The sender as a [`Sink`] of messages (of `Vec<u8>` in byte rings; feature
+    /// Turns the sender into a [`Sink`] of messages (of `Vec<u8>` in byte rings; feature
     /// `futures`).
     ///
     /// A message that `start_send` takes is in the ring at once if there is room, which
-    /// `poll_ready` has waited for. If another sender was quicker it waits in the sink, for
-    /// `poll_flush`. `poll_close` flushes, and does not close the ring. On a rendezvous ring
-    /// a message is offered by `poll_flush`, which is ready when a receiver has acknowledged
-    /// it.
+    /// `poll_ready` has waited for. If another sender was quicker, the message waits in the sink,
+    /// for `poll_flush`. `poll_close` flushes, and does not close the ring. On a rendezvous ring
+    /// a message is offered by `poll_flush`, which is ready when a receiver has acknowledged it.
     ///
     /// ```
     /// # use futures_sink::Sink;
@@ -89,7 +88,7 @@ pub struct RecvStream<T: Message + ?Sized, K: Kind> {
 impl<T: Message + ?Sized, K: Kind> Unpin for RecvStream<T, K> {}
 
 impl<T: Message + ?Sized, K: Kind> RecvStream<T, K> {
-    /// The receiver again. No message is lost by it.
+    /// Returns the receiver. No message is lost.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -140,7 +139,7 @@ impl<T: Message + ?Sized, K: Kind> Drop for RecvStream<T, K> {
     }
 }
 
-/// Sends what it is fed: see [`Sender::into_sink`].
+/// A sink that sends its items: see [`Sender::into_sink`].
 #[must_use = "a sink does nothing unless it is polled"]
 pub struct SendSink<T: Message + ?Sized, K: Kind> {
     /// Always there, but for `into_inner`.
@@ -154,8 +153,8 @@ pub struct SendSink<T: Message + ?Sized, K: Kind> {
 impl<T: Message + ?Sized, K: Kind> Unpin for SendSink<T, K> {}
 
 impl<T: Message + ?Sized, K: Kind> SendSink<T, K> {
-    /// The sender again, and what was not flushed: one message at most, of a user that waits
-    /// for `poll_ready`. (Of a rendezvous ring: that no receiver has taken.)
+    /// Returns the sender, and the messages that were not flushed: at most one, if the user waits
+    /// for `poll_ready`. (On a rendezvous ring: one that no receiver has taken.)
     ///
     /// Example: [`Sender::into_sink`].
     pub fn into_inner(mut self) -> (Sender<T, K>, Vec<T::Received>) {

@@ -63,8 +63,7 @@ macro_rules! widen_batch {
 
 widen_batch!(TrySendBatchError, SendBatchTimeoutError);
 
-/// What an error is for `std::io`: the error itself is inside, without a message that
-/// comes back.
+/// The `std::io` error of an error: the error itself is inside, without the unsent message.
 macro_rules! into_io {
     ($($error:ident: $kind:ident),* $(,)?) => {
         $(impl From<$error> for io::Error {

@@ -4,16 +4,16 @@ use std::fmt;
 
 use super::Failure;
 
-/// The member that holds a lock: a handle of a process that was alive when it was last asked
-/// for (by a call that does not wait, once in 100 ms), if perhaps slow or stopped. As long as it
-/// lives no other takes the lock away from it.
+/// The member that holds a lock: a handle of a process that was alive when that was last checked
+/// (calls that do not wait check once in 100 ms). The process may be slow or stopped. As long as
+/// it lives, no other process takes the lock away from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct LockOwner {
     /// The handle's id in the table of members.
     pub id: u16,
-    /// The process id that it gave when it was opened: for display only.
+    /// The process id that the handle gave when it was opened: for display only.
     pub pid: u32,
 }
 
@@ -28,12 +28,12 @@ fn because(owner: Option<LockOwner>) -> String {
     owner.map_or_else(String::new, |owner| format!(": {owner}"))
 }
 
-/// The lock was taken, but its value may be half changed: a holder has died, or panicked,
-/// and nobody has declared the value repaired. The guard is inside.
+/// The lock was taken, but its value may be half changed: a holder died or panicked, and no
+/// holder has declared the value repaired since. The guard is inside.
 ///
-/// The value is as that holder left it. Look at it, repair it if need be, and declare it
-/// repaired with [`Mutex::clear_poison`](crate::sync::Mutex::clear_poison) while you hold
-/// the lock; until then every holder gets this error.
+/// The value is as that holder left it. Check the value, repair it if necessary, and declare it
+/// repaired with [`Mutex::clear_poison`](crate::sync::Mutex::clear_poison) while you hold the
+/// lock. Until then every holder gets this error.
 ///
 /// ```
 /// use memring::sync::{LockError, Mutex};
@@ -122,8 +122,8 @@ macro_rules! with_guard {
                 }
             }
 
-            /// The same error without the guard, for `?`: the lock is given back, and
-            /// stays poisoned.
+            /// The same error without the guard, for `?`: the lock is released, and stays
+            /// poisoned.
             ///
             /// Example: [`LockError`].
             pub fn without_guard(self) -> $name<()> {
@@ -199,7 +199,7 @@ macro_rules! with_guard {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LockError<G> {
-    /// It was taken, and its value may be half changed.
+    /// The lock was taken, and its value may be half changed.
     Poisoned(PoisonError<G>),
     /// The operation cannot be carried out.
     Failed(Failure),
@@ -211,10 +211,10 @@ with_guard!(LockError {});
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TryLockError<G> {
-    /// It was taken, and its value may be half changed.
+    /// The lock was taken, and its value may be half changed.
     Poisoned(PoisonError<G>),
-    /// Another handle holds it, or another thread by this one; and who, unless that changed
-    /// meanwhile.
+    /// Another handle holds the lock, or another thread holds it by this handle. This names the
+    /// holder, unless it changed meanwhile.
     Held(Option<LockOwner>),
     /// The operation cannot be carried out.
     Failed(Failure),
@@ -226,9 +226,10 @@ with_guard!(TryLockError { Held(owner) => "the lock is held" });
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LockTimeoutError<G> {
-    /// It was taken, and its value may be half changed.
+    /// The lock was taken, and its value may be half changed.
     Poisoned(PoisonError<G>),
-    /// It was not free in time; and who held it at last, unless that changed just then.
+    /// The lock was not free by the deadline. This names the last holder, unless it changed just
+    /// then.
     Timeout(Option<LockOwner>),
     /// The operation cannot be carried out.
     Failed(Failure),
@@ -236,18 +237,18 @@ pub enum LockTimeoutError<G> {
 
 with_guard!(LockTimeoutError { Timeout(owner) => "the lock was not free by the deadline" });
 
-/// Why what is to be done once was not, or is not done yet.
+/// Why a call that is to be done once was not done, or is not done yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OnceError {
-    /// A call that did it has died or panicked in the middle, and this call does not begin
-    /// it again.
+    /// A call that began it died or panicked in the middle, and this call does not begin it
+    /// again.
     #[error(
         "a call died or panicked in the middle of what is done once: look at what it left, and \
          do it by call_once_force"
     )]
     Interrupted,
-    /// It was not done in time; and who does it, if a member does.
+    /// It was not done by the deadline. If a member is doing it, this names that member.
     #[error("it was not done by the deadline{}", because(*.0))]
     Timeout(Option<LockOwner>),
     /// The operation cannot be carried out.
@@ -259,18 +260,17 @@ pub enum OnceError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BarrierError {
-    /// A party has died, or has given its seat up: this barrier will be passed no
-    /// more.
+    /// A party has died, or has given up its seat: no party can pass this barrier any more.
     #[error("the barrier is broken: a party died or left; make another")]
     Broken,
-    /// All seats were taken, by parties that are there or have been.
+    /// All seats were taken, by parties that are present or were before.
     #[error("all {seats} seats of the barrier were taken: make it with more parties")]
     Full {
-        /// How many there are.
+        /// How many seats there are.
         seats: usize,
     },
-    /// Not all arrived in time; and one that had not, if it has taken its seat. This
-    /// party has not arrived any more.
+    /// Not all parties arrived by the deadline. This names one that had not, if it has taken its
+    /// seat. This party's own arrival is taken back.
     #[error("not all had arrived at the barrier by the deadline{}", missing(*.0))]
     Timeout(Option<LockOwner>),
     /// The operation cannot be carried out.

@@ -1,4 +1,4 @@
-//! What can go wrong with a file: its name, its directory, its bytes.
+//! Errors of a file: of its name, its directory or its bytes.
 
 use std::io;
 use std::path::PathBuf;
@@ -22,15 +22,15 @@ pub enum RingError {
     InvalidOption {
         /// Which parameter.
         what: &'static str,
-        /// What would do.
+        /// Which values are valid.
         expected: String,
-        /// What was given.
+        /// The value given.
         found: String,
     },
     /// There is no ring of that name.
     #[error("no ring at {}: there is nothing to open or remove; create it, or wait for its creator", path.display())]
     NotFound {
-        /// Where it was looked for.
+        /// The path where the ring was looked for.
         path: PathBuf,
     },
     /// There is a file of that name already.
@@ -39,7 +39,7 @@ pub enum RingError {
         /// Where it is.
         path: PathBuf,
     },
-    /// The file is not a ring, or not the ring that was asked for.
+    /// The file is not a ring, or not the ring that the caller asked for.
     #[error("{}: {mismatch}", place(path))]
     Mismatch {
         /// The file, if it has a name.
@@ -57,8 +57,8 @@ pub enum RingError {
         /// What to do.
         remedy: &'static str,
     },
-    /// A closed ring stands in the way: its messages were not all received, or
-    /// endpoints are attached still.
+    /// A closed ring has the name. It cannot be replaced yet: it holds messages that were not
+    /// received, or endpoints are still attached.
     #[error(
         "{} is closed, with {messages} messages left in it and {attached} endpoints attached: \
          {}",
@@ -83,7 +83,7 @@ pub enum RingError {
         /// Where, if the ring was to have a name.
         path: Option<PathBuf>,
     },
-    /// The ring would be larger than this process may make a file.
+    /// The ring would be larger than the file size limit of this process.
     #[error(
         "a ring of {needed} bytes in {} is larger than the file size limit of this process, \
          {limit} bytes: raise that (ulimit -f, RLIMIT_FSIZE), or choose a smaller capacity",
@@ -92,12 +92,12 @@ pub enum RingError {
     FileSizeLimit {
         /// Bytes needed.
         needed: u64,
-        /// Bytes that a file may have.
+        /// Maximum bytes of a file.
         limit: u64,
         /// Where, if the ring was to have a name.
         path: Option<PathBuf>,
     },
-    /// All handles that shared objects may have are open in processes that are alive.
+    /// The shared objects have their maximum number of handles, all in processes that are alive.
     #[error(
         "all {limit} handles of {} are open in processes that are alive: drop one (clones count \
          for nothing), or make it with more (`max_handles`)",
@@ -106,7 +106,7 @@ pub enum RingError {
     TooManyHandles {
         /// Where it is, if it has a name.
         path: Option<PathBuf>,
-        /// How many there may be.
+        /// The maximum number of handles.
         limit: usize,
     },
     /// The kernel lacks something that this ring needs.
@@ -117,12 +117,12 @@ pub enum RingError {
         /// What to do.
         remedy: &'static str,
     },
-    /// The name kept appearing and disappearing.
+    /// Other processes created and removed the name again and again.
     #[error("{} was created and removed by others {tries} times while opening it; try again", path.display())]
     Unstable {
-        /// The path.
+        /// The path of the name.
         path: PathBuf,
-        /// How often it was tried.
+        /// How many attempts were made.
         tries: u32,
     },
     /// This handle was inherited over `fork`.
@@ -133,7 +133,7 @@ pub enum RingError {
     Os {
         /// What was being done.
         action: &'static str,
-        /// With what, if it has a name.
+        /// The file that the call was for, if it has a name.
         path: Option<PathBuf>,
         /// What the system said.
         source: io::Error,
@@ -157,7 +157,7 @@ fn place(path: &Option<PathBuf>) -> String {
     }
 }
 
-/// What a kind of object is called, for people. The numbers are those of docs/format.md.
+/// The name of a kind of object, for people. The numbers are those of docs/format.md.
 fn object(kind: u32) -> String {
     match kind {
         1 => "a ring (object of kind 1)".into(),
@@ -166,7 +166,7 @@ fn object(kind: u32) -> String {
     }
 }
 
-/// Each way in which a file can be wrong.
+/// What is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Mismatch {
@@ -183,12 +183,12 @@ pub enum Mismatch {
         "too short: expected {expected} bytes, found {found}; it was truncated or is not a ring"
     )]
     TooShort {
-        /// Bytes that there should be.
+        /// Bytes expected.
         expected: u64,
-        /// Bytes that there are.
+        /// Bytes found.
         found: u64,
     },
-    /// Made by a crate with another format.
+    /// The file was made by a version of the crate with another format.
     #[error(
         "format version {found}, but this program speaks version {expected}; use programs built on the same format"
     )]
@@ -206,7 +206,7 @@ pub enum Mismatch {
         /// Number of the kind in the file.
         found: u32,
     },
-    /// The object is laid out in another way.
+    /// The object has another layout version.
     #[error(
         "{object} in layout version {found}, but this program speaks version {expected}; use programs built on the same format"
     )]
@@ -218,7 +218,7 @@ pub enum Mismatch {
         /// The file's.
         found: u32,
     },
-    /// Made on a machine with the other byte order.
+    /// The file was made on a machine with the other byte order.
     #[error(
         "byte order mark {found:#010x}, expected {expected:#010x}: made on a machine of the other byte order"
     )]
@@ -236,7 +236,7 @@ pub enum Mismatch {
         /// Found.
         found: String,
     },
-    /// Typed against bytes.
+    /// One side expects typed messages, the other byte messages.
     #[error("a ring of {found}, expected one of {expected}")]
     Shape {
         /// Asked for.
@@ -283,7 +283,7 @@ pub enum Mismatch {
         /// Found.
         found: u64,
     },
-    /// A rendezvous ring was asked for, and the ring holds messages.
+    /// The caller asked for a rendezvous ring, and the ring has a capacity above 0.
     #[error(
         "a ring of capacity {found}, expected a rendezvous ring, of capacity 0: open it without \
          `rendezvous`, or make another with `recreate`"
@@ -292,7 +292,7 @@ pub enum Mismatch {
         /// The capacity found.
         found: u64,
     },
-    /// A capacity that cannot be.
+    /// An invalid capacity.
     #[error(
         "capacity {found}: expected 0 to {max}, and a power of two unless there is one sender and \
          one receiver"
@@ -308,13 +308,13 @@ pub enum Mismatch {
     NoPart {
         /// Asked for.
         name: String,
-        /// The parts that there are.
+        /// The parts of the group.
         found: String,
     },
     /// A part of a group of shared objects, or the only one, is not what was asked for.
     #[error("part {name:?}: {what} {found}, expected {expected}: not the same type")]
     Part {
-        /// Its name; that of the only one is empty.
+        /// Name of the part; empty if the file holds only one.
         name: String,
         /// What differs.
         what: &'static str,
@@ -323,17 +323,17 @@ pub enum Mismatch {
         /// Found.
         found: String,
     },
-    /// A number in the header that contradicts the others.
+    /// A field of the header contradicts the others.
     #[error("header field {field}: expected {expected}, found {found}; the header is damaged")]
     Field {
-        /// Which.
+        /// Which field.
         field: &'static str,
-        /// What follows from the rest.
+        /// The value that follows from the others.
         expected: u64,
         /// Found.
         found: u64,
     },
-    /// A symbolic link.
+    /// The path is a symbolic link.
     #[error("is a symbolic link, expected a regular file; name the file itself")]
     Symlink,
     /// Not a regular file.
@@ -352,7 +352,7 @@ pub enum Mismatch {
         /// Its owner.
         found: u32,
     },
-    /// Others may write to it.
+    /// Other users may write to the file.
     #[error(
         "has mode {found:04o}: expected no write permission for group or others; to trust them, open it with allow_foreign (memring send, recv, lock: --allow-foreign)"
     )]
@@ -360,20 +360,20 @@ pub enum Mismatch {
         /// Its mode.
         found: u32,
     },
-    /// A file with several names.
+    /// The file has several names.
     #[error(
         "has {found} names, expected 1: it was linked; remove the other names, or, to trust their makers, open it with allow_foreign (memring send, recv, lock: --allow-foreign)"
     )]
     Links {
-        /// How many names it has.
+        /// How many names the file has.
         found: u64,
     },
-    /// A descriptor of memory that is not made of ordinary pages.
+    /// The descriptor is of memory that is not made of ordinary pages.
     #[error(
         "memory is not on tmpfs: expected a memfd of ordinary pages, as `Ring::anonymous` makes it"
     )]
     NotTmpfs,
-    /// A descriptor of memory that its giver can still shrink.
+    /// The descriptor is of memory that the process that passed it can still shrink.
     #[error(
         "memory is not sealed against {missing}: expected a memfd with the seals shrink, grow and seal"
     )]

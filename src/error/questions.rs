@@ -26,7 +26,7 @@ questions!(TryRecvError {
     is_held: Self::Held(_),
     /// Whether the ring is closed for good, and drained.
     is_closed: Self::Closed,
-    /// Whether the ring was empty, and all senders had gone.
+    /// Whether the ring was empty, and all senders had detached or died.
     is_disconnected: Self::Disconnected,
     /// Whether the ring was removed.
     is_removed: Self::Removed,
@@ -35,7 +35,7 @@ questions!(TryRecvError {
 questions!(RecvError {
     /// Whether the ring is closed for good, and drained.
     is_closed: Self::Closed,
-    /// Whether the ring was empty, and all senders had gone.
+    /// Whether the ring was empty, and all senders had detached or died.
     is_disconnected: Self::Disconnected,
     /// Whether the ring was removed.
     is_removed: Self::Removed,
@@ -50,7 +50,7 @@ questions!(RecvTimeoutError {
     is_held: Self::Timeout(Some(_)),
     /// Whether the ring is closed for good, and drained.
     is_closed: Self::Closed,
-    /// Whether the ring was empty, and all senders had gone.
+    /// Whether the ring was empty, and all senders had detached or died.
     is_disconnected: Self::Disconnected,
     /// Whether the ring was removed.
     is_removed: Self::Removed,
@@ -76,7 +76,7 @@ questions!(TrySendError<M> {
     is_held: Self::Held(..),
     /// Whether the ring is closed for good.
     is_closed: Self::Closed(_),
-    /// Whether the ring was full, and all receivers had gone.
+    /// Whether the ring was full, and all receivers had detached or died.
     is_disconnected: Self::Disconnected(_),
     /// Whether the ring was removed.
     is_removed: Self::Removed(_),
@@ -85,7 +85,7 @@ questions!(TrySendError<M> {
 questions!(SendError<M> {
     /// Whether the ring is closed for good.
     is_closed: Self::Closed(_),
-    /// Whether the ring was full, and all receivers had gone.
+    /// Whether the ring was full, and all receivers had detached or died.
     is_disconnected: Self::Disconnected(_),
     /// Whether the ring was removed.
     is_removed: Self::Removed(_),
@@ -102,7 +102,7 @@ questions!(SendTimeoutError<M> {
     is_in_hand: Self::InHand(..),
     /// Whether the ring is closed for good.
     is_closed: Self::Closed(_),
-    /// Whether the ring was full, and all receivers had gone.
+    /// Whether the ring was full, and all receivers had detached or died.
     is_disconnected: Self::Disconnected(_),
     /// Whether the ring was removed.
     is_removed: Self::Removed(_),

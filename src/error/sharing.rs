@@ -1,18 +1,18 @@
-//! What can go wrong with shared objects that are no locks.
+//! Errors of shared objects that are not locks.
 
 use std::fmt;
 use std::io;
 
 use super::{Failure, LockOwner};
 
-/// Why the right to write to a [`Latest`](crate::sync::Latest) was not had.
+/// Why the right to write to a [`Latest`](crate::sync::Latest) was not granted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriterError {
     /// There is a writer already, in a process that is alive.
     #[error("there is a writer already{}; wait until it is dropped", writer(*holder))]
     Occupied {
-        /// The handle that writes, as far as it is known: for display only.
+        /// The handle that writes, if it is known: for display only.
         holder: Option<LockOwner>,
     },
     /// The handle cannot be used.
@@ -35,8 +35,8 @@ fn writer(holder: Option<LockOwner>) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// Each of very many copies was overtaken: the writer stores values faster than this
-    /// thread can copy one.
+    /// Very many attempts to copy the value were overtaken: the writer stores values faster than
+    /// this thread can copy one.
     #[error(
         "the value was replaced again and again while it was copied: store it less often, or \
          make it smaller"
@@ -75,11 +75,11 @@ pub enum TryAcquireError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcquireTimeoutError {
-    /// All permits were held until the deadline; and a handle that held one then, unless
+    /// All permits were held until the deadline. This names a handle that held one then, unless
     /// that changed just then.
     #[error("no permit was free by the deadline{}", Holding(*holder))]
     Timeout {
-        /// One of those that held a permit, whether busy or stopped.
+        /// One of the handles that held a permit, whether busy or stopped.
         holder: Option<LockOwner>,
     },
     /// The handle cannot be used.

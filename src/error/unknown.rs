@@ -1,15 +1,15 @@
-//! Words that name no option.
+//! The error for a word that names no value of an option.
 
 use std::fmt::Display;
 
-/// A word that names none of an option's values, from the `FromStr` of the options.
+/// A word that names none of an option's values. The options' `FromStr` returns it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{found:?} is no {what}: expected {expected}")]
 #[non_exhaustive]
 pub struct UnknownName {
-    /// What was to be named.
+    /// Which option the word was for.
     pub what: &'static str,
-    /// The names that there are.
+    /// The valid names.
     pub expected: String,
     /// The word given.
     pub found: String,

@@ -1,14 +1,13 @@
-//! Fingerprints of what messages mean.
+//! Fingerprints of the meaning of messages.
 
-/// A type with a fingerprint of what its bytes mean, for
+/// A type with a fingerprint of the meaning of its bytes, for
 /// [`RingBuilder::schema_of`](crate::RingBuilder::schema_of).
 ///
-/// An opener has to agree with a ring's maker on the size and the alignment of a message;
-/// but an `i64` is as long as a `u64`. Integers, floats and arrays have a fingerprint;
-/// [`schema!`](crate::schema!) gives structs one, of the names and types of their
-/// fields in order. Names and paths of the structs themselves do not count, so that a
-/// type may be renamed or moved. For a type that the macro cannot wrap, use
-/// [`fingerprint`].
+/// An opener has to agree with a ring's maker on the size and the alignment of a message, but
+/// that does not tell an `i64` from a `u64`. Integers, floats and arrays have a fingerprint;
+/// [`schema!`](crate::schema!) gives structs a fingerprint of the names and types of their
+/// fields, in order. Names and paths of the structs themselves do not count, so a type may be
+/// renamed or moved. For a type that the macro cannot wrap, use [`fingerprint`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no fingerprint",
     note = "wrap its definition in `memring::schema! {{ .. }}`, or implement `memring::Schema` \
@@ -32,9 +31,9 @@ const fn fnv1a(mut hash: u64, bytes: &[u8]) -> u64 {
     hash
 }
 
-/// The fingerprint of a struct with these fields, each with its type's fingerprint, in
-/// order: 64-bit FNV-1a of, for each field, its name, a byte 0, and the fingerprint of
-/// its type, the lowest byte first.
+/// Returns the fingerprint of a struct with these fields, each with its type's fingerprint, in
+/// order: 64-bit FNV-1a of, for each field, its name, a byte 0, and the fingerprint of its type,
+/// the lowest byte first.
 ///
 /// ```
 /// use memring::{Schema, fingerprint};
@@ -115,8 +114,9 @@ impl<T: Schema, const N: usize> Schema for [T; N] {
 /// # }
 /// ```
 ///
-/// Each field's type has to have a fingerprint itself. Structs with named fields and
-/// tuple structs, without type parameters; what stands before `struct` stays as it is.
+/// Each field's type has to have a fingerprint itself. The macro takes structs with named fields
+/// and tuple structs, without type parameters. Attributes and visibility before `struct` stay as
+/// they are.
 #[macro_export]
 macro_rules! schema {
     () => {};

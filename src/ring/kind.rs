@@ -17,7 +17,7 @@ pub(crate) use sealed::Sides;
 
 /// Which sides of a ring admit many endpoints.
 ///
-/// A type, so that the path of a message never branches on it: [`Spsc`],
+/// Kinds are types, so that the code for a message never branches on the kind: [`Spsc`],
 /// [`Mpsc`], [`Spmc`], [`Mpmc`]. Sealed to these four.
 ///
 /// The four have the common derivable traits, so that types with a parameter `K: Kind`
@@ -36,12 +36,12 @@ pub(crate) use sealed::Sides;
 /// # assert!(show(&Service { jobs }.clone()).contains("Mpsc"));
 /// ```
 pub trait Kind: Sides + fmt::Debug + Copy + Eq + Ord + Hash + Send + Sync + 'static {
-    /// The same as a value.
+    /// The kind as a value.
     const KIND: RingKind;
 }
 
-/// A [`Kind`] with one receiver: [`Spsc`], [`Mpsc`]. Only there can a message be looked
-/// at without taking it: see [`Receiver::peek`](crate::Receiver::peek).
+/// A [`Kind`] with one receiver: [`Spsc`], [`Mpsc`]. Only these can peek at a message without
+/// taking it: see [`Receiver::peek`](crate::Receiver::peek).
 pub trait OneReceiver: Kind + Sides<Receivers = Single> {}
 
 impl OneReceiver for Spsc {}

@@ -9,58 +9,59 @@ use crate::error::UnknownName;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Wakeups {
-    /// Endpoints may sleep and are woken. Costs the path of a message one look
-    /// at a word that rarely changes.
+    /// Endpoints may sleep and are woken. For each message this costs one check of a word that
+    /// rarely changes.
     #[default]
     Blocking,
-    /// Endpoints spin, always.
+    /// Endpoints always spin.
     SpinOnly,
 }
 
-/// How the two sides order what they write against what they look at.
+/// How each side orders its writes before its reads of the other side's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum FenceMode {
-    /// `membarrier` where the kernel has it, else fences.
+    /// `membarrier` if the kernel has it, else fences.
     #[default]
     Auto,
-    /// An endpoint that goes to sleep, or is the first to see a closed ring at its
-    /// end, runs `membarrier`, which briefly interrupts the other processors that run users of this
-    /// facility. Nothing on the path of a message.
+    /// An endpoint that goes to sleep, or is the first to see a closed ring at its end, runs
+    /// `membarrier`, which briefly interrupts the other processors that run users of this
+    /// facility. This costs a message nothing.
     Membarrier,
-    /// A full fence for every message, several times the cost of a small one.
-    /// For processes that must never be interrupted by another's system call.
+    /// A full fence for every message. The fence costs several times as much as a small message.
+    /// Choose it for processes that must never be interrupted by a system call of another
+    /// process.
     Fence,
 }
 
-/// What becomes of a message that a receiver held when it died.
+/// What happens to a message that a receiver held when it died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum OnDeath {
-    /// It is delivered again, to another receiver or the successor, marked with how
-    /// often it was given back: at least once.
+    /// The message is delivered again, to another receiver or to the successor of the dead one,
+    /// marked with how often it was given back: at least once.
     #[default]
     Redeliver,
-    /// It is counted as lost: at most once. (A lease that is dropped by a receiver that
-    /// is alive is delivered again all the same.)
+    /// The message is counted as lost: at most once. (If a receiver that is alive drops a lease,
+    /// its message is still delivered again.)
     Discard,
 }
 
-/// How the messages of a ring of one sender and one receiver lie in memory: see
-/// [capacity and layout](crate#capacity-and-layout). Rings with many endpoints on a side have
-/// slots, whatever is chosen here.
+/// How the messages of a ring of one sender and one receiver lie in memory: see [capacity and
+/// layout](crate#capacity-and-layout). Rings with many endpoints on a side have slots; this
+/// option does not change them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Layout {
     /// Lines for messages of up to 56 bytes, dense for larger ones.
     #[default]
     Auto,
-    /// Lines of 64 bytes hold messages and the word that publishes them: one that is
-    /// waited for costs one cache line. For messages of up to 56 bytes (byte messages: a
+    /// Lines of 64 bytes hold messages and the word that publishes them: a message that a
+    /// receiver waits for costs one cache line. For messages of up to 56 bytes (byte messages: a
     /// limit of up to 48).
     Lines,
-    /// Messages lie one after the other, with one word for all of them: batches of small
-    /// ones pass faster, and one that is waited for costs a second cache line.
+    /// Messages lie one after the other, with one word for all of them. Batches of small messages
+    /// pass faster, but a message that a receiver waits for costs a second cache line.
     Dense,
 }
 

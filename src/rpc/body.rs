@@ -1,4 +1,4 @@
-//! What requests and responses are made of.
+//! The types of requests and responses.
 
 use bytemuck::AnyBitPattern;
 
@@ -13,11 +13,11 @@ pub(super) mod sealed {
 /// A request or a response.
 ///
 /// * A plain `T` of fixed size, as for rings: see [`Message`].
-/// * `[u8]`: any bytes, up to the service's limit. Given as `&[u8]`, taken as `Vec<u8>`.
+/// * `[u8]`: any bytes, up to the service's limit. Sent as `&[u8]`, received as `Vec<u8>`.
 /// * With the feature `serde`, `Postcard<T>`: any serde type, encoded by `postcard`, up to the
-///   service's limit. Given as `&T`, taken as `T`.
+///   service's limit. Sent as `&T`, received as `T`.
 ///
-/// What a peer sent is checked when it is decoded: lengths, and what `serde` checks.
+/// Bytes from a peer are checked when they are decoded: lengths, and whatever `serde` checks.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can be neither a request nor a response",
     note = "plain data can be: `#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]` and \
@@ -25,9 +25,9 @@ pub(super) mod sealed {
     note = "for a serde type use `memring::rpc::Postcard<{Self}>`, with the feature `serde`"
 )]
 pub trait Body: sealed::SealedBody + 'static {
-    /// What is handed over: `T`, `&[u8]`, `&T`.
+    /// What a caller sends: `T`, `&[u8]`, `&T`.
     type Given<'a>;
-    /// What comes out: `T`, `Vec<u8>`, `T`.
+    /// What the other side receives: `T`, `Vec<u8>`, `T`.
     type Taken: 'static;
 
     /// What both sides must agree on.

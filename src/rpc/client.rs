@@ -26,10 +26,10 @@ const TEXT: usize = 224;
 /// Names that are tried for a ring of replies.
 const TRIES: usize = 8;
 
-/// A client of a [`Service`], attached: it calls.
+/// A client of a [`Service`], attached: it makes calls.
 ///
-/// From [`Service::client`]. Clones, for other threads and tasks, share its ring of replies
-/// and its window; the ring goes with the last of them and of their pending calls.
+/// From [`Service::client`]. Clones, for other threads and tasks, share its ring of replies and
+/// its window; the ring is removed with the last of the clones and of their pending calls.
 ///
 /// ```
 /// use memring::WaitStrategy;
@@ -74,7 +74,7 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
         self.client_with(WaitStrategy::default())
     }
 
-    /// As [`Service::client`], with a strategy of waiting.
+    /// As [`Service::client`], with a wait strategy.
     ///
     /// Example: [`Client`].
     ///
@@ -137,7 +137,7 @@ fn random_id() -> u128 {
 }
 
 impl<Q: Body + ?Sized, R: Body + ?Sized> Client<Q, R> {
-    /// Calls, and waits for the response as long as it takes, or until no server is left.
+    /// Makes a call, and waits for the response as long as it takes, or until no server is left.
     ///
     /// As long as this client has seen no server since it connected, it waits for one.
     ///
@@ -148,10 +148,10 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Client<Q, R> {
     }
 
     /// As [`Client::call`], for at most `timeout`. The deadline travels with the call: when it
-    /// has passed, the call is not handed to a server any more.
+    /// has passed, no server is given the call any more.
     ///
     /// # Errors
-    /// [`CallError::Timeout`] if there is no response in time; else [`CallError`].
+    /// [`CallError::Timeout`] if there is no response by the deadline; else [`CallError`].
     pub fn call_timeout(
         &mut self,
         request: Q::Given<'_>,
@@ -173,12 +173,12 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Client<Q, R> {
         self.submit_until(request, Some(deadline))?.wait()
     }
 
-    /// Sends the request, and leaves the response for later: many calls may be under way, up
-    /// to the client's [window](super::ServiceBuilder::window). Waits for a place in it, and
+    /// Sends the request, and leaves the response for later. Many calls may be under way, up to
+    /// the client's [window](super::ServiceBuilder::window). Waits for a place in the window, and
     /// for room among the service's requests.
     ///
     /// # Errors
-    /// As [`Client::call`]. Nothing was sent then.
+    /// As [`Client::call`]. After an error, nothing was sent.
     ///
     /// ```
     /// use memring::rpc::Service;
@@ -236,9 +236,9 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Client<Q, R> {
         Ok(pending)
     }
 
-    /// As [`Client::call`], as a future. Needs no runtime, and works in each.
+    /// As [`Client::call`], as a future. It needs no runtime, and works in any.
     ///
-    /// Dropped before it is ready, it cancels the call, as [`PendingCall`] does.
+    /// If the future is dropped before it is ready, it cancels the call, as [`PendingCall`] does.
     ///
     /// # Errors
     /// As [`Client::call`].

@@ -1,4 +1,4 @@
-//! What can go wrong with a call, by the side that sees it.
+//! The errors of services and calls, of clients and of servers.
 
 use crate::error::{AttachError, Failure, RingError};
 
@@ -17,9 +17,9 @@ pub enum ServiceError {
     InvalidOption {
         /// Which parameter.
         what: &'static str,
-        /// What would do.
+        /// Which values are valid.
         expected: &'static str,
-        /// What was given.
+        /// The value given.
         found: String,
     },
 }
@@ -27,8 +27,8 @@ pub enum ServiceError {
 /// Why a call has no response.
 ///
 /// After [`Timeout`](CallError::Timeout), [`Disconnected`](CallError::Disconnected) and
-/// [`ServerDied`](CallError::ServerDied) the call may have been carried out, or may be
-/// carried out yet.
+/// [`ServerDied`](CallError::ServerDied) the call may have been carried out, or may still be
+/// carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
@@ -38,14 +38,13 @@ pub enum CallError {
          call may have been carried out"
     )]
     Timeout,
-    /// All servers have gone that were there since this client connected.
+    /// All servers that this client saw since it connected have detached or died.
     #[error("all servers of the service have gone; start one, and call again")]
     Disconnected,
-    /// The server that had the call died with it in hand, or gave it up, as often as the
-    /// service allows.
+    /// Servers that held the call died, or gave it up, as often as the service allows.
     #[error("the server died with the call in hand; it may have been carried out")]
     ServerDied,
-    /// The handler reported an error: its text.
+    /// The handler returned an error: its text.
     #[error("the server reports: {0}")]
     Failed(String),
     /// The handler panicked: the panic's message. The server goes on.
@@ -66,16 +65,16 @@ pub enum CallError {
     Unusable(#[from] Failure),
 }
 
-/// Why a reply did not go to its caller. The server can go on; the request is done with, unless
-/// it was [`Refused`](ReplyError::Refused).
+/// Why a reply did not go to its caller. The server can go on. The request is finished, unless
+/// the reply was [`Refused`](ReplyError::Refused).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplyError {
-    /// The client is gone.
+    /// The client has been dropped, or has died.
     #[error("the client has gone")]
     ClientGone,
-    /// The client's ring of replies is full, which that of a client that keeps to the rules
-    /// never is.
+    /// The client's ring of replies is full. This never happens with a client that keeps to the
+    /// rules.
     #[error("the client takes no replies: its ring of replies is full")]
     NoRoom,
     /// The response is longer than the client takes. The caller gets
@@ -91,8 +90,8 @@ pub enum ReplyError {
         limit: usize,
     },
     /// The client's ring of replies is not open any more, and cannot be opened: this process has
-    /// too many files open, or no memory. The call is given back, as if the server had died
-    /// with it in hand.
+    /// too many files open, or no memory. The call is given back, as if the server had died while
+    /// it held the call.
     #[error("cannot open the client's ring of replies: {0}; the call is given back")]
     Refused(String),
     /// The response cannot be encoded. The caller gets [`CallError::Invalid`].

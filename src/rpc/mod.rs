@@ -1,10 +1,11 @@
-//! Calls between processes: a request goes to one of the servers of a service, and what that
-//! answers comes back to the caller.
+//! Calls between processes: a request goes to one of the servers of a service, and the answer
+//! comes back to the caller.
 //!
 //! A [`Service`] is a named ring of requests, which any number of [`Client`]s send to and any
 //! number of [`Server`]s receive from. Each client has a ring of its own for the replies,
-//! `NAME.reply-ID`, beside it, which goes when the client does; one that a killed client left
-//! is removed by the next client that connects, or by an idle server.
+//! `NAME.reply-ID`, beside the service's ring. The ring of replies is removed when the client is
+//! dropped. If a client is killed, the next client that connects, or an idle server, removes its
+//! ring.
 //!
 //! ```
 //! use memring::rpc::Service;
@@ -27,22 +28,22 @@
 //!
 //! # Requests and responses
 //!
-//! Each is a [`Body`]: a plain `T` of fixed size, as the messages of rings; `[u8]`, up to
-//! the service's limit; or, with the feature `serde`, `Postcard<T>` of any serde type. A service of
-//! several methods takes an enum.
+//! Each is a [`Body`]: a plain `T` of fixed size, as the messages of rings; `[u8]`, up to the
+//! service's limit; or, with the feature `serde`, `Postcard<T>` of any serde type. For a service
+//! with several methods, use an enum.
 //!
 //! # When a process dies
 //!
-//! A server holds a request until it has replied. If it dies before, as the kernel reports and
-//! never by a timer, the service's policy decides ([`OnServerDeath`]): another server gets the
-//! call, told by [`Request::attempt`], or the caller gets [`CallError::ServerDied`]. A call
-//! may be carried out more than once, therefore, under [`OnServerDeath::Redeliver`]; at most
-//! once under [`OnServerDeath::Fail`]. If no server is left, the caller gets
-//! [`CallError::Disconnected`] within a second or so. A stopped server keeps its call: what
-//! ends it is the caller's deadline.
+//! A server holds a request until it has replied. If the server dies before, the service's policy
+//! decides ([`OnServerDeath`]): another server gets the call, and sees that in
+//! [`Request::attempt`], or the caller gets [`CallError::ServerDied`]. The kernel reports the
+//! death; no timer decides it. So a call may be carried out more than once under
+//! [`OnServerDeath::Redeliver`], and at most once under [`OnServerDeath::Fail`]. If no server is
+//! left, the caller gets [`CallError::Disconnected`] within a second or so. A stopped server
+//! keeps its call: only the caller's deadline ends it.
 //!
 //! The replies to a client that has died are dropped. A client that does not take its replies
-//! stalls nobody but itself: it has at most [`ServiceBuilder::window`] calls under way.
+//! stalls only itself: it has at most [`ServiceBuilder::window`] calls under way.
 
 mod body;
 mod calls;

@@ -13,17 +13,17 @@ use super::calls::Calls;
 use super::error::CallError;
 use super::wire::{Status, read_reply};
 
-/// A call under way, from [`Client::submit`](super::Client::submit): its response is waited
-/// for by [`wait`](PendingCall::wait), or by `await`, in any order and by any thread.
+/// A call under way, from [`Client::submit`](super::Client::submit). Wait for its response by
+/// [`wait`](PendingCall::wait) or by `await`, in any order and on any thread.
 ///
-/// **Dropping it cancels the call**: its late response is dropped. Best effort: a server that
-/// has the request in hand, or in its queue, carries it out all the same. A call that was
-/// dropped keeps its place in the client's [window](super::ServiceBuilder::window) until a
+/// **Dropping it cancels the call**: its late response is dropped. This is best effort: a server
+/// that holds the request, or takes it from the queue later, still carries it out. A call that
+/// was dropped keeps its place in the client's [window](super::ServiceBuilder::window) until a
 /// server has answered it.
 ///
-/// As a future it needs no runtime, and is woken by the process's waiting thread. It has no
-/// timer: a call with a deadline that no server answers is ended by the runtime's own
-/// (`tokio::time::timeout`), or by `wait`.
+/// As a future it needs no runtime, and is woken by the process's waiting thread. The future has
+/// no timer. If no server answers a call with a deadline, the runtime's own timer
+/// (`tokio::time::timeout`) or `wait` ends it.
 ///
 /// ```
 /// use memring::rpc::{CallError, Service};
@@ -70,7 +70,7 @@ impl<R: Body + ?Sized> PendingCall<R> {
     }
 
     /// Waits for the response: as long as it takes, or until the deadline that the call was
-    /// submitted with. What was answered before is there at once.
+    /// submitted with. If the call was answered before, returns at once.
     ///
     /// # Errors
     /// [`CallError`].
@@ -82,8 +82,8 @@ impl<R: Body + ?Sized> PendingCall<R> {
     /// own deadline has passed.
     ///
     /// # Errors
-    /// [`CallError::Timeout`] if there was no response in time; else as [`PendingCall::wait`].
-    /// `Timeout` again if the response was taken before.
+    /// [`CallError::Timeout`] if there was no response by the deadline; else as
+    /// [`PendingCall::wait`]. `Timeout` again if the response was taken before.
     pub fn wait_timeout(&mut self, timeout: Duration) -> Result<R::Taken, CallError> {
         let until = Instant::now().checked_add(timeout);
         let until = match (until, self.deadline) {
@@ -93,8 +93,8 @@ impl<R: Body + ?Sized> PendingCall<R> {
         self.wait_within(until)
     }
 
-    /// The response, if it has come; `None`: not yet. Does not wait. `Timeout` if the call's
-    /// deadline has passed, and if the response was taken before.
+    /// Returns the response if it has come, and `None` if not. Does not wait. `Timeout` if the
+    /// call's deadline has passed, or if the response was taken before.
     pub fn try_wait(&mut self) -> Option<Result<R::Taken, CallError>> {
         match self.wait_within(Some(Instant::now())) {
             Err(CallError::Timeout) if !self.is_late() => None,

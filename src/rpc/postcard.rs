@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 use super::body::{Body, sealed};
 use crate::message::schema::fingerprint;
 
-/// A request or a response of a serde type, encoded by the crate `postcard`: a name for the
-/// type, of which there are no values. `T` itself is handed over and comes out.
+/// A request or a response of a serde type, encoded by the crate `postcard`. This type is only a
+/// name and has no values: callers send and receive `T` itself.
 ///
-/// Needs the feature `serde`. An enum makes a service of several methods:
+/// Needs the feature `serde`. For a service with several methods, use an enum:
 ///
 /// ```
 /// use memring::rpc::{Postcard, Service};
@@ -50,8 +50,8 @@ use crate::message::schema::fingerprint;
 /// # }
 /// ```
 ///
-/// The encoding has no names in it: both sides need the same types. The service's
-/// [`schema`](super::ServiceBuilder::schema) tag is there to tell versions apart.
+/// The encoding has no names in it, so both sides need the same types. Use the service's
+/// [`schema`](super::ServiceBuilder::schema) tag to tell versions apart.
 pub struct Postcard<T>(PhantomData<T>);
 
 impl<T> sealed::SealedBody for Postcard<T> {}

@@ -1,4 +1,4 @@
-//! A call in the hands of a server.
+//! A call that a server holds.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,22 +12,22 @@ use super::wire::{REPLY_HEADER, Status};
 use crate::channel::OwnedLease;
 use crate::ring::kind::Mpmc;
 
-/// A request, as a handler gets it: reads like what the client handed over.
+/// A request, as a handler gets it. It dereferences to what the client sent.
 pub struct Request<Q: Body + ?Sized> {
     pub(super) body: Q::Taken,
     pub(super) attempt: u8,
 }
 
 impl<Q: Body + ?Sized> Request<Q> {
-    /// What the client handed over.
+    /// Returns what the client sent.
     ///
     /// Example: [`Responder`].
     pub fn into_inner(self) -> Q::Taken {
         self.body
     }
 
-    /// Which attempt at the call this is: 1 at first; more if a server died, or gave it up,
-    /// with the call in hand. It may have carried it out.
+    /// Which attempt at the call this is: 1 at first; more if a server died while it held the
+    /// call, or gave it up. That server may have carried the call out.
     ///
     /// Example: [`Responder`].
     pub fn attempt(&self) -> u8 {
@@ -53,15 +53,15 @@ impl<Q: Body + ?Sized> fmt::Debug for Request<Q> {
 }
 
 /// The duty to answer a call, from [`Server::recv`](super::Server::recv): now or later, in any
-/// order, by any thread.
+/// order, on any thread.
 ///
-/// Dropped without an answer, by a panic or a `?` say, it gives the call back, and that counts
-/// as an attempt: another server gets it, or the same one, or the caller gets
+/// If it is dropped without an answer, by a panic or a `?` say, the call is given back, and that
+/// counts as an attempt. Another server, or the same one, gets the call, or the caller gets
 /// [`CallError::ServerDied`](super::CallError::ServerDied), as the service's policy says. The
-/// same is so if the process dies.
+/// same happens if the process dies.
 ///
-/// As long as it lives its server counts as attached, even if the
-/// [`Server`](super::Server) was dropped.
+/// As long as it exists, its server counts as attached, even if the [`Server`](super::Server) was
+/// dropped.
 ///
 /// ```
 /// use memring::rpc::{CallError, Service};
@@ -100,11 +100,11 @@ pub struct Responder<R: Body + ?Sized> {
 impl<R: Body + ?Sized> Responder<R> {
     /// Answers the call.
     ///
-    /// Waits for nothing. A caller that has given up meanwhile, at its deadline or by dropping
-    /// the call, is not told apart: its client drops the response.
+    /// Does not wait. A caller that has given up meanwhile, at its deadline or by dropping the
+    /// call, makes no difference here: its client drops the response.
     ///
     /// # Errors
-    /// [`ReplyError`]. The call is done with, but for [`ReplyError::Refused`].
+    /// [`ReplyError`]. The call is finished, except with [`ReplyError::Refused`].
     pub fn reply(self, response: R::Given<'_>) -> Result<(), ReplyError> {
         let mut reply = blank();
         match R::put(&response, &mut reply) {

@@ -67,7 +67,7 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
         self.server_with(WaitStrategy::default())
     }
 
-    /// As [`Service::server`], with a strategy of waiting.
+    /// As [`Service::server`], with a wait strategy.
     ///
     /// Example: [`Server`].
     ///
@@ -91,10 +91,9 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Server<Q, R> {
     /// Answers requests, one after the other, by what `handler` returns, until the service is
     /// closed and drained, or this server is [cancelled](Server::canceller).
     ///
-    /// A panic of `handler` is the caller's
-    /// [`CallError::Panicked`](super::CallError::Panicked), and the server goes on. (What
-    /// `handler` shares with others, it leaves as the panic left it.) A handler that may fail:
-    /// [`Server::try_serve`].
+    /// If `handler` panics, the caller gets [`CallError::Panicked`](super::CallError::Panicked),
+    /// and the server goes on. (State that `handler` shares stays as the panic left it.) For a
+    /// handler that may fail, use [`Server::try_serve`].
     ///
     /// # Errors
     /// [`RecvError::Removed`]; [`RecvError::Failed`].
@@ -105,8 +104,8 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Server<Q, R> {
         self.try_serve(|request| Ok::<_, std::convert::Infallible>(handler(request)))
     }
 
-    /// As [`Server::serve`], by a handler that may fail: its error's text is the caller's
-    /// [`CallError::Failed`](super::CallError::Failed).
+    /// As [`Server::serve`], with a handler that may fail. The caller then gets
+    /// [`CallError::Failed`](super::CallError::Failed) with the error's text.
     ///
     /// # Errors
     /// As [`Server::serve`].
@@ -174,9 +173,11 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Server<Q, R> {
         }
     }
 
-    /// Gets a request, and the duty to answer it, waiting for one as long as it takes.
+    /// Returns a request, and the [`Responder`] that answers it, waiting for a request as long as
+    /// it takes.
     ///
-    /// Requests that are over by their deadline, or whose client has gone, are not handed out.
+    /// Requests whose deadline has passed, or whose client has been dropped or has died, are not
+    /// returned.
     ///
     /// # Errors
     /// [`RecvError::Closed`] if the service is closed and drained; [`RecvError::Removed`];
@@ -230,11 +231,11 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Server<Q, R> {
         self.next(Some(deadline))
     }
 
-    /// Gets a request, if one is there now. A server of which only this is called never counts
-    /// as idle, and leaves it to others to remove what killed clients left.
+    /// Returns a request, if one is there now. A server on which only this is called never counts
+    /// as idle, so it does not remove the rings that killed clients left.
     ///
     /// # Errors
-    /// [`TryRecvError::Empty`]; [`TryRecvError::Held`]: a client is sending one; else as
+    /// [`TryRecvError::Empty`]; [`TryRecvError::Held`]: a client is still sending one; else as
     /// [`Server::recv`].
     pub fn try_recv(&mut self) -> Result<(Request<Q>, Responder<R>), TryRecvError> {
         loop {
@@ -290,8 +291,8 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Server<Q, R> {
         }
     }
 
-    /// Has calls of this server that wait end, from another thread: [`Server::serve`] returns
-    /// `Ok`.
+    /// Returns a canceller, which ends this server's waiting calls from another thread:
+    /// [`Server::serve`] then returns `Ok`.
     pub fn canceller(&self) -> Canceller {
         self.requests.canceller()
     }

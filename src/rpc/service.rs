@@ -33,12 +33,12 @@ const MAX_WINDOW: usize = 1 << 16;
 const SPARE_DELIVERIES: u8 = 7;
 const MAX_ATTEMPTS: u8 = 15 - SPARE_DELIVERIES;
 
-/// What becomes of a call whose server dies with it in hand.
+/// What happens to a call whose server dies while it holds the call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnServerDeath {
-    /// Another server gets it, and [`Request::attempt`](super::Request::attempt) says that: for
-    /// services whose calls may be carried out twice.
+    /// Another server gets the call, and [`Request::attempt`](super::Request::attempt) is higher:
+    /// for services whose calls may be carried out twice.
     #[default]
     Redeliver,
     /// The caller gets [`CallError::ServerDied`](super::CallError::ServerDied), from the next
@@ -87,9 +87,9 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
         }
     }
 
-    /// Opens the service, or makes it if there is none: see [`Ring::open_or_create`], which
-    /// tells what a name may be too. One that is at most 216 bytes long, so that the names of
-    /// the rings of replies fit.
+    /// Opens the service, or makes it if there is none: see [`Ring::open_or_create`], also for
+    /// valid names. A name may have at most 216 bytes, so that the names of the rings of replies
+    /// fit.
     ///
     /// # Errors
     /// [`ServiceError::Ring`]; [`ServiceError::InvalidOption`].
@@ -97,7 +97,7 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
         Self::builder().open_or_create(name)
     }
 
-    /// Opens a service that was made before.
+    /// Opens a service that exists.
     ///
     /// Example: [`ServiceBuilder`].
     ///
@@ -111,7 +111,7 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
 
     /// Closes the service for good: calls fail with
     /// [`CallError::Closed`](super::CallError::Closed), and servers end when they have answered
-    /// what was called before. Takes 10 to 30 milliseconds.
+    /// the calls that were made before. Takes 10 to 30 milliseconds.
     ///
     /// Example: [`ServiceBuilder`].
     ///
@@ -121,7 +121,7 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
         self.requests.close()
     }
 
-    /// Where the service is.
+    /// Returns the path of the service.
     ///
     /// Example: [`ServiceBuilder`].
     pub fn path(&self) -> &Path {
@@ -135,7 +135,7 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Service<Q, R> {
         self.requests.message_size().saturating_sub(REQUEST_HEADER)
     }
 
-    /// How often a call is handed to a server, the first time included, as the maker of the
+    /// How often a call is given to a server, the first time included, as the maker of the
     /// service fixed it: 1 is [`OnServerDeath::Fail`].
     ///
     /// ```
@@ -183,8 +183,8 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> std::fmt::Debug for Service<Q, R> {
     }
 }
 
-/// Removes a service: its name is free again, and its clients and servers see the end. See
-/// [`remove`](crate::remove()). Rings of replies that killed clients left go with it.
+/// Removes a service: its name is free again, and its clients and servers get `Removed`. See
+/// [`remove`](crate::remove()). Rings of replies that killed clients left are removed with it.
 ///
 /// # Errors
 /// As [`remove`](crate::remove()).
@@ -198,10 +198,10 @@ pub fn remove(name: impl AsRef<Path>) -> Result<(), RingError> {
 
 /// Options of a service, from [`Service::builder`].
 ///
-/// What the service is, is fixed by its maker, and ignored by `open`: queue, request limit,
-/// policy and attempts. (`open_or_create` insists on queue and request limit, if they were
-/// set.) The tag must be that of the maker. Response limit and window are those of the
-/// clients of this handle.
+/// The maker of a service fixes its queue, request limit, policy and attempts: `open` ignores
+/// these options. (`open_or_create` requires queue and request limit to match, if they were set.)
+/// The tag must be that of the maker. Response limit and window apply to the clients of this
+/// handle.
 ///
 /// ```
 /// use memring::rpc::{OnServerDeath, Service};
@@ -242,25 +242,26 @@ pub struct ServiceBuilder<Q: Body + ?Sized, R: Body + ?Sized> {
 }
 
 impl<Q: Body + ?Sized, R: Body + ?Sized> ServiceBuilder<Q, R> {
-    /// The most bytes of a request, where they vary. Default 984, which with its header is
-    /// 1024.
+    /// The most bytes of a request, for types of varying length. Default 984, which makes 1024
+    /// with its header.
     pub fn request_limit(mut self, bytes: usize) -> Self {
         self.request_limit = Some(bytes);
         self
     }
 
-    /// The most bytes of a response, where they vary, that the clients of this handle take.
-    /// Default 1024.
+    /// The most bytes of a response that the clients of this handle take, for types of varying
+    /// length. Default 1024.
     pub fn response_limit(mut self, bytes: usize) -> Self {
         self.response_limit = bytes;
         self
     }
 
-    /// The most requests that wait or are in hand, rounded up to a power of two. Default 1024.
+    /// The most requests that wait or that servers hold, rounded up to a power of two. Default
+    /// 1024.
     ///
-    /// A request keeps its place until it is answered, and places are used in turn: a call
-    /// that takes long, or whose server is stopped, holds the others up when so many have
-    /// come after it.
+    /// A request keeps its place until it is answered, and places are used in turn. So a call
+    /// that takes long, or whose server is stopped, delays the others when that many have come
+    /// after it.
     pub fn queue(mut self, requests: usize) -> Self {
         self.queue = Some(requests);
         self
@@ -273,21 +274,22 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> ServiceBuilder<Q, R> {
         self
     }
 
-    /// What becomes of a call whose server dies with it in hand. Default
+    /// What happens to a call whose server dies while it holds the call. Default
     /// [`OnServerDeath::Redeliver`].
     pub fn on_server_death(mut self, policy: OnServerDeath) -> Self {
         self.on_server_death = policy;
         self
     }
 
-    /// How often a call is handed to a server, 1 to 8, the first included, where it is handed
-    /// out again: so that a call that kills its servers does not kill them for ever. Default 4.
+    /// How often a call is given to a server, 1 to 8, the first time included, under
+    /// [`OnServerDeath::Redeliver`]. So a call that kills its servers does not kill them for
+    /// ever. Default 4.
     pub fn max_attempts(mut self, attempts: u8) -> Self {
         self.max_attempts = attempts;
         self
     }
 
-    /// A tag for what requests and responses mean, which clients and servers must agree on.
+    /// A tag for the meaning of requests and responses, on which clients and servers must agree.
     /// Default 0.
     pub fn schema(mut self, tag: u64) -> Self {
         self.schema = tag;

@@ -1,4 +1,4 @@
-//! Waiting for one another.
+//! Barriers: parties that wait for one another.
 
 use std::fmt;
 use std::path::Path;
@@ -20,11 +20,11 @@ use crate::sys::clock::MonotonicTime;
 /// A barrier between processes: parties that wait until all have arrived, round after
 /// round. As [`std::sync::Barrier`], with up to 24 parties.
 ///
-/// Each party takes a [seat](Barrier::join), and waits by it. Should a party
-/// die, or give its seat up, before it has arrived, the others would wait for ever: the
-/// barrier is *broken*, for good, and all get [`BarrierError::Broken`]. One that dies after
-/// it has arrived lets that round be passed, and breaks the next. For one that has not
-/// taken its seat yet the others wait.
+/// Each party takes a [seat](Barrier::join), and waits by it. If a party dies, or gives up its
+/// seat, before it has arrived, the others would wait for ever. The barrier is then *broken*, for
+/// good, and all parties get [`BarrierError::Broken`]. If a party dies after it has arrived, that
+/// round is still passed, and the next round is broken. The others wait for a party that has not
+/// taken its seat yet.
 ///
 /// ```
 /// use memring::sync::Barrier;
@@ -47,7 +47,7 @@ pub struct Barrier {
 
 handle!([] Barrier, "barrier", (parties: u32));
 
-/// A party of a [`Barrier`]. Dropped, it gives its seat up, for good.
+/// A party of a [`Barrier`]. Dropping it gives up its seat, for good.
 ///
 /// ```
 /// use memring::sync::{Barrier, BarrierError};
@@ -80,7 +80,7 @@ pub struct BarrierSeat<'b> {
 pub struct BarrierWaitResult(bool);
 
 impl BarrierWaitResult {
-    /// Whether this party was the last of the round, which one is.
+    /// Whether this party was the last to arrive in the round. Exactly one party is.
     ///
     /// Example: [`BarrierSeat`].
     pub fn is_leader(self) -> bool {
@@ -94,7 +94,7 @@ impl Barrier {
         memory::barrier(shared.region(), &shared.parts()[self.index])
     }
 
-    /// How many parties there are to be.
+    /// For how many parties the barrier was made.
     ///
     /// Example: [`BarrierSeat`].
     pub fn parties(&self) -> u32 {
@@ -102,10 +102,10 @@ impl Barrier {
         self.part.shared().parts()[self.index].parameter as u32
     }
 
-    /// Takes a seat. A thread needs one for itself.
+    /// Takes a seat. Each thread needs a seat of its own.
     ///
     /// # Errors
-    /// [`BarrierError::Full`]: all seats were taken, if only by parties that have gone.
+    /// [`BarrierError::Full`]: all seats were taken, perhaps by parties that have left since.
     /// [`BarrierError::Failed`].
     pub fn join(&self) -> Result<BarrierSeat<'_>, BarrierError> {
         let shared = self.part.shared();
@@ -124,8 +124,8 @@ impl Barrier {
 }
 
 impl BarrierSeat<'_> {
-    /// Arrives, and waits until all have. What parties did before they arrived
-    /// happened before this returns.
+    /// Arrives, and waits until all parties have arrived. Everything that parties did before they
+    /// arrived happened before this returns.
     ///
     /// # Errors
     /// [`BarrierError::Broken`]: a party died or left. [`BarrierError::Failed`].
@@ -133,7 +133,7 @@ impl BarrierSeat<'_> {
         self.wait_until(None)
     }
 
-    /// As [`BarrierSeat::wait`], for `timeout` at most: then this party has not
+    /// As [`BarrierSeat::wait`], for `timeout` at most. After a timeout, this party counts as not
     /// arrived.
     ///
     /// # Errors
@@ -229,14 +229,14 @@ impl fmt::Debug for BarrierSeat<'_> {
 }
 
 impl GroupBuilder {
-    /// Adds a [`Barrier`] of this name, for so many parties: 1 to 24.
+    /// Adds a [`Barrier`] of this name, for `parties` parties: 1 to 24.
     pub fn barrier(self, name: &str, parties: u32) -> Self {
         self.part::<Barrier>(name, parties)
     }
 }
 
 impl Group {
-    /// The [`Barrier`] of this name.
+    /// Opens the [`Barrier`] of this name.
     ///
     /// Example: [`GroupBuilder`].
     ///

@@ -1,4 +1,4 @@
-//! Waiting, under a mutex, for what other processes do.
+//! Condition variables: waiting, under a mutex, for a change that other processes make.
 
 use std::fmt;
 use std::path::Path;
@@ -18,17 +18,17 @@ use crate::sys::clock::MonotonicTime;
 use crate::wait::Park;
 use crate::wait::cap::SleepCap;
 
-/// A condition variable between processes: sleepers that wait for a predicate of what a
-/// [`Mutex`](super::Mutex) guards. As [`std::sync::Condvar`].
+/// A condition variable between processes: it lets threads sleep until a predicate of the value
+/// of a [`Mutex`](super::Mutex) holds. As [`std::sync::Condvar`].
 ///
-/// All that wait at one condition variable hold the same mutex, and what they wait for
-/// changes under it: then no wake-up is lost. The two need not be in the same
-/// [`Group`] (though a group is the place for them), and any number of condition
-/// variables may go with one mutex. That others use another mutex cannot be noticed.
+/// All waiters of one condition variable have to use the same mutex, and the predicate has to
+/// change under it: then no wake-up is lost. The two need not be in the same [`Group`] (though a
+/// group is the place for them), and one mutex may have any number of condition variables. If
+/// other waiters use another mutex, this cannot be detected.
 ///
-/// A call may return without a notification, after 100 ms at most: a process that changed
-/// the predicate may have died before it notified. So look at the predicate in a loop, or
-/// use [`Condvar::wait_while`], which does.
+/// A call may return without a notification, after 100 ms at most: a process that changed the
+/// predicate may have died before it notified. So check the predicate in a loop, or use
+/// [`Condvar::wait_while`], which does that.
 ///
 /// ```
 /// use memring::sync::Group;
@@ -57,12 +57,12 @@ pub struct Condvar {
 
 handle!([] Condvar, "condition variable", ());
 
-/// Whether a wait ended because its time was over. As [`std::sync::WaitTimeoutResult`].
+/// Whether a wait ended by its time limit. As [`std::sync::WaitTimeoutResult`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitTimeoutResult(bool);
 
 impl WaitTimeoutResult {
-    /// Whether the time was over.
+    /// Whether the time limit ended the wait.
     ///
     /// Example: [`Condvar::wait_timeout_while`].
     pub fn timed_out(self) -> bool {
@@ -77,8 +77,8 @@ type LockedInTime<'a, T> = Result<
 >;
 
 impl Condvar {
-    /// Gives the lock back and sleeps until notified, then takes the lock again. It may
-    /// return for no reason.
+    /// Releases the lock and sleeps until notified, then takes the lock again. It may return
+    /// without a notification.
     ///
     /// ```
     /// # use memring::sync::Group;
@@ -100,17 +100,18 @@ impl Condvar {
     ///
     /// # Errors
     /// As [`Mutex::lock`](super::Mutex::lock), when it takes the lock again; the guard is inside
-    /// [`Poisoned`](LockError::Poisoned). With any other error the lock was given back.
+    /// [`Poisoned`](LockError::Poisoned). With any other error the lock was released.
     pub fn wait<'a, T: SharedValue>(&self, guard: MutexGuard<'a, T>) -> Locked<'a, T> {
         let mutex = guard.mutex();
         self.sleep(guard, None)?;
         mutex.lock()
     }
 
-    /// Waits as long as `condition` of the value holds; it is asked with the lock held.
+    /// Waits as long as `condition` of the value is true. `condition` is called with the lock
+    /// held.
     ///
     /// # Errors
-    /// As [`Condvar::wait`]. A value that was poisoned is not shown to `condition`.
+    /// As [`Condvar::wait`]. `condition` does not get a value that was poisoned.
     pub fn wait_while<'a, T: SharedValue>(
         &self,
         mut guard: MutexGuard<'a, T>,
@@ -151,8 +152,8 @@ impl Condvar {
         self.wait_until(guard, Some(MonotonicTime::from_instant(deadline)))
     }
 
-    /// Waits as long as `condition` of the value holds, for `timeout` at most: the result
-    /// says whether it still holds.
+    /// Waits as long as `condition` of the value is true, for `timeout` at most. The result says
+    /// whether it is still true.
     ///
     /// ```
     /// use std::time::{Duration, Instant};
@@ -224,9 +225,9 @@ impl Condvar {
         Ok(WaitTimeoutResult(in_full && is_late()))
     }
 
-    /// Wakes one sleeper, if there is any. For sleepers that all wait for the same: one
-    /// that was woken and finds that it was meant for another does not pass it on (CV7).
-    /// Call it after the predicate was changed, with the lock or after it was given back.
+    /// Wakes one sleeper, if there is any. Use it if all sleepers wait for the same predicate: a
+    /// sleeper that is woken in place of another does not pass the wake-up on (CV7). Call it
+    /// after the predicate was changed, with the lock held or after its release.
     pub fn notify_one(&self) {
         if self.part.is_mapped() {
             condvar::notify_one(self.part.word(), &self.part.shared().parker());
@@ -286,7 +287,7 @@ impl GroupBuilder {
 }
 
 impl Group {
-    /// The [`Condvar`] of this name.
+    /// Opens the [`Condvar`] of this name.
     ///
     /// # Errors
     /// As [`Group::part`].

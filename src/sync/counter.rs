@@ -19,7 +19,7 @@ mod sealed {
     impl SealedCount for i64 {}
 }
 
-/// What a [`Counter`] may count in: `u64`, `i64`. Sealed to these.
+/// The number of a [`Counter`]: `u64` or `i64`. The trait is sealed to these two.
 pub trait CounterValue:
     sealed::SealedCount + Copy + Ord + fmt::Debug + Send + Sync + 'static
 {
@@ -60,10 +60,10 @@ impl CounterValue for i64 {
 /// [`std::sync::atomic::AtomicU64`] or
 /// [`AtomicI64`](std::sync::atomic::AtomicI64), between processes.
 ///
-/// A process that is killed has made each of its changes wholly or not at all. Numbers wrap
-/// at their ends. Each change is a read-modify-write (AcqRel) and returns what was there
-/// before; [`get`](Counter::get) is a load (Acquire), [`set`](Counter::set) a store
-/// (Release). So who sees a change sees what its maker had stored before.
+/// A process that is killed has made each of its changes completely or not at all. Numbers wrap
+/// around. Each change is a read-modify-write (AcqRel) and returns the number before;
+/// [`get`](Counter::get) is a load (Acquire), [`set`](Counter::set) a store (Release). So a
+/// process that sees a change also sees everything that was stored before the change.
 ///
 /// The only error is [`Failure`], of a handle that cannot be used: in a forked child
 /// ([`Failure::Forked`]).
@@ -101,7 +101,7 @@ impl<N: CounterValue> Counter<N> {
         Ok(self.part.word())
     }
 
-    /// The number.
+    /// Returns the number.
     ///
     /// # Errors
     /// [`Failure::Forked`].
@@ -124,7 +124,7 @@ impl<N: CounterValue> Counter<N> {
         Ok(())
     }
 
-    /// Adds, and returns what was there.
+    /// Adds, and returns the number before.
     ///
     /// # Errors
     /// [`Failure::Forked`].
@@ -136,7 +136,7 @@ impl<N: CounterValue> Counter<N> {
         Ok(N::from_bits(found))
     }
 
-    /// Subtracts, and returns what was there.
+    /// Subtracts, and returns the number before.
     ///
     /// # Errors
     /// [`Failure::Forked`].
@@ -145,7 +145,7 @@ impl<N: CounterValue> Counter<N> {
         self.add(N::from_bits(by.to_bits().wrapping_neg()))
     }
 
-    /// Stores a number, and returns what was there.
+    /// Stores a number, and returns the number before.
     ///
     /// Example: [`fetch_update`](Counter::fetch_update).
     ///
@@ -158,8 +158,8 @@ impl<N: CounterValue> Counter<N> {
         Ok(N::from_bits(found))
     }
 
-    /// Stores `new` if the number is `current`: `Ok(Ok(current))`, and else `Ok(Err(found))`
-    /// with the number that is there.
+    /// Stores `new` if the number is `current`, and returns `Ok(Ok(current))`. Else returns
+    /// `Ok(Err(found))` with the number that is there.
     ///
     /// Example: [`fetch_update`](Counter::fetch_update).
     ///
@@ -174,9 +174,10 @@ impl<N: CounterValue> Counter<N> {
         Ok(swapped.map(N::from_bits).map_err(N::from_bits))
     }
 
-    /// Stores what `change` makes of the number, and returns what was there; `None`: leaves
-    /// it, `Ok(Err(found))`. It is called again if another process was quicker. Lock-free:
-    /// each call after the first means that another process has made a change.
+    /// Stores what `change` makes of the number, and returns the number before. If `change`
+    /// returns `None`, the number stays, and the result is `Ok(Err(found))`. `change` is called
+    /// again if another process was quicker. This is lock-free: each call after the first means
+    /// that another process has made a change.
     ///
     /// ```
     /// # use memring::sync::Counter;
@@ -212,7 +213,7 @@ impl<N: CounterValue> Counter<N> {
         }
     }
 
-    /// The larger of the number and `value` is stored; returns what was there.
+    /// Stores the larger of the number and `value`; returns the number before.
     ///
     /// Example: [`fetch_update`](Counter::fetch_update).
     ///
@@ -223,7 +224,7 @@ impl<N: CounterValue> Counter<N> {
         Ok(self.fetch_update(larger)?.unwrap_or_else(|found| found))
     }
 
-    /// The smaller of the number and `value` is stored; returns what was there.
+    /// Stores the smaller of the number and `value`; returns the number before.
     ///
     /// Example: [`fetch_update`](Counter::fetch_update).
     ///
@@ -287,7 +288,7 @@ impl GroupBuilder {
 }
 
 impl Group {
-    /// The [`Counter`] of this name.
+    /// Opens the [`Counter`] of this name.
     ///
     /// Example: [`GroupBuilder`].
     ///

@@ -14,8 +14,8 @@ use crate::message::schema::Schema;
 
 /// Several shared objects under names, in one file: a struct of shared state.
 ///
-/// The handles of its parts share the group's id in the table of members: to open ten
-/// parts costs one place of [`max_handles`](GroupBuilder::max_handles).
+/// The handles of its parts share the group's id in the table of members: opening ten parts takes
+/// one place of [`max_handles`](GroupBuilder::max_handles).
 ///
 /// ```
 /// use memring::sync::Group;
@@ -42,9 +42,9 @@ pub struct Group {
     shared: SharedRef,
 }
 
-/// What is to be in a [`Group`], and its options.
+/// The parts of a [`Group`], and its options.
 ///
-/// The number of handles and the permission bits are the maker's: an opener's are ignored.
+/// The maker fixes the number of handles and the permission bits: those of an opener are ignored.
 /// The schema tag must be that of the maker.
 ///
 /// ```
@@ -88,7 +88,7 @@ pub struct GroupBuilder {
 }
 
 impl Group {
-    /// Starts a builder, which says what is in the group, and has its options.
+    /// Starts a builder, which has the parts of the group and its options.
     pub fn builder() -> GroupBuilder {
         GroupBuilder {
             options: RegionOptions::default(),
@@ -96,7 +96,7 @@ impl Group {
         }
     }
 
-    /// Opens a group that was made before, whatever is in it.
+    /// Opens a group that exists, with any parts.
     ///
     /// # Errors
     /// As [`ObjectBuilder::open`](super::ObjectBuilder::open).
@@ -116,8 +116,8 @@ impl Group {
         Group::builder().from_fd(fd)
     }
 
-    /// The part of this name: `group.part::<Mutex<u64>>("total")`. Each call makes a
-    /// handle; they all are one member.
+    /// Opens the part of this name: `group.part::<Mutex<u64>>("total")`. Each call makes a
+    /// handle; all of them are one member.
     ///
     /// ```
     /// # use memring::sync::{Group, Mutex, Semaphore};
@@ -130,13 +130,13 @@ impl Group {
     /// ```
     ///
     /// # Errors
-    /// [`RingError::Mismatch`]: there is no part of this name, or it is of another sort,
-    /// or its value has another size or alignment.
+    /// [`RingError::Mismatch`]: there is no part of this name, or the part is of another sort, or
+    /// its value has another size or alignment.
     pub fn part<O: SharedObject>(&self, name: &str) -> Result<O, RingError> {
         self.shared.part(name)
     }
 
-    /// The names of the parts, in the order in which they were given.
+    /// Returns the names of the parts, in the order in which they were added.
     ///
     /// ```
     /// # use memring::sync::Group;
@@ -154,8 +154,8 @@ impl Group {
         parts.map(|part| part.name.as_str())
     }
 
-    /// A descriptor of the group's file, to pass on: it holds no locks, and is
-    /// close-on-exec.
+    /// Returns a descriptor of the group's file, to pass on. The descriptor holds no locks, and
+    /// is close-on-exec.
     ///
     /// ```
     /// # use memring::sync::Group;
@@ -181,7 +181,7 @@ impl Group {
     }
 
     /// Whether the file was removed: handles that are open still share the objects, and no
-    /// process can open them by name any more. A system call.
+    /// process can open them by name any more. This is a system call.
     ///
     /// Example: [`names`](Group::names).
     pub fn is_removed(&self) -> bool {
@@ -196,7 +196,7 @@ impl Group {
         self.shared.0.id().0
     }
 
-    /// The handles that are open, of all processes. A system call for each.
+    /// Returns the handles that are open, of all processes, by a system call for each.
     ///
     /// Example: [`names`](Group::names).
     pub fn handles(&self) -> Vec<Peer> {
@@ -214,27 +214,27 @@ impl fmt::Debug for Group {
 }
 
 impl GroupBuilder {
-    /// Adds a part of this name, up to 31 bytes, which starts with `initial`. How many
-    /// parts there are is fixed when the group is made: at most 1024.
+    /// Adds a part of this name, up to 31 bytes, which starts with `initial`. The number of parts
+    /// is fixed when the group is made: at most 1024.
     pub fn part<O: SharedObject>(mut self, name: &str, initial: O::Initial) -> Self {
         self.parts.push((name.into(), O::spec(initial)));
         self
     }
 
-    /// The most handles that may be open at a time, of all processes together: 1 to 1023.
-    /// Default 63. Clones of a handle, and handles of parts, count for nothing.
+    /// The most handles that may be open at a time, of all processes together: 1 to 1023. Default
+    /// 63. Clones of a handle, and handles of parts, do not count.
     pub fn max_handles(mut self, handles: u16) -> Self {
         self.options.handles = handles;
         self
     }
 
-    /// A tag for what the values mean, which all users must agree on. Default 0.
+    /// A tag for the meaning of the values, on which all users must agree. Default 0.
     pub fn schema(mut self, tag: u64) -> Self {
         self.options.schema = tag;
         self
     }
 
-    /// The tag is the fingerprint of `S`: see [`schema!`](crate::schema!). `S` may be a
+    /// Sets the tag to the fingerprint of `S`: see [`schema!`](crate::schema!). `S` may be a
     /// struct of all the values.
     ///
     /// Example: [`ObjectBuilder`](super::ObjectBuilder).
@@ -242,15 +242,15 @@ impl GroupBuilder {
         self.schema(S::SCHEMA)
     }
 
-    /// Permission bits of the file, whatever the umask. Default 0600.
+    /// Permission bits of the file, regardless of the umask. Default 0600.
     pub fn mode(mut self, mode: u32) -> Self {
         self.options.mode = mode;
         self
     }
 
-    /// Opens files of other users, or that others may write to. Default off. A process
-    /// that may write to the file may change the values at any time, with the locks or
-    /// without.
+    /// Opens files that belong to other users, or that other users may write to. Default off. A
+    /// process that may write to the file may change the values at any time, with or without the
+    /// locks.
     pub fn allow_foreign(mut self, allow: bool) -> Self {
         self.options.allow_foreign = allow;
         self
@@ -259,16 +259,16 @@ impl GroupBuilder {
     /// Makes the group.
     ///
     /// # Errors
-    /// As [`ObjectBuilder::create`](super::ObjectBuilder::create);
-    /// [`RingError::InvalidOption`] if there is no part, or one has no name, or a name
-    /// that another has, or one that is too long.
+    /// As [`ObjectBuilder::create`](super::ObjectBuilder::create); [`RingError::InvalidOption`]
+    /// if there is no part, or if a part has no name, the name of another part, or a name that is
+    /// too long.
     pub fn create(self, name: impl AsRef<Path>) -> Result<Group, RingError> {
         let shared = self.options.create(name.as_ref(), &self.parts)?;
         Ok(Group { shared })
     }
 
-    /// Opens a group that was made before. The parts that were added here have to be in
-    /// it; their first values are not used.
+    /// Opens a group that exists. It has to have the parts that were added here; their first
+    /// values are not used.
     ///
     /// # Errors
     /// As [`ObjectBuilder::open`](super::ObjectBuilder::open).
@@ -276,9 +276,9 @@ impl GroupBuilder {
         self.checked(self.options.open(name.as_ref())?)
     }
 
-    /// Opens the group, or makes it if there is none. However many processes race here,
-    /// all end on the same one. The parts that were added here have to be in one that
-    /// stands; it may have more.
+    /// Opens the group, or makes it if there is none. If several processes call this at once, all
+    /// get the same group. An existing group has to have the parts that were added here; it may
+    /// have more.
     ///
     /// Example: [`Group::names`].
     ///

@@ -21,18 +21,18 @@ use crate::wait::WaitWord;
 /// The last value that one writer has stored, for any number of readers: a configuration, a
 /// price, a position.
 ///
-/// A reader takes no lock and stores nothing in shared memory: it copies the value, and
-/// looks whether the writer has come round to the slot that it copied from. So it never
-/// gets a torn value, it waits for nobody, and a writer that is killed or stopped at any
-/// moment holds no reader up: they get the last whole value. Each value has a number, by
-/// which a reader knows whether it has seen it; numbers go up by 1 from 0, that of the first
-/// value.
+/// A reader takes no lock and stores nothing in shared memory. It copies the value, and then
+/// checks whether the writer has come round to the slot that it copied from. So a reader never
+/// gets a torn value and never waits. A writer that is killed or stopped at any moment delays no
+/// reader: readers get the last complete value. Each value has a number, by which a reader knows
+/// whether it has seen the value. Numbers go up by 1; the first value has number 0.
 ///
 /// There is one writer at a time, in all processes together: see [`Latest::writer`]. If its
-/// process dies, the next one goes on.
+/// process dies, the next writer goes on.
 ///
-/// A reader that copies while the writer stores three values or more copies again. Four
-/// slots are kept, so that takes a value that is large, or stored in a tight loop.
+/// If the writer stores three values or more while a reader copies, the reader copies again.
+/// There are four slots, so this happens only with a value that is large, or that is stored in a
+/// tight loop.
 ///
 /// ```
 /// use memring::sync::Latest;
@@ -73,10 +73,10 @@ pub struct Latest<T: SharedValue> {
 handle!([T: SharedValue] Latest<T>, "latest value", (value: T));
 
 impl<T: SharedValue> Latest<T> {
-    /// The last value. Never waits.
+    /// Returns the last value. Never waits.
     ///
-    /// What the writer has stored before it stored this value, it has stored before this
-    /// returns (Acquire).
+    /// Everything that the writer stored before this value is visible when this returns
+    /// (Acquire).
     ///
     /// # Errors
     /// As [`Latest::read_numbered`].
@@ -85,7 +85,7 @@ impl<T: SharedValue> Latest<T> {
         self.read_numbered().map(|(_, value)| value)
     }
 
-    /// The last value, and its number.
+    /// Returns the number of the last value, and the value.
     ///
     /// # Errors
     /// [`ReadError::Overtaken`]: the writer stored values faster than this thread could
@@ -99,7 +99,7 @@ impl<T: SharedValue> Latest<T> {
         Ok((number, value))
     }
 
-    /// The number of the last value (Acquire).
+    /// Returns the number of the last value (Acquire).
     ///
     /// Example: [`LatestWriter`].
     ///
@@ -112,7 +112,7 @@ impl<T: SharedValue> Latest<T> {
         Ok(self.part.word().index.load(Ordering::Acquire))
     }
 
-    /// Whether the last value is another than number `number`: a load.
+    /// Whether the last value has another number than `number`. This is a load.
     ///
     /// # Errors
     /// [`Failure::Forked`].
@@ -121,8 +121,8 @@ impl<T: SharedValue> Latest<T> {
         Ok(self.number()? != number)
     }
 
-    /// Waits until the last value is another than number `number`, and returns its number.
-    /// If there never is a writer again it waits for ever.
+    /// Waits until the last value has another number than `number`, and returns that number. If
+    /// there never is a writer again, this waits for ever.
     ///
     /// Example: [`LatestWriter`].
     ///
@@ -179,9 +179,9 @@ impl<T: SharedValue> Latest<T> {
             .ok_or(WaitChangedError::Timeout)
     }
 
-    /// The right to store values, which one handle at a time has, of all processes: by a
-    /// lock byte of its own, which the kernel frees when the process dies. Clones of a
-    /// handle count as others. Two system calls.
+    /// Returns the right to store values. One handle at a time, of all processes, has that right,
+    /// by a lock byte of its own, which the kernel frees when the process dies. A clone of a
+    /// handle counts as another handle. This takes two system calls.
     ///
     /// # Errors
     /// [`WriterError::Occupied`] names the handle that writes;
@@ -212,8 +212,8 @@ impl<T: SharedValue> Latest<T> {
         Some(self.part.shared().owner(MemberId(id)))
     }
 
-    /// Whether a handle has the right to store values, in a process that is alive. A system
-    /// call, unless the handle is of this region.
+    /// Whether a handle, in a process that is alive, has the right to store values. This is a
+    /// system call, unless that handle belongs to this open region.
     ///
     /// Example: [`LatestWriter`].
     ///
@@ -243,7 +243,7 @@ impl<T: SharedValue> ValueSlots for Latest<T> {
     }
 }
 
-/// The right to store values in a [`Latest`], by [`Latest::writer`]. Dropped, it gives the
+/// The right to store values in a [`Latest`], from [`Latest::writer`]. Dropping it gives the
 /// right back.
 ///
 /// ```
@@ -271,10 +271,10 @@ pub struct LatestWriter<T: SharedValue> {
 }
 
 impl<T: SharedValue> LatestWriter<T> {
-    /// Stores a value, and returns its number. No read-modify-write, and no system call
-    /// unless somebody waits for it.
+    /// Stores a value, and returns its number. This takes no read-modify-write, and no system
+    /// call unless a reader waits.
     ///
-    /// What was stored before, readers of this value find stored (Release).
+    /// Readers of this value see everything that was stored before (Release).
     ///
     /// # Errors
     /// [`Failure::Forked`].
@@ -290,15 +290,15 @@ impl<T: SharedValue> LatestWriter<T> {
     /// Stores what `change` makes of the last value, and returns its number.
     ///
     /// # Errors
-    /// As [`LatestWriter::write`]; [`ReadError::Overtaken`] if a process stores values
-    /// that has not got the right to.
+    /// As [`LatestWriter::write`]; [`ReadError::Overtaken`] if a process stores values without
+    /// the right to.
     pub fn update(&mut self, change: impl FnOnce(&mut T)) -> Result<u64, ReadError> {
         let mut value = self.latest.read()?;
         change(&mut value);
         Ok(self.write(value)?)
     }
 
-    /// What it stores to, as readers have it.
+    /// Returns the [`Latest`] that this writer stores to.
     pub fn latest(&self) -> &Latest<T> {
         &self.latest
     }
@@ -376,7 +376,7 @@ impl GroupBuilder {
 }
 
 impl Group {
-    /// The [`Latest`] of this name.
+    /// Opens the [`Latest`] of this name.
     ///
     /// Example: [`GroupBuilder`].
     ///

@@ -4,27 +4,28 @@
 //! |---|---|
 //! | [`Mutex`] | a value that one thread of one process at a time may touch |
 //! | [`RwLock`] | a value that many may read at a time, or one may change |
-//! | [`Condvar`] | sleepers that wait for what a mutex guards |
+//! | [`Condvar`] | sleepers that wait for a change of what a mutex guards |
 //! | [`Barrier`] | parties that wait for one another |
-//! | [`Once`], [`OnceValue`] | what one of all processes does, or makes, once |
-//! | [`Latest`] | the last value that one writer has stored, for readers that wait for nobody |
+//! | [`Once`], [`OnceValue`] | an action, or a value, that one of all processes carries out, or makes, once |
+//! | [`Latest`] | the last value that one writer has stored, for readers that never wait |
 //! | [`Semaphore`] | a number of permits |
 //! | [`Counter`] | a number that is changed without a lock |
 //! | [`Group`] | several of these under names, in one file |
 //!
-//! Verbs and poisoning are those of [`std::sync`]; what is made, opened and removed, and by
-//! which names, is as with [rings](crate::Ring).
+//! Verbs and poisoning are those of [`std::sync`]. Objects are made, opened, named and removed as
+//! [rings](crate::Ring) are.
 //!
 //! # When a process dies
 //!
-//! The word of a lock names the process that holds it, by its handle, and each handle
-//! holds a lock byte that the kernel drops when the process dies. One that waits asks for
-//! it, when it begins to wait and every 100 ms: a dead holder loses the lock, and the next
-//! one gets `Poisoned`, with the value as it stood. No time-out decides anything: a process
-//! that is stopped keeps what it holds, and the errors of calls with a time limit name it.
+//! The word of a lock names the process that holds it, by its handle, and each handle holds a
+//! lock byte that the kernel drops when the process dies. A waiter checks the holder's lock byte,
+//! when it begins to wait and every 100 ms. If the holder is dead, it loses the lock, and the
+//! next holder gets `Poisoned`, with the value as the dead one left it. No time-out decides
+//! anything: a process that is stopped keeps what it holds, and the errors of calls with a time
+//! limit name that process.
 //!
-//! A handle in a forked child is its parent's: each call returns
-//! [`Failure::Forked`](crate::Failure::Forked), or does nothing. A child opens the object
+//! A handle that a forked child inherits belongs to the parent: in the child each call returns
+//! [`Failure::Forked`](crate::Failure::Forked), or does nothing. A child has to open the object
 //! itself.
 //!
 //! The repository's `docs/sync.md` has the rules, and what each call costs.

@@ -1,4 +1,4 @@
-//! A value that one thread of one process at a time may touch.
+//! A value that only one thread of one process at a time may use.
 
 #![allow(unsafe_code)]
 
@@ -21,21 +21,20 @@ use crate::error::RingError;
 use crate::members::Peer;
 use crate::sys::atomic::AtomicU64;
 
-/// A value in shared memory that one thread of one process at a time may touch: as
+/// A value in shared memory that only one thread of one process at a time may use: as
 /// [`std::sync::Mutex`], between processes.
 ///
-/// A handle belongs to a process; its threads use it by reference, or clone it, and
-/// exclude each other by the same word as other processes. To lock it, where nobody else
-/// does, is a compare-and-swap, and to unlock it a swap, with no system call.
+/// A handle belongs to a process. Its threads use the handle by reference, or clone it, and
+/// exclude each other by the same word as other processes do. Locking without contention is a
+/// compare-and-swap, and unlocking is a swap, with no system call.
 ///
-/// If the process of a holder dies, however that happens, the next to lock it gets
-/// [`Poisoned`](LockError::Poisoned), with a guard inside and the value as it stood. A
-/// thread that panics poisons it, too. A holder that is stopped, or busy, keeps it: calls
-/// with a time limit name it in their error.
+/// If the process of a holder dies, in whatever way, the next holder gets
+/// [`Poisoned`](LockError::Poisoned), with a guard inside and the value as the dead holder left
+/// it. A thread that panics poisons the lock, too. A holder that is stopped, or busy, keeps the
+/// lock: the errors of calls with a time limit name that holder.
 ///
-/// The value is reached in place, as `&T` and `&mut T`: processes that can write to the
-/// file have to keep to the lock. See the repository's `docs/trust.md` for what one that
-/// does not can do.
+/// The value is used in place, as `&T` and `&mut T`: processes that can write to the file have to
+/// keep to the lock. The repository's `docs/trust.md` says what a process that does not can do.
 ///
 /// ```
 /// use memring::sync::{LockError, Mutex};
@@ -91,14 +90,14 @@ impl<T: SharedValue> Mutex<T> {
     }
 }
 
-/// The right to touch the value of a [`Mutex`]; dropped, it gives the lock back. By
-/// [`Mutex::lock`] and its like.
+/// The right to use the value of a [`Mutex`], from [`Mutex::lock`] and the like. Dropping it
+/// releases the lock.
 ///
-/// A guard that is leaked leaves the lock held, until the last clone of its handle is
-/// dropped: then the lock is free, and poisoned. A forked child must not touch the value
-/// of a guard that it has inherited, which is not mapped there; to drop it does nothing.
+/// A guard that is leaked leaves the lock held, until the last clone of its handle is dropped:
+/// then the lock is free, and poisoned. A forked child must not use the value of a guard that it
+/// has inherited: the value is not mapped there. In the child, dropping the guard does nothing.
 ///
-/// It stays with its thread, as all guards of locks do, here and in `std`:
+/// A guard cannot move to another thread, as with all guards of locks, here and in `std`:
 ///
 /// ```compile_fail,E0277
 /// fn is_sent<T: Send>() {}
@@ -241,7 +240,7 @@ impl GroupBuilder {
 }
 
 impl Group {
-    /// The [`Mutex`] of this name.
+    /// Opens the [`Mutex`] of this name.
     ///
     /// Example: [`GroupBuilder`].
     ///

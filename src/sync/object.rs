@@ -7,8 +7,8 @@ use super::layout::{Part, PartKind, PartSpec};
 use super::shared::Shared;
 use crate::error::{Mismatch, RingError};
 
-/// A value that processes may share: of fixed size, without padding, and such that any
-/// bytes are a value. ([`bytemuck`]'s traits; derive `Pod`, or these two.)
+/// A value that processes may share. It has a fixed size and no padding, and any bytes are a
+/// valid value. (These are [`bytemuck`]'s traits; derive `Pod`, or these two.)
 pub trait SharedValue:
     bytemuck::NoUninit + bytemuck::AnyBitPattern + Send + Sync + 'static
 {
@@ -90,10 +90,10 @@ mod sealed {
 pub(super) use sealed::SealedObject;
 
 /// An object that processes share, alone or in a [`Group`](super::Group):
-/// [`Mutex`](super::Mutex), [`Condvar`](super::Condvar) and the others of this module.
-/// Sealed to these.
+/// [`Mutex`](super::Mutex), [`Condvar`](super::Condvar) and the others of this module. The trait
+/// is sealed.
 pub trait SharedObject: SealedObject + Sized {
-    /// What a new one starts with.
+    /// What a new object starts with.
     type Initial;
 
     /// What to make.

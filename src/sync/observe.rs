@@ -1,4 +1,4 @@
-//! Looking at shared objects without taking part.
+//! Inspecting shared objects without opening them.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -12,7 +12,7 @@ use crate::error::{LockOwner, RingError};
 use crate::members::{Liveness, Peer};
 use crate::shm::{RegionPath, open};
 
-/// What [`inspect`] finds out about a file of shared objects, whatever their values.
+/// What [`inspect`] finds out about a file of shared objects, with any values.
 ///
 /// ```
 /// use memring::sync::{self, Group};
@@ -37,8 +37,7 @@ pub struct SharedInspection {
     pub schema: u64,
     /// The most handles that may be open at a time.
     pub max_handles: usize,
-    /// The handles that are open, and those of dead processes that nobody has cleaned up
-    /// after.
+    /// The handles that are open, and those of dead processes that no process has cleaned up yet.
     pub handles: Vec<Peer>,
     /// Whether any process has it open.
     pub in_use: bool,
@@ -57,23 +56,24 @@ impl SharedInspection {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PartInspection {
-    /// Its name in its group; that of an object that is a file of its own is empty. Its
-    /// maker chose it.
+    /// Its name in its group, which its maker chose. The name of an object that is a file of its
+    /// own is empty.
     pub name: String,
     /// What it is: `mutex`, `reader-writer lock`, `condition variable`, `semaphore`,
     /// `barrier`, `once`, `latest value`, `counter`.
     pub kind: &'static str,
     /// Bytes of its value; 0: it has none.
     pub size: usize,
-    /// Of a mutex, and of a reader-writer lock that is written under: which handle has it.
+    /// For a mutex, and for a reader-writer lock that is held for writing: which handle holds the
+    /// lock.
     pub holder: Option<LockOwner>,
-    /// Of these two: whether the next to lock it finds it poisoned.
+    /// For these two: whether the next holder gets the lock poisoned.
     pub poisoned: bool,
 }
 
-/// Looks at shared objects without opening them and without write access, whatever their
-/// kinds and values. Those of another user may be looked at too, if they may be read; their
-/// owner can then cut the file short, which ends this process with SIGBUS.
+/// Inspects shared objects of any kinds and values, without opening them and without write
+/// access. The file may belong to another user, if this process may read it. Its owner can then
+/// truncate it, which ends this process with SIGBUS.
 ///
 /// ```
 /// use memring::sync::{self, Mutex};

@@ -1,4 +1,4 @@
-//! What is done once, by one of all processes.
+//! Actions that one of all processes carries out once.
 
 #![allow(unsafe_code)]
 
@@ -19,11 +19,10 @@ use crate::members::Peer;
 use crate::sys::atomic::AtomicU64;
 use crate::sys::clock::MonotonicTime;
 
-/// Something that one of all processes does, once: as [`std::sync::Once`].
+/// An action that one of all processes carries out, once: as [`std::sync::Once`].
 ///
-/// Should the process that does it die in the middle, another one begins again, if it says
-/// so ([`Once::call_once_force`]): until then, calls that do not say so get
-/// [`OnceError::Interrupted`].
+/// If the process that carries it out dies in the middle, a call of [`Once::call_once_force`]
+/// begins again. Until then, other calls get [`OnceError::Interrupted`].
 ///
 /// ```
 /// use memring::sync::Once;
@@ -43,14 +42,14 @@ pub struct Once {
 
 handle!([] Once, "once", ());
 
-/// What [`Once::call_once_force`] tells of those that began before.
+/// What [`Once::call_once_force`] tells about earlier calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OnceState {
     is_interrupted: bool,
 }
 
 impl OnceState {
-    /// Whether another has begun, and has died or panicked in the middle.
+    /// Whether another call began, and died or panicked in the middle.
     ///
     /// Example: [`Once::call_once_force`].
     pub fn is_interrupted(self) -> bool {
@@ -147,7 +146,7 @@ fn is_completed(part: &PartHandle<AtomicU64>) -> bool {
 }
 
 impl Once {
-    /// Whether it is done: a load (Acquire), so that what was done happened before.
+    /// Whether the action is done. This is a load (Acquire), so the action happened before.
     ///
     /// Example: [`call_once_force`](Once::call_once_force).
     #[inline]
@@ -155,9 +154,9 @@ impl Once {
         is_completed(&self.part)
     }
 
-    /// Calls `act`, unless that is done; waits for another call that does it. When this
-    /// returns `Ok` it is done, and what was done happened before. If `act` panics it is
-    /// not done, and interrupted. An `act` that calls this on the same object waits for itself.
+    /// Calls `act`, unless the action is done; waits for another call that is doing it. When this
+    /// returns `Ok`, the action is done and happened before. If `act` panics, the action is not
+    /// done but interrupted. An `act` that calls this on the same object waits for itself.
     ///
     /// # Errors
     /// [`OnceError::Interrupted`]: a call has died or panicked in the middle.
@@ -166,7 +165,8 @@ impl Once {
         self.call(false, None, |_| act())
     }
 
-    /// As [`Once::call_once`], waiting for `timeout` at most for another call that does it.
+    /// As [`Once::call_once`], waiting for `timeout` at most for another call that is doing the
+    /// action.
     ///
     /// # Errors
     /// As [`Once::call_once`]; [`OnceError::Timeout`] names the process that does it.
@@ -179,8 +179,8 @@ impl Once {
         self.call(false, deadline, |_| act())
     }
 
-    /// As [`Once::call_once`], though a call has died or panicked in the middle: `act` is
-    /// told.
+    /// As [`Once::call_once`], but begins again after a call that died or panicked in the middle,
+    /// and tells `act` so.
     ///
     /// ```
     /// # use memring::sync::{Once, OnceError};
@@ -219,8 +219,8 @@ impl Once {
 }
 
 impl<T: SharedValue> OnceValue<T> {
-    /// The value, if it was made: a load (Acquire). It never changes. (In a forked child,
-    /// `None`; a reference that its parent had is not valid there.)
+    /// Returns the value, if it was made, by a load (Acquire). The value never changes. (In a
+    /// forked child, `None`; a reference that its parent had is not valid there.)
     #[inline]
     pub fn get(&self) -> Option<&T> {
         match is_completed(&self.part) {
@@ -230,8 +230,8 @@ impl<T: SharedValue> OnceValue<T> {
         }
     }
 
-    /// The value; if it was not made, `make` makes it now. Waits for another call that
-    /// does. Should that one die or panic in the middle, this one makes it.
+    /// Returns the value; if it was not made, `make` makes it now. Waits for another call that is
+    /// making it. If that call dies or panics in the middle, this call makes the value.
     ///
     /// # Errors
     /// [`OnceError::Failed`].
@@ -239,8 +239,8 @@ impl<T: SharedValue> OnceValue<T> {
         self.get_or_make(None, make)
     }
 
-    /// As [`OnceValue::get_or_init`], waiting for `timeout` at most for another call that
-    /// makes it.
+    /// As [`OnceValue::get_or_init`], waiting for `timeout` at most for another call that is
+    /// making the value.
     ///
     /// # Errors
     /// [`OnceError::Timeout`] names the process that makes it; [`OnceError::Failed`].
@@ -361,7 +361,7 @@ impl GroupBuilder {
 }
 
 impl Group {
-    /// The [`Once`] of this name.
+    /// Opens the [`Once`] of this name.
     ///
     /// Example: [`GroupBuilder`].
     ///
@@ -371,7 +371,7 @@ impl Group {
         self.part(name)
     }
 
-    /// The [`OnceValue`] of this name.
+    /// Opens the [`OnceValue`] of this name.
     ///
     /// Example: [`GroupBuilder`].
     ///

@@ -23,21 +23,21 @@ use crate::sys::atomic::AtomicU64;
 /// A value in shared memory that many threads of many processes may read at a time, or one
 /// may change: as [`std::sync::RwLock`], between processes.
 ///
-/// Each handle counts its readers in a line of its own, so readers of different processes
-/// do not slow each other down. To write costs a look at the line of each handle that there
-/// may be: make the lock with no more handles than needed
-/// ([`max_handles`](ObjectBuilder::max_handles)).
+/// Each handle counts its readers in a line of its own, so readers of different processes do not
+/// slow each other down. A writer has to read the line of each handle that there may be, so make
+/// the lock with no more handles than you need ([`max_handles`](ObjectBuilder::max_handles)).
 ///
-/// If a process dies that reads, its share is gone. If it dies while it writes, the next
-/// reader or writer gets [`Poisoned`](super::LockError::Poisoned), with a guard inside and
-/// the value as it stood; a thread that panics with a write guard poisons the value, too. A
-/// process that is stopped keeps what it holds, and the errors of calls with a time limit
-/// name it. If a process dies while it waits to write, the value is whole.
+/// If a process dies while it reads, its share of the lock is released. If a process dies while
+/// it writes, the next reader or writer gets [`Poisoned`](super::LockError::Poisoned), with a
+/// guard inside and the value as the dead writer left it. A thread that panics with a write guard
+/// poisons the value, too. A process that is stopped keeps what it holds, and the errors of calls
+/// with a time limit name that process. If a process dies while it waits to write, the value is
+/// not poisoned.
 ///
 /// **Fairness.** A writer that waits keeps new readers out, so a stream of readers does not
-/// starve it. Only a handle that reads already reads on: a thread that takes a second read
-/// guard does not wait for the writer that waits for the first. Writers are not fair among
-/// themselves, and a stream of writers starves readers.
+/// starve it. Only a handle that reads already may take more read guards: a thread that takes a
+/// second read guard does not wait for the writer that waits for the first. Writers are not fair
+/// among themselves, and a stream of writers starves readers.
 ///
 /// ```
 /// use memring::sync::RwLock;
@@ -144,7 +144,7 @@ impl GroupBuilder {
 }
 
 impl Group {
-    /// The [`RwLock`] of this name.
+    /// Opens the [`RwLock`] of this name.
     ///
     /// Example: [`GroupBuilder`].
     ///

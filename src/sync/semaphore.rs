@@ -1,4 +1,4 @@
-//! Permits, of which there is a fixed number.
+//! Semaphores: a fixed number of permits.
 
 use std::fmt;
 use std::path::Path;
@@ -19,14 +19,14 @@ use crate::members::Peer;
 use crate::sys::clock::MonotonicTime;
 use crate::wait::parker::Parker;
 
-/// A fixed number of permits, which processes take and give back: for what only so many may
-/// do at a time.
+/// A fixed number of permits, which processes take and give back: for work that only a limited
+/// number may do at a time.
 ///
-/// Each permit is a word of its own that names the handle that holds it. If the process of
-/// a holder dies, its permits come back: a call that finds none free takes that of a dead
-/// holder, at once when it begins to wait and else within 100 ms. A holder that is stopped
-/// keeps its permit. To take a permit that is free is a compare-and-swap for each handle
-/// that wants the same one just then, and to give it back a swap.
+/// Each permit is a word of its own that names the handle that holds it. If the process of a
+/// holder dies, its permits become free again: a call that finds no free permit takes that of a
+/// dead holder, at once when it begins to wait, and else within 100 ms. A holder that is stopped
+/// keeps its permit. Taking a free permit is one compare-and-swap for each handle that wants the
+/// same permit just then. Giving it back is a swap.
 ///
 /// Waiters get permits in no particular order.
 ///
@@ -58,10 +58,10 @@ pub struct Semaphore {
 
 handle!([] Semaphore, "semaphore", (permits: u32));
 
-/// A permit of a [`Semaphore`]; dropped, it is given back.
+/// A permit of a [`Semaphore`]. Dropping it gives the permit back.
 ///
-/// One that is leaked stays taken until the last clone of its handle is dropped. In a
-/// forked child it is the parent's, and to drop it does nothing.
+/// A permit that is leaked stays taken until the last clone of its handle is dropped. In a forked
+/// child the permit belongs to the parent, and dropping it does nothing.
 #[must_use = "if unused the permit is given back at once"]
 pub struct SemaphoreGuard<'a> {
     semaphore: &'a Semaphore,
@@ -149,7 +149,8 @@ impl Semaphore {
 
     /// Takes a permit, and waits for it as long as it takes.
     ///
-    /// What the holder before has stored, it has stored before this returns (Acquire).
+    /// Everything that the earlier holder of the permit stored is visible when this returns
+    /// (Acquire).
     ///
     /// # Errors
     /// [`Failure::Forked`], [`Failure::Corrupted`], [`Failure::DescriptorClosed`].
@@ -164,8 +165,8 @@ impl Semaphore {
         }
     }
 
-    /// Takes a permit, if that takes no waiting. That a holder has died is noticed once in
-    /// 100 ms.
+    /// Takes a permit, if that takes no waiting. Whether a holder has died is checked once in 100
+    /// ms.
     ///
     /// # Errors
     /// [`TryAcquireError::NoPermit`]; else as [`Semaphore::acquire`].
@@ -184,7 +185,7 @@ impl Semaphore {
     /// Takes a permit, and waits for it for `timeout` at most.
     ///
     /// # Errors
-    /// [`AcquireTimeoutError::Timeout`] names one that holds a permit, whether busy or
+    /// [`AcquireTimeoutError::Timeout`] names a handle that holds a permit, whether busy or
     /// stopped. Else as [`Semaphore::acquire`].
     pub fn acquire_timeout(
         &self,
@@ -211,8 +212,8 @@ impl Semaphore {
         self.permits as u32 // at most 4096
     }
 
-    /// How many permits are free just now. Those of dead holders count as taken until
-    /// somebody notices. 0 in a forked child.
+    /// How many permits are free just now. Permits of dead holders count as taken until another
+    /// handle notices the death. 0 in a forked child.
     ///
     /// Example: [`holders`](Semaphore::holders).
     pub fn available(&self) -> u32 {
@@ -222,7 +223,7 @@ impl Semaphore {
         }
     }
 
-    /// The handles that hold permits just now, one entry for each permit.
+    /// Returns the handles that hold permits just now, with one entry for each permit.
     ///
     /// ```
     /// # use memring::sync::Semaphore;
@@ -289,14 +290,14 @@ impl fmt::Debug for Semaphore {
 }
 
 impl GroupBuilder {
-    /// Adds a [`Semaphore`] of this name, with so many permits: 1 to 4096.
+    /// Adds a [`Semaphore`] of this name, with `permits` permits: 1 to 4096.
     pub fn semaphore(self, name: &str, permits: u32) -> Self {
         self.part::<Semaphore>(name, permits)
     }
 }
 
 impl Group {
-    /// The [`Semaphore`] of this name.
+    /// Opens the [`Semaphore`] of this name.
     ///
     /// Example: [`GroupBuilder`].
     ///

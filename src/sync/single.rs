@@ -1,4 +1,4 @@
-//! Objects that are regions of their own.
+//! Objects that have a file of their own.
 
 use std::marker::PhantomData;
 #[cfg(unix)]
@@ -13,10 +13,10 @@ use crate::message::schema::Schema;
 /// What the name of the only part of a region is.
 const SINGLE: &str = "";
 
-/// All the options of an object that is a region of its own, from
+/// The options of an object that has a file of its own, from
 /// [`Mutex::builder`](super::Mutex::builder) and its like.
 ///
-/// The number of handles and the permission bits are the maker's: an opener's are ignored.
+/// The maker fixes the number of handles and the permission bits: those of an opener are ignored.
 /// The schema tag must be that of the maker.
 ///
 /// ```
@@ -58,35 +58,34 @@ impl<O: SharedObject> ObjectBuilder<O> {
         }
     }
 
-    /// The most handles that may be open at a time, of all processes together: 1 to 1023.
-    /// Default 63. A clone of a handle counts for nothing.
+    /// The most handles that may be open at a time, of all processes together: 1 to 1023. Default
+    /// 63. A clone of a handle does not count.
     pub fn max_handles(mut self, handles: u16) -> Self {
         self.options.handles = handles;
         self
     }
 
-    /// A tag for what the value means, which all users must agree on. Default 0.
+    /// A tag for the meaning of the value, on which all users must agree. Default 0.
     pub fn schema(mut self, tag: u64) -> Self {
         self.options.schema = tag;
         self
     }
 
-    /// The tag is the fingerprint of `S`: see [`schema!`](crate::schema!).
+    /// Sets the tag to the fingerprint of `S`: see [`schema!`](crate::schema!).
     pub fn schema_of<S: Schema>(self) -> Self {
         self.schema(S::SCHEMA)
     }
 
-    /// Permission bits of the file, whatever the umask. Default 0600. With write
-    /// permission for others, they and you must open with
-    /// [`allow_foreign`](Self::allow_foreign).
+    /// Permission bits of the file, regardless of the umask. Default 0600. If other users may
+    /// write to the file, they and you must open it with [`allow_foreign`](Self::allow_foreign).
     pub fn mode(mut self, mode: u32) -> Self {
         self.options.mode = mode;
         self
     }
 
-    /// Opens files of other users, or that others may write to. Default off. A process
-    /// that may write to the file may change the value at any time, with the lock or
-    /// without.
+    /// Opens files that belong to other users, or that other users may write to. Default off. A
+    /// process that may write to the file may change the value at any time, with or without the
+    /// lock.
     pub fn allow_foreign(mut self, allow: bool) -> Self {
         self.options.allow_foreign = allow;
         self
@@ -106,15 +105,15 @@ impl<O: SharedObject> ObjectBuilder<O> {
     /// Opens the object.
     ///
     /// # Errors
-    /// [`RingError::NotFound`]; [`RingError::Mismatch`] if the file holds another sort of
-    /// object, or a value of another size, alignment or schema tag, or is not ours;
+    /// [`RingError::NotFound`]; [`RingError::Mismatch`] if the file holds another sort of object,
+    /// or a value of another size, alignment or schema tag, or is not this user's;
     /// [`RingError::TooManyHandles`].
     pub fn open(self, name: impl AsRef<Path>) -> Result<O, RingError> {
         self.options.open(name.as_ref())?.part(SINGLE)
     }
 
-    /// Opens the object, or makes it if there is none: then it starts with `initial`.
-    /// However many processes race here, all end on the same object.
+    /// Opens the object, or makes it if there is none: then it starts with `initial`. If several
+    /// processes call this at once, all get the same object.
     ///
     /// # Errors
     /// As [`create`](Self::create) and [`open`](Self::open).
@@ -183,7 +182,7 @@ macro_rules! handle {
                 Self::builder().create(name, handle!(@ $($initial)?))
             }
 
-            #[doc = concat!("Opens a ", $what, " that was made before.")]
+            #[doc = concat!("Opens a ", $what, " that exists.")]
             ///
             /// Example: [`ObjectBuilder`](crate::sync::ObjectBuilder).
             ///
@@ -193,8 +192,8 @@ macro_rules! handle {
                 Self::builder().open(name)
             }
 
-            #[doc = concat!("Opens the ", $what, ", or makes it if there is none. However")]
-            /// many processes race here, all end on the same one.
+            #[doc = concat!("Opens the ", $what, ", or makes it if there is none. If")]
+            /// several processes call this at once, all get the same one.
             ///
             /// Example: [`ObjectBuilder`](crate::sync::ObjectBuilder).
             ///
@@ -230,29 +229,29 @@ macro_rules! handle {
                 Self::builder().from_fd(fd)
             }
 
-            /// A descriptor of the file that this lies in, to pass on: it holds no locks,
-            /// and is close-on-exec.
+            /// Returns a descriptor of the object's file, to pass on. The descriptor holds no
+            /// locks, and is close-on-exec.
             ///
             /// Example: [`ObjectBuilder`](crate::sync::ObjectBuilder).
             ///
             /// # Errors
-            /// [`RingError::Os`] at the first call on an object with a name, if it cannot
-            /// be reopened, and at any if the program has closed the descriptor;
+            /// [`RingError::Os`] at the first call on an object with a name, if the file cannot
+            /// be reopened, and at any call if the program has closed the descriptor;
             /// [`RingError::Failed`] in a forked child.
             #[cfg(unix)]
             pub fn share_fd(&self) -> Result<std::os::fd::BorrowedFd<'_>, RingError> {
                 self.part.shared().share_fd()
             }
 
-            /// The file that this lies in, if it has a name.
+            /// Returns the path of the object's file, if it has a name.
             ///
             /// Example: [`ObjectBuilder`](crate::sync::ObjectBuilder).
             pub fn path(&self) -> Option<&Path> {
                 self.part.shared().region().path()
             }
 
-            /// Whether the file was removed: handles that are open still share the object,
-            /// and no process can open it by its name any more. A system call.
+            /// Whether the file was removed: handles that are open still share the object, and no
+            /// process can open it by its name any more. This is a system call.
             ///
             /// Example: [`ObjectBuilder`](crate::sync::ObjectBuilder).
             pub fn is_removed(&self) -> bool {
@@ -267,7 +266,7 @@ macro_rules! handle {
                 self.part.shared().id().0
             }
 
-            /// The handles that are open, of all processes. A system call for each.
+            /// Returns the handles that are open, of all processes, by a system call for each.
             ///
             /// Example: [`ObjectBuilder`](crate::sync::ObjectBuilder).
             pub fn handles(&self) -> Vec<Peer> {

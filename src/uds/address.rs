@@ -1,4 +1,4 @@
-//! Where sockets are found.
+//! The addresses of sockets.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -10,10 +10,10 @@ use crate::sys::socket::SocketAddrUnix;
 /// Bytes of the longest address: of a path, without the zero at its end.
 const LONGEST: usize = 107;
 
-/// Where a [`Listener`](super::Listener) is found: a path, or an abstract name.
+/// The address of a [`Listener`](super::Listener): a path, or an abstract name.
 ///
-/// Text that begins with `@` is an abstract name, which is in no directory, belongs to the
-/// network namespace, and is gone with its listener. Anything else is a path.
+/// Text that begins with `@` is an abstract name. Such a name is in no directory, belongs to the
+/// network namespace, and disappears with its listener. Anything else is a path.
 ///
 /// ```
 /// use memring::uds::SocketAddress;
@@ -33,7 +33,7 @@ enum Form {
 }
 
 impl SocketAddress {
-    /// An abstract name of any bytes.
+    /// Makes an abstract name of any bytes.
     ///
     /// ```
     /// use memring::uds::SocketAddress;

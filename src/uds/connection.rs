@@ -1,4 +1,4 @@
-//! What both processes have in hand.
+//! The result of a rendezvous.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use super::error::RendezvousError;
 use super::lifeline::LifeLine;
 use crate::sys::fork::PrivateFd;
 
-/// Two processes that are connected: an end for what goes out, and one for what comes
-/// in. Where [`Nothing`](super::Nothing) goes, the end is `()`.
+/// A connection to another process: an endpoint for outgoing messages, and one for incoming
+/// messages. For the direction of [`Nothing`](super::Nothing), the endpoint is `()`.
 ///
-/// Take it apart as you like: the ends move to threads, and are closed and dropped each by
-/// itself. The socket of the rendezvous stays open as long as an end, or a handle, of one of
-/// its rings is in use here. If the process at the other end dies, it wakes the blocked calls
-/// of these ends at once.
+/// You may take it apart: the endpoints can move to other threads, and each is closed and dropped
+/// by itself. The socket of the rendezvous stays open as long as this process uses an endpoint,
+/// or a handle, of one of its rings. If the process at the other end dies, the socket wakes the
+/// blocked calls of these endpoints at once.
 #[must_use = "a connection that is dropped hangs up"]
 pub struct Connection<Out, In, C = Rings>
 where

@@ -1,4 +1,4 @@
-//! Who is at the other end, and whether it is admitted.
+//! The process at the other end, and whether it is admitted.
 
 use std::fmt;
 use std::io;
@@ -8,13 +8,13 @@ use std::sync::Arc;
 use crate::sys::credentials::peer_of;
 use crate::sys::file::effective_user;
 
-/// The process at the other end, as the kernel knows it (`SO_PEERCRED`): as it was when it
-/// connected, or began to listen.
+/// The process at the other end, as the kernel recorded it (`SO_PEERCRED`) when it connected, or
+/// began to listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerCredentials {
-    /// Its process number in this process's PID namespace; 0 if it has none there. Numbers
-    /// are given again: for display.
+    /// Its process id in this process's PID namespace; 0 if it has none there. The kernel reuses
+    /// ids, so use this for display only.
     pub pid: u32,
     /// Its effective user.
     pub uid: u32,

@@ -1,4 +1,4 @@
-//! Why two processes did not come together.
+//! The errors of a rendezvous.
 
 use std::io;
 
@@ -10,23 +10,23 @@ use crate::error::{AttachError, Failure, Mismatch, RingError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RendezvousError {
-    /// The address cannot be that of a socket.
+    /// The address is not valid for a socket.
     #[error("invalid address {address}: {reason}; choose another")]
     InvalidAddress {
         /// The address given.
         address: SocketAddress,
-        /// What is wrong with it.
+        /// What is wrong with the address.
         reason: &'static str,
     },
-    /// Another process listens there, or a file that is no socket is in the way.
+    /// Another process listens at the address, or the path is a file that is not a socket.
     #[error("{address} is taken {by}; choose another address, or end what is there")]
     AddressInUse {
         /// The address.
         address: SocketAddress,
-        /// By what.
+        /// What has the address.
         by: &'static str,
     },
-    /// Nobody listens there.
+    /// No process listens at the address.
     #[error("nobody listens at {address}: start the listener first")]
     NotListening {
         /// The address.
@@ -35,14 +35,14 @@ pub enum RendezvousError {
     /// An option is out of range.
     #[error("invalid {what}: expected {expected}, found {found}")]
     InvalidOption {
-        /// Which.
+        /// Which option.
         what: &'static str,
-        /// What would do.
+        /// Which values are valid.
         expected: &'static str,
-        /// What was given.
+        /// The value given.
         found: usize,
     },
-    /// It took too long.
+    /// The rendezvous took too long.
     #[error("{what} in time; is the process at the other end stopped, or another program?")]
     Timeout {
         /// What did not happen.
@@ -57,21 +57,21 @@ pub enum RendezvousError {
         /// The process.
         peer: PeerCredentials,
     },
-    /// The listener refused, and said why.
+    /// The listener refused, and gave a reason.
     #[error("the listener at the other end refused: {reason}")]
     RefusedByListener {
-        /// What it said.
+        /// The reason that the listener gave.
         reason: &'static str,
     },
-    /// The two ends do not mean the same.
+    /// The two ends do not agree.
     #[error("{direction}: {mismatch} (expected: by this end, found: of the other)")]
     Mismatch {
-        /// Of which messages, or of what both use.
+        /// Which direction the error is about, or that it is about both.
         direction: &'static str,
-        /// What differs: `expected` is this end's, `found` is the other's.
+        /// What differs: `expected` is this end's value, `found` is that of the other end.
         mismatch: Mismatch,
     },
-    /// What the other end sent is no part of a rendezvous.
+    /// The bytes that the other end sent are not part of a rendezvous.
     #[error(
         "the other end does not speak the protocol of a rendezvous: {what} (found {found:#x}); is \
          it another program?"
@@ -82,10 +82,10 @@ pub enum RendezvousError {
         /// The value found.
         found: u64,
     },
-    /// The other end hung up before all was agreed.
+    /// The other end hung up before the rendezvous was done.
     #[error("the other end hung up before the rendezvous was done; try again")]
     HungUp,
-    /// Too many others were half connected, most of them from the process of this one.
+    /// Too many connections were half made, and this process had the most of them.
     #[error("too many connections were half made, and this process had the most of them")]
     Crowded,
     /// The ring could not be made, or opened.
@@ -94,7 +94,7 @@ pub enum RendezvousError {
     /// An endpoint could not attach.
     #[error(transparent)]
     Attach(#[from] AttachError),
-    /// It cannot be done in this process.
+    /// The operation is not possible in this process.
     #[error(transparent)]
     Failed(#[from] Failure),
     /// The system refused a call.
@@ -112,8 +112,8 @@ impl RendezvousError {
         move |source| RendezvousError::Os { action, source }
     }
 
-    /// Whether the fault is of the other end, and not this process or its system: a listener
-    /// goes on after that.
+    /// Whether the other end is at fault, and not this process or its system. A listener goes on
+    /// after such an error.
     ///
     /// Example: [`Rendezvous::new`](super::Rendezvous::new).
     pub fn is_of_peer(&self) -> bool {

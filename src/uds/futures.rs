@@ -32,12 +32,12 @@ where
     In: Traffic + ?Sized,
     C: Carrier,
 {
-    /// As [`Listener::accept`], as a future. Needs no runtime, and works in each: the task is
-    /// woken by a thread of this process. Time limits of connections that are half made hold
-    /// while it waits.
+    /// As [`Listener::accept`], as a future. It needs no runtime, and works in any: a thread of
+    /// this process wakes the task. Time limits of half-made connections also apply while it
+    /// waits.
     ///
-    /// **Cancel-safe**: dropped before it is ready, it has accepted nobody, and those half made
-    /// stay as they are.
+    /// **Cancel-safe**: if the future is dropped before it is ready, it has accepted no
+    /// connection, and half-made connections stay as they are.
     ///
     /// # Errors
     /// As [`Listener::accept`].
@@ -69,7 +69,7 @@ where
     }
 }
 
-/// A connection that is waited for: see [`Listener::accept_async`].
+/// Waits for a connection: see [`Listener::accept_async`].
 #[must_use = "a future does nothing unless it is polled"]
 pub struct AcceptFuture<'l, Out, In, C = Rings>
 where
@@ -135,7 +135,8 @@ where
     /// As [`Rendezvous::connect`], as a future; as [`Listener::accept_async`] otherwise. The
     /// [`timeout`](Rendezvous::timeout) begins with the first poll.
     ///
-    /// **Cancel-safe**: dropped before it is ready, it hangs up, and the listener forgets it.
+    /// **Cancel-safe**: if the future is dropped before it is ready, it hangs up, and the
+    /// listener forgets the connection.
     ///
     /// # Errors
     /// As [`Rendezvous::connect`].
@@ -164,7 +165,7 @@ where
     Rendezvous::new().connect_async(address)
 }
 
-/// A listener that is waited for: see [`Rendezvous::connect_async`].
+/// Connects to a listener: see [`Rendezvous::connect_async`].
 #[must_use = "a future does nothing unless it is polled"]
 pub struct ConnectFuture<Out, In, C = Rings>
 where

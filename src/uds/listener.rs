@@ -30,17 +30,17 @@ const AT_ONCE: usize = 16;
 /// So often in one call that does not wait: a crowd that goes on coming keeps it no longer.
 const ROUNDS: usize = 16;
 
-/// Listens at an address, and gives a [`Connection`] for each process that connects and means
-/// the same: see [`Rendezvous`](super::Rendezvous).
+/// Listens at an address, and returns a [`Connection`] for each process that connects and agrees
+/// on the messages: see [`Rendezvous`](super::Rendezvous).
 ///
-/// Peers that are slow, silent, that lie or hang up in the middle, and that are many,
-/// keep no other from being accepted, and no call from returning: each has its time, is read
-/// one message of 88 bytes at a time, and is one of a bounded number. Work on connections that
-/// are half made is done in calls of `accept` and the like (and in polls of
-/// [`accept_async`](Listener::accept_async)), and at no other time: a program that does not call
-/// them accepts nobody.
+/// Peers may be slow or silent, may lie, may hang up in the middle, and may be many. They keep no
+/// other peer from being accepted, and no call from returning: each has a time limit, is read one
+/// message of 88 bytes at a time, and is one of a bounded number. Half-made connections go on
+/// only in calls of `accept` and the like (and in polls of
+/// [`accept_async`](Listener::accept_async)): a program that does not call them accepts no
+/// connection.
 ///
-/// Dropping it takes the path away, if it is still this listener's.
+/// Dropping the listener removes the path, if it still belongs to this listener.
 ///
 /// ```
 /// use memring::uds::{Connection, Listener, RendezvousError, SocketAddress};
@@ -113,8 +113,9 @@ where
         })
     }
 
-    /// The next connection, however long that takes. Peers that are refused are told why,
-    /// counted ([`Listener::refused`]), told to [`on_refused`](super::Rendezvous::on_refused), and passed over.
+    /// Waits for the next connection, as long as it takes. A peer that is refused gets the
+    /// reason, is counted ([`Listener::refused`]), is reported to
+    /// [`on_refused`](super::Rendezvous::on_refused), and is skipped.
     ///
     /// ```
     /// use memring::uds::{self, Connection, Listener};
@@ -133,10 +134,10 @@ where
     /// ```
     ///
     /// # Errors
-    /// What fails in this process itself: [`RendezvousError::Os`], if descriptors or memory
-    /// are short, for example; the listener can go on, and the next call says the same as long
-    /// as the shortage lasts: give descriptors back, or sleep, before it.
-    /// [`RendezvousError::Failed`] in a forked child.
+    /// Failures of this process itself: for example [`RendezvousError::Os`], if descriptors or
+    /// memory are short. The listener can go on, but the next call fails too as long as the
+    /// shortage lasts: close descriptors, or sleep, before it. [`RendezvousError::Failed`] in a
+    /// forked child.
     pub fn accept(&mut self) -> Result<Connection<Out, In, C>, RendezvousError> {
         loop {
             if let Some(connection) = self.accept_within(Wait::Forever)? {
@@ -145,9 +146,9 @@ where
         }
     }
 
-    /// The next connection, if one is complete. Does not wait, and does what can be done for
-    /// those half made. Of a crowd that connects it takes in 256 at most; the socket stays
-    /// readable then.
+    /// Returns the next connection, if one is complete. Does not wait, and advances half-made
+    /// connections as far as possible. If many processes connect at once, a call takes in 256 of
+    /// them at most; the socket then stays readable.
     ///
     /// # Errors
     /// As [`Listener::accept`].
@@ -155,7 +156,8 @@ where
         self.accept_within(Wait::Not)
     }
 
-    /// As [`Listener::accept`], for at most `timeout`; `None`: none was complete in time.
+    /// As [`Listener::accept`], for at most `timeout`; `None` if no connection was complete by
+    /// then.
     ///
     /// # Errors
     /// As [`Listener::accept`].
@@ -177,27 +179,27 @@ where
         self.accept_within(Wait::until(deadline))
     }
 
-    /// Where it listens.
+    /// Returns the address at which it listens.
     pub fn address(&self) -> &SocketAddress {
         &self.address
     }
 
-    /// Peers that were refused so far.
+    /// How many peers were refused so far.
     pub fn refused(&self) -> u64 {
         self.refused
     }
 
-    /// Connections that are half made.
+    /// How many connections are half made.
     pub fn half_made(&self) -> usize {
         self.half_made.len()
     }
 
-    /// The socket, for event loops: readable when somebody connects. Call
-    /// [`Listener::try_accept`] then, and every few milliseconds as long as
+    /// Returns the socket, for event loops. It is readable when a process connects. Then call
+    /// [`Listener::try_accept`], and again every few milliseconds as long as
     /// [`Listener::half_made`] is not 0.
     ///
     /// # Errors
-    /// [`Failure::Forked`] in a forked child, where it is not open.
+    /// [`Failure::Forked`] in a forked child, where the socket is not open.
     pub fn poll_fd(&self) -> Result<BorrowedFd<'_>, Failure> {
         self.socket.get().ok_or(Failure::Forked)
     }

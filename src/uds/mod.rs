@@ -1,17 +1,17 @@
-//! Unix domain sockets: how two processes come together, and messages for those that share no
+//! Unix domain sockets: how two processes connect, and messages for processes that share no
 //! memory.
 //!
 //! * **Rendezvous**: a [`Listener`] at a path or an abstract name, and [`connect()`]. Each end
-//!   sees who the other is, both agree on what goes over and by what, and then have the ends
-//!   in hand: a [`Connection`]. Rings are anonymous, in sealed memory that was passed over the
-//!   socket, so there is no name to agree on and no file to be left behind. When the
+//!   sees which process the other is. Both agree on the messages and on what carries them, and
+//!   then have their endpoints: a [`Connection`]. Rings are anonymous, in sealed memory that was
+//!   passed over the socket, so there is no name to agree on and no file is left behind. When the
 //!   process at the other end dies, blocked calls are woken at once.
 //! * **Sockets**: [`SocketSender`] and [`SocketReceiver`] have the verbs and errors of a ring's
-//!   ends, over `SOCK_STREAM`, `SOCK_SEQPACKET` or `SOCK_DGRAM`: by a rendezvous with another
-//!   [`Carrier`], or a [`socket_pair`].
+//!   endpoints, over `SOCK_STREAM`, `SOCK_SEQPACKET` or `SOCK_DGRAM`: from a rendezvous with
+//!   another [`Carrier`], or from [`socket_pair`].
 //!
-//! The repository's `docs/uds.md` has the contract, and what it costs. Not with the feature
-//! `portable`, which cannot pass memory.
+//! The repository's `docs/uds.md` has the contract, and what it costs. The module does not exist
+//! with the feature `portable`, which cannot pass memory.
 
 mod address;
 mod carrier;

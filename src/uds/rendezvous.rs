@@ -1,4 +1,4 @@
-//! All the options of a rendezvous.
+//! The options of a rendezvous.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,15 +15,16 @@ use super::listener::Listener;
 use super::options::RendezvousConfig;
 use crate::message::schema::Schema;
 
-/// How two processes connect: the options of a [`Listener`], or of one that connects to
-/// it.
+/// How two processes connect: the options of a [`Listener`], or of a process that connects to
+/// one.
 ///
 /// `Out` is what this end sends and `In` what it receives: a message type, `[u8]`, or
-/// [`Nothing`](super::Nothing). `C` is what carries it. The other end has the same, with `Out`
-/// and `In` changed over; if it has not, both ends get an error that names what each expected.
+/// [`Nothing`](super::Nothing). `C` is what carries it. The other end has to have the same types,
+/// with `Out` and `In` exchanged. If it has not, both ends get an error that names what each
+/// expected.
 ///
-/// Capacities, limits and buffers are the listener's to choose; what it has not, and the one
-/// that connects has, is ignored there.
+/// The listener chooses capacities, limits and buffers. Options that apply to a listener only are
+/// ignored at the end that connects.
 ///
 /// ```
 /// use memring::Mpsc;
@@ -100,21 +101,21 @@ where
         }
     }
 
-    /// Messages that a ring holds. Default 1024. Of a listener.
+    /// How many messages a ring holds. Default 1024. For a listener only.
     pub fn capacity(mut self, messages: usize) -> Self {
         self.config.capacity = messages;
         self
     }
 
-    /// Of byte messages: the most bytes that one may have. Default 1024 in rings, 65,536 over
-    /// sockets. Of a listener.
+    /// The most bytes of a byte message. Default 1024 in rings, 65,536 over sockets. For a
+    /// listener only.
     pub fn message_limit(mut self, bytes: usize) -> Self {
         self.config.limit = Some(bytes);
         self
     }
 
-    /// Bytes of a socket's send buffer, as the kernel counts them. Default: the system's. Of a
-    /// listener.
+    /// Bytes of a socket's send buffer, as the kernel counts them. Default: that of the system.
+    /// For a listener only.
     ///
     /// Example: [`new`](Rendezvous::new).
     pub fn send_buffer(mut self, bytes: usize) -> Self {
@@ -122,7 +123,7 @@ where
         self
     }
 
-    /// Tags for what the messages mean: of those that go out, and of those that come in. Both
+    /// Tags for the meaning of the messages: of outgoing messages, and of incoming messages. Both
     /// ends must agree. Default 0.
     ///
     /// Example: [`new`](Rendezvous::new).
@@ -131,7 +132,7 @@ where
         self
     }
 
-    /// The tags are the fingerprints of these types: see [`schema!`](crate::schema!).
+    /// Sets the tags to the fingerprints of these types: see [`schema!`](crate::schema!).
     ///
     /// ```
     /// use memring::uds::{Connection, Rendezvous};
@@ -153,12 +154,12 @@ where
         self.schemas(SOut::SCHEMA, SIn::SCHEMA)
     }
 
-    /// Admits the processes of which `policy` says so, in place of those of the same
-    /// effective user. It is asked before anything is read from the other process. Of one
-    /// that connects: whom to trust as a listener.
+    /// Admits the processes for which `policy` returns `true`, in place of those of the same
+    /// effective user. The policy is asked before anything is read from the other process. At the
+    /// end that connects it decides which listener to trust.
     ///
-    /// Another user that is admitted can drop, forge and stall messages, as any peer. With a
-    /// path, give also the [`mode`](Rendezvous::mode) that lets it connect.
+    /// If another user is admitted, it can drop, forge and stall messages, as any peer can. With
+    /// a path, also set a [`mode`](Rendezvous::mode) that lets that user connect.
     ///
     /// Example: [`new`](Rendezvous::new).
     pub fn admit(
@@ -170,7 +171,7 @@ where
     }
 
     /// How long one rendezvous may take, at each end. Default 5 seconds. This bounds how long
-    /// a peer that is silent, or slow, is waited for. `Duration::MAX` is no limit.
+    /// this end waits for a peer that is silent, or slow. `Duration::MAX` means no limit.
     ///
     /// Example: [`new`](Rendezvous::new).
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -178,9 +179,9 @@ where
         self
     }
 
-    /// Connections that may be half made at once: each has a descriptor, and when its peer has
-    /// said what it wants, rings. Default 32. If there are more, the oldest one of the process
-    /// that has the most of them is refused. Of a listener.
+    /// How many connections may be half made at once. Each has a descriptor, and, after its peer
+    /// has sent its request, rings. Default 32. If there are more, the oldest connection of the
+    /// process that has the most of them is refused. For a listener only.
     ///
     /// Example: [`new`](Rendezvous::new).
     pub fn max_half_made(mut self, connections: usize) -> Self {
@@ -188,8 +189,8 @@ where
         self
     }
 
-    /// Permission bits of the path: who may connect, before the policy is asked. Default
-    /// 0600. Of a listener; an abstract name has none.
+    /// Permission bits of the path: which users may connect, before the policy is asked. Default
+    /// is 0600. For a listener only; an abstract name has no permission bits.
     ///
     /// Example: [`new`](Rendezvous::new).
     pub fn mode(mut self, mode: u32) -> Self {
@@ -197,8 +198,8 @@ where
         self
     }
 
-    /// Called with each peer that is refused, and why: to be logged, say. Of a listener, which
-    /// goes on.
+    /// Sets a function that is called with each peer that is refused, and the reason: for a log,
+    /// say. For a listener only; it goes on afterwards.
     ///
     /// Example: [`new`](Rendezvous::new).
     pub fn on_refused(
@@ -211,7 +212,7 @@ where
 
     /// Listens at `address`.
     ///
-    /// The socket of a listener that has died is replaced.
+    /// If a listener has died, its socket is replaced.
     ///
     /// # Errors
     /// [`RendezvousError::AddressInUse`], [`RendezvousError::InvalidAddress`],
@@ -237,8 +238,8 @@ where
         Listener::with(address.into(), self.config)
     }
 
-    /// Connects to the listener at `address`. Waits until that has accepted, for at most the
-    /// [`timeout`](Rendezvous::timeout).
+    /// Connects to the listener at `address`. Waits until the listener has accepted, for at most
+    /// the [`timeout`](Rendezvous::timeout).
     ///
     /// # Errors
     /// Each variant of [`RendezvousError`] says what to do.
@@ -283,8 +284,8 @@ where
     Out: Traffic + ?Sized,
     In: Traffic + ?Sized,
 {
-    /// Listens at `address`, with the default options: rings of one sender and one receiver,
-    /// to and from processes of the same user. Options: [`Rendezvous::bind`].
+    /// Listens at `address`, with the default options: rings of one sender and one receiver, to
+    /// and from processes of the same user. To set options, use [`Rendezvous::bind`].
     ///
     /// Example: [`Listener`].
     ///
@@ -295,8 +296,8 @@ where
     }
 }
 
-/// Connects to the listener at `address`, with the default options: rings of one sender and
-/// one receiver, to and from a process of the same user. Options: [`Rendezvous::connect`].
+/// Connects to the listener at `address`, with the default options: rings of one sender and one
+/// receiver, to and from a process of the same user. To set options, use [`Rendezvous::connect`].
 ///
 /// ```
 /// use memring::uds::{self, Connection, Listener};

@@ -4,7 +4,7 @@ use core::hint::spin_loop;
 
 use super::idle::{Idle, IdleStrategy};
 
-/// A waiting call checks in full once for so many cheap looks: what a cheap look may
+/// A waiting call checks in full once for so many cheap checks: what a cheap check may
 /// miss is found within some microseconds.
 pub(crate) const FULL_CHECK_EVERY: u32 = 32;
 

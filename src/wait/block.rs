@@ -24,7 +24,7 @@ pub(crate) trait Operation {
     /// What it sleeps with.
     type Park: Park;
 
-    /// A cheap look, which may miss what is there. Made many times in a row.
+    /// A cheap check, which may miss what is there. Made many times in a row.
     fn look(&mut self) -> Option<Self::Output>;
     /// Checks in full: what it does not find was not there when it began.
     fn check(&mut self) -> Poll<Self::Output, Self::Error>;

@@ -1,28 +1,28 @@
-//! Ways of waiting that users write themselves.
+//! Idle strategies, which users write themselves.
 
-/// What a waiting call does after a look that found nothing.
+/// What a waiting call does after a check that found nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Idle {
-    /// Look again: the strategy has paused itself, by a spin loop, a yield or a nap.
+    /// Check again: the strategy has paused itself, by a spin loop, a yield or a short sleep.
     Look,
-    /// Sleep until woken. The call does not ask again. On a ring of spinners
-    /// ([`Wakeups::SpinOnly`](crate::Wakeups::SpinOnly)), where nothing wakes, it looks
-    /// again instead.
+    /// Sleep until woken. The call does not ask the strategy again. On a ring of spinners
+    /// ([`Wakeups::SpinOnly`](crate::Wakeups::SpinOnly)), where nothing wakes a waiter, the call
+    /// checks again instead.
     Sleep,
 }
 
-/// What an endpoint does with its processor between two looks, where no
+/// What an endpoint does with its processor between two checks, where no
 /// [`WaitStrategy`](crate::WaitStrategy) fits.
 ///
-/// Given to an endpoint by
-/// [`Receiver::set_idle_strategy`](crate::Receiver::set_idle_strategy) and
-/// [`Sender::set_idle_strategy`](crate::Sender::set_idle_strategy). Calls that wait ask it
-/// after each look that finds nothing; a message or room at hand costs nothing. Clones of the
-/// endpoint share the strategy, so it is `Sync`, and what it keeps is atomic.
+/// Given to an endpoint by [`Receiver::set_idle_strategy`](crate::Receiver::set_idle_strategy)
+/// and [`Sender::set_idle_strategy`](crate::Sender::set_idle_strategy). Calls that wait ask the
+/// strategy after each check that finds nothing. If a message or room is there, the strategy
+/// costs nothing. Clones of the endpoint share the strategy, so it is `Sync`, and its state has
+/// to be atomic.
 ///
-/// A strategy that pauses for long delays what the call finds then: messages, deadlines,
-/// a cancellation.
+/// A strategy that pauses for long delays the call's reaction to messages, deadlines and a
+/// cancellation.
 ///
 /// ```
 /// use std::time::Duration;
@@ -54,7 +54,7 @@ pub enum Idle {
 /// # }
 /// ```
 pub trait IdleStrategy: Send + Sync {
-    /// Called after a look that found nothing. `looks`: how many of this call found
+    /// Called after a check that found nothing. `looks` is how many checks of this call found
     /// nothing before this one; it stays below `u32::MAX`.
     fn idle(&self, looks: u32) -> Idle;
 }

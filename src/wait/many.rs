@@ -14,7 +14,7 @@ use crate::sys::failpoints::failpoint;
 
 /// One of many things that a caller waits for.
 pub(crate) trait Awaited<Time> {
-    /// A cheap look, which may miss that it is ready. Made many times in a row.
+    /// A cheap check, which may miss that it is ready. Made many times in a row.
     fn look(&mut self) -> bool;
 
     /// Checks in full: what it does not find was not there when it began.

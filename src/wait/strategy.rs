@@ -1,4 +1,4 @@
-//! What a waiting endpoint does with its processor.
+//! How a waiting endpoint uses its processor.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,8 +7,8 @@ use crate::error::UnknownName;
 
 /// How an endpoint waits for a message, or for room.
 ///
-/// Chosen when the endpoint attaches; each endpoint of a ring may choose
-/// differently. In words, `spin`, `spin-then-park`, `spin-then-park:1000` and `park`:
+/// The strategy is chosen when the endpoint attaches; each endpoint of a ring may choose another.
+/// As text: `spin`, `spin-then-park`, `spin-then-park:1000` and `park`:
 ///
 /// ```
 /// use memring::WaitStrategy;
@@ -23,17 +23,16 @@ use crate::error::UnknownName;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WaitStrategy {
-    /// Never sleeps: the lowest latency, at the price of a processor. It
-    /// yields to the scheduler now and then, for when there are more spinning
-    /// threads than processors.
+    /// Never sleeps: the lowest latency, at the cost of a processor. The endpoint yields to the
+    /// scheduler now and then, for the case that there are more spinning threads than processors.
     Spin,
-    /// Looks `spins` times, or a few more, then sleeps.
+    /// Checks `spins` times, or a few more, then sleeps.
     SpinThenPark {
-        /// How often to look before sleeping; with a pause in between, a look
-        /// costs some 10 to 50 nanoseconds.
+        /// How often to check before sleeping. With the pause in between, a check takes some 10
+        /// to 50 nanoseconds.
         spins: u32,
     },
-    /// Looks once, then sleeps: the least processor time.
+    /// Checks once, then sleeps: the least processor time.
     Park,
 }
 

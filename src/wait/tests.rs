@@ -241,7 +241,7 @@ fn what_was_reclaimed_is_looked_at_before_a_sleep() {
     assert_eq!((waiter.sleeps.len(), waiter.checks), (0, 6));
 }
 
-/// A cheap look may miss what is there, whether or not there is a sleep at the end.
+/// A cheap check may miss what is there, whether or not there is a sleep at the end.
 #[test]
 fn a_full_check_comes_after_every_32_looks() {
     assert_eq!(FULL_CHECK_EVERY, 32);

@@ -33,8 +33,8 @@ impl Report {
         }
         if let (Some((ours, per_floor)), Some((theirs, _))) = (trip(SPSC), trip(PIPE)) {
             text += &format!(
-                " A message there and one back take {}, which is {} times the floor; through \
-                 pipes they take {}.",
+                " A round trip (one message there and one back) takes {}, which is {} times the \
+                 floor; through pipes it takes {}.",
                 time(ours),
                 three(per_floor),
                 time(theirs)

@@ -52,49 +52,53 @@ const MOST: u64 = 60;
 
 const AFTER_HELP: &str = "\
 Starts senders and receivers on a ring, kills and stops them at random, starts
-others in their place, and checks every message. One kind of ring after the
-other; the kills are divided among them. One sender and one receiver (spsc) have
-two rows: in lines, with messages of 8 bytes, and dense.
+others in their place, and checks every message. The kinds of ring are tested
+one after the other, and the kills are divided among them. One sender and one
+receiver (spsc) have two rows: in lines, with messages of 8 bytes, and dense.
 
 What happens:
-  SIGKILL at any moment: at full speed, while stopped, while attaching, several
-  at once, at the end all of them. SIGSTOP for up to a quarter of a second.
-  Messages are sent and received by all calls there are: one by one, without
-  waiting, in batches, in place. Slots are abandoned, messages given back,
-  endpoints detached and attached again.
+  Processes get SIGKILL at any moment: at full speed, while stopped, while
+  attaching, several at once, and at the end all of them. They get SIGSTOP for up
+  to a quarter of a second. Messages are sent and received by all kinds of
+  calls: one by one, without waiting, in batches, in place. Slots are abandoned,
+  messages are given back, and endpoints are detached and attached again.
 
 The contract that is checked:
-  What a send returned Ok for is received; what was never begun is not. Each
-  byte is as it was sent. A message that is not marked as given back comes once,
-  and in the order of its sender; else each time with a higher mark; never again
-  once it is acknowledged. A receiver that is killed in recv may take along what
-  that call acknowledged. What --on-death discard drops is counted, one too many
-  for each kill at most. No process loses what it holds while it is stopped:
-  where no receiver is killed, nothing is lost or redelivered. No process hangs.
-  When all are dead, the next process finds what was sent, no entries of dead
-  members, and all of the room.
+  A message whose send returned Ok is received. A message that was never begun
+  is not. Each byte is as it was sent. A message that is not marked as given
+  back comes once, and in the order of its sender. A message that was given back
+  comes each time with a higher mark. No message comes again once it is
+  acknowledged. A receiver that is killed in recv may take along the messages
+  that the call acknowledged. The ring counts messages that --on-death discard
+  drops, at most one too many for each kill. A process that is stopped loses
+  nothing that it holds: if no receiver is killed, nothing is lost or
+  redelivered. No process hangs. When all processes are dead, the next process
+  finds the messages that were sent, no entries of dead members, and all of the
+  room.
 
 The table:
   SENT      messages for which the send returned Ok
   RECEIVED  messages received, each counted once
   CUT       messages whose sending was cut short by a kill
   AGAIN     times that a message was given back, by its holder or at its death
-  LOST      messages dropped, as the ring counted them (--on-death discard)
+  LOST      messages dropped, as counted by the ring (--on-death discard)
   DEAD      messages that killed receivers took along in recv
   GAP       the longest time from a kill to the next receipt; shown, not judged
 
 With --object, as many processes as senders and receivers together use a shared
-object, and what must hold is checked at each step:
+object. Each step is checked:
   mutex      Two numbers agree, and the sum of some accounts is kept, unless a
-  rwlock     holder died: then the next is told, and one change is half done.
-             No process finds another inside, or what it reads changed.
-  condvar    Tokens put in are taken out; no process waits for ever.
-  semaphore  Never more processes than permits; those of the dead come back.
-  latest     Each value read is whole, and none is older than one read before,
-             by whatever process.
+  rwlock     holder died: then the next holder is told, and one change is half
+             done. No process finds another process inside, or finds that a
+             value that it reads has changed.
+  condvar    Tokens that were put in are taken out. No process waits for ever.
+  semaphore  There are never more holders than permits. Permits of dead
+             processes become free again.
+  latest     Each value read is complete, and none is older than a value that
+             any process has read before.
 Its table:
   CHANGES    changes of the value; tokens put in; times that a permit was held
-  LOOKS      looks at the value; tokens taken out; times that all permits were
+  LOOKS      looks at the value; tokens taken out; times that all were held
   POISONED   times that a process was told that a holder had died
   GAP        the longest time from a kill to the next change or look
 
@@ -119,11 +123,11 @@ Examples:
 #[derive(ClapArgs)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// Kill so many processes in all
+    /// Kill this many processes in all
     #[arg(long, value_name = "N", default_value_t = 1000)]
     kills: u64,
 
-    /// Repeat the schedule of this seed [default: another each time; it is printed]
+    /// Repeat the schedule of this seed [default: a new seed each time, which is printed]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
 
@@ -138,27 +142,27 @@ pub struct Args {
         conflicts_with_all = ["kind", "capacity", "layout", "message", "on_death"])]
     object: Vec<ObjectKind>,
 
-    /// With --object: stop after so many seconds for each, whatever kills are left
+    /// With --object: stop after this many seconds for each, even if kills are left
     #[arg(long, value_name = "S", requires = "object")]
     seconds: Option<u64>,
 
-    /// Run so many sending processes, where the kind has several
+    /// Run this many sending processes, where the kind has several
     #[arg(long, value_name = "N", default_value_t = 4,
         value_parser = clap::value_parser!(u64).range(1..=MOST))]
     senders: u64,
 
-    /// Run so many receiving processes, likewise
+    /// Run this many receiving processes, where the kind has several
     #[arg(long, value_name = "N", default_value_t = 4,
         value_parser = clap::value_parser!(u64).range(1..=MOST))]
     receivers: u64,
 
-    /// Make the ring hold so many messages: exactly with one sender and one receiver, else rounded
-    /// up to a power of two
+    /// Make a ring that holds this many messages: exactly, with one sender and one receiver, else
+    /// rounded up to a power of two
     #[arg(long, value_name = "N", default_value = "64", value_parser = parse_count)]
     capacity: usize,
 
-    /// Lay the messages of spsc out so, in lines or dense [default: half of the kills for each].
-    /// In lines they have 8 bytes
+    /// Lay out the messages of spsc in memory: lines or dense [default: half of the kills for each].
+    /// Messages in lines have 8 bytes
     #[arg(long, value_name = "LAYOUT", value_parser = named(&["lines", "dense"], parse_layout),
         hide_possible_values = true)]
     layout: Option<Layout>,
@@ -167,7 +171,7 @@ pub struct Args {
     #[arg(long, value_name = "SIZE", default_value_t = Size::Mixed)]
     message: Size,
 
-    /// What to do with messages that a receiver held when it died: redeliver or discard
+    /// Do this with messages that a receiver held when it died: redeliver or discard
     #[arg(
         long,
         value_name = "WHAT",
@@ -185,7 +189,7 @@ pub struct Args {
     #[arg(long)]
     schedule: bool,
 
-    /// Make the run's directory in this one [default: /dev/shm]
+    /// Make the run's directory in this directory [default: /dev/shm]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 

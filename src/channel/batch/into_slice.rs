@@ -1,4 +1,4 @@
-//! Batches into memory that the caller has.
+//! Batches into the caller's memory.
 
 use std::time::{Duration, Instant};
 
@@ -13,8 +13,8 @@ impl<T, K: Kind> Receiver<T, K>
 where
     T: for<'m> Message<Sent<'m> = T, Received = T> + Copy,
 {
-    /// As [`Receiver::try_recv_batch`], over the first messages of `messages`, as many as
-    /// there are now and fit. The others are as they were.
+    /// As [`Receiver::try_recv_batch`], into the beginning of `messages`: as many messages as
+    /// there are now and fit. The rest of the slice stays as it was.
     ///
     /// Example: [`Receiver::recv_into_slice`].
     ///

@@ -12,8 +12,8 @@ use crate::ring::kind::Kind;
 use crate::sys::clock::MonotonicTime;
 
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
-    /// As [`Sender::send_batch`], for at most `timeout`, which is for all of `messages`
-    /// together, the time that their iterator takes included.
+    /// As [`Sender::send_batch`], for at most `timeout`. The limit is for all of `messages`
+    /// together, including the time that their iterator takes.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -28,9 +28,9 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// ```
     ///
     /// # Errors
-    /// As [`Sender::send_timeout`], with the first message that was not sent and the
-    /// number of those that were. Later than a tick of the coarse clock (some milliseconds)
-    /// after the deadline no message is sent but the first one, even if there is room.
+    /// As [`Sender::send_timeout`], with the first message that was not sent and the number of
+    /// those that were. More than a tick of the coarse clock (some milliseconds) after the
+    /// deadline, only the first message is still sent, if there is room.
     pub fn send_batch_timeout<'m>(
         &mut self,
         messages: impl IntoIterator<Item = T::Sent<'m>>,

@@ -14,15 +14,14 @@ use crate::ring::SendSide;
 use crate::ring::kind::Kind;
 use crate::sys::failpoints::failpoint;
 
-/// Places of several messages that are this sender's to write to, from
-/// [`Sender::reserve_chunk`].
+/// Places of several messages that this sender may write to, from [`Sender::reserve_chunk`].
 ///
-/// They are filled from the front, by [`copy_from_slice`](GrantChunk::copy_from_slice) and
-/// [`fill_with`](GrantChunk::fill_with), and sent together by
-/// [`commit`](GrantChunk::commit). What is written in place
-/// ([`as_mut_slices`](GrantChunk::as_mut_slices), [`get_mut`](GrantChunk::get_mut)) is not
-/// counted: [`commit_first`](GrantChunk::commit_first) sends it. What is not sent is given
-/// up, as with a [`Grant`](crate::Grant) that is dropped.
+/// The places are filled from the front, by [`copy_from_slice`](GrantChunk::copy_from_slice) and
+/// [`fill_with`](GrantChunk::fill_with), and sent together by [`commit`](GrantChunk::commit).
+/// Messages that are written in place ([`as_mut_slices`](GrantChunk::as_mut_slices),
+/// [`get_mut`](GrantChunk::get_mut)) are not counted: [`commit_first`](GrantChunk::commit_first)
+/// sends them. Places that are not sent are given up, as with a [`Grant`](crate::Grant) that is
+/// dropped.
 ///
 /// ```
 /// use memring::{Ring, Spsc};
@@ -55,8 +54,8 @@ impl<T, K: Kind> Sender<T, K>
 where
     T: for<'m> Message<Sent<'m> = T, Received = T> + Copy,
 {
-    /// Claims room for up to `most` messages that there is now (at least one, whatever
-    /// `most`), to write them in place and send them together.
+    /// Claims room for up to `most` messages, as far as there is room now (at least one, even if
+    /// `most` is 0), to write them in place and send them together.
     ///
     /// Example: [`Sender::reserve_chunk`].
     ///
@@ -180,15 +179,15 @@ where
         self.sender.granted.len()
     }
 
-    /// How many were written, from the front.
+    /// How many messages were written, from the front.
     ///
     /// Example: [`fill_from_iter`](GrantChunk::fill_from_iter).
     pub fn written(&self) -> usize {
         self.written
     }
 
-    /// Writes as many of `messages` as there is room for, after what was written before,
-    /// and says how many. (In a forked child, where the memory is not mapped: 0.)
+    /// Writes as many of `messages` as there is room for, after those that were written before,
+    /// and returns how many. (In a forked child, where the memory is not mapped: 0.)
     pub fn copy_from_slice(&mut self, messages: &[T]) -> usize {
         let mut messages = messages.iter();
         let before = self.written;
@@ -196,13 +195,13 @@ where
         self.written - before
     }
 
-    /// Writes what `message` gives to all places that are not written yet.
+    /// Calls `message` for each place that is not written yet, and writes the result there.
     pub fn fill_with(&mut self, mut message: impl FnMut() -> T) {
         self.fill(|| Some(message()));
     }
 
-    /// As [`fill_with`](GrantChunk::fill_with), as long as the iterator gives any. Says how
-    /// many it gave.
+    /// As [`fill_with`](GrantChunk::fill_with), as long as the iterator gives messages. Returns
+    /// how many were written.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -236,20 +235,20 @@ where
         }
     }
 
-    /// Sends the messages that were written, in order, and says how many: not those that
-    /// were written in place, which [`commit_first`](GrantChunk::commit_first) is for. They
-    /// are published together: by one store for each line of memory.
+    /// Sends the messages that were written, in order, and returns how many. Messages that were
+    /// written in place are not among them: [`commit_first`](GrantChunk::commit_first) sends
+    /// those. The messages are published together: by one store for each line of memory.
     ///
     /// # Errors
-    /// As [`Grant::commit`](crate::Grant::commit), with how many of them were sent: the
-    /// ring may have been closed meanwhile.
+    /// As [`Grant::commit`](crate::Grant::commit), with the number of messages that were sent:
+    /// the ring may have been closed meanwhile.
     pub fn commit(self) -> Result<usize, SendBatchError<()>> {
         let written = self.written;
         self.commit_first(written)
     }
 
-    /// Sends the first `count` messages, however they were written, and says how many: at
-    /// most [`len`](GrantChunk::len). (Those that were not written are what an earlier
+    /// Sends the first `count` messages, in whatever way they were written, and returns how many:
+    /// at most [`len`](GrantChunk::len). (A place that was not written still has what an earlier
     /// message left there: any bytes are a valid `T`.)
     ///
     /// ```
@@ -279,8 +278,8 @@ where
         self.sender.publish_chunk(count)
     }
 
-    /// The place of one message. `None` if there are not so many. To be sent by
-    /// [`commit_first`](GrantChunk::commit_first).
+    /// Returns the place of one message; `None` if `index` is not less than
+    /// [`len`](GrantChunk::len). Send it by [`commit_first`](GrantChunk::commit_first).
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -309,9 +308,9 @@ where
         Some(unsafe { &mut *at })
     }
 
-    /// The places as slices, the second of them empty if they do not wrap. `None` if they
-    /// do not lie one after the other: take them one by one. They do in a dense ring
-    /// ([`Layout::Dense`](crate::Layout)), and where there is only one.
+    /// Returns the places as two slices; the second is empty if the places do not wrap. `None` if
+    /// the places do not lie one after the other: then use them one by one. They lie one after
+    /// the other in a dense ring ([`Layout::Dense`](crate::Layout)), and if there is only one.
     ///
     /// ```
     /// # use memring::{Layout, Ring, Spsc};

@@ -16,7 +16,7 @@ use crate::ring::kind::Kind;
 /// Messages of one type that this receiver holds, from [`Receiver::lease_chunk`]: a
 /// [`LeaseBatch`] that can be read as slices.
 ///
-/// It is released and given back as that: only [`release`](LeaseChunk::release) and
+/// A chunk is released and given back like a batch: only [`release`](LeaseChunk::release) and
 /// [`release_first`](LeaseChunk::release_first) acknowledge.
 ///
 /// ```
@@ -49,7 +49,7 @@ impl<T, K: Kind> Receiver<T, K>
 where
     T: for<'m> Message<Sent<'m> = T, Received = T> + Copy,
 {
-    /// Takes up to `most` messages that are there now (at least one, whatever `most`), to
+    /// Leases up to `most` messages that are there now (at least one, even if `most` is 0), to
     /// read them in place.
     ///
     /// Example: [`Receiver::lease_chunk`].
@@ -132,7 +132,7 @@ where
         self.batch.is_empty()
     }
 
-    /// The message at `index`, in the order of receipt, of those that are held.
+    /// Returns the message at `index`, in the order of receipt, of those that are held.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -149,22 +149,23 @@ where
         self.batch.get(index)
     }
 
-    /// The messages that are held, in the order of receipt.
+    /// Returns an iterator over the messages that are held, in the order of receipt.
     ///
     /// Example: [`Receiver::lease_chunk`].
     pub fn iter(&self) -> LeaseIter<'_, T, K> {
         self.batch.iter()
     }
 
-    /// Copies messages from the front, as many as there are and fit, and says how many.
+    /// Copies messages from the front, as many as there are and fit, and returns how many.
     pub fn copy_to_slice(&self, messages: &mut [T]) -> usize {
         let pairs = messages.iter_mut().zip(self.iter());
         pairs.map(|(to, message)| *to = message.read()).count()
     }
 
-    /// The messages as slices, the second of them empty if they do not wrap. `None` if
-    /// they do not lie one after the other: take them one by one. They do in a dense ring
-    /// ([`Layout::Dense`](crate::Layout)), and where there is only one.
+    /// Returns the messages as two slices; the second is empty if the messages do not wrap.
+    /// `None` if the messages do not lie one after the other: then read them one by one. They lie
+    /// one after the other in a dense ring ([`Layout::Dense`](crate::Layout)), and if there is
+    /// only one.
     ///
     /// # Safety
     /// Peers cooperate: while the slices live, no other process writes to these messages,
@@ -189,13 +190,12 @@ where
         self.batch.release();
     }
 
-    /// Acknowledges the first `count` messages of those that are held, or all if there are
-    /// not so many.
+    /// Acknowledges the first `count` messages of those that are held, or all if fewer are held.
     pub fn release_first(&mut self, count: usize) {
         self.batch.release_first(count);
     }
 
-    /// Gives the messages that are held back; see [`LeaseBatch::requeue`].
+    /// Gives back the messages that are held; see [`LeaseBatch::requeue`].
     pub fn requeue(self) {}
 }
 

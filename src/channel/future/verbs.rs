@@ -17,19 +17,20 @@ use crate::message::Message;
 use crate::ring::kind::Kind;
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
-    /// As [`Receiver::recv`], as a future. Needs no runtime, and works in each.
+    /// As [`Receiver::recv`], as a future. It needs no runtime, and works in any.
     ///
-    /// A message at hand costs what it costs in `try_recv`. Else the task is woken by the
-    /// process's waiting thread: see `docs/async.md`.
+    /// If a message is there, this costs as much as `try_recv`. Else the process's waiting thread
+    /// wakes the task: see `docs/async.md`.
     ///
-    /// **Cancel-safe**: the future takes a message only in the poll that returns it.
-    /// Dropped before, it has taken none. (On a rendezvous ring a `try_send` may have left a
-    /// message to it, which is then for the next receiver.)
+    /// **Cancel-safe**: the future takes a message only in the poll that returns it. If it is
+    /// dropped before, it has taken no message. (On a rendezvous ring a `try_send` may have left
+    /// a message to it; the next receiver gets that message.)
     ///
-    /// It does not spin, whatever the receiver's [`WaitStrategy`](crate::WaitStrategy). On a
-    /// ring of spinners ([`Wakeups::SpinOnly`](crate::Wakeups::SpinOnly)), where nothing
-    /// wakes, it has its task polled again and again. A ring that is never empty never
-    /// makes it wait: a loop over it has to yield by itself to the tasks beside it.
+    /// The future does not spin, regardless of the receiver's
+    /// [`WaitStrategy`](crate::WaitStrategy). On a ring of spinners
+    /// ([`Wakeups::SpinOnly`](crate::Wakeups::SpinOnly)), where nothing wakes a waiter, its task
+    /// is polled again and again. On a ring that is never empty the future never waits, so a loop
+    /// over it has to yield to other tasks by itself.
     ///
     /// # Errors
     /// As [`Receiver::recv`].
@@ -64,8 +65,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         RecvFuture(AsyncClaim::new(self))
     }
 
-    /// As [`Receiver::lease`], as a future; as [`Receiver::recv_async`] otherwise. A
-    /// message that was leased is given back if the lease is dropped, as always.
+    /// As [`Receiver::lease`], as a future; as [`Receiver::recv_async`] otherwise. As always, a
+    /// leased message is given back if the lease is dropped.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -88,9 +89,9 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         LeaseFuture(AsyncClaim::new(self))
     }
 
-    /// Waits until a message is there to be taken, and takes none: `Ok`, and a call that
-    /// does not wait would find it, unless another receiver is quicker. As
-    /// [`Receiver::recv_async`] otherwise.
+    /// Waits until there is a message, and does not take it. After `Ok`, a call that does not
+    /// wait finds the message, unless another receiver is quicker. As [`Receiver::recv_async`]
+    /// otherwise.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -116,13 +117,15 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// As [`Sender::send`], as a future; as [`Receiver::recv_async`] otherwise.
     ///
-    /// **Cancel-safe**: dropped before it is ready, it has sent nothing, and the message is
-    /// dropped with it. (A typed message is `Copy`, and of bytes the caller has them.)
+    /// **Cancel-safe**: if the future is dropped before it is ready, it has sent nothing, and the
+    /// message is dropped with it. (A typed message is `Copy`, and the caller has the bytes of a
+    /// byte message.)
     ///
-    /// **Less so on a rendezvous ring.** On a [rendezvous](crate::RingBuilder::rendezvous) ring the message is offered from the
-    /// first poll on, and the future is ready when a receiver has acknowledged it. Dropped
-    /// before, it takes the offer back, unless a receiver has the message in hand, which may
-    /// acknowledge it still, or has acknowledged it since the last poll.
+    /// **Less so on a rendezvous ring.** On a [rendezvous](crate::RingBuilder::rendezvous) ring
+    /// the message is offered from the first poll on, and the future is ready when a receiver has
+    /// acknowledged it. If the future is dropped before, it takes the offer back, unless a
+    /// receiver holds the message and may still acknowledge it, or has acknowledged it since the
+    /// last poll.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -172,8 +175,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
         ReserveFuture(AsyncClaim::new(self))
     }
 
-    /// Waits until there is room for a message, and takes none: `Ok`, and a call that does
-    /// not wait would find it, unless another sender is quicker.
+    /// Waits until there is room for a message, and does not take it. After `Ok`, a call that
+    /// does not wait finds room, unless another sender is quicker.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -196,30 +199,30 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     }
 }
 
-/// A message that is waited for: see [`Receiver::recv_async`].
+/// Waits for a message: see [`Receiver::recv_async`].
 #[must_use = "a future does nothing unless it is polled"]
 pub struct RecvFuture<'a, T: Message + ?Sized, K: Kind>(AsyncClaim<'a, Receiver<T, K>>);
 
-/// A leased message that is waited for: see [`Receiver::lease_async`].
+/// Waits for a message to lease: see [`Receiver::lease_async`].
 #[must_use = "a future does nothing unless it is polled"]
 pub struct LeaseFuture<'a, T: Message + ?Sized, K: Kind>(AsyncClaim<'a, Receiver<T, K>>);
 
-/// A message that is waited for and not taken: see [`Receiver::ready_async`].
+/// Waits for a message and does not take it: see [`Receiver::ready_async`].
 #[must_use = "a future does nothing unless it is polled"]
 pub struct RecvReadyFuture<'a, T: Message + ?Sized, K: Kind>(AsyncClaim<'a, Receiver<T, K>>);
 
-/// A message that waits for room: see [`Sender::send_async`].
+/// Waits for room and sends a message: see [`Sender::send_async`].
 #[must_use = "a future does nothing unless it is polled"]
 pub struct SendFuture<'a, T: Message + ?Sized, K: Kind> {
     claim: AsyncClaim<'a, Sender<T, K>>,
     message: Option<T::Sent<'a>>,
 }
 
-/// A place that is waited for: see [`Sender::reserve_async`].
+/// Waits for the place of a message: see [`Sender::reserve_async`].
 #[must_use = "a future does nothing unless it is polled"]
 pub struct ReserveFuture<'a, T: Message + ?Sized, K: Kind>(AsyncClaim<'a, Sender<T, K>>);
 
-/// Room that is waited for and not taken: see [`Sender::ready_async`].
+/// Waits for room and does not take it: see [`Sender::ready_async`].
 #[must_use = "a future does nothing unless it is polled"]
 pub struct SendReadyFuture<'a, T: Message + ?Sized, K: Kind>(AsyncClaim<'a, Sender<T, K>>);
 

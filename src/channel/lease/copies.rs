@@ -7,9 +7,9 @@ use crate::message::{Blank, Message};
 use crate::ring::kind::Kind;
 
 impl<T: Message + ?Sized> LeasedMessage<'_, T> {
-    /// As [`read`](LeasedMessage::read), into `message`, and says how many bytes. A typed
-    /// message never lies on the stack; a `Vec<u8>` gets the length of the message, and
-    /// its allocation is used again.
+    /// As [`read`](LeasedMessage::read), into `message`; returns how many bytes. A typed message
+    /// is never copied to the stack. A `Vec<u8>` gets the length of the message, and its
+    /// allocation is used again.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -41,7 +41,7 @@ impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
         self.message().read_into(message)
     }
 
-    /// Reads the message, and keeps it with its lease.
+    /// Copies the message, and keeps the copy with its lease.
     ///
     /// Example: [`LeaseSnapshot`].
     pub fn snapshot(self) -> LeaseSnapshot<'r, T, K> {
@@ -54,12 +54,12 @@ impl<'r, T: Message + ?Sized, K: Kind> Lease<'r, T, K> {
 
 /// A copy of a message, and the [`Lease`] that it was made of, from [`Lease::snapshot`].
 ///
-/// It is read like a reference to the message. A lease itself is not: a peer may write to
-/// the ring at any time, whether it is broken or hostile, so that a safe `&T` to what lies there
-/// would be unsound. The copy is made once, and nobody else can change it.
+/// A snapshot dereferences to the message. A lease itself does not: a broken or hostile peer may
+/// write to the ring at any time, so a safe `&T` into the ring would be unsound. The copy is made
+/// once, and no other process can change it.
 ///
-/// The message is acknowledged by [`release`](LeaseSnapshot::release). What becomes of it if
-/// the snapshot is dropped, is as with the lease.
+/// The message is acknowledged by [`release`](LeaseSnapshot::release). If the snapshot is
+/// dropped, the same happens to the message as if the lease is dropped.
 ///
 /// ```
 /// # use memring::{Ring, Spsc};
@@ -88,7 +88,7 @@ pub struct LeaseSnapshot<'r, T: Message + ?Sized, K: Kind> {
 }
 
 impl<'r, T: Message + ?Sized, K: Kind> LeaseSnapshot<'r, T, K> {
-    /// Acknowledges the message, and hands over the copy.
+    /// Acknowledges the message, and returns the copy.
     pub fn release(self) -> T::Received {
         self.lease.release();
         self.message
@@ -113,14 +113,14 @@ impl<'r, T: Message + ?Sized, K: Kind> LeaseSnapshot<'r, T, K> {
         self.lease.requeue();
     }
 
-    /// The lease alone.
+    /// Returns the lease alone.
     ///
     /// Example: [`requeue`](LeaseSnapshot::requeue).
     pub fn into_lease(self) -> Lease<'r, T, K> {
         self.lease
     }
 
-    /// How often the message was given back before: 0 at the first receipt.
+    /// How often the message was given back before this receipt: 0 at the first.
     ///
     /// Example: [`requeue`](LeaseSnapshot::requeue).
     pub fn redeliveries(&self) -> u8 {

@@ -18,7 +18,8 @@ pub struct LeaseIter<'b, T: Message + ?Sized, K: Kind> {
 }
 
 impl<T: Message + ?Sized, K: Kind> LeaseBatch<'_, T, K> {
-    /// The messages that are held, in the order of receipt. So does `for message in &batch`.
+    /// Returns an iterator over the messages that are held, in the order of receipt. `for message
+    /// in &batch` does the same.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};

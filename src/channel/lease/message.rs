@@ -52,8 +52,8 @@ impl<'b, T: Message + ?Sized> LeasedMessage<'b, T> {
         })
     }
 
-    /// A copy of the message. (In a forked child, which does not have the
-    /// ring's memory: zeroes, or no bytes.)
+    /// Returns a copy of the message. (In a forked child, which does not have the ring's memory,
+    /// this is zeroes, or no bytes.)
     #[inline]
     pub fn read(&self) -> T::Received {
         match self.mapped_length() {
@@ -71,7 +71,7 @@ impl<'b, T: Message + ?Sized> LeasedMessage<'b, T> {
         }
     }
 
-    /// How often the message was given back before: 0 at the first receipt.
+    /// How often the message was given back before this receipt: 0 at the first.
     pub fn redeliveries(&self) -> u8 {
         self.redeliveries
     }
@@ -81,9 +81,9 @@ impl<'b, T: Message + ?Sized> LeasedMessage<'b, T> {
         self.redeliveries > 0
     }
 
-    /// Address of the message's first byte, for reading in place. Valid while
-    /// the lease lives, in the process that took it: in a forked child nothing, or
-    /// something else, is there. A hostile peer may write there at any time.
+    /// Returns the address of the message's first byte, for reading in place. It is valid while
+    /// the lease lives, in the process that took the lease: in a forked child there is no memory
+    /// at the address, or other memory. A hostile peer may write there at any time.
     #[inline]
     pub fn as_ptr(&self) -> *const u8 {
         self.payload.as_ptr()
@@ -135,8 +135,7 @@ impl<'b> LeasedMessage<'b, [u8]> {
         self.len() == 0
     }
 
-    /// Copies as much of the message as fits, from its beginning, and says how
-    /// many bytes.
+    /// Copies as much of the message as fits, from its beginning, and returns how many bytes.
     pub fn copy_to(&self, buffer: &mut [u8]) -> usize {
         let length = self.mapped_length().min(buffer.len());
         if length > 0 {

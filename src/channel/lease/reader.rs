@@ -9,7 +9,7 @@ use crate::ring::kind::Kind;
 const BUFFER: usize = 8192;
 
 impl<'b> LeasedMessage<'b, [u8]> {
-    /// The bytes of the message as a stream.
+    /// Returns the bytes of the message as a stream.
     ///
     /// Example: [`LeaseReader`].
     pub fn reader(self) -> LeaseReader<'b> {
@@ -23,7 +23,7 @@ impl<'b> LeasedMessage<'b, [u8]> {
 }
 
 impl<K: Kind> Lease<'_, [u8], K> {
-    /// The bytes of the message as a stream; see [`LeaseReader`].
+    /// Returns the bytes of the message as a stream; see [`LeaseReader`].
     pub fn reader(&self) -> LeaseReader<'_> {
         self.message().reader()
     }
@@ -31,10 +31,10 @@ impl<K: Kind> Lease<'_, [u8], K> {
 
 /// The bytes of a leased message as a stream, from [`Lease::reader`].
 ///
-/// Each byte is copied out of the ring once, and nothing refers to shared memory: a peer
-/// that breaks the rules and writes to the message meanwhile decides what is read later,
-/// and cannot change what was handed out. `BufRead` copies into a buffer of its own, of up
-/// to 8 KiB; `Read` copies straight into the caller's.
+/// Each byte is copied out of the ring once, and nothing refers to shared memory. A peer that
+/// breaks the rules and writes to the message meanwhile changes what is read later, but not what
+/// was read before. `BufRead` copies into a buffer of its own, of up to 8 KiB; `Read` copies
+/// straight into the caller's.
 ///
 /// ```
 /// use std::io::{BufRead, Read};

@@ -16,11 +16,11 @@ use crate::ring::{ReceiveSide, RedeliveryPolicy};
 use crate::sys::failpoints::failpoint;
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
-    /// Takes a message to read in place, if there is one now.
+    /// Leases a message, to read it in place, if there is one now.
     ///
-    /// Only [`Lease::release`] acknowledges it: a lease that is dropped, by a panic or a
-    /// `?` say, gives the message back, and so does the death of this process. At least
-    /// once, therefore.
+    /// Only [`Lease::release`] acknowledges the message. A lease that is dropped, by a panic or a
+    /// `?` say, gives the message back, and so does the death of this process. So delivery is at
+    /// least once.
     ///
     /// Example: [`Receiver::lease`].
     ///
@@ -82,10 +82,10 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
             .map_err(outcome::recv_timeout)
     }
 
-    /// Takes up to `max` messages that are there now (at least one, whatever
-    /// `max`), to read in place and acknowledge together, or from the first on
-    /// ([`LeaseBatch::release_first`]). What is not acknowledged is given back when the
-    /// batch is dropped.
+    /// Leases up to `max` messages that are there now (at least one, even if `max` is 0), to read
+    /// in place and to acknowledge together, or from the first on
+    /// ([`LeaseBatch::release_first`]). Messages that were not acknowledged are given back when
+    /// the batch is dropped.
     ///
     /// Example: [`Receiver::lease_batch`].
     ///

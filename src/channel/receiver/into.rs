@@ -1,4 +1,4 @@
-//! Receiving into what the caller has already.
+//! Receiving into the caller's memory.
 
 use std::time::{Duration, Instant};
 
@@ -10,16 +10,16 @@ use crate::message::Message;
 use crate::ring::kind::Kind;
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
-    /// As [`Receiver::try_recv`], into `message`, and says how many bytes.
+    /// As [`Receiver::try_recv`], into `message`; returns how many bytes.
     ///
-    /// A typed message is copied once, straight into `message`, and never lies on the
-    /// stack: for types that are large. A `Vec<u8>` gets the length of the message, and
-    /// its allocation is used again.
+    /// A typed message is copied once, straight into `message`, and never to the stack: for types
+    /// that are large. A `Vec<u8>` gets the length of the message, and its allocation is used
+    /// again.
     ///
     /// Example: [`Receiver::recv_into`].
     ///
     /// # Errors
-    /// As [`Receiver::try_recv`]; `message` is as it was then.
+    /// As [`Receiver::try_recv`]; then `message` is unchanged.
     pub fn try_recv_into(&mut self, message: &mut T::Received) -> Result<usize, TryRecvError> {
         self.receive_into(Wait::Not, message, outcome::try_recv)
     }
@@ -42,7 +42,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// ```
     ///
     /// # Errors
-    /// As [`Receiver::recv`]; `message` is as it was then.
+    /// As [`Receiver::recv`]; then `message` is unchanged.
     pub fn recv_into(&mut self, message: &mut T::Received) -> Result<usize, RecvError> {
         self.receive_into(Wait::Forever, message, outcome::recv)
     }
@@ -50,7 +50,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// As [`Receiver::recv_into`], for at most `timeout`.
     ///
     /// # Errors
-    /// As [`Receiver::recv_timeout`]; `message` is as it was then.
+    /// As [`Receiver::recv_timeout`]; then `message` is unchanged.
     pub fn recv_into_timeout(
         &mut self,
         message: &mut T::Received,
@@ -62,7 +62,7 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
     /// As [`Receiver::recv_into`], until `deadline` at the latest.
     ///
     /// # Errors
-    /// As [`Receiver::recv_timeout`]; `message` is as it was then.
+    /// As [`Receiver::recv_timeout`]; then `message` is unchanged.
     pub fn recv_into_deadline(
         &mut self,
         message: &mut T::Received,

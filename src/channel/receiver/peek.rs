@@ -10,13 +10,13 @@ use crate::message::Message;
 use crate::ring::ReceiveSide;
 use crate::ring::kind::OneReceiver;
 
-/// Only where there is one receiver: of many, another may take the message that one
-/// looks at, and a look would say nothing about what the next call gets. There, take a
-/// [`lease`](Receiver::lease), look at the message, and give it back by
-/// [`requeue`](crate::Lease::requeue) if it is not wanted: it is then marked as redelivered.
+/// These methods exist only for kinds with one receiver. With many receivers, another one may
+/// take the message, so a peek would say nothing about what the next call gets. There, take a
+/// [`lease`](Receiver::lease), read the message, and give it back with
+/// [`requeue`](crate::Lease::requeue) if you do not want it: it is then marked as redelivered.
 impl<T: Message + ?Sized, K: OneReceiver> Receiver<T, K> {
-    /// A copy of the next message, if there is one now. It stays in the ring, and the
-    /// next call gets it.
+    /// Returns a copy of the next message, if there is one now. The message stays in the ring,
+    /// and the next call gets it.
     ///
     /// Example: [`Receiver::peek`].
     ///

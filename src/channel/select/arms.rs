@@ -26,7 +26,7 @@ pub trait Arm {
 }
 
 /// What a `recv` arm of a [`select!`](macro@crate::select) receives from, and
-/// [`Select::recv`](crate::Select::recv) takes. Not for others to implement.
+/// [`Select::recv`](crate::Select::recv) takes. Other crates are not to implement this trait.
 #[diagnostic::on_unimplemented(
     message = "`select!` cannot receive from `{Self}`",
     label = "not a receiver",
@@ -245,7 +245,7 @@ pub fn run(arms: &mut [&mut dyn Arm], limit: Limit) {
 }
 
 /// What a `send` arm of a [`select!`](macro@crate::select) sends by, and
-/// [`Select::send`](crate::Select::send) takes. Not for others to implement.
+/// [`Select::send`](crate::Select::send) takes. Other crates are not to implement this trait.
 #[diagnostic::on_unimplemented(
     message = "`select!` cannot send by `{Self}`",
     label = "not a sender",

@@ -1,8 +1,8 @@
 //! The macro `select!`.
 
-/// Waits for one of several operations, and carries out the first that can be.
+/// Waits until one of several operations can be carried out, and carries it out.
 ///
-/// In the form of crossbeam-channel's:
+/// The form is that of crossbeam-channel's `select!`:
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,25 +28,25 @@
 /// * `recv(rx) -> result => ...`: `result` is a `Result<T, RecvError>`; `rx` a
 ///   [`Receiver`](crate::Receiver), [`After`](crate::After), [`Ticker`](crate::Ticker) or
 ///   [`Never`](crate::Never).
-/// * `send(tx, message) -> result => ...`: `result` is a `Result<(), SendError<T>>`. The
-///   message is evaluated only if this arm is selected, when its place is sure.
-///   On a [rendezvous](crate::RingBuilder::rendezvous) ring it is selected when a receiver
-///   waits, and leaves the message to that one, as `try_send` does; if another sender was
-///   quicker it waits for the next. Two `select!`, one at each end, do not meet.
-/// * `default => ...`: if no operation can be carried out now.
-/// * `default(timeout) => ...`: if none can be within `timeout`.
+/// * `send(tx, message) -> result => ...`: `result` is a `Result<(), SendError<T>>`. The message
+///   is evaluated only if this arm is selected, when its place is sure. On a
+///   [rendezvous](crate::RingBuilder::rendezvous) ring the arm is selected when a receiver waits,
+///   and leaves the message to that receiver, as `try_send` does. If another sender was quicker,
+///   the arm waits for the next receiver. Two `select!`, one at each end, do not meet.
+/// * `default => ...`: selected if no operation can be carried out now.
+/// * `default(timeout) => ...`: selected if no operation can be carried out within `timeout`.
 ///
-/// Each endpoint is a variable, a field, or any expression of which a method could be
-/// called that takes `&mut self`; each is evaluated once, in order. Arms may use all
-/// endpoints. No endpoint can stand in two arms. As many arms as one likes, of any kinds of
-/// ring and of any messages.
+/// Each endpoint is a variable, a field, or any expression on which a method that takes `&mut
+/// self` can be called. Each is evaluated once, in order. The code of an arm may use all
+/// endpoints. No endpoint can be in two arms. There may be any number of arms, for any kinds of
+/// ring and any messages.
 ///
-/// Exactly one operation is carried out, and what the others would have taken or sent
-/// stays as it was. If several can be, it is one of them at random. An operation that
-/// fails (the ring is closed, or all peers are gone) can be carried out: its result says
-/// so. Without a `default` it sleeps, all endpoints together in one system call, as
-/// [`WaitStrategy::default`](crate::WaitStrategy) would. For a set that is not known when
-/// the program is compiled there is [`Select`](crate::Select).
+/// Exactly one operation is carried out; the others take and send nothing. If several operations
+/// are possible, one of them is chosen at random. An operation that fails (the ring is closed, or
+/// all peers have detached or died) counts as possible: its result has the error. Without a
+/// `default`, `select!` sleeps, on all endpoints together in one system call, as
+/// [`WaitStrategy::default`](crate::WaitStrategy) would. If the set of endpoints is known only at
+/// run time, use [`Select`](crate::Select).
 #[macro_export]
 macro_rules! select {
     ($($arms:tt)*) => {{

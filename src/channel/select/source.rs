@@ -18,11 +18,11 @@ use crate::wait::many::Awaited;
 use crate::wait::word::Announced;
 use crate::wait::{Operation, Poll};
 
-/// What a [`Select`](crate::Select) can wait for: a [`Receiver`], which is ready when there
-/// is a message; a [`Sender`], which is ready when there is room; the same ends of sockets
-/// (of `memring::uds`); [`After`](crate::After), [`Ticker`](crate::Ticker) and
-/// [`Never`](crate::Never). An endpoint whose call would fail is ready, too. Not for others to
-/// implement.
+/// What a [`Select`](crate::Select) can wait for: a [`Receiver`], which is ready when there is a
+/// message; a [`Sender`], which is ready when there is room; the same ends of sockets (of
+/// `memring::uds`); [`After`](crate::After), [`Ticker`](crate::Ticker) and
+/// [`Never`](crate::Never). An endpoint whose call would fail is ready, too. Other crates are not
+/// to implement this trait.
 #[diagnostic::on_unimplemented(
     message = "a `Select` cannot wait for `{Self}`",
     label = "not an endpoint",
@@ -75,7 +75,7 @@ pub(crate) trait SelectSource: Awaited<MonotonicTime> {
 /// An endpoint that can tell whether its operation would find something, and takes
 /// nothing.
 pub(crate) trait ReadyEndpoint: WaitingEndpoint {
-    /// A cheap look, which may be wrong either way.
+    /// A cheap check, which may be wrong either way.
     fn may_be_ready(&mut self) -> bool;
 
     /// What the slow path of a claim would come to.

@@ -1,4 +1,4 @@
-//! Times that a set can wait for, beside endpoints.
+//! Timers that a set can wait for, beside endpoints.
 
 use std::marker::PhantomData;
 use std::thread;
@@ -10,7 +10,8 @@ use crate::error::{RecvError, TryRecvError};
 use crate::sys::clock::MonotonicTime;
 use crate::wait::many::Awaited;
 
-/// Ready once, `delay` from now. One beyond the clock's range is never ready.
+/// Returns a timer that is ready once, `delay` from now. A time beyond the clock's range is never
+/// ready.
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,7 +36,7 @@ pub fn after(delay: Duration) -> After {
     }
 }
 
-/// Ready once, from `when` on.
+/// Returns a timer that is ready once, from `when` on.
 ///
 /// ```
 /// use std::time::Instant;
@@ -47,8 +48,8 @@ pub fn at(when: Instant) -> After {
     After { when: Some(when) }
 }
 
-/// Ready every `period`, at first one period from now. Moments that nobody received in time
-/// are skipped: it is never ready for more than one.
+/// Returns a timer that is ready every `period`, at first one period from now. Moments that were
+/// not received in time are skipped: the timer is never ready for more than one moment.
 ///
 /// ```
 /// use std::time::Duration;
@@ -64,7 +65,7 @@ pub fn tick(period: Duration) -> Ticker {
     }
 }
 
-/// Never ready: stands for what there is not, in a [`select!`](macro@crate::select) or a
+/// Returns a source that is never ready: a placeholder in a [`select!`](macro@crate::select) or a
 /// [`Select`](crate::Select).
 ///
 /// ```
@@ -74,7 +75,7 @@ pub fn never<T>() -> Never<T> {
     Never(PhantomData)
 }
 
-/// A moment to wait for, once: see [`after`] and [`at`].
+/// A timer that is ready once: see [`after`] and [`at`].
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -93,7 +94,7 @@ pub struct After {
     when: Option<Instant>,
 }
 
-/// Moments that come again and again: see [`tick`].
+/// A timer that is ready again and again: see [`tick`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -111,7 +112,7 @@ pub struct Ticker {
     next: Option<Instant>,
 }
 
-/// What never comes: see [`never()`].
+/// A source that is never ready: see [`never()`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -131,7 +132,8 @@ pub struct Ticker {
 pub struct Never<T>(PhantomData<fn() -> T>);
 
 impl After {
-    /// The moment that this was made for, if it has come and was not received before.
+    /// Returns the moment that this timer was made for, if it has come and was not received
+    /// before.
     ///
     /// # Errors
     /// [`TryRecvError::Empty`].
@@ -142,8 +144,8 @@ impl After {
         Ok(when)
     }
 
-    /// Waits for the moment that this was made for. Waits for ever, if it was received
-    /// before, as crossbeam-channel's does.
+    /// Waits for the moment that this timer was made for. If the moment was received before,
+    /// waits for ever, as crossbeam-channel's timer does.
     ///
     /// Example: [`at`].
     pub fn recv(&mut self) -> Instant {
@@ -152,7 +154,7 @@ impl After {
 }
 
 impl Ticker {
-    /// The moment that was due, if it has come.
+    /// Returns the moment that was due, if it has come.
     ///
     /// # Errors
     /// [`TryRecvError::Empty`].
@@ -173,7 +175,7 @@ impl Ticker {
 }
 
 impl<T> Never<T> {
-    /// Nothing.
+    /// Returns no message.
     ///
     /// Example: [`never()`].
     ///

@@ -1,4 +1,4 @@
-//! Sending messages that stay where they are.
+//! Sending messages by reference.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use crate::ring::kind::Kind;
 use crate::sys::failpoints::failpoint;
 
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
-    /// As [`Sender::try_send`], of a message that stays where it is.
+    /// As [`Sender::try_send`], by reference.
     ///
-    /// It is copied once, straight into the ring, and never lies on the stack: for types
-    /// that are large. (In byte rings, the same as [`Sender::try_send`].)
+    /// The message is copied once, straight into the ring, and never to the stack: for types that
+    /// are large. (In byte rings, the same as [`Sender::try_send`].)
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -28,7 +28,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// ```
     ///
     /// # Errors
-    /// As [`Sender::try_send`]; the message does not come back, for the caller has it.
+    /// As [`Sender::try_send`]; the message does not come back, since the caller has it.
     #[inline]
     pub fn try_send_ref(&mut self, message: &T) -> Result<(), TrySendError<()>> {
         self.send_ref_within(message, Wait::Not, outcome::try_send)
@@ -38,7 +38,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// [`Receiver::recv_into`](crate::Receiver::recv_into) for an example.
     ///
     /// # Errors
-    /// As [`Sender::send`]; the message does not come back, for the caller has it.
+    /// As [`Sender::send`]; the message does not come back, since the caller has it.
     #[inline]
     pub fn send_ref(&mut self, message: &T) -> Result<(), SendError<()>> {
         self.send_ref_within(message, Wait::Forever, outcome::send)
@@ -49,7 +49,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// Example: [`Receiver::recv_into`](crate::Receiver::recv_into).
     ///
     /// # Errors
-    /// As [`Sender::send_timeout`]; the message does not come back, for the caller has it.
+    /// As [`Sender::send_timeout`]; the message does not come back, since the caller has it.
     pub fn send_ref_timeout(
         &mut self,
         message: &T,
@@ -63,7 +63,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// Example: [`Receiver::recv_into`](crate::Receiver::recv_into).
     ///
     /// # Errors
-    /// As [`Sender::send_timeout`]; the message does not come back, for the caller has it.
+    /// As [`Sender::send_timeout`]; the message does not come back, since the caller has it.
     pub fn send_ref_deadline(
         &mut self,
         message: &T,

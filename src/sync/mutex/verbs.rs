@@ -80,11 +80,11 @@ impl<T: SharedValue> Mutex<T> {
         }
     }
 
-    /// Takes the lock, and waits for it as long as it takes. A thread that locks it twice
-    /// waits for itself.
+    /// Takes the lock, and waits for it as long as it takes. A thread that locks twice waits for
+    /// itself, for ever.
     ///
-    /// What holders before have stored in the value, they have stored before this
-    /// returns (Acquire).
+    /// Everything that earlier holders stored in the value is visible when this returns
+    /// (Acquire).
     ///
     /// # Errors
     /// [`LockError::Poisoned`], with the guard inside: a holder died or panicked.
@@ -115,12 +115,12 @@ impl<T: SharedValue> Mutex<T> {
         }
     }
 
-    /// Takes the lock if that takes no waiting. That the holder has died is noticed once
-    /// in 100 ms.
+    /// Takes the lock if that takes no waiting. Whether the holder has died is checked once in
+    /// 100 ms.
     ///
     /// # Errors
-    /// [`TryLockError::Held`]: another thread holds it, of this process or another.
-    /// Else as [`Mutex::lock`].
+    /// [`TryLockError::Held`]: another thread, of this process or another, holds the lock. Else
+    /// as [`Mutex::lock`].
     pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError<MutexGuard<'_, T>>> {
         if let Some(held) = self.try_lock_fast() {
             return self.guard(held);
@@ -159,18 +159,18 @@ impl<T: SharedValue> Mutex<T> {
         self.lock_until(|| Some(MonotonicTime::from_instant(deadline)))
     }
 
-    /// Whether a holder died or panicked, and nobody has declared the value repaired; as
-    /// far as it is known: of a holder that died it is known when another has noticed.
+    /// Whether a holder died or panicked, and no holder has declared the value repaired since.
+    /// The death of a holder counts from the time when another handle notices it.
     ///
     /// Example: [`PoisonError`].
     pub fn is_poisoned(&self) -> bool {
         self.part.is_mapped() && self.word().is_poisoned()
     }
 
-    /// Declares the value repaired: later holders get it without
-    /// [`Poisoned`](LockError::Poisoned). Call it with the lock held. While another handle
-    /// holds the lock it does nothing, for then the value is that one's to judge. If this
-    /// process dies before it has given the lock back, the value is poisoned again.
+    /// Declares the value repaired: later holders get the lock without
+    /// [`Poisoned`](LockError::Poisoned). Call it with the lock held. While another handle holds
+    /// the lock it does nothing, for then the value is that one's to judge. If this process dies
+    /// before it has given the lock back, the value is poisoned again.
     pub fn clear_poison(&self) {
         if self.part.is_mapped() {
             self.word().clear_poison(self.part.me());

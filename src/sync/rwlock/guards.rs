@@ -9,12 +9,12 @@ use std::ops::{Deref, DerefMut};
 use super::super::object::SharedValue;
 use super::RwLock;
 
-/// The right to read the value of a [`RwLock`]; dropped, it gives the right back. By
-/// [`RwLock::read`] and its like.
+/// The right to read the value of a [`RwLock`], from [`RwLock::read`] and the like. Dropping it
+/// gives the right back.
 ///
-/// A guard that is leaked keeps writers out until the last clone of its handle is dropped.
-/// A forked child must not touch the value of a guard that it has inherited, which is not
-/// mapped there; to drop it does nothing.
+/// A guard that is leaked keeps writers out until the last clone of its handle is dropped. A
+/// forked child must not use the value of a guard that it has inherited: the value is not mapped
+/// there. In the child, dropping the guard does nothing.
 #[must_use = "if unused the lock is given back at once"]
 pub struct RwLockReadGuard<'a, T: SharedValue> {
     lock: &'a RwLock<T>,
@@ -22,12 +22,12 @@ pub struct RwLockReadGuard<'a, T: SharedValue> {
     _stays: PhantomData<std::sync::RwLockReadGuard<'static, ()>>,
 }
 
-/// The right to change the value of a [`RwLock`]; dropped, it gives the right back. By
-/// [`RwLock::write`] and its like.
+/// The right to change the value of a [`RwLock`], from [`RwLock::write`] and the like. Dropping
+/// it gives the right back.
 ///
-/// A guard that is leaked leaves the lock held until the last clone of its handle is
-/// dropped: then the lock is free, and poisoned. What is said of forked children at
-/// [`RwLockReadGuard`] holds here, too.
+/// A guard that is leaked leaves the lock held until the last clone of its handle is dropped:
+/// then the lock is free, and poisoned. In a forked child, the same applies as to
+/// [`RwLockReadGuard`].
 #[must_use = "if unused the lock is given back at once"]
 pub struct RwLockWriteGuard<'a, T: SharedValue> {
     lock: &'a RwLock<T>,
@@ -63,8 +63,9 @@ impl<'a, T: SharedValue> RwLockWriteGuard<'a, T> {
         }
     }
 
-    /// Makes a read guard of it: no writer comes between. The other way there is none: two
-    /// readers that wait to become writers would wait for each other.
+    /// Turns a write guard into a read guard; no writer comes between. There is no way to turn a
+    /// read guard into a write guard: two readers that wait to become writers would wait for each
+    /// other.
     ///
     /// ```
     /// # use memring::sync::{RwLock, RwLockWriteGuard};

@@ -78,11 +78,11 @@ impl<T: SharedValue> RwLock<T> {
         }
     }
 
-    /// Takes the lock for reading, and waits as long as it takes, for a writer that waits
-    /// for others, too; unless this handle reads already. A thread that has a write guard
-    /// waits for itself.
+    /// Takes the lock for reading, and waits as long as it takes. It also waits for a writer that
+    /// waits for others, unless this handle reads already. A thread that has a write guard waits
+    /// for itself.
     ///
-    /// What writers before have stored in the value, they have stored before this returns
+    /// Everything that earlier writers stored in the value is visible when this returns
     /// (Acquire).
     ///
     /// # Errors
@@ -102,12 +102,12 @@ impl<T: SharedValue> RwLock<T> {
         }
     }
 
-    /// Takes the lock for reading, if that takes no waiting. That a writer has died is
-    /// noticed once in 100 ms.
+    /// Takes the lock for reading, if that takes no waiting. Whether a writer has died is checked
+    /// once in 100 ms.
     ///
     /// # Errors
-    /// [`TryLockError::Held`]: another thread writes, of this process or another, or waits
-    /// to. Else as [`RwLock::read`].
+    /// [`TryLockError::Held`]: another thread, of this process or another, writes or waits to
+    /// write. Else as [`RwLock::read`].
     pub fn try_read(&self) -> Result<RwLockReadGuard<'_, T>, TryLockError<RwLockReadGuard<'_, T>>> {
         if let Some(word) = self.try_read_fast() {
             return self.read_guard(word);
@@ -128,8 +128,8 @@ impl<T: SharedValue> RwLock<T> {
     /// Takes the lock for reading, and waits for `timeout` at most.
     ///
     /// # Errors
-    /// [`LockTimeoutError::Timeout`] names the process that writes or waits to, whether busy
-    /// or stopped. Else as [`RwLock::read`].
+    /// [`LockTimeoutError::Timeout`] names the process that writes or waits to write, whether
+    /// busy or stopped. Else as [`RwLock::read`].
     pub fn read_timeout(
         &self,
         timeout: Duration,
@@ -166,9 +166,9 @@ impl<T: SharedValue> RwLock<T> {
         }
     }
 
-    /// Takes the lock for writing, and waits as long as it takes: for the writer before it,
-    /// and then for those that read, while no new readers come in. A thread that has a
-    /// guard waits for itself.
+    /// Takes the lock for writing, and waits as long as it takes: for the writer before it, and
+    /// then for the readers, while no new readers come in. A thread that has a guard waits for
+    /// itself.
     ///
     /// # Errors
     /// As [`RwLock::read`].
@@ -183,11 +183,11 @@ impl<T: SharedValue> RwLock<T> {
         }
     }
 
-    /// Takes the lock for writing, if that takes no waiting. That a holder has died is
-    /// noticed once in 100 ms.
+    /// Takes the lock for writing, if that takes no waiting. Whether a holder has died is checked
+    /// once in 100 ms.
     ///
     /// # Errors
-    /// [`TryLockError::Held`] names one that reads or writes. Else as [`RwLock::read`].
+    /// [`TryLockError::Held`] names a handle that reads or writes. Else as [`RwLock::read`].
     pub fn try_write(
         &self,
     ) -> Result<RwLockWriteGuard<'_, T>, TryLockError<RwLockWriteGuard<'_, T>>> {
@@ -227,18 +227,18 @@ impl<T: SharedValue> RwLock<T> {
         self.write_until(Some(MonotonicTime::from_instant(deadline)))
     }
 
-    /// Whether a writer died or panicked, and nobody has declared the value repaired; as
-    /// far as it is known: of a writer that died it is known when another has noticed.
+    /// Whether a writer died or panicked, and no writer has declared the value repaired since.
+    /// The death of a writer counts from the time when another handle notices it.
     ///
     /// Example: [`clear_poison`](RwLock::clear_poison).
     pub fn is_poisoned(&self) -> bool {
         self.part.is_mapped() && self.lock().is_poisoned()
     }
 
-    /// Declares the value repaired: later holders get it without
+    /// Declares the value repaired: later holders get the lock without
     /// [`Poisoned`](LockError::Poisoned). Call it with a write guard. While another handle
-    /// writes it does nothing, for then the value is that one's to judge. If this process
-    /// dies before it has given the lock back, the value is poisoned again.
+    /// writes, this does nothing, since that handle has to judge the value. If this process dies
+    /// before it has released the lock, the value is poisoned again.
     ///
     /// ```
     /// # use memring::sync::{LockError, RwLock};

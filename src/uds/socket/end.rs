@@ -235,7 +235,8 @@ pub(super) fn failed(action: &'static str) -> impl Fn(io::Error) -> WaitError {
 ///
 /// From [`SocketSender::canceller`](super::SocketSender::canceller) or
 /// [`SocketReceiver::canceller`](super::SocketReceiver::canceller). A set that has the end is
-/// woken: the end is ready. A future that waits is not woken; polled again, it is `Cancelled`.
+/// woken, since the end is then ready. A future that waits is not woken; when it is polled again,
+/// it returns `Cancelled`.
 ///
 /// ```
 /// use memring::uds::{SocketType, socket_pair};

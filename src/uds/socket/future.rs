@@ -12,8 +12,8 @@ use crate::error::{RecvError, SendError};
 use crate::message::Message;
 
 impl<T: Message + ?Sized> SocketReceiver<T> {
-    /// As [`SocketReceiver::recv`], as a future. Needs no runtime, and works in each: the
-    /// task is woken by a thread of this process that waits for all such sockets.
+    /// As [`SocketReceiver::recv`], as a future. It needs no runtime, and works in any: a thread
+    /// of this process, which waits for all such sockets, wakes the task.
     ///
     /// **Cancel-safe**: the future takes a message only in the poll that returns it.
     ///
@@ -39,11 +39,11 @@ impl<T: Message + ?Sized> SocketReceiver<T> {
 }
 
 impl<T: Message + ?Sized> SocketSender<T> {
-    /// As [`SocketSender::send`], as a future; as [`SocketReceiver::recv_async`] otherwise.
-    /// It is ready when the kernel has taken the message, of a long one over a stream the
-    /// begin, as [`SocketSender::try_send`] says.
+    /// As [`SocketSender::send`], as a future; as [`SocketReceiver::recv_async`] otherwise. The
+    /// future is ready when the kernel has taken the message. For a long message over a stream,
+    /// it is ready when the kernel has taken the beginning, as [`SocketSender::try_send`] says.
     ///
-    /// **Cancel-safe**: dropped before it is ready, it has sent nothing.
+    /// **Cancel-safe**: if the future is dropped before it is ready, it has sent nothing.
     ///
     /// Example: [`SocketReceiver::recv_async`].
     ///
@@ -56,14 +56,14 @@ impl<T: Message + ?Sized> SocketSender<T> {
     }
 }
 
-/// A message that is waited for: see [`SocketReceiver::recv_async`].
+/// Waits for a message: see [`SocketReceiver::recv_async`].
 #[must_use = "a future does nothing unless it is polled"]
 pub struct SocketRecvFuture<'a, T: Message + ?Sized> {
     /// `None`: it is over.
     receiver: Option<&'a mut SocketReceiver<T>>,
 }
 
-/// A message that waits for room: see [`SocketSender::send_async`].
+/// Waits for room and sends a message: see [`SocketSender::send_async`].
 #[must_use = "a future does nothing unless it is polled"]
 pub struct SocketSendFuture<'a, T: Message + ?Sized> {
     /// `None`: it is over.

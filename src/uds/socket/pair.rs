@@ -1,4 +1,4 @@
-//! Ends of sockets: made together, or of sockets of any origin.
+//! Endpoints of sockets: made as a pair, or from a socket of any origin.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -28,7 +28,7 @@ const OVERHEAD: usize = 4 << 10;
 pub enum SocketType {
     /// `SOCK_STREAM`: messages of up to 16 MiB, in frames.
     Stream,
-    /// `SOCK_SEQPACKET`: each message is one of the socket, as long as its buffer at most.
+    /// `SOCK_SEQPACKET`: each message is one packet of the socket, at most as long as its buffer.
     SeqPacket,
     /// `SOCK_DGRAM`: the same, without a connection; a second socket tells that the other end
     /// hangs up.
@@ -148,8 +148,8 @@ pub(in crate::uds) fn receiver_of<T: Message + ?Sized>(
     end::<T>(config, fds, Interest::Readable).map(SocketReceiver::new)
 }
 
-/// Makes a socket, and gives both its ends: what [`channel`](fn@crate::channel) is for rings.
-/// Byte messages have up to 64 KiB.
+/// Makes a socket, and returns both its ends, as [`channel`](fn@crate::channel) does for rings.
+/// Byte messages may have up to 64 KiB.
 ///
 /// ```
 /// use memring::uds::{SocketType, socket_pair};
@@ -173,9 +173,9 @@ pub fn socket_pair<T: Message + ?Sized>(
     socket_pair_with(kind, DEFAULT_LIMIT, None)
 }
 
-/// As [`socket_pair`], with a limit of byte messages, and a size of the send buffer: in bytes as
-/// the kernel counts them, which is some 700 for a small message. The kernel has a least
-/// size, of some thousands, and a greatest.
+/// As [`socket_pair`], with a limit for byte messages, and a size of the send buffer. The size is
+/// in bytes as the kernel counts them: some 700 for a small message. The kernel has a minimum
+/// size, of some thousands, and a maximum.
 ///
 /// ```
 /// use memring::uds::{SocketType, socket_pair_with};
@@ -223,9 +223,9 @@ fn given(fd: &OwnedFd, limit: usize) -> Result<SocketConfig, RendezvousError> {
 }
 
 impl<T: Message + ?Sized> SocketSender<T> {
-    /// The sending end over a Unix domain socket that is connected: inherited, received, or
-    /// accepted by other means. The frames are described in the repository's `docs/uds.md`.
-    /// A socket is used in one direction, and by one end. `message_limit`: of byte messages.
+    /// Makes the sending end of a connected Unix domain socket that was inherited, received, or
+    /// accepted by other means. The frames are described in the repository's `docs/uds.md`. A
+    /// socket is used in one direction, and by one end. `message_limit` is for byte messages.
     ///
     /// ```
     /// use memring::uds::{SocketReceiver, SocketSender};
@@ -242,7 +242,7 @@ impl<T: Message + ?Sized> SocketSender<T> {
     /// ```
     ///
     /// # Errors
-    /// [`RendezvousError::Os`] if it is no Unix domain socket;
+    /// [`RendezvousError::Os`] if `socket` is not a Unix domain socket;
     /// [`RendezvousError::InvalidOption`].
     pub fn from_fd(socket: OwnedFd, message_limit: usize) -> Result<Self, RendezvousError> {
         let config = given(&socket, message_limit)?;
@@ -252,8 +252,8 @@ impl<T: Message + ?Sized> SocketSender<T> {
 }
 
 impl<T: Message + ?Sized> SocketReceiver<T> {
-    /// As [`SocketSender::from_fd`]. Over datagrams it is not told that the sender died: only
-    /// that it closed.
+    /// As [`SocketSender::from_fd`]. Over datagrams the receiver does not find out that the
+    /// sender died, only that it closed.
     ///
     /// # Errors
     /// As [`SocketSender::from_fd`].

@@ -21,9 +21,9 @@ const CHUNK: usize = 16 << 10;
 /// The receiving end of a socket: the verbs of a ring's [`Receiver`](crate::Receiver), and
 /// its errors.
 ///
-/// From where a [`SocketSender`](super::SocketSender) is from. Messages come whole, or not at
-/// all. Dropping it hangs up: the sender gets `Disconnected`, and what was not received is
-/// lost.
+/// It is made in the same ways as a [`SocketSender`](super::SocketSender). Messages come
+/// completely, or not at all. Dropping it hangs up: the sender gets `Disconnected`, and messages
+/// that were not received are lost.
 ///
 /// ```
 /// use memring::uds::{SocketType, socket_pair};
@@ -99,8 +99,8 @@ impl<T: Message + ?Sized> SocketReceiver<T> {
     /// [`TryRecvError::Empty`]; [`TryRecvError::Closed`] if either end closed and all was
     /// received; [`TryRecvError::Disconnected`] if the sender hung up, or died, and all was
     /// received. [`TryRecvError::Failed`] with [`Failure::TooLongToReceive`] or
-    /// [`Failure::NotAMessage`]: over a stream nothing can be received after that, over the
-    /// others only that message is lost.
+    /// [`Failure::NotAMessage`]: over a stream nothing can be received after that; over the other
+    /// types only that message is lost.
     pub fn try_recv(&mut self) -> Result<T::Received, TryRecvError> {
         self.recv_within(Wait::Not).map_err(outcome::try_recv)
     }
@@ -135,8 +135,8 @@ impl<T: Message + ?Sized> SocketReceiver<T> {
         attempt(self, wait, Self::recv_now)
     }
 
-    /// As [`SocketReceiver::recv`], into memory of the caller's. Says how many bytes the
-    /// message has.
+    /// As [`SocketReceiver::recv`], into the caller's memory. Returns how many bytes the message
+    /// has.
     ///
     /// # Errors
     /// As [`SocketReceiver::recv`].
@@ -325,7 +325,7 @@ impl<T: Message + ?Sized> SocketReceiver<T> {
         })
     }
 
-    /// Closes for good: the sender's calls end with `Closed` at once, and this end drains
+    /// Closes the socket for good: the sender's calls end with `Closed` at once. This end drains
     /// what was sent, and then gets `Closed`. Closing again does nothing.
     ///
     /// # Errors
@@ -353,24 +353,24 @@ impl<T: Message + ?Sized> SocketReceiver<T> {
         self.is_closed_here || self.over == Some(WaitError::Closed)
     }
 
-    /// Bytes of a message; of byte messages, the most that one may have.
+    /// Bytes of a message; for byte messages, the most that one may have.
     pub fn message_size(&self) -> usize {
         self.end.limit
     }
 
-    /// What ends this end's blocked calls.
+    /// Returns a canceller, which ends this end's blocked calls.
     ///
     /// Example: [`SocketCanceller`].
     pub fn canceller(&self) -> SocketCanceller {
         self.end.canceller()
     }
 
-    /// The socket, for `poll`, epoll and the like: wait until it is readable, after a call
-    /// that said `Empty`. (Without that, messages may wait in this end's buffer.) Nothing
-    /// else is to be done with it. Over datagrams it does not tell that the sender died.
+    /// Returns the socket, for `poll`, epoll and the like. Wait until it is readable, after a
+    /// call that returned `Empty`. (Without such a call, messages may wait in this end's buffer.)
+    /// Do nothing else with the socket. Over datagrams it does not tell that the sender died.
     ///
     /// # Errors
-    /// [`Failure::Forked`] in a forked child, where it is not open.
+    /// [`Failure::Forked`] in a forked child, where the socket is not open.
     pub fn poll_fd(&self) -> Result<BorrowedFd<'_>, Failure> {
         self.end.poll_fd()
     }

@@ -17,10 +17,9 @@ use crate::sys::socket::{self, PollFlags, SocketKind};
 /// The sending end of a socket: the verbs of a ring's [`Sender`](crate::Sender), and its
 /// errors.
 ///
-/// From [`socket_pair`](super::socket_pair), from a [`Rendezvous`](crate::uds::Rendezvous)
-/// over a socket, or from a socket of any origin
-/// ([`SocketSender::from_fd`]). `Ok` means that the kernel has the message: it is received
-/// although this process dies, unless the receiver does.
+/// From [`socket_pair`](super::socket_pair), from a [`Rendezvous`](crate::uds::Rendezvous) over a
+/// socket, or from a socket of any origin ([`SocketSender::from_fd`]). `Ok` means that the kernel
+/// has the message: it is received even if this process dies, unless the receiver dies.
 ///
 /// Dropping it hangs up: the receiver drains what was sent and then gets `Disconnected`.
 ///
@@ -76,14 +75,14 @@ impl<T: Message + ?Sized> SocketSender<T> {
     /// Sends a message if there is room now. Does not wait.
     ///
     /// A stream may take the beginning of a message of more than 32 KiB and have no room for the
-    /// rest. That is `Ok` too: the rest is sent by this process as soon as there is room, by
-    /// the next call or in the background, and until then the socket is `Full`. Should the process
-    /// die before, the receiver gets an error, and no part of a message.
+    /// rest. The result is then `Ok` too: this process sends the rest as soon as there is room,
+    /// by the next call or in the background, and until then the socket is `Full`. If the process
+    /// dies before, the receiver gets an error, and no part of the message.
     ///
     /// # Errors
     /// [`TrySendError::Full`]; [`TrySendError::Closed`] if either end closed;
-    /// [`TrySendError::Disconnected`] if the receiver has hung up, or died: at once, whether or
-    /// not there is room. [`TrySendError::Failed`]. A typed message comes back inside.
+    /// [`TrySendError::Disconnected`] if the receiver has hung up, or died: at once, even if
+    /// there is room. [`TrySendError::Failed`]. The error holds a typed message.
     pub fn try_send(&mut self, message: T::Sent<'_>) -> Result<(), TrySendError<T::Unsent>> {
         self.send_within(message, Wait::Not, outcome::try_send)
     }
@@ -298,12 +297,13 @@ impl<T: Message + ?Sized> SocketSender<T> {
         Some(over)
     }
 
-    /// Closes for good: this end sends nothing more, and the receiver drains what was sent
-    /// and then gets `Closed`. Does not wait: behind a full buffer the end is sent by
-    /// the process as soon as there is room. Closing again does nothing.
+    /// Closes the socket for good: this end sends nothing more, and the receiver drains what was
+    /// sent and then gets `Closed`. Does not wait: if the buffer is full, this process sends the
+    /// close as soon as there is room. Closing again does nothing.
     ///
     /// # Errors
-    /// [`Failure::Forked`]; [`Failure::System`], if the end can neither be sent nor kept.
+    /// [`Failure::Forked`]; [`Failure::System`], if the close can neither be sent nor kept for
+    /// later.
     pub fn close(&mut self) -> Result<(), Failure> {
         let fd = match self.end.get() {
             Err(WaitError::Failed(failure)) => return Err(failure),
@@ -338,27 +338,27 @@ impl<T: Message + ?Sized> SocketSender<T> {
         Ok(())
     }
 
-    /// Whether this end was closed, or was told by a call that the other was.
+    /// Whether this end was closed, or a call found that the other end was.
     pub fn is_closed(&self) -> bool {
         self.over == Some(WaitError::Closed)
     }
 
-    /// Bytes of a message; of byte messages, the most that one may have.
+    /// Bytes of a message; for byte messages, the most that one may have.
     pub fn message_size(&self) -> usize {
         self.end.limit
     }
 
-    /// What ends this end's blocked calls.
+    /// Returns a canceller, which ends this end's blocked calls.
     pub fn canceller(&self) -> SocketCanceller {
         self.end.canceller()
     }
 
-    /// The socket, for `poll`, epoll and the like: wait until it is writable, or readable
-    /// (the receiver has closed), after a call that said `Full`. Nothing else is to be done
-    /// with it.
+    /// Returns the socket, for `poll`, epoll and the like. Wait until it is writable, or readable
+    /// (the receiver has closed), after a call that returned `Full`. Do nothing else with the
+    /// socket.
     ///
     /// # Errors
-    /// [`Failure::Forked`] in a forked child, where it is not open.
+    /// [`Failure::Forked`] in a forked child, where the socket is not open.
     pub fn poll_fd(&self) -> Result<BorrowedFd<'_>, Failure> {
         self.end.poll_fd()
     }

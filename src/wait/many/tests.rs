@@ -75,7 +75,7 @@ struct Thing {
     ready_at: Option<u32>,
     /// Ready from then on.
     due: Option<u64>,
-    /// A cheap look finds out, too.
+    /// A cheap check finds out, too.
     shows: bool,
     dead_in_the_way: u32,
     is_blocked: bool,

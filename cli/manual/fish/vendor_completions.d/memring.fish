@@ -47,8 +47,8 @@ complete -c memring -n "__fish_memring_using_subcommand bench" -l full -d 'Measu
 complete -c memring -n "__fish_memring_using_subcommand bench" -l quick -d 'Measure for a few seconds only, to see that all works: the figures are rough'
 complete -c memring -n "__fish_memring_using_subcommand bench" -l json -d 'Print one JSON document on standard output; rates in messages a second, times in nanoseconds'
 complete -c memring -n "__fish_memring_using_subcommand bench" -s h -l help -d 'Print help'
-complete -c memring -n "__fish_memring_using_subcommand torture" -l kills -d 'Kill so many processes in all' -r
-complete -c memring -n "__fish_memring_using_subcommand torture" -l seed -d 'Repeat the schedule of this seed [default: another each time; it is printed]' -r
+complete -c memring -n "__fish_memring_using_subcommand torture" -l kills -d 'Kill this many processes in all' -r
+complete -c memring -n "__fish_memring_using_subcommand torture" -l seed -d 'Repeat the schedule of this seed [default: a new seed each time, which is printed]' -r
 complete -c memring -n "__fish_memring_using_subcommand torture" -l kind -d 'Use this kind of ring only: spsc, mpsc, spmc or mpmc; may be repeated [default: all four]' -r -f -a "spsc\t''
 mpsc\t''
 spmc\t''
@@ -58,16 +58,16 @@ rwlock\t'A value that many read, or one changes'
 condvar\t'Tokens that are passed on under a mutex, and processes that wait for them'
 semaphore\t'Permits'
 latest\t'The last value of one writer'"
-complete -c memring -n "__fish_memring_using_subcommand torture" -l seconds -d 'With --object: stop after so many seconds for each, whatever kills are left' -r
-complete -c memring -n "__fish_memring_using_subcommand torture" -l senders -d 'Run so many sending processes, where the kind has several' -r
-complete -c memring -n "__fish_memring_using_subcommand torture" -l receivers -d 'Run so many receiving processes, likewise' -r
-complete -c memring -n "__fish_memring_using_subcommand torture" -l capacity -d 'Make the ring hold so many messages: exactly with one sender and one receiver, else rounded up to a power of two' -r
-complete -c memring -n "__fish_memring_using_subcommand torture" -l layout -d 'Lay the messages of spsc out so, in lines or dense [default: half of the kills for each]. In lines they have 8 bytes' -r -f -a "lines\t''
+complete -c memring -n "__fish_memring_using_subcommand torture" -l seconds -d 'With --object: stop after this many seconds for each, even if kills are left' -r
+complete -c memring -n "__fish_memring_using_subcommand torture" -l senders -d 'Run this many sending processes, where the kind has several' -r
+complete -c memring -n "__fish_memring_using_subcommand torture" -l receivers -d 'Run this many receiving processes, where the kind has several' -r
+complete -c memring -n "__fish_memring_using_subcommand torture" -l capacity -d 'Make a ring that holds this many messages: exactly, with one sender and one receiver, else rounded up to a power of two' -r
+complete -c memring -n "__fish_memring_using_subcommand torture" -l layout -d 'Lay out the messages of spsc in memory: lines or dense [default: half of the kills for each]. Messages in lines have 8 bytes' -r -f -a "lines\t''
 dense\t''"
 complete -c memring -n "__fish_memring_using_subcommand torture" -l message -d 'Send messages of mixed lengths, or of 8, 64, 256, 1024 or 4096 bytes' -r
-complete -c memring -n "__fish_memring_using_subcommand torture" -l on-death -d 'What to do with messages that a receiver held when it died: redeliver or discard' -r -f -a "redeliver\t''
+complete -c memring -n "__fish_memring_using_subcommand torture" -l on-death -d 'Do this with messages that a receiver held when it died: redeliver or discard' -r -f -a "redeliver\t''
 discard\t''"
-complete -c memring -n "__fish_memring_using_subcommand torture" -l dir -d 'Make the run\'s directory in this one [default: /dev/shm]' -r -F
+complete -c memring -n "__fish_memring_using_subcommand torture" -l dir -d 'Make the run\'s directory in this directory [default: /dev/shm]' -r -F
 complete -c memring -n "__fish_memring_using_subcommand torture" -l sabotage -d 'Let a sender break the contract, to see that it is found' -r -f -a "lose\t'A message is written down as sent, and is not'
 double\t'A message is sent twice'
 tear\t'A message is spoilt'
@@ -124,16 +124,16 @@ complete -c memring -n "__fish_memring_using_subcommand serve" -l capacity -d 'M
 complete -c memring -n "__fish_memring_using_subcommand serve" -l slot-size -d 'Make a service for requests of up to so many bytes; K, M and G are understood [default: 16K]. How long an answer may be is for the caller to say' -r
 complete -c memring -n "__fish_memring_using_subcommand serve" -l redeliver -d 'Make a service that hands a request to another server when one dies with it, up to four times in all: for commands that may be run twice for a request'
 complete -c memring -n "__fish_memring_using_subcommand serve" -s h -l help -d 'Print help'
-complete -c memring -n "__fish_memring_using_subcommand call" -l timeout -d 'Give a call up this many seconds after it was sent (fractions are allowed); with --wait also give up waiting' -r
-complete -c memring -n "__fish_memring_using_subcommand call" -l slot-size -d 'Take answers of up to so many bytes; K, M and G are understood [default: 16K]' -r
+complete -c memring -n "__fish_memring_using_subcommand call" -l timeout -d 'Give a call up this many seconds after it was sent (fractions are allowed). With --wait, give up waiting after the same time' -r
+complete -c memring -n "__fish_memring_using_subcommand call" -l slot-size -d 'Take answers of up to this many bytes, such as 512, 16K, 1M or 1G [default: 16K]' -r
 complete -c memring -n "__fish_memring_using_subcommand call" -l wait -d 'Wait until the service exists and has a server'
-complete -c memring -n "__fish_memring_using_subcommand call" -l raw -d 'Print the answers as they are, with no newline after one that has none'
+complete -c memring -n "__fish_memring_using_subcommand call" -l raw -d 'Print the answers as they are, without adding newlines'
 complete -c memring -n "__fish_memring_using_subcommand call" -s h -l help -d 'Print help'
-complete -c memring -n "__fish_memring_using_subcommand listen" -l capacity -d 'Let so many messages be under way in each direction [default: 64]' -r
-complete -c memring -n "__fish_memring_using_subcommand listen" -l slot-size -d 'Cut what is carried into messages of up to so many bytes; K, M and G are understood [default: 16K]' -r
+complete -c memring -n "__fish_memring_using_subcommand listen" -l capacity -d 'Let this many messages be under way in each direction [default: 64]' -r
+complete -c memring -n "__fish_memring_using_subcommand listen" -l slot-size -d 'Cut the bytes into messages of up to this many bytes, such as 512, 16K, 1M or 1G [default: 16K]' -r
 complete -c memring -n "__fish_memring_using_subcommand listen" -s h -l help -d 'Print help'
 complete -c memring -n "__fish_memring_using_subcommand connect" -l timeout -d 'Stop waiting after this many seconds (fractions are allowed)' -r
-complete -c memring -n "__fish_memring_using_subcommand connect" -l wait -d 'Wait until somebody listens there'
+complete -c memring -n "__fish_memring_using_subcommand connect" -l wait -d 'Wait until a process listens at the path'
 complete -c memring -n "__fish_memring_using_subcommand connect" -s h -l help -d 'Print help'
 complete -c memring -n "__fish_memring_using_subcommand lock" -l timeout -d 'Fail if it is not free after this many seconds (fractions are allowed)' -r
 complete -c memring -n "__fish_memring_using_subcommand lock" -s n -l nonblock -d 'Fail at once if another process holds it'
