@@ -9,7 +9,7 @@ use super::sender::Sender;
 use super::waiting::{Wait, WaitError};
 use super::{outcome, rendezvous};
 use crate::error::{Failure, SendError, SendTimeoutError, TrySendError};
-use crate::message::Message;
+use crate::message::{Message, check_length};
 use crate::ring::kind::Kind;
 use crate::ring::memory::arranged;
 use crate::ring::payload::Payload;
@@ -154,11 +154,7 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
 
     #[inline(always)]
     fn write_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let limit = self.limit();
-        if bytes.len() > limit {
-            let length = bytes.len();
-            return Err(Failure::TooLong { length, limit });
-        }
+        check_length::<T>(bytes.len(), self.limit())?;
         if !self.sender.connection.has_fast_paths() {
             self.sender.connection.segment.region.check()?;
         }

@@ -11,7 +11,7 @@ use super::ring::Ring;
 use super::waiting::{self, Wait, WaitError, WaitingEndpoint};
 use super::{SendSideOf, ViewOf, outcome, rendezvous};
 use crate::error::{AttachError, Failure, SendError, SendTimeoutError, Side, TrySendError};
-use crate::message::Message;
+use crate::message::{Message, check_length};
 use crate::ring::end::{self, End};
 use crate::ring::kind::{Kind, ManySenders};
 use crate::ring::memory::{Memory, arranged};
@@ -291,14 +291,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 
     #[inline(always)]
     pub(super) fn check_length(&self, message: &T::Sent<'_>) -> Result<(), Failure> {
-        if T::FIXED.is_some() {
-            return Ok(());
-        }
-        let (length, limit) = (T::encode(message).len(), self.view.limit());
-        if length > limit {
-            return Err(Failure::TooLong { length, limit });
-        }
-        Ok(())
+        check_length::<T>(T::encode(message).len(), self.view.limit())
     }
 
     /// Claims if nothing stands in the way, without a call. `None`: take the slow path;
