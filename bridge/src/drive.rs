@@ -3,7 +3,7 @@
 mod receive;
 mod send;
 
-pub use receive::{Making, ReceiveOptions, receive};
+pub use receive::{MIN_MEMORY, Making, ReceiveOptions, receive};
 pub use send::{SendOptions, send};
 
 use std::sync::Arc;
