@@ -60,7 +60,13 @@ pub struct Common {
 #[derive(ClapArgs, Debug)]
 pub struct EngineArgs {
     /// What moves packets
-    #[arg(long, global = true, value_enum, default_value_t = EngineName::default(), help_heading = "Engine")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "zenoh",
+        help_heading = "Engine"
+    )]
     pub engine: EngineName,
 
     /// A file of Zenoh's own configuration: TLS, credentials, everything
@@ -74,13 +80,32 @@ pub struct EngineArgs {
     /// Connect to this peer or router, such as tcp/10.0.0.2:7447
     #[arg(long, global = true, value_name = "ENDPOINT", help_heading = "Engine")]
     pub connect: Vec<String>,
+
+    /// The server of NATS
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        default_value = "nats://127.0.0.1:4222",
+        help_heading = "Engine"
+    )]
+    pub server: String,
+
+    /// A file of credentials for NATS
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Engine")]
+    pub credentials: Option<PathBuf>,
+
+    /// The certificate of the authority behind NATS's; asks for TLS
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Engine")]
+    pub root_certificate: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum EngineName {
     /// Embedded, peer to peer, without a daemon
-    #[default]
     Zenoh,
+    /// By a server of NATS
+    Nats,
 }
 
 impl Common {

@@ -87,9 +87,7 @@ fn attach<E>(
     let until = context.now() + wait;
     loop {
         match endpoint() {
-            Err(AttachError::Occupied { .. })
-                if context.now() < until && !context.is_stopped() =>
-            {
+            Err(AttachError::Occupied { .. }) if context.now() < until && !context.is_stopped() => {
                 std::thread::sleep(POLL);
             }
             outcome => return outcome,

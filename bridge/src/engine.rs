@@ -67,7 +67,10 @@ impl Topic {
     pub fn of_key(key: &str) -> Result<Topic, String> {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
         let parts: Vec<String> = key.split('/').map(str::to_string).collect();
-        match parts.iter().all(|part| !part.is_empty() && part.chars().all(is_plain)) {
+        match parts
+            .iter()
+            .all(|part| !part.is_empty() && part.chars().all(is_plain))
+        {
             true => Ok(Topic { parts }),
             false => Err(format!(
                 "invalid key {key:?}: expected letters, digits, - and _, in parts between slashes, \
@@ -136,7 +139,13 @@ pub fn inbox(limit: usize) -> (Inbox, Arrivals) {
         dropped: AtomicU64::new(0),
     });
     let other = Arc::clone(&room);
-    (Inbox { sender, room }, Arrivals { receiver, room: other })
+    (
+        Inbox { sender, room },
+        Arrivals {
+            receiver,
+            room: other,
+        },
+    )
 }
 
 impl Inbox {

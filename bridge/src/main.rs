@@ -27,12 +27,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// What is logged unless told otherwise. (Of Zenoh, not that a choice of ours is unusual.)
+const QUIET: &str = "warn,memring_bridge=info,zenoh::net::routing=error,zenoh::net::runtime=error";
+
 fn log(args: &Args) {
     use tracing_subscriber::EnvFilter;
     let filter = match &args.common.log {
         Some(filter) => EnvFilter::try_new(filter),
-        None => EnvFilter::try_from_default_env()
-            .or_else(|_| EnvFilter::try_new("warn,memring_bridge=info")),
+        None => EnvFilter::try_from_default_env().or_else(|_| EnvFilter::try_new(QUIET)),
     };
     match filter {
         Ok(filter) => tracing_subscriber::fmt()
@@ -93,5 +95,19 @@ fn open_engine(args: &EngineArgs) -> Result<Arc<dyn Engine>> {
                 connect: args.connect.clone(),
             })?))
         }
+        #[cfg(feature = "nats")]
+        EngineName::Nats => {
+            use memring_bridge::engine::nats::{NatsEngine, Options};
+            Ok(Arc::new(NatsEngine::open(&Options {
+                server: args.server.clone(),
+                credentials: args.credentials.clone(),
+                root_certificate: args.root_certificate.clone(),
+            })?))
+        }
+        #[cfg(not(all(feature = "zenoh", feature = "nats")))]
+        other => anyhow::bail!(
+            "this memring-bridge was built without the engine {other:?}: build it with `cargo \
+             install --path bridge --features zenoh,nats`"
+        ),
     }
 }

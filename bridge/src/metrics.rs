@@ -50,29 +50,63 @@ fn gauge(name: &'static str, help: &'static str, value: f64) -> Figure {
 impl Status {
     /// Replaces the figures.
     pub fn set(&self, figures: Vec<Figure>) {
-        *self.figures.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = figures;
+        *self
+            .figures
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = figures;
     }
 
     /// The figures.
     pub fn get(&self) -> Vec<Figure> {
-        self.figures.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.figures
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
     }
 
     /// Those of a sending end, whose ring has `lag` messages.
     pub fn sending(&self, figures: &crate::sender::Figures, lag: usize) {
         let round_trip = figures.round_trip.unwrap_or(Duration::ZERO).as_secs_f64();
         self.set(vec![
-            count("messages", "Messages that are acknowledged", figures.acknowledged),
-            count("bytes", "Bytes of messages that are acknowledged", figures.bytes),
-            count("packets", "Packets of messages sent, resends included", figures.packets),
+            count(
+                "messages",
+                "Messages that are acknowledged",
+                figures.acknowledged,
+            ),
+            count(
+                "bytes",
+                "Bytes of messages that are acknowledged",
+                figures.bytes,
+            ),
+            count(
+                "packets",
+                "Packets of messages sent, resends included",
+                figures.packets,
+            ),
             count("resends", "Packets sent again", figures.resends),
-            count("uncertain", "Messages that may have been sent elsewhere before", figures.uncertain),
-            count("reassigned", "Messages taken from a target that was given up", figures.reassigned),
+            count(
+                "uncertain",
+                "Messages that may have been sent elsewhere before",
+                figures.uncertain,
+            ),
+            count(
+                "reassigned",
+                "Messages taken from a target that was given up",
+                figures.reassigned,
+            ),
             count("invalid", "Packets that made no sense", figures.invalid),
-            gauge("under_way", "Messages sent and not acknowledged", figures.under_way as f64),
+            gauge(
+                "under_way",
+                "Messages sent and not acknowledged",
+                figures.under_way as f64,
+            ),
             gauge("lag", "Messages in the ring", lag as f64),
             gauge("peers", "Targets that are there", figures.targets as f64),
-            gauge("round_trip_seconds", "Smoothed round trip of the nearest target", round_trip),
+            gauge(
+                "round_trip_seconds",
+                "Smoothed round trip of the nearest target",
+                round_trip,
+            ),
         ]);
     }
 
@@ -82,14 +116,34 @@ impl Status {
         self.set(vec![
             count("messages", "Messages put", figures.put),
             count("bytes", "Bytes of messages put", figures.bytes),
-            count("duplicates", "Messages that came again, and were not put again", figures.duplicates),
-            count("refused", "Packets dropped for want of memory, which come again", refused),
-            count("uncertain", "Messages put that may have been put before", figures.uncertain),
+            count(
+                "duplicates",
+                "Messages that came again, and were not put again",
+                figures.duplicates,
+            ),
+            count(
+                "refused",
+                "Packets dropped for want of memory, which come again",
+                refused,
+            ),
+            count(
+                "uncertain",
+                "Messages put that may have been put before",
+                figures.uncertain,
+            ),
             count("invalid", "Packets that made no sense", figures.invalid),
             gauge("held", "Messages that wait for room", figures.held as f64),
-            gauge("held_bytes", "Bytes of messages that wait for room", figures.held_bytes as f64),
+            gauge(
+                "held_bytes",
+                "Bytes of messages that wait for room",
+                figures.held_bytes as f64,
+            ),
             gauge("peers", "Sources that are there", figures.sources as f64),
-            gauge("full", "Whether the ring is full", f64::from(u8::from(figures.full))),
+            gauge(
+                "full",
+                "Whether the ring is full",
+                f64::from(u8::from(figures.full)),
+            ),
         ]);
     }
 
@@ -97,10 +151,22 @@ impl Status {
     pub fn prometheus(&self) -> String {
         let mut text = String::new();
         for figure in self.get() {
-            let Figure { name, help, counts, value } = figure;
-            let (suffix, kind) = if counts { ("_total", "counter") } else { ("", "gauge") };
+            let Figure {
+                name,
+                help,
+                counts,
+                value,
+            } = figure;
+            let (suffix, kind) = if counts {
+                ("_total", "counter")
+            } else {
+                ("", "gauge")
+            };
             let name = format!("memring_bridge_{name}{suffix}");
-            let _ = write!(text, "# HELP {name} {help}.\n# TYPE {name} {kind}\n{name} {value}\n");
+            let _ = write!(
+                text,
+                "# HELP {name} {help}.\n# TYPE {name} {kind}\n{name} {value}\n"
+            );
         }
         text
     }

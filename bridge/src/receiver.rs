@@ -147,7 +147,11 @@ impl Receiver {
 
     /// Whether there was a source in this run, all of them have ended, and all is put.
     pub fn is_ended(&self) -> bool {
-        let mut heard = self.sources.values().filter_map(|known| known.heard).peekable();
+        let mut heard = self
+            .sources
+            .values()
+            .filter_map(|known| known.heard)
+            .peekable();
         self.queue.is_empty() && heard.peek().is_some() && heard.all(|heard| heard.ended)
     }
 
@@ -155,7 +159,9 @@ impl Receiver {
     pub fn figures(&self, now: Duration) -> Figures {
         let held = self.queue.iter();
         Figures {
-            held: held.map(|piece| piece.end - piece.first - u64::from(piece.done)).sum(),
+            held: held
+                .map(|piece| piece.end - piece.first - u64::from(piece.done))
+                .sum(),
             held_bytes: self.held_bytes as u64,
             sources: self.active(now) as u64,
             full: self.full,
@@ -183,7 +189,9 @@ impl Receiver {
             return;
         }
         let known = self.sources.entry(offer.source).or_default();
-        let is_new = known.heard.is_none_or(|heard| heard.session != offer.session);
+        let is_new = known
+            .heard
+            .is_none_or(|heard| heard.session != offer.session);
         self.owes_hello |= is_new;
         known.owes_ack |= offer.ended;
         known.heard = Some(Heard {

@@ -168,7 +168,10 @@ impl Sender {
 
     /// Messages in its hands.
     pub fn held(&self) -> usize {
-        self.parcels.iter().map(|parcel| parcel.count as usize).sum()
+        self.parcels
+            .iter()
+            .map(|parcel| parcel.count as usize)
+            .sum()
     }
 
     /// Figures, as they are now.
@@ -249,7 +252,9 @@ impl Sender {
         let started_again = target.hear(now, ack.session, ack.stamp, ack.credit);
         self.end_noted |= ack.ended && self.ended;
         if ack.echo.0 == self.session
-            && let Ok(at) = self.transmissions.binary_search_by_key(&ack.echo.1, |sent| sent.0)
+            && let Ok(at) = self
+                .transmissions
+                .binary_search_by_key(&ack.echo.1, |sent| sent.0)
             && self.transmissions[at].1 == ack.target
         {
             target.measure(now.saturating_sub(self.transmissions[at].2));
@@ -355,10 +360,13 @@ impl Sender {
 
     /// When there is something to be sent again, if nothing comes before.
     pub fn next_due(&self) -> Option<Duration> {
-        let waits = |parcel: &&Parcel| {
-            !parcel.acknowledged && self.targets.contains_key(&parcel.target)
-        };
-        self.parcels.iter().filter(waits).map(|parcel| parcel.due).min()
+        let waits =
+            |parcel: &&Parcel| !parcel.acknowledged && self.targets.contains_key(&parcel.target);
+        self.parcels
+            .iter()
+            .filter(waits)
+            .map(|parcel| parcel.due)
+            .min()
     }
 
     /// Gives up targets that were not heard of for as long as the operator said: what was
@@ -407,9 +415,13 @@ impl Sender {
 
     /// The target that is there and has the most credit left for `size` bytes more.
     fn choose(&self, now: Duration, size: usize) -> Option<u64> {
-        let there = self.targets.iter().filter(|(_, target)| target.is_there(now));
+        let there = self
+            .targets
+            .iter()
+            .filter(|(_, target)| target.is_there(now));
         let open = there.filter_map(|(id, target)| Some((target.room(size)?, *id)));
-        open.max_by_key(|(room, id)| (*room, u64::MAX - *id)).map(|(_, id)| id)
+        open.max_by_key(|(room, id)| (*room, u64::MAX - *id))
+            .map(|(_, id)| id)
     }
 }
 

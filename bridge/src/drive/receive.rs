@@ -126,11 +126,20 @@ impl Job for Receiving<'_> {
         let session = random();
         let records = journal.records().to_vec();
         let ids = (journal.id(), session);
-        let (receiver, recovered) =
-            Receiver::new(ids, self.shape, options.memory, &records, state, &mut journal)
-                .context("cannot write the bridge's state")?;
+        let (receiver, recovered) = Receiver::new(
+            ids,
+            self.shape,
+            options.memory,
+            &records,
+            state,
+            &mut journal,
+        )
+        .context("cannot write the bridge's state")?;
         if recovered.uncertain > 0 || recovered.others_sent > 0 {
-            tracing::warn!(?recovered, "the bridge before ended in the middle of a packet");
+            tracing::warn!(
+                ?recovered,
+                "the bridge before ended in the middle of a packet"
+            );
         }
         if !journal.existed() {
             tracing::info!("new state: what came before, if anything did, may come again");
@@ -201,7 +210,9 @@ impl<T: Carried + ?Sized, K: Kind> End<'_, T, K> {
                 false => None,
             };
         }
-        let put = self.receiver.put(BURST, &mut self.target, &mut self.journal);
+        let put = self
+            .receiver
+            .put(BURST, &mut self.target, &mut self.journal);
         let put = put.with_context(|| format!("cannot put into {}", self.options.name))?;
         let (engine, topic) = (&self.context.engine, &self.context.topic);
         for (source, ack) in self.receiver.acks(now) {

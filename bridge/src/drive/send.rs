@@ -76,7 +76,11 @@ pub fn send(context: &Context, options: &SendOptions) -> Result<()> {
         Sending {
             context,
             options,
-            slack: if kind.has_many_receivers() { capacity as u64 } else { 0 },
+            slack: if kind.has_many_receivers() {
+                capacity as u64
+            } else {
+                0
+            },
             shape,
         },
     )
@@ -138,7 +142,8 @@ impl Job for Sending<'_> {
                 Err(RecvTimeoutError::Timeout(_)) => {}
                 Err(RecvTimeoutError::Closed) => return end.tell_end(),
                 Err(error) => {
-                    return Err(error).with_context(|| format!("cannot go on with {}", options.name));
+                    return Err(error)
+                        .with_context(|| format!("cannot go on with {}", options.name));
                 }
             }
         }
@@ -159,7 +164,10 @@ struct End<'c> {
 
 impl End<'_> {
     /// Until nothing is leased any more.
-    fn work_off<T: Carried + ?Sized, K: Kind>(&mut self, mut batch: LeaseBatch<'_, T, K>) -> Result<()> {
+    fn work_off<T: Carried + ?Sized, K: Kind>(
+        &mut self,
+        mut batch: LeaseBatch<'_, T, K>,
+    ) -> Result<()> {
         let mut stopped = None;
         let mut idle = 0u32;
         loop {

@@ -63,7 +63,10 @@ fn configure(options: &Options) -> Result<Config> {
         set("listen/endpoints", serde_json::to_string(&listen)?)?;
     }
     if !options.connect.is_empty() {
-        set("connect/endpoints", serde_json::to_string(&options.connect)?)?;
+        set(
+            "connect/endpoints",
+            serde_json::to_string(&options.connect)?,
+        )?;
         // Who is not there yet is tried again for ever.
         set("connect/timeout_ms", "-1".into())?;
         set("connect/exit_on_failure", "false".into())?;
@@ -149,6 +152,8 @@ impl Engine for ZenohEngine {
 }
 
 fn keep<T>(kept: &Mutex<Vec<T>>, item: T) {
-    let mut kept = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut kept = kept
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     kept.push(item);
 }

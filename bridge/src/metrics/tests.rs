@@ -24,9 +24,18 @@ fn a_scraper_gets_the_figures() {
     let address = serve("127.0.0.1:0".parse().unwrap(), Arc::clone(&status)).unwrap();
     let answer = get(address, "GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    assert!(answer.contains("\nmemring_bridge_messages_total 17\n"), "{answer}");
-    assert!(answer.contains("\n# TYPE memring_bridge_lag gauge\n"), "{answer}");
-    assert!(answer.contains("\nmemring_bridge_round_trip_seconds 0.25\n"), "{answer}");
+    assert!(
+        answer.contains("\nmemring_bridge_messages_total 17\n"),
+        "{answer}"
+    );
+    assert!(
+        answer.contains("\n# TYPE memring_bridge_lag gauge\n"),
+        "{answer}"
+    );
+    assert!(
+        answer.contains("\nmemring_bridge_round_trip_seconds 0.25\n"),
+        "{answer}"
+    );
     assert!(get(address, "GET / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404"));
     assert!(get(address, "POST /metrics HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405"));
     let json: serde_json::Value = serde_json::from_str(&status.json()).unwrap();

@@ -33,7 +33,10 @@ impl fmt::Display for Invalid {
             expected,
             found,
         } = self;
-        write!(f, "invalid packet: {what}: expected {expected}, found {found}")
+        write!(
+            f,
+            "invalid packet: {what}: expected {expected}, found {found}"
+        )
     }
 }
 
@@ -98,12 +101,20 @@ impl<'a> Reader<'a> {
         version: u8,
     ) -> Result<(u8, Reader<'a>), Invalid> {
         if bytes.len() < HEADER {
-            return Err(Invalid::new("length", format!("at least {HEADER}"), bytes.len()));
+            return Err(Invalid::new(
+                "length",
+                format!("at least {HEADER}"),
+                bytes.len(),
+            ));
         }
         let mut reader = Reader { rest: bytes };
         let found = reader.take(4)?;
         if found != magic {
-            return Err(Invalid::new("magic number", "mrbr", format!("{found:02x?}")));
+            return Err(Invalid::new(
+                "magic number",
+                "mrbr",
+                format!("{found:02x?}"),
+            ));
         }
         let found = reader.u8("version")?;
         if found != version {

@@ -128,13 +128,25 @@ impl<'a> Data<'a> {
             payload: reader.remainder(),
         };
         if !(1..=MAX_COUNT).contains(&data.count) {
-            return Err(Invalid::new("count", format!("1 to {MAX_COUNT}"), data.count));
+            return Err(Invalid::new(
+                "count",
+                format!("1 to {MAX_COUNT}"),
+                data.count,
+            ));
         }
         if data.base > data.first {
-            return Err(Invalid::new("base", format!("up to {}", data.first), data.base));
+            return Err(Invalid::new(
+                "base",
+                format!("up to {}", data.first),
+                data.base,
+            ));
         }
         if data.first.checked_add(data.count.into()).is_none() {
-            return Err(Invalid::new("first position", "room for the count", data.first));
+            return Err(Invalid::new(
+                "first position",
+                "room for the count",
+                data.first,
+            ));
         }
         Ok(data)
     }
@@ -163,7 +175,11 @@ pub fn messages<'a>(
     for _ in 0..count {
         let length = reader.u32("length of a message")? as usize;
         if length > limit {
-            return Err(Invalid::new("length of a message", format!("up to {limit}"), length));
+            return Err(Invalid::new(
+                "length of a message",
+                format!("up to {limit}"),
+                length,
+            ));
         }
         messages.push(reader.take(length)?);
     }
@@ -240,7 +256,11 @@ fn read_ranges(reader: &mut Reader<'_>) -> Result<Vec<(u64, u64)>, Invalid> {
     for _ in 0..count {
         let (first, end) = (reader.u64("range")?, reader.u64("range")?);
         if first < past || end <= first {
-            return Err(Invalid::new("range", "rising ranges", format!("{first} to {end}")));
+            return Err(Invalid::new(
+                "range",
+                "rising ranges",
+                format!("{first} to {end}"),
+            ));
         }
         past = end;
         ranges.push((first, end));

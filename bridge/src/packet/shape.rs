@@ -64,9 +64,12 @@ impl Shape {
         let mut writer = Writer::begin([0; 4], 0, 0);
         self.write(&mut writer);
         // FNV-1a.
-        writer.finish().iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-        })
+        writer
+            .finish()
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+                (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+            })
     }
 
     pub(super) fn write(&self, writer: &mut Writer) {
@@ -90,7 +93,11 @@ impl Shape {
             return Err(Invalid::new("size of message", MAX_MESSAGE, size));
         }
         if !align.is_power_of_two() || align > 4096 || kind == 1 && align != 1 {
-            return Err(Invalid::new("alignment", "a power of two up to 4096", align));
+            return Err(Invalid::new(
+                "alignment",
+                "a power of two up to 4096",
+                align,
+            ));
         }
         let (size, align) = (size as usize, align as usize);
         Ok(Shape {
@@ -112,7 +119,10 @@ impl fmt::Display for Shape {
                     true => "little-endian",
                     false => "big-endian",
                 };
-                write!(f, "typed messages of {size} bytes, alignment {align}, {order}")?;
+                write!(
+                    f,
+                    "typed messages of {size} bytes, alignment {align}, {order}"
+                )?;
             }
             MessageKind::Bytes { limit } => write!(f, "byte messages of up to {limit} bytes")?,
         }

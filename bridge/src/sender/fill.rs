@@ -50,7 +50,10 @@ impl Sender {
         let size = self.shape.limit().max(1);
         let by_bytes = ((self.limits.bytes - self.bytes) / size).max(1);
         // Of messages that vary in size only the next few are asked for.
-        self.limits.messages.saturating_sub(self.held()).min(by_bytes)
+        self.limits
+            .messages
+            .saturating_sub(self.held())
+            .min(by_bytes)
     }
 
     /// Makes parcels of what is leased, as far as there is credit. Each is bound to its

@@ -103,10 +103,7 @@ fn identity(ring: &Path) -> io::Result<[u64; 2]> {
     let metadata = fs::metadata(ring)?;
     let made = metadata.created().ok();
     let made = made.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    Ok([
-        metadata.ino(),
-        made.unwrap_or_default().as_nanos() as u64,
-    ])
+    Ok([metadata.ino(), made.unwrap_or_default().as_nanos() as u64])
 }
 
 impl Journal {
@@ -121,7 +118,8 @@ impl Journal {
         match DirBuilder::new().mode(0o700).create(&directory) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 let at = directory.display();
-                return Err(error).with_context(|| format!("cannot make {at} for the bridge's state"));
+                return Err(error)
+                    .with_context(|| format!("cannot make {at} for the bridge's state"));
             }
             _ => {}
         }
@@ -138,8 +136,8 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let id = random();
                 let header = Header { role, id, ring };
-                let file = create(&path, header, &[])
-                    .with_context(|| format!("cannot make {shown}"))?;
+                let file =
+                    create(&path, header, &[]).with_context(|| format!("cannot make {shown}"))?;
                 return Ok(Journal {
                     path,
                     file,
@@ -337,11 +335,15 @@ fn lock(path: &Path, ring: &Path, role: Role, wait: Duration) -> Result<File> {
                     ring.display()
                 );
             }
-            Err(error) => return Err(error).with_context(|| format!("cannot lock {}", at.display())),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot lock {}", at.display()));
+            }
         }
     }
     let pid = format!("{}\n", std::process::id());
-    let written = file.set_len(0).and_then(|()| file.write_all_at(pid.as_bytes(), 0));
+    let written = file
+        .set_len(0)
+        .and_then(|()| file.write_all_at(pid.as_bytes(), 0));
     written.with_context(|| format!("cannot write {}", at.display()))?;
     Ok(file)
 }

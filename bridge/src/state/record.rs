@@ -108,10 +108,26 @@ mod tests {
         let range = (any::<u64>(), 0..u64::MAX - 1, 1u64..1000);
         let range = range.prop_map(|(id, first, count)| (id, first, first.saturating_add(count)));
         (range, any::<u64>(), 0..4).prop_map(|((id, first, end), sent, kind)| match kind {
-            0 => Record::Base { source: id, base: sent },
-            1 => Record::Put { source: id, first, end },
-            2 => Record::Intent { source: id, first, end, sent },
-            _ => Record::Bind { first, end, target: id },
+            0 => Record::Base {
+                source: id,
+                base: sent,
+            },
+            1 => Record::Put {
+                source: id,
+                first,
+                end,
+            },
+            2 => Record::Intent {
+                source: id,
+                first,
+                end,
+                sent,
+            },
+            _ => Record::Bind {
+                first,
+                end,
+                target: id,
+            },
         })
     }
 

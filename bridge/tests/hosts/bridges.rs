@@ -17,7 +17,9 @@ pub struct World {
 
 impl World {
     pub fn new() -> World {
-        let home = tempfile::Builder::new().prefix("bridge").tempdir_in("/dev/shm");
+        let home = tempfile::Builder::new()
+            .prefix("bridge")
+            .tempdir_in("/dev/shm");
         let home = home.or_else(|_| tempfile::tempdir()).unwrap();
         for host in ["here", "there"] {
             std::fs::create_dir(home.path().join(host)).unwrap();
@@ -105,7 +107,11 @@ impl Bridge {
                 self.child = None;
                 return status;
             }
-            assert!(began.elapsed() < LONG, "a bridge goes on: {:?}", self.arguments);
+            assert!(
+                began.elapsed() < LONG,
+                "a bridge goes on: {:?}",
+                self.arguments
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -14,7 +14,9 @@ fn text(bytes: &[u8]) -> String {
 fn byte_messages_arrive_in_order_and_the_end_is_told() {
     let world = World::new();
     let (from, to) = (world.ring("here", "lines"), world.ring("there", "lines"));
-    let source = Ring::<[u8], Spsc>::builder().message_limit(300).capacity(64);
+    let source = Ring::<[u8], Spsc>::builder()
+        .message_limit(300)
+        .capacity(64);
     let source = source.create(&from).unwrap();
     let port = free_port();
     let ends = ["--create", "--capacity", "100", "--until-end"];
@@ -30,7 +32,10 @@ fn byte_messages_arrive_in_order_and_the_end_is_told() {
         sender.close().unwrap();
     });
     wait_until("the target is made", || memring::inspect(&to).is_ok());
-    let target = Ring::<[u8], Spsc>::builder().wait_through_disconnect(true).open(&to).unwrap();
+    let target = Ring::<[u8], Spsc>::builder()
+        .wait_through_disconnect(true)
+        .open(&to)
+        .unwrap();
     assert_eq!((target.message_size(), target.capacity()), (300, 100));
     let mut receiver = target.receiver().unwrap();
     for line in &lines {
@@ -64,7 +69,12 @@ fn two_targets_share_the_work_of_two_sources() {
     for (at, path) in sources.iter().enumerate() {
         let ring = Ring::<u64, Spsc>::builder().schema(typed).capacity(128);
         let ring = ring.create(path).unwrap();
-        sending.push(Bridge::send(path, "shared", first, &["--connect", &second, "--memory", "4K"]));
+        sending.push(Bridge::send(
+            path,
+            "shared",
+            first,
+            &["--connect", &second, "--memory", "4K"],
+        ));
         feeders.push(std::thread::spawn(move || {
             let mut sender = ring.sender().unwrap();
             for number in 0..5000 {
@@ -113,7 +123,10 @@ fn a_full_target_stops_the_source_and_loses_nothing() {
         assert!(sent < 10_000, "nothing stops the source");
     }
     assert!((16..=16 + 64 + 100).contains(&sent), "{sent}");
-    let target = Ring::<u64, Spsc>::builder().wait_through_disconnect(true).open(&to).unwrap();
+    let target = Ring::<u64, Spsc>::builder()
+        .wait_through_disconnect(true)
+        .open(&to)
+        .unwrap();
     let mut receiver = target.receiver().unwrap();
     for number in 0..sent {
         assert_eq!(receiver.recv_timeout(crate::bridges::LONG).unwrap(), number);
@@ -163,7 +176,10 @@ fn what_cannot_be_carried_is_refused_with_a_remedy() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
         assert!(error.contains(part), "{arguments:?}: {error}");
     }
-    let rendezvous = Ring::<u64, Spsc>::builder().rendezvous().create(&at).unwrap();
+    let rendezvous = Ring::<u64, Spsc>::builder()
+        .rendezvous()
+        .create(&at)
+        .unwrap();
     let output = run(&["send", &name, "--to", key]);
     assert!(text(&output.stderr).contains("rendezvous"), "{output:?}");
     drop(rendezvous);

@@ -14,7 +14,9 @@ use crate::link::Link;
 fn storm(seed: u64, total: u64, targets: usize) {
     let world = World::new();
     let from = world.ring("here", "n");
-    let source = Ring::<u64, Spsc>::builder().capacity(512).max_deliveries(15);
+    let source = Ring::<u64, Spsc>::builder()
+        .capacity(512)
+        .max_deliveries(15);
     let source = source.create(&from).unwrap();
     let key = format!("storm-{seed}");
     let names = ["a", "b", "c"];
@@ -23,14 +25,19 @@ fn storm(seed: u64, total: u64, targets: usize) {
     let mut links = Vec::new();
     for name in &names[..targets] {
         let to = world.ring("there", name);
-        let ring = Ring::<u64, Spsc>::builder().wait_through_disconnect(true).capacity(256);
+        let ring = Ring::<u64, Spsc>::builder()
+            .wait_through_disconnect(true)
+            .capacity(256);
         receivers.push(ring.create(&to).unwrap().receiver().unwrap());
         let port = free_port();
         bridges.push(Bridge::receive(&key, &to, port, &["--wait", "20"]));
         links.push(Link::to(port));
     }
-    let connects: Vec<String> =
-        links.iter().skip(1).map(|link| crate::bridges::endpoint(link.port)).collect();
+    let connects: Vec<String> = links
+        .iter()
+        .skip(1)
+        .map(|link| crate::bridges::endpoint(link.port))
+        .collect();
     let mut more = vec!["--wait", "20", "--window", "300"];
     for connect in &connects {
         more.extend(["--connect", connect]);
@@ -55,11 +62,17 @@ fn storm(seed: u64, total: u64, targets: usize) {
     let began = Instant::now();
     let mut next = Duration::from_millis(1500); // they find each other
     while count < total {
-        assert!(began.elapsed() < LONG, "{count} of {total} after {events} events");
+        assert!(
+            began.elapsed() < LONG,
+            "{count} of {total} after {events} events"
+        );
         for receiver in &mut receivers {
             while let Ok(number) = receiver.try_recv() {
                 seen[number as usize] += 1;
-                assert_eq!(seen[number as usize], 1, "{number} came twice, after {events} events");
+                assert_eq!(
+                    seen[number as usize], 1,
+                    "{number} came twice, after {events} events"
+                );
                 count += 1;
             }
         }

@@ -47,7 +47,10 @@ fn what_was_appended_is_found() {
     journal.note_progress(1).unwrap();
     drop(journal);
     let journal = open(&ring).unwrap();
-    assert_eq!((journal.records(), journal.progress()), (&[TWO, ONE][..], 1));
+    assert_eq!(
+        (journal.records(), journal.progress()),
+        (&[TWO, ONE][..], 1)
+    );
 }
 
 #[test]
@@ -55,7 +58,10 @@ fn one_process_has_it() {
     let (_home, ring) = ring();
     let journal = open(&ring).unwrap();
     let error = open(&ring).unwrap_err().to_string();
-    assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+    assert!(
+        error.contains(&format!("process {}", std::process::id())),
+        "{error}"
+    );
     assert!(error.contains("--wait"), "{error}");
     // The other role is another matter.
     Journal::open(&ring, Role::Source, Duration::ZERO).unwrap();
