@@ -4,8 +4,6 @@ pub(crate) mod schema;
 
 use bytemuck::{AnyBitPattern, NoUninit};
 
-use crate::error::Failure;
-
 mod sealed {
     pub trait Sealed {}
     impl<T: bytemuck::NoUninit + bytemuck::AnyBitPattern + Send + 'static> Sealed for T {}
@@ -253,25 +251,4 @@ impl Message for Untyped {
         source.copy_to(message);
         length
     }
-}
-
-/// Whether a message of `length` bytes can be sent where `limit` is that of the ring.
-#[inline(always)]
-pub(crate) fn check_length<T: Message + ?Sized>(
-    length: usize,
-    limit: usize,
-) -> Result<(), Failure> {
-    if T::FIXED.is_some() {
-        return Ok(());
-    }
-    if T::UNTYPED && length != limit {
-        return Err(Failure::WrongSize {
-            length,
-            size: limit,
-        });
-    }
-    if length > limit {
-        return Err(Failure::TooLong { length, limit });
-    }
-    Ok(())
 }

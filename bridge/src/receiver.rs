@@ -317,6 +317,3 @@ fn some_of(ranges: &RangeSet, recent: u64) -> Vec<(u64, u64)> {
     some.extend(ranges.iter_from(recent.max(past)).take(MAX_RANGES / 2));
     some
 }
-
-#[cfg(test)]
-mod tests;

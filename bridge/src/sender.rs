@@ -424,6 +424,3 @@ impl Sender {
             .map(|(_, id)| id)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -19,7 +19,11 @@ const PROGRAM: &str = "memring-bridge";
 #[derive(clap::Args)]
 pub struct Args {
     /// What memring-bridge is told
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGS"
+    )]
     arguments: Vec<OsString>,
 }
 

@@ -39,5 +39,8 @@ fn it_becomes_the_program_beside_it_or_in_the_path() {
     assert_eq!(found.stdout, b"found send --to key --help\n");
 
     script(&own.join("memring-bridge"), "beside");
-    assert_eq!(bridge(&program, &other).stdout, b"beside send --to key --help\n");
+    assert_eq!(
+        bridge(&program, &other).stdout,
+        b"beside send --to key --help\n"
+    );
 }

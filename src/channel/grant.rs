@@ -5,11 +5,11 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::sender::Sender;
+use super::sender::{Sender, check_length};
 use super::waiting::{Wait, WaitError};
 use super::{outcome, rendezvous};
 use crate::error::{Failure, SendError, SendTimeoutError, TrySendError};
-use crate::message::{Message, check_length};
+use crate::message::Message;
 use crate::ring::kind::Kind;
 use crate::ring::memory::arranged;
 use crate::ring::payload::Payload;

@@ -117,7 +117,7 @@ impl<'r, T: Message + ?Sized, K: Kind> LeaseBatch<'r, T, K> {
 
     /// Takes up to `max` more messages that are there now, behind those that are held, and
     /// says how many; 0 if there are none, and whenever the receiver could not take one: its
-    /// next call tells why. So a stream can be worked off with a window of messages in
+    /// next call tells why. So a stream can be received with a window of messages in
     /// hand, of which the first are released as they are done.
     ///
     /// All are held by this batch: at most as many as the ring's capacity. Of a rendezvous

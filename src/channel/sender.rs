@@ -11,7 +11,7 @@ use super::ring::Ring;
 use super::waiting::{self, Wait, WaitError, WaitingEndpoint};
 use super::{SendSideOf, ViewOf, outcome, rendezvous};
 use crate::error::{AttachError, Failure, SendError, SendTimeoutError, Side, TrySendError};
-use crate::message::{Message, check_length};
+use crate::message::Message;
 use crate::ring::end::{self, End};
 use crate::ring::kind::{Kind, ManySenders};
 use crate::ring::memory::{Memory, arranged};
@@ -459,4 +459,25 @@ impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for Sender<T, K> {
             .field("id", &self.connection.id().0);
         shown.finish_non_exhaustive()
     }
+}
+
+/// Whether a message of `length` bytes can be sent where `limit` is that of the ring.
+#[inline(always)]
+pub(super) fn check_length<T: Message + ?Sized>(
+    length: usize,
+    limit: usize,
+) -> Result<(), Failure> {
+    if T::FIXED.is_some() {
+        return Ok(());
+    }
+    if T::UNTYPED && length != limit {
+        return Err(Failure::WrongSize {
+            length,
+            size: limit,
+        });
+    }
+    if length > limit {
+        return Err(Failure::TooLong { length, limit });
+    }
+    Ok(())
 }

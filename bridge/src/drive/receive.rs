@@ -233,7 +233,7 @@ impl<T: Carried + ?Sized, K: Kind> End<'_, T, K> {
         }
         if let Some(theirs) = self.receiver.mismatch(now) {
             bail!(
-                "the ring {} takes {}, and the source of {} carries {}: make one of them anew, so \
+                "the ring {} takes {}, and the source of {} carries {}: make one of them again, so \
                  that both are the same",
                 self.options.name,
                 self.receiver.shape(),

@@ -138,7 +138,7 @@ impl Job for Sending<'_> {
                 continue;
             }
             match receiver.lease_batch_timeout(wants, POLL) {
-                Ok(batch) => end.work_off(batch)?,
+                Ok(batch) => end.carry_batch(batch)?,
                 Err(RecvTimeoutError::Timeout(_)) => {}
                 Err(RecvTimeoutError::Closed) => return end.tell_end(),
                 Err(error) => {
@@ -164,7 +164,7 @@ struct End<'c> {
 
 impl End<'_> {
     /// Until nothing is leased any more.
-    fn work_off<T: Carried + ?Sized, K: Kind>(
+    fn carry_batch<T: Carried + ?Sized, K: Kind>(
         &mut self,
         mut batch: LeaseBatch<'_, T, K>,
     ) -> Result<()> {
@@ -254,7 +254,7 @@ impl End<'_> {
         }
         if let Some(theirs) = self.sender.mismatch(now) {
             bail!(
-                "the ring {} carries {}, and the target of {} takes {}: make one of them anew, so \
+                "the ring {} carries {}, and the target of {} takes {}: make one of them again, so \
                  that both are the same",
                 self.options.name,
                 self.sender.shape(),

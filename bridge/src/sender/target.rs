@@ -11,14 +11,10 @@ const MIN_TIME_OUT: Duration = Duration::from_millis(50);
 const MAX_TIME_OUT: Duration = Duration::from_secs(4);
 /// What the target has, and has no room for yet, is sent again after this long.
 const PAUSE_OF_HELD: Duration = Duration::from_secs(2);
-/// Sessions that are over: their packets may come late.
-const FORMER: usize = 8;
-
 /// A target, and the run of the bridge that puts into it.
 #[derive(Debug)]
 pub(super) struct Target {
     session: u64,
-    former: Vec<u64>,
     stamp: u64,
     credit: u64,
     heard: Duration,
@@ -33,7 +29,6 @@ impl Target {
     pub(super) fn new(now: Duration, hello: &Hello) -> Target {
         Target {
             session: hello.session,
-            former: Vec::new(),
             stamp: hello.stamp,
             credit: hello.credit,
             heard: now,
@@ -43,17 +38,11 @@ impl Target {
         }
     }
 
-    /// Something of it has come. Whether its bridge has been started again.
+    /// Something of it has come. Whether its bridge has been started again, or something
+    /// comes late from a run before: then it seems so twice, and something is sent again.
     pub(super) fn hear(&mut self, now: Duration, session: u64, stamp: u64, credit: u64) -> bool {
-        if self.former.contains(&session) {
-            return false;
-        }
         let started_again = session != self.session;
         if started_again {
-            if self.former.len() >= FORMER {
-                self.former.remove(0);
-            }
-            self.former.push(self.session);
             self.session = session;
             self.stamp = 0;
         }

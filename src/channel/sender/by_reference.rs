@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::Sender;
+use super::{Sender, check_length};
 use crate::channel::outcome;
 use crate::channel::waiting::{self, Wait, WaitError};
 use crate::error::{SendError, SendTimeoutError, TrySendError};
-use crate::message::{Message, check_length};
+use crate::message::Message;
 use crate::ring::kind::Kind;
 use crate::sys::failpoints::failpoint;
 
