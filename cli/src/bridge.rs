@@ -11,12 +11,23 @@ use anyhow::{Context, Result, bail};
 
 const PROGRAM: &str = "memring-bridge";
 
-/// Carry rings and calls between hosts, by memring-bridge if that is installed
+const AFTER_HELP: &str = "\
+Exit status:
+  0  the source ring was closed, and all is acknowledged; or told to end
+  1  an error, or memring-bridge is not installed
+  2  the command line is wrong
+
+Examples:
+  memring bridge receive jobs --into jobs --create --listen tcp/10.0.0.2:7447
+  memring bridge send jobs --to jobs --connect tcp/10.0.0.2:7447";
+
+/// Carry rings between hosts, by memring-bridge if that is installed
 ///
 /// Runs memring-bridge with these arguments: that which lies beside this
 /// program, or else that in PATH. See `memring bridge -- --help`, and
 /// docs/hosts.md.
 #[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct Args {
     /// What memring-bridge is told
     #[arg(
