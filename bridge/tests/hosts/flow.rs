@@ -1,5 +1,7 @@
 //! Streams that nobody disturbs, and what is refused.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use memring::{Mpmc, Ring, Spsc};
@@ -47,6 +49,9 @@ fn byte_messages_arrive_in_order_and_the_end_is_told() {
     assert_eq!(receiver.recv(), Err(memring::RecvError::Closed));
 }
 
+/// From here on numbers are sent until all bridges have found each other.
+const WARM_UP: u64 = 1 << 40;
+
 #[test]
 fn two_targets_share_the_work_of_two_sources() {
     let world = World::new();
@@ -66,6 +71,7 @@ fn two_targets_share_the_work_of_two_sources() {
     let sources = ["x", "y"].map(|name| world.ring("here", name));
     let mut sending = Vec::new();
     let mut feeders = Vec::new();
+    let all_there = Arc::new(AtomicBool::new(false));
     for (at, path) in sources.iter().enumerate() {
         let ring = Ring::<u64, Spsc>::builder().schema(typed).capacity(128);
         let ring = ring.create(path).unwrap();
@@ -75,8 +81,12 @@ fn two_targets_share_the_work_of_two_sources() {
             first,
             &["--connect", &second, "--memory", "4K"],
         ));
+        let all_there = Arc::clone(&all_there);
         feeders.push(std::thread::spawn(move || {
             let mut sender = ring.sender().unwrap();
+            while !all_there.load(Ordering::Relaxed) {
+                sender.send(WARM_UP + at as u64).unwrap();
+            }
             for number in 0..5000 {
                 sender.send(number * 2 + at as u64).unwrap();
             }
@@ -86,9 +96,18 @@ fn two_targets_share_the_work_of_two_sources() {
     let mut receivers = made.map(|ring| ring.receiver().unwrap());
     let mut seen = vec![[0u32; 2]; 10_000];
     let mut count = 0;
+    // Which source has reached which target.
+    let mut met = [[false; 2]; 2];
     wait_until("all numbers have come", || {
         for (at, receiver) in receivers.iter_mut().enumerate() {
             while let Ok(number) = receiver.try_recv() {
+                if number >= WARM_UP {
+                    met[at][(number - WARM_UP) as usize] = true;
+                    if met == [[true; 2]; 2] {
+                        all_there.store(true, Ordering::Relaxed);
+                    }
+                    continue;
+                }
                 seen[number as usize][at] += 1;
                 count += 1;
             }

@@ -11,7 +11,7 @@ use memring_bridge::sender::{Limits, Sender};
 use memring_testkit::random::Random;
 
 use crate::network::{Network, To, Weather};
-use crate::world::{Dead, Fuse, Pages, SourceRing, TargetRing};
+use crate::world::{Dead, Fuse, Pages, SourceRing, TargetRing, burn};
 
 fn shape() -> Shape {
     Shape::of(MessageKind::Typed { size: 8, align: 8 }, 7)
@@ -189,6 +189,7 @@ impl Storm {
             self.network
                 .send(self.now, To::Receivers, offer, &mut self.random);
         }
+        burn(&self.here[at].fuse)?; // also where nothing is written
         Ok(())
     }
 

@@ -23,7 +23,8 @@ impl From<io::Error> for Dead {
     }
 }
 
-fn burn(fuse: &Fuse) -> io::Result<()> {
+/// One step.
+pub fn burn(fuse: &Fuse) -> io::Result<()> {
     match &mut *fuse.borrow_mut() {
         Some(0) => Err(io::Error::other("dead")),
         Some(left) => {
