@@ -7,8 +7,7 @@
 //!
 //! From below: [`packet`] is what travels; [`sender`] and [`receiver`] are the state machines
 //! of both ends, without clocks, files or network; [`state`] is what they keep in files;
-//! [`engine`] moves packets; [`drive`] and [`calls`] put all of it to work on rings and
-//! services.
+//! [`engine`] moves packets; [`drive`] puts all of it to work on rings.
 
 pub mod drive;
 pub mod engine;

@@ -1,4 +1,4 @@
-//! The command `memring-bridge`: carries rings and calls between hosts.
+//! The command `memring-bridge`: carries rings between hosts.
 
 mod args;
 

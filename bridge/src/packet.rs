@@ -5,12 +5,10 @@
 //! everything, taken with that field as 0.
 
 mod bytes;
-mod calls;
 mod flow;
 mod shape;
 
 pub use bytes::Invalid;
-pub use calls::{Answer, Call, Outcome, Place};
 pub use flow::{Ack, Data, Hello, MAX_RANGES, Offer, messages};
 pub use shape::Shape;
 
@@ -38,12 +36,6 @@ pub enum Packet<'a> {
     Data(Data<'a>),
     /// What has arrived.
     Ack(Ack),
-    /// A place where calls are answered is there.
-    Place(Place),
-    /// A request, or that a caller has given up.
-    Call(Call<'a>),
-    /// A response.
-    Answer(Answer<'a>),
 }
 
 impl Packet<'_> {
@@ -55,9 +47,6 @@ impl Packet<'_> {
             Packet::Hello(hello) => hello.write(&mut writer),
             Packet::Data(data) => data.write(&mut writer),
             Packet::Ack(ack) => ack.write(&mut writer),
-            Packet::Place(place) => place.write(&mut writer),
-            Packet::Call(call) => call.write(&mut writer),
-            Packet::Answer(answer) => answer.write(&mut writer),
         }
         writer.finish()
     }
@@ -68,9 +57,6 @@ impl Packet<'_> {
             Packet::Hello(_) => 2,
             Packet::Data(_) => 3,
             Packet::Ack(_) => 4,
-            Packet::Place(_) => 5,
-            Packet::Call(_) => 6,
-            Packet::Answer(_) => 7,
         }
     }
 }
@@ -86,10 +72,7 @@ pub fn decode(bytes: &[u8]) -> Result<Packet<'_>, Invalid> {
         2 => Packet::Hello(Hello::read(&mut reader)?),
         3 => Packet::Data(Data::read(&mut reader)?),
         4 => Packet::Ack(Ack::read(&mut reader)?),
-        5 => Packet::Place(Place::read(&mut reader)?),
-        6 => Packet::Call(Call::read(&mut reader)?),
-        7 => Packet::Answer(Answer::read(&mut reader)?),
-        other => return Err(Invalid::new("sort of packet", "1 to 7", other)),
+        other => return Err(Invalid::new("sort of packet", "1 to 4", other)),
     };
     reader.finish()?;
     Ok(packet)

@@ -91,7 +91,9 @@ fn check(name: &str, found: &Inspection) -> Result<()> {
         );
     }
     if found.service_ring().is_some() {
-        bail!("{name} is a service's: carry its calls with `memring-bridge export` and `import`");
+        bail!(
+            "{name} is a service's: a bridge carries no calls, only rings that are not a service's"
+        );
     }
     Ok(())
 }
