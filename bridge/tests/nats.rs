@@ -100,7 +100,7 @@ fn each_message_arrives_once_though_the_server_and_the_bridges_are_killed() {
                     bridges[0] = bridge(&receive, &url);
                 }
                 1 => {
-                    nats = None;
+                    drop(nats.take());
                     std::thread::sleep(Duration::from_millis(300));
                     nats = Some(server(port));
                 }
