@@ -203,7 +203,7 @@ impl Arrivals {
 }
 
 /// An id, as [`Topic::of_id`] writes it at the end of a topic.
-#[cfg(any(feature = "zenoh", feature = "nats"))]
+#[cfg(feature = "zenoh")]
 fn id_at_end(topic: &str) -> Option<u64> {
     let (_, id) = topic.rsplit_once(['/', '.'])?;
     u64::from_str_radix(id, 16).ok()
