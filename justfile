@@ -40,4 +40,9 @@ manual:
 
 # Licences, advisories and sources of all dependencies
 deny:
-    cargo deny check
+    cargo deny --workspace check --hide-inclusion-graph
+    cargo deny --manifest-path fuzz/Cargo.toml --workspace check --hide-inclusion-graph
+
+# Whether the version fits the changes of the interface since REV, or since the last release
+semver REV="":
+    cargo semver-checks -p memring {{ if REV == "" { "" } else { "--baseline-rev " + REV } }}

@@ -10,9 +10,8 @@ use crate::making::{Making, parse_seconds};
 use crate::open::{Job, Opening, Retry};
 
 const AFTER_HELP: &str = "\
-A ring that is there already is left as it is, if it is what was asked for: so
-this can be run again. One that is closed, empty and not attached to is
-replaced.
+An existing ring that has what was asked for is left as it is, so the command can
+be run again. A ring that is closed, empty and not attached to is replaced.
 
 The ring is for byte messages: programs open it as Ring<[u8], K>. It stays until
 it is removed.

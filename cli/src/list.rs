@@ -27,17 +27,19 @@ that are attached and alive; 'in use' if some process has the ring open, else
 messages that a receiver held when it died; the schema, a tag that programs
 agree on ('-': none).
 
-'senders blocked by 17' in the state: process 17 has in hand what the senders
-need next. It may let go this instant; if it stays, it is slow, or stopped.
+'senders blocked by 17' in the state: process 17 holds what the senders need
+next. That may last for an instant only. If it stays, the process is slow or
+stopped.
 
-A 'service' is told by its requests: its senders are clients, and its receivers
-servers. 'replies' are the answers to one client.
+A 'service' is the ring of its requests: its senders are clients, and its
+receivers are servers. 'replies' are the answers to one client.
 
-Of locks and other shared objects: the bytes of the value, or how many objects
-are in a group; in the state how many handles are open, the process that holds
-a lock, and 'poisoned', if the last holder died and nobody has repaired the value.
+For locks and other shared objects, the columns have the bytes of the value, or
+the number of objects in a group. The state has the number of open handles, the
+process that holds a lock, and 'poisoned' if the last holder died and the value
+was not repaired.
 
-On a terminal, names and lines that are too long for it are cut, and end with an
+On a terminal, names and lines that are too long are cut, and end with an
 ellipsis.
 
 With --json: an array with one object for each, with all that is known. A file
@@ -62,7 +64,7 @@ pub struct Args {
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 
-    /// Print below each which processes use it
+    /// Print below each one the processes that use it
     #[arg(long, conflicts_with = "json")]
     pids: bool,
 

@@ -22,18 +22,18 @@ use crate::what::{self, What};
 const HANDLES: u16 = 1023;
 
 const AFTER_HELP: &str = "\
-The lock is a mutex without a value, which is made if it is not there, and stays
-until it is removed; programs share it as memring::sync::Mutex<()>. It is held
-by memring lock itself, and given back when the command has ended. If memring
-lock is killed, if only by a signal from the terminal, so is the command, and the
-lock is free. If the command has left processes behind, these do not hold it.
-The kernel spares a command that changes its user, such as sudo, which then goes
-on without the lock: write sudo memring lock, not memring lock sudo.
+The lock is a mutex without a value. It is made if it does not exist, and stays
+until it is removed. Programs share it as memring::sync::Mutex<()>. memring lock
+itself holds the lock, and releases it when the command has ended. If memring
+lock is killed, for example by a signal from the terminal, the command is killed
+too, and the lock is free. Processes that the command leaves behind do not hold
+the lock. The kernel spares a command that changes its user, such as sudo: it
+would go on without the lock. So write sudo memring lock, not memring lock sudo.
 
-A stopped holder keeps the lock. --timeout says who holds it.
+A stopped holder keeps the lock. With --timeout, the error names the holder.
 
-If the last holder was killed, that is said on standard error, in one line, and
-the command runs: it has to look at what it finds.
+If the last holder was killed, one line on standard error says so, and the
+command runs. It has to check in which state the last holder left things.
 
 Exit status:
   that of the command; 128 and the signal's number, if it was killed by a signal

@@ -16,6 +16,7 @@ mod listen;
 mod lock;
 mod making;
 mod manual;
+mod named;
 mod open;
 mod progress;
 mod recv;
@@ -55,9 +56,9 @@ struct Cli<C: Subcommand> {
 
 const AFTER_HELP: &str = "\
 A ring is a bounded queue between processes on one machine. It outlives the
-processes that use it, and survives their being killed at any moment: messages
-that were committed are there for the next process that opens the ring. So do
-services, which answer calls, and locks; a death is told to those that wait.
+processes that use it, even if they are killed at any moment: messages that were
+committed are there for the next process that opens the ring. Services and
+locks outlive their processes, too. A process that waits for a dead one is told.
 
 Names:
   A name without '/' is in the default directory: $MEMRING_DIR if set, else

@@ -7,10 +7,12 @@ use std::time::Duration;
 use clap::Args;
 use memring::{Kind, Layout, OnDeath, RingBuilder, RingKind};
 
+use crate::named::{KINDS, LAYOUTS, ON_DEATH, named};
+
 /// How a ring is made.
 #[derive(Args)]
 pub struct Making {
-    /// Make the ring, whatever ring is there; those that use the old one are told
+    /// Make a new ring, even if there is one; processes that use the old one get an error
     #[arg(long, help_heading = "Ring")]
     pub recreate: bool,
 
@@ -19,49 +21,52 @@ pub struct Making {
     pub exclusive: bool,
 
     /// Make this kind of ring: spsc, mpsc, spmc or mpmc (single or multiple producers, consumers)
-    /// [default: spsc]. One that is there must be of this kind
+    /// [default: spsc]. An existing ring must be of this kind
     #[arg(
         long,
         value_name = "KIND",
-        value_parser = parse_name::<RingKind>,
+        value_parser = named(KINDS, parse_name::<RingKind>),
+        hide_possible_values = true,
         help_heading = "Ring"
     )]
     pub kind: Option<RingKind>,
 
-    /// Make a ring that holds so many messages: exactly with one sender and one receiver, else
-    /// rounded up to a power of two [default: 256]. 0: a rendezvous ring, through which a message
-    /// passes when it is received
+    /// Make a ring that holds this many messages: exactly, with one sender and one receiver, else
+    /// rounded up to a power of two [default: 256]. 0 makes a rendezvous ring, through which a
+    /// message passes when it is received
     #[arg(long, value_name = "N", value_parser = parse_count, help_heading = "Ring")]
     pub capacity: Option<usize>,
 
-    /// Make a ring for messages of up to so many bytes; K, M and G are understood [default: 16K]
+    /// Make a ring for messages of up to this many bytes, such as 512, 16K, 1M or 1G [default: 16K]
     #[arg(long, value_name = "BYTES", value_parser = parse_size, help_heading = "Ring")]
     pub slot_size: Option<usize>,
 
-    /// Have messages of spsc lie so in memory: lines (a message that is waited for costs one cache
-    /// line; for messages of up to 48 bytes), dense (more pass in bulk) or auto [default: auto]. A
-    /// ring that is there stays as it is
+    /// Lay out the messages of an spsc ring in memory: lines (lowest latency; for messages of up to
+    /// 48 bytes), dense (more pass in bulk) or auto [default: auto]. An existing ring keeps its
+    /// layout
     #[arg(
         long,
         value_name = "LAYOUT",
-        value_parser = parse_name::<Layout>,
+        value_parser = named(LAYOUTS, parse_name::<Layout>),
+        hide_possible_values = true,
         help_heading = "Ring"
     )]
     pub layout: Option<Layout>,
 
     /// Do this with messages that a receiver held when it died: redeliver or discard [default:
-    /// redeliver]. A ring that is there stays as it is
+    /// redeliver]. An existing ring keeps its policy
     #[arg(
         long,
         value_name = "WHAT",
-        value_parser = parse_name::<OnDeath>,
+        value_parser = named(ON_DEATH, parse_name::<OnDeath>),
+        hide_possible_values = true,
         help_heading = "Ring"
     )]
     pub on_death: Option<OnDeath>,
 
-    /// Give the file of the ring these permissions, in octal, whatever the umask [default: 600].
-    /// Where others may write, all open it with --allow-foreign. A ring that is there stays as it
-    /// is
+    /// Give the file of the ring these permissions, in octal, whatever the umask [default: 600]. If
+    /// other users may write to it, every process has to open it with --allow-foreign. An existing
+    /// ring keeps its permissions
     #[arg(long, value_name = "MODE", value_parser = parse_mode, help_heading = "Ring")]
     pub mode: Option<u32>,
 

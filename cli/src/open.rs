@@ -29,15 +29,16 @@ pub struct Opening {
     /// The ring: a name in the default directory, or a path with '/'
     pub name: String,
 
-    /// Make the ring, unless it is there. One that is closed, empty and not attached to is replaced;
-    /// what is left in a closed one, recv takes
+    /// Make the ring, unless it exists. A ring that is closed, empty and not attached to is
+    /// replaced. recv first takes the messages that are left in a closed ring
     #[arg(long, conflicts_with = "recreate", help_heading = "Ring")]
     pub create: bool,
 
     #[command(flatten)]
     pub making: Making,
 
-    /// Wait until the ring exists, or can be replaced, and until an endpoint can attach to this side
+    /// Wait until the ring exists, or can be replaced, and until an endpoint can attach to this
+    /// side
     #[arg(long, help_heading = "Ring")]
     pub wait: bool,
 

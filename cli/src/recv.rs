@@ -14,15 +14,15 @@ use crate::standard;
 const BATCH: usize = 1024;
 
 const AFTER_HELP: &str = "\
-A message is taken off the ring only after it was written: if recv is killed,
+A message is removed from the ring only after it was written: if recv is killed,
 or its output fails, the messages it holds stay in the ring for the next
-receiver. So a message can be written twice then, but none is lost.
+receiver. So a message may be written twice, but none is lost.
 
 recv ends when the ring is closed and empty; send closes it at end of input.
 When all senders are gone but none closed it, recv waits for one to come back,
-unless --end-on-disconnect is given. Of a ring that was closed with messages
-left, recv --create takes these, and ends: with the same words it starts again
-after it was killed, and the next start has a fresh ring.
+unless --end-on-disconnect is given. If a ring was closed with messages left,
+recv --create takes these messages, and ends. So after a kill the same command
+can be started again, and the start after that makes a fresh ring.
 
 Several receivers share the messages of an spmc or mpmc ring: each gets some.
 Raw messages of several senders, or shared among several receivers, are not

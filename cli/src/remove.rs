@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use clap::Args as ClapArgs;
-use memring::{Inspection, Peer, RingError};
+use memring::{Inspection, Mismatch, Peer, RingError};
 
 use crate::complain::{complain, words};
 use crate::format::printable;
@@ -76,6 +76,9 @@ fn remove(name: &str, force: bool) -> Result<()> {
             path.display()
         ),
         Err(_) if force => None,
+        Err(error) if is_ours(&error) => {
+            bail!("{error}: remove it all the same with --force")
+        }
         Err(error) => return Err(error.into()),
     };
     if let Some(found) = found.as_ref().filter(|found| found.is_in_use() && !force) {
@@ -92,6 +95,14 @@ fn remove(name: &str, force: bool) -> Result<()> {
         Some(What::Service(..)) | None => memring::rpc::remove(name)?,
     }
     Ok(())
+}
+
+/// Whether the file begins like one of ours, so that --force removes it.
+fn is_ours(error: &RingError) -> bool {
+    match error {
+        RingError::Mismatch { mismatch, .. } => !matches!(mismatch, Mismatch::Magic { .. }),
+        _ => false,
+    }
 }
 
 fn described(name: &str, found: &What) -> String {

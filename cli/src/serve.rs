@@ -31,21 +31,21 @@ const TAIL: usize = 4 << 10;
 pub type ByteService = Service<[u8], [u8]>;
 
 const AFTER_HELP: &str = "\
-The command is run again for each request. It finds the request on its standard
-input, and what it prints is the answer, when it has ended with status 0. If it
-ends with another status, is killed, or cannot be started, the caller gets an
-error, with the status and the last line of its standard error; that also goes
-to the standard error of serve. The answer waits for all that have the command's
-standard output: a process that it leaves behind has to be given another one.
+The command is run once for each request. It reads the request from its standard
+input. Its output is the answer, if it ends with status 0. If it ends with
+another status, is killed, or cannot be started, the caller gets an error with
+the status and the last line of its standard error; that line also goes to the
+standard error of serve. The answer is complete when the command's standard
+output is closed: redirect the output of a process that it leaves behind.
 
 A service may have several servers. Each request goes to one. If serve is
-killed, so is the command that it runs, and the caller is told; a service that
-was made with --redeliver hands the request to another server in place of that,
-so that the command may be run more than once for it. All its servers say the
-same: either all have --redeliver, or none.
+killed, its command is killed too, and the caller gets an error. If the service
+was made with --redeliver, another server gets the request instead, so the
+command may be run more than once for it. Either all servers of a service have
+--redeliver, or none.
 
 The service stays when its servers have gone, until it is removed. serve ends
-when it is closed or removed, or by a signal.
+when the service is closed or removed, or by a signal.
 
 Exit status:
   0  the service was closed

@@ -167,7 +167,7 @@ fn remove_spares_a_ring_in_use_unless_forced() {
         file.expect("open")
             .write_all_at(&[0xee], at)
             .expect("write");
-        place.run(&["remove", name]).failed(&[name]);
+        place.run(&["remove", name]).failed(&[name, "--force"]);
         place.run(&["remove", "--force", name]).succeeded();
     }
     assert!(place.list().is_empty());

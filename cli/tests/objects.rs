@@ -134,7 +134,7 @@ fn damaged_objects_are_told_and_removed_by_force() {
         assert!(object["error"].is_string(), "{object}");
     }
     for name in ["m", "s"] {
-        place.run(&["remove", name]).failed(&[name]);
+        place.run(&["remove", name]).failed(&[name, "--force"]);
         place.run(&["remove", "--force", name]).succeeded();
     }
     assert!(place.list().is_empty());

@@ -91,7 +91,7 @@ pub(crate) struct RingHeader {
 #[repr(usize)]
 pub enum Cell {
     /// Hint: first position that no sender of many has claimed.
-    Tail = 0x400,
+    Tail = CONTROL_OFFSET,
     /// Hint: first position that no receiver of many has claimed.
     Head = 0x480,
     /// One past the last position that the one sender of one receiver has published.
@@ -370,7 +370,6 @@ impl Frame {
 
 const _: () = {
     assert!(size_of::<RingHeader>() == size_of::<Contents>());
-    assert!(Cell::Tail as usize == CONTROL_OFFSET);
     assert!((Cell::Redelivered as usize) < HANDOVER_WORDS);
     assert!(MAX_HANDOVERS as usize <= WAITERS);
     assert!(WAITER_WORDS + WAITERS * 8 <= TABLE_OFFSET);

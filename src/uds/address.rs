@@ -67,6 +67,9 @@ impl SocketAddress {
         }
         let unix = match &self.0 {
             Form::Path(_) if bytes.contains(&0) => return Err("it has a zero byte"),
+            Form::Path(_) if bytes.ends_with(b"/") => {
+                return Err("it ends with '/', and a socket is not a directory");
+            }
             Form::Path(path) => SocketAddrUnix::new(path.as_path()),
             Form::Abstract(name) => SocketAddrUnix::new_abstract_name(name),
         };

@@ -327,20 +327,38 @@ fn a_notifier_counts_and_wakes_one() {
     assert_eq!(notified(SLEEPER, 1, 0), (COUNT | SLEEPER, vec![1]));
 }
 
+/// The word of a waiter, one count before a notifier that finds nobody clears the bit.
+const BEFORE_CLEARING: u32 = (4 * COUNT) | SLEEPER;
+
 /// W3: one that went to sleep between the first wake and the clearing has left the bit
 /// to others.
 #[test]
 fn a_notifier_that_finds_nobody_clears_the_bit_and_wakes_all() {
-    assert_eq!(notified(SLEEPER, 0, 0), (2 * COUNT, vec![1, ALL]));
+    assert_eq!(notified(BEFORE_CLEARING, 0, 0), (6 * COUNT, vec![1, ALL]));
     let (end, wakes) = notified(u32::MAX, 0, 0);
     assert_eq!((end & SLEEPER, wakes), (0, vec![1, ALL]));
+}
+
+/// At other counts it leaves the bit: a waiter on its way to sleep needs no barrier then.
+#[test]
+fn a_bit_with_nobody_asleep_is_cleared_after_five_wakes_at_most() {
+    for start in 0..10 {
+        let (word, park) = word((start * COUNT) | SLEEPER, 0);
+        let mut notified = 0;
+        while word.load(Ordering::SeqCst) & SLEEPER != 0 {
+            WaitWord(&word).notify_one(Fences::Full, &park);
+            notified += 1;
+        }
+        assert_eq!(notified, 5 - start % 5);
+        assert_eq!(park.wakes.take().len(), notified as usize + 1);
+    }
 }
 
 /// Another notifier has counted: it sees to the bit.
 #[test]
 fn a_notifier_that_was_overtaken_leaves_the_bit() {
-    let (end, wakes) = notified(SLEEPER, 0, COUNT);
-    assert_eq!((end, wakes), ((2 * COUNT) | SLEEPER, vec![1]));
+    let (end, wakes) = notified(BEFORE_CLEARING, 0, COUNT);
+    assert_eq!((end, wakes), ((6 * COUNT) | SLEEPER, vec![1]));
 }
 
 #[test]

@@ -13,9 +13,9 @@
 //! since, and every notifier sees it whose publication the next look may miss.
 //!
 //! W3: the bit stays while a notifier wakes, so that every notifier meanwhile sees it
-//! too. A notifier that found no waiter asleep clears it, and then wakes all: a waiter
-//! that went to sleep in between looks again, and sets it again. So the bit of a dead
-//! sleeper needs no owner to clear it.
+//! too. At one count in five, a notifier that found no waiter asleep clears the bit, and then
+//! wakes all: a waiter that went to sleep in between looks again, and sets it again. So
+//! the bit of a dead sleeper needs no owner to clear it.
 //!
 //! W4: every sleep is capped, for a notifier can die between its publication
 //! and its look.
@@ -27,6 +27,12 @@ use crate::sys::failpoints::failpoint;
 
 const SLEEPER: u32 = 1;
 const COUNT: u32 = 2;
+
+/// A notifier that finds no waiter asleep clears the bit at counts that are multiples of this:
+/// odd, for wakes that find one and wakes that find none may take turns. A waiter that is on
+/// its way to sleep, as at each round trip on one processor, needs no barrier as long as its
+/// bit stands. (Clearing is what loom has to see.)
+const CLEAR_EVERY: u32 = if cfg!(loom) { 1 } else { 5 };
 
 /// As many sleepers as the system counts.
 const ALL: u32 = u32::MAX >> 1;
@@ -140,7 +146,8 @@ impl WaitWord<'_> {
                 continue;
             }
             failpoint!(WaitWordCounted);
-            if park.wake(self.0, 1) == 0 {
+            let is_awake = park.wake(self.0, 1) == 0;
+            if is_awake && (counted / COUNT).is_multiple_of(CLEAR_EVERY) {
                 // No waiter was asleep: clear the bit. A waiter that has gone to
                 // sleep since, or is about to, has seen the bit set and left it
                 // so: wake them all, to check again and set it again (W3).

@@ -6,12 +6,12 @@
 #![allow(unsafe_code)]
 
 use std::ops::Deref;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::fstat;
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, ftruncate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
 /// The first words of a file, mapped by every process that shares them: all zero at first.
@@ -27,6 +27,17 @@ unsafe impl Send for Words {}
 unsafe impl Sync for Words {}
 
 impl Words {
+    /// A file of so many words in memory, which nobody can shorten.
+    pub fn file(count: usize) -> Result<OwnedFd> {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let file = memfd_create("memring-words", flags).context("cannot make shared memory")?;
+        let length = (count * size_of::<AtomicU64>()) as u64;
+        ftruncate(&file, length).context("cannot size shared memory")?;
+        fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)
+            .context("cannot seal shared memory")?;
+        Ok(file)
+    }
+
     /// Map all words of this file: see [`Words::map`].
     pub fn map_all(file: impl AsFd) -> Result<Self> {
         let length = fstat(&file)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::{Names, is_test, module_of, names_in, root, sources};
 
 /// The crates that are looked at.
-const CRATES: [&str; 3] = ["src", "cli/src", "testkit/src"];
+const CRATES: [&str; 4] = ["src", "cli/src", "testkit/src", "benches/harness/src"];
 
 type Files = BTreeMap<Vec<String>, (String, Names)>;
 

@@ -7,6 +7,7 @@ mod examples;
 mod floors;
 mod links;
 mod moving;
+mod recipes;
 mod service;
 mod shown;
 mod source;

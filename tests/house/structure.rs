@@ -46,11 +46,11 @@ const UNSAFE_FILES: [&str; 48] = [
     "src/sys/linux/fork/tests.rs",
     "src/sys/linux/lock/tests.rs",
     // Others.
+    "benches/harness/src/rings.rs",
     "benches/rivals/src/contestants/iceoryx.rs",
     "benches/rivals/src/contestants/ipc.rs",
     "benches/rivals/src/contestants/kernel.rs",
     "benches/rivals/src/contestants/locks.rs",
-    "benches/rivals/src/contestants/memring.rs",
     "benches/rivals/src/contestants/spsc.rs",
     "cli/src/standard.rs",
     "examples/market_data.rs",

@@ -91,7 +91,7 @@ fn modes_are_what_was_asked_for() {
 #[test]
 fn invalid_addresses_are_refused() {
     let long = "x".repeat(108);
-    for address in ["", "@", &long, &format!("@{long}"), "a\0b"] {
+    for address in ["", "@", &long, &format!("@{long}"), "a\0b", "a/"] {
         let error = Listener::<u64, u64>::bind(address).unwrap_err();
         assert!(
             matches!(error, RendezvousError::InvalidAddress { .. }),

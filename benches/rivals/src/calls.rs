@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, Result, bail, ensure};
 use memring_testkit::time::now;
 
-use crate::board::Board;
-use crate::contestant::{Contestant, Home, Link, Made, Profile, does, known_by, link};
-use crate::task::{Outcome, Quantity, Task, Wait};
-use crate::worker::{self, WARM_UP, histogram, times};
+use memring_harness::contestant::{Contestant, Home, Link, Made, Profile, does, known_by, link};
+use memring_harness::task::{Outcome, Quantity, Task, Wait};
+use memring_harness::times::{Times, WARM_UP, histogram};
+use memring_harness::worker;
 
 /// A service whose requests and responses are so many words.
 pub trait Calls: Profile {
@@ -84,7 +84,7 @@ fn take<F: Calls, const N: usize>(task: &Task) -> Result<Outcome> {
         Quantity::Call(_, wait) => wait,
         _ => Wait::Park,
     };
-    let board = Board::open(&task.place)?;
+    let board = task.board()?;
     let (workers, link) = (task.quantity.workers(), link(task, 0));
     let done = board.received(DONE);
     let is_over = || done.load(Ordering::Acquire) == clients as u64;
@@ -129,7 +129,7 @@ fn call<F: Calls, const N: usize>(client: &mut F::Client<N>, task: &Task) -> Res
         before = after;
     }
     Ok(match task.quantity {
-        Quantity::Call(..) => times(&taken),
+        Quantity::Call(..) => Outcome::Times(Times::of(&taken), count),
         _ => Outcome::Done {
             count,
             nanos: before - begin,

@@ -3,9 +3,10 @@
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::contestant::Home;
 use crate::machine::Machine;
-use crate::task::Quantity;
+use memring_harness::contestant::Home;
+use memring_harness::spread::{Cores, Spread};
+use memring_harness::task::Quantity;
 
 /// Everything that was found of one contestant and one quantity.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,83 +37,18 @@ pub struct Sample {
     pub floor: [f64; 2],
 }
 
-/// A round trip of a cache line below this many nanoseconds stays within one physical core.
-const ONE_CORE: f64 = 75.0;
-/// Below this many, between cores that share a cache.
-const NEAR: f64 = 180.0;
-
-/// Where both CPUs were during a measurement, by the floor before and after it. A virtual machine
-/// moves them about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cores {
-    /// Threads of one core.
-    One,
-    /// Cores that share a cache.
-    Near,
-    /// Other cores.
-    Far,
-    /// It changed meanwhile.
-    Mixed,
-}
-
-impl Cores {
-    /// All that figures are given of.
-    pub const ALL: [Cores; 3] = [Cores::Far, Cores::Near, Cores::One];
-
-    fn at(floor: f64) -> Cores {
-        match floor {
-            floor if floor < ONE_CORE => Cores::One,
-            floor if floor < NEAR => Cores::Near,
-            _ => Cores::Far,
-        }
-    }
-
-    /// For people.
-    pub fn describe(self) -> &'static str {
-        match self {
-            Cores::One => "on threads of one core (floor below 75 ns)",
-            Cores::Near => "on two near cores (floor of 75 to 180 ns)",
-            Cores::Far => "on two far cores (floor above 180 ns)",
-            Cores::Mixed => "while the CPUs moved",
-        }
-    }
-}
-
 impl Sample {
     /// Where it was taken.
     pub fn cores(&self) -> Cores {
-        match self.floor.map(Cores::at) {
-            [before, after] if before == after => before,
-            _ => Cores::Mixed,
-        }
+        Cores::between(self.floor)
     }
-}
-
-/// Median, least and most of some figures.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
-    /// The median.
-    pub median: f64,
-    /// The least.
-    pub min: f64,
-    /// The most.
-    pub max: f64,
-    /// How many they are.
-    pub count: usize,
 }
 
 impl Row {
     /// What came of the measurements on two cores, or on one.
     pub fn spread(&self, cores: Cores) -> Option<Spread> {
         let samples = self.samples.iter().filter(|sample| sample.cores() == cores);
-        let mut values: Vec<f64> = samples.map(|sample| sample.value).collect();
-        values.sort_by(f64::total_cmp);
-        Some(Spread {
-            median: *values.get(values.len() / 2)?,
-            min: *values.first()?,
-            max: *values.last()?,
-            count: values.len(),
-        })
+        Spread::of(samples.map(|sample| sample.value))
     }
 }
 

@@ -13,14 +13,13 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use rustix::time::ClockId;
 use tokio::runtime::{self, Runtime};
 
-use crate::asleep::{NAP, one_time, spent};
-use crate::board::Board;
-use crate::contestant::{
-    Contestant, Home, Link, Made, Profile, Work, does, known_by, link, on_threads,
-};
-use crate::message::{Check, Exact, Source};
-use crate::task::{CROWD, Outcome, Quantity, Rest, Task};
-use crate::worker::{self, WARM_UP, good, histogram, times};
+use crate::threads::{Work, on_threads};
+use memring_harness::asleep::{NAP, spent};
+use memring_harness::contestant::{Contestant, Home, Link, Made, Profile, does, known_by, link};
+use memring_harness::message::{Check, Exact, Source, good};
+use memring_harness::task::{CROWD, Outcome, Quantity, Rest, Task};
+use memring_harness::times::{Times, WARM_UP, histogram};
+use memring_harness::worker;
 
 /// What goes through.
 pub type Message = [u64; 1];
@@ -118,7 +117,7 @@ fn trips<T: AsyncTx, R: AsyncRx>(
     open: impl FnOnce() -> Result<(T, R)>,
     part: impl AsyncFnOnce(&mut T, &mut R, &Task) -> Result<Outcome>,
 ) -> Result<Outcome> {
-    let board = Board::open(&task.place)?;
+    let board = task.board()?;
     let workers = task.quantity.workers();
     runtime()?.block_on(async {
         let (mut tx, mut rx) = open()?;
@@ -146,7 +145,7 @@ async fn ping<T: AsyncTx, R: AsyncRx>(tx: &mut T, rx: &mut R, task: &Task) -> Re
     }
     tx.send(Source::stop().next()).await;
     good(&check)?;
-    Ok(times(&taken))
+    Ok(Outcome::Times(Times::of(&taken), check.count()))
 }
 
 async fn echo<T: AsyncTx, R: AsyncRx>(tx: &mut T, rx: &mut R, _: &Task) -> Result<Outcome> {
@@ -159,7 +158,7 @@ async fn echo<T: AsyncTx, R: AsyncRx>(tx: &mut T, rx: &mut R, _: &Task) -> Resul
         tx.send(source.next()).await;
     }
     good(&check)?;
-    Ok(Outcome::nothing())
+    Ok(Outcome::Echoed(check.count()))
 }
 
 /// The time of a message there and one back if all is in one task, which therefore never waits.
@@ -186,13 +185,8 @@ fn at_hand<F: Channel>(task: &Task) -> Result<Outcome> {
         }
         good(&check)?;
         good(&returned)?;
-        let Outcome::Times { middle, at } = times(&taken) else {
-            bail!("no times came of times");
-        };
-        Ok(Outcome::Times {
-            middle: middle / STRIDE as f64,
-            at: at.iter().map(|nanos| nanos / STRIDE as f64).collect(),
-        })
+        let times = Times::of_rounds(&taken, STRIDE);
+        Ok(Outcome::Times(times, check.count() + returned.count()))
     })
 }
 
@@ -226,6 +220,9 @@ fn idle<F: Channel>(task: &Task) -> Result<Outcome> {
         good(&check)?;
         ensure!(check.count() == CROWD as u64, "messages were lost");
         let share = (after - before) as f64 / (ended - begun) as f64;
-        Ok(one_time(share * 1e9))
+        Ok(Outcome::Times(
+            Times::once((share * 1e9) as u64),
+            check.count(),
+        ))
     })
 }

@@ -3,14 +3,15 @@
 use std::hint::black_box;
 
 use anyhow::{Result, bail, ensure};
+use hdrhistogram::Histogram;
 use memring_testkit::time::now;
 
-use crate::board::Board;
-use crate::contestant::{
-    Contestant, Home, Link, Made, Profile, Work, does, known_by, link, on_threads,
-};
-use crate::task::{Outcome, Quantity, Task};
-use crate::worker::{self, histogram, times};
+use crate::threads::{Work, on_threads};
+use memring_harness::board::Board;
+use memring_harness::contestant::{Contestant, Home, Link, Made, Profile, does, known_by, link};
+use memring_harness::task::{Outcome, Quantity, Task};
+use memring_harness::times::{Times, histogram};
+use memring_harness::worker;
 
 /// What a lock guards: two words that agree whenever it is free.
 pub type Guarded = [u64; 2];
@@ -74,7 +75,7 @@ impl<L: Lock> Contestant for Locks<L> {
             worker::pin(task, 0)?;
             return Ok(vec![alone::<L>(&handle, task)]);
         }
-        let board = &Board::open(&task.place)?;
+        let board = task.board()?;
         if let Some(worker) = task.worker {
             worker::pin(task, worker)?;
             return Ok(vec![compete::<L>(&handle, task, board)?]);
@@ -108,18 +109,12 @@ fn alone<L: Lock>(handle: &L::Handle, task: &Task) -> Outcome {
         taken.saturating_record(after - before);
         before = after;
     }
-    shared_out(times(&taken), STRIDE)
+    timed(&taken)
 }
 
-/// Times of one round, from those of many.
-fn shared_out(times: Outcome, rounds: u64) -> Outcome {
-    match times {
-        Outcome::Times { middle, at } => Outcome::Times {
-            middle: middle / rounds as f64,
-            at: at.iter().map(|nanos| nanos / rounds as f64).collect(),
-        },
-        other => other,
-    }
+/// The times of one round, from those of many.
+fn timed(taken: &Histogram<u64>) -> Outcome {
+    Outcome::Times(Times::of_rounds(taken, STRIDE), 0)
 }
 
 /// How often it gets the lock while others want it.
@@ -180,7 +175,7 @@ impl<V: Shared> Contestant for Values<V> {
             before = after;
         }
         ensure!(V::read(&reader) == VALUE, "mismatch: another value");
-        Ok(vec![shared_out(times(&taken), STRIDE)])
+        Ok(vec![timed(&taken)])
     }
 }
 

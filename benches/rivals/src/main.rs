@@ -1,39 +1,31 @@
 //! Measures memring and its rivals in one run: between processes where a rival can cross them,
 //! between threads where it cannot.
 //!
-//! `task` says what is measured, `contestant` what a contestant must be able to do, `contestants` who
-//! they are; `worker` is what each process or thread does, `message` what goes through and how it is
-//! checked, `board` what the workers share; `driver` measures one thing once, `run` everything in
-//! turns; `findings` is what came of it, `targets` what was wanted, `report` and `pictures` show it.
+//! The engine is `memring-harness`: what is measured, and how, of contestants between processes.
+//! `threads` are those between threads, `sets`, `futures`, `locks` and `calls` what else is measured
+//! of some; `contestants` are all of them. `run` measures everything in turns; `findings` is what
+//! came of it, `targets` what was wanted, `report` and `pictures` show it.
 
-mod asleep;
-mod board;
 mod calls;
-mod contestant;
 mod contestants;
-mod driver;
 mod findings;
+mod foreign;
 mod futures;
 mod locks;
 mod machine;
-mod message;
 mod pictures;
 mod report;
 mod run;
 mod sets;
 mod targets;
-mod task;
-mod worker;
+mod threads;
 
 use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
 use clap::Parser;
-use memring_testkit::processes::tie_to_parent;
-
-use task::Task;
+use memring_harness::workers;
 
 /// Measure memring and its rivals in one run
 #[derive(Parser)]
@@ -94,9 +86,8 @@ pub struct Args {
 }
 
 fn main() -> ExitCode {
-    let mut words = env::args().skip(1);
-    let done = match words.next() {
-        Some(first) if first == driver::WORK => work(words.next()),
+    let done = match env::args().nth(1) {
+        Some(first) if first == run::WORK => workers::serve(contestants::named),
         _ => run::run(&Args::parse()),
     };
     match done {
@@ -106,20 +97,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn work(task: Option<String>) -> Result<()> {
-    tie_to_parent()?;
-    let task: Task = serde_json::from_str(&task.context("no task was given")?)?;
-    let contestant =
-        contestants::named(&task.contestant).context("there is nobody of this name")?;
-    // A thread that fails must not leave others waiting for it.
-    std::panic::set_hook(Box::new(|panic| {
-        eprintln!("{panic}");
-        std::process::exit(1);
-    }));
-    let outcomes = contestant.play(&task)?;
-    println!("{}", serde_json::to_string(&outcomes)?);
-    // What others left in queues need not be cleared away.
-    std::process::exit(0)
 }

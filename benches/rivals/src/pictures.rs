@@ -6,10 +6,12 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use memring_testkit::page::{Chapter, Chart, Figures, Form, Page, Series, Unit};
 
-use crate::findings::{Cores, Findings, Row, Spread};
+use crate::findings::{Findings, Row};
 use crate::report::figure;
 use crate::targets::{is_ours, is_rival};
-use crate::task::{PERCENTILES, Quantity, Wait, Way};
+use memring_harness::spread::{Cores, Spread};
+use memring_harness::task::{Quantity, Wait, Way};
+use memring_harness::times::PERCENTILES;
 
 /// Sizes of messages.
 const SIZES: [usize; 9] = [8, 16, 24, 32, 56, 64, 256, 1024, 4096];

@@ -7,12 +7,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::contestant::Home;
 use crate::contestants;
-use crate::findings::{Cores, Findings, Row, Spread};
+use crate::findings::{Findings, Row};
 use crate::pictures;
 use crate::targets::{Comparison, Side, Verdict, comparisons, is_ours, prices, targets};
-use crate::task::{CROWD, Quantity, Rest, Wait, Way};
+use memring_harness::contestant::Home;
+use memring_harness::spread::{Cores, Spread};
+use memring_harness::task::{CROWD, Quantity, Rest, Wait, Way};
 
 const TEMPLATE: &str = include_str!("../template.md");
 /// The versions of all crates.
@@ -79,6 +80,7 @@ fn title(quantity: Quantity) -> String {
         }
         Quantity::Trip(size, Wait::Spin) => format!("Round trip, {size} B, by polling"),
         Quantity::Trip(size, Wait::Park) => format!("Round trip, {size} B, polling, then sleeping"),
+        Quantity::Trip(size, Wait::Sleep) => format!("Round trip, {size} B, by sleeping"),
         Quantity::Sleep(1) => "Round trip, 8 B, by sleeping, both on one CPU".into(),
         Quantity::Sleep(_) => "Round trip, 8 B, by sleeping".into(),
         Quantity::Wake => "Waking a receiver that sleeps".into(),
@@ -100,6 +102,7 @@ fn title(quantity: Quantity) -> String {
         Quantity::Call(size, Wait::Park) => {
             format!("Call, {size} B each way, polling, then sleeping")
         }
+        Quantity::Call(size, Wait::Sleep) => format!("Call, {size} B each way, by sleeping"),
         Quantity::Calls(clients, servers) => {
             format!("Calls of {clients} clients to {servers} servers, 8 B")
         }

@@ -3,24 +3,65 @@
 use std::env;
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use memring_testkit::placement::Placement;
 
 use crate::Args;
-use crate::contestant::{Contestant, Home};
-use crate::contestants::{self, quick_trip};
-use crate::driver::{Figure, Place, measure};
+use crate::contestants;
 use crate::findings::{Findings, Row, Sample};
 use crate::machine::Machine;
 use crate::pictures;
 use crate::report;
-use crate::task::Quantity;
+use memring_harness::board::TIMEOUT;
+use memring_harness::contestant::{Contestant, Home};
+use memring_harness::floor::quick_trip;
+use memring_harness::measure::{Figure, measure, processes};
+use memring_harness::output::Output;
+use memring_harness::task::{Quantity, Task};
+use memring_harness::times::PERCENTILES;
+use memring_harness::workers::Workers;
+
+/// The hidden command by which a process becomes a worker.
+pub const WORK: &str = "work";
 
 /// A look at the floor.
 const QUICK_TRIP: Duration = Duration::from_millis(3);
+
+/// A directory in shared memory that goes with this value.
+struct Place {
+    path: PathBuf,
+    count: u64,
+}
+
+impl Place {
+    fn make() -> Result<Self> {
+        let path = PathBuf::from(format!("/dev/shm/memring-rivals-{}", process::id()));
+        fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Place { path, count: 0 })
+    }
+
+    /// Measures once, by processes and in a directory of its own: a rival may leave something.
+    fn measure(&mut self, contestant: &dyn Contestant, mut task: Task) -> Result<Figure> {
+        self.count += 1;
+        task.place = self.path.join(self.count.to_string());
+        fs::create_dir(&task.place)?;
+        let (quantity, place) = (task.quantity, task.place.clone());
+        let workers = Workers::start(processes(contestant, quantity), WORK, TIMEOUT);
+        let figure = workers.and_then(|mut workers| measure(contestant, task, &mut workers));
+        let _ = fs::remove_dir_all(&place);
+        figure.with_context(|| format!("{}, {quantity}", contestant.name()))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
 
 fn chosen(names: &[String], name: &str) -> bool {
     let begins = |part: &String| {
@@ -32,22 +73,15 @@ fn chosen(names: &[String], name: &str) -> bool {
 
 /// Run `memring-rivals`.
 pub fn run(args: &Args) -> Result<()> {
-    if let Some(path) = &args.html {
-        // What cannot be written, need not be measured.
-        let opened = File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path);
-        opened.with_context(|| format!("cannot write {}", path.display()))?;
-    }
+    // What cannot be written, need not be measured.
+    let html = args.html.as_deref().map(Output::open).transpose()?;
     if let Some((first, later)) = args.from.split_first() {
         let mut findings = read(first)?;
         for path in later {
             let added = findings.add(read(path)?);
             added.with_context(|| format!("cannot add {}", path.display()))?;
         }
-        return show(args, &findings);
+        return show(args, &findings, html);
     }
     let mut cells: Vec<(&dyn Contestant, Row)> = Vec::new();
     for quantity in Quantity::all() {
@@ -81,19 +115,14 @@ pub fn run(args: &Args) -> Result<()> {
                 continue;
             }
             let cpus = &placement.cpus;
-            let found = measure(
-                *contestant,
-                quantity,
-                millis,
-                args.messages,
-                cpus,
-                &mut place,
-            );
+            let mut task = Task::new(contestant.name(), quantity, millis, quantity.cpus(cpus));
+            task.most = args.messages;
+            let found = place.measure(*contestant, task);
             let before = std::mem::replace(&mut floor, quick_trip(cpus, QUICK_TRIP)?);
             match found {
-                Ok(Figure { value, times }) => row.samples.push(Sample {
+                Ok(Figure { value, times, .. }) => row.samples.push(Sample {
                     value,
-                    times,
+                    times: times.map_or(Vec::new(), |it| PERCENTILES.map(|at| it.at(at)).into()),
                     floor: [before, floor],
                 }),
                 Err(error) => {
@@ -116,7 +145,7 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(path) = &args.json {
         serde_json::to_writer_pretty(BufWriter::new(File::create(path)?), &findings)?;
     }
-    show(args, &findings)?;
+    show(args, &findings, html)?;
     if findings.rows.iter().any(|row| row.failure.is_some()) {
         bail!("not everything could be measured");
     }
@@ -131,11 +160,10 @@ fn read(path: &Path) -> Result<Findings> {
 }
 
 /// Print the tables, and write the report if it is asked for.
-fn show(args: &Args, findings: &Findings) -> Result<()> {
+fn show(args: &Args, findings: &Findings, html: Option<Output>) -> Result<()> {
     print!("{}", report::plain(findings));
-    if let Some(path) = &args.html {
-        let written = fs::write(path, pictures::page(findings).html());
-        written.with_context(|| format!("cannot write {}", path.display()))?;
+    if let Some(html) = html {
+        html.write(&pictures::page(findings).html())?;
     }
     match args.report {
         true => report::write(findings, &args.out),

@@ -7,14 +7,15 @@ use std::marker::PhantomData;
 
 use anyhow::{Context, Result};
 
-use crate::board::Board;
-use crate::contestant::{
-    Contestant, Crossing, Home, InProcess, Made, Profile, Rx, Tx, Work, does, known_by, link,
-    on_threads,
+use crate::threads::{InProcess, Work, on_threads};
+use memring_harness::contestant::{
+    Contestant, Crossing, Home, Made, Profile, does, known_by, link,
 };
-use crate::message::Source;
-use crate::task::{Outcome, Quantity, Task};
-use crate::worker::{self, End};
+use memring_harness::ends::End;
+use memring_harness::ends::{Rx, Tx};
+use memring_harness::message::Source;
+use memring_harness::task::{Outcome, Quantity, Task};
+use memring_harness::worker;
 
 /// Waits at many receivers of the type `R`.
 pub trait Set<R>: Profile {
@@ -81,17 +82,17 @@ where
         worker::pin(task, worker)?;
         let queues = task.quantity.queues();
         let back = task.quantity.is_trip().then(|| link(task, queues));
-        let board = Board::open(&task.place)?;
+        let board = task.board()?;
         let outcome = if worker == 0 {
             let txs = (0..queues).map(|index| F::tx::<1>(&link(task, index)));
             let back = back.map(|link| F::rx::<1>(&link)).transpose()?;
             let end = sending(txs.collect::<Result<_>>()?, back);
-            worker::take::<1, false>(end, worker, task, &board)
+            worker::take::<1, false>(end, worker, task, board)
         } else {
             let rxs = (0..queues).map(|index| F::rx::<1>(&link(task, index)));
             let back = back.map(|link| F::tx::<1>(&link)).transpose()?;
             let end = selecting(S::gather(rxs.collect::<Result<_>>()?)?, back);
-            worker::take::<1, false>(end, worker, task, &board)
+            worker::take::<1, false>(end, worker, task, board)
         };
         Ok(vec![outcome?])
     }
@@ -122,7 +123,7 @@ where
         let back = (is_trip.then(|| txs.pop()), is_trip.then(|| rxs.pop()));
         let sender = sending(txs, back.1.flatten());
         let selecting = selecting(S::gather(rxs)?, back.0.flatten());
-        let board = &Board::open(&task.place)?;
+        let board = task.board()?;
         let works: Vec<Work<'_>> = vec![
             Box::new(move || worker::take::<1, false>(sender, 0, task, board)),
             Box::new(move || worker::take::<1, false>(selecting, 1, task, board)),

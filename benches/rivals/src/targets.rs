@@ -1,8 +1,9 @@
 //! What memring is to reach, and whether a run found it so.
 
-use crate::contestant::Home;
-use crate::findings::{Cores, Findings, Row, Spread};
-use crate::task::{CROWD, Quantity, Rest, Wait, Way};
+use crate::findings::{Findings, Row};
+use memring_harness::contestant::Home;
+use memring_harness::spread::{Cores, Spread};
+use memring_harness::task::{CROWD, Quantity, Rest, Wait, Way};
 
 /// What is there only to show what a fence costs.
 const FENCE: &str = "memring-fence";

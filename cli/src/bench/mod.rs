@@ -1,49 +1,45 @@
 //! `memring bench`: how fast rings are between processes on this machine.
 //!
-//! `plan` says what is measured, `processes` holds the child processes that measure, `control` is
-//! what they are told and answer, and `runner` is what they do; `link` is what a contender must be
-//! able to do, `rings`, `streams` and `floor` are the contenders; `check` is the message and its
-//! verification; `findings` is what was measured, `report` what it adds up to, as tables, `words` as
-//! a sentence, and `page` as charts; `output` is the files that those go to.
+//! It is a plan for the engine `memring-harness`, on which `memring-rivals` stands too. `contestants`
+//! are measured, as `plan` says; `findings` is what was measured, `report` what it adds up to, as
+//! tables, `words` as a sentence, and `page` as charts.
 
-mod check;
-mod contenders;
-mod control;
+mod contestants;
 mod findings;
-mod floor;
-mod link;
-mod output;
 mod page;
 mod plan;
-mod processes;
 mod report;
-mod rings;
-mod runner;
-mod streams;
 mod words;
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args as ClapArgs;
+use memring_harness::floor::quick_trip;
+use memring_harness::measure::{Figure, measure};
+use memring_harness::output::Output;
+use memring_harness::task::Task;
+use memring_harness::workers::{self, Workers};
+use memring_testkit::placement::Placement;
 
-use check::Total;
-use control::{Interval, Outcome, Role, Task};
-use findings::{Findings, Sample, Trips, Where};
-use memring_testkit::placement::{Placement, Topology};
-use output::Output;
-use plan::{Cell, FLOOR, Measure, Scale, plan};
-use processes::Processes;
+use contestants::label;
+use findings::{Findings, Trips, Where};
+use plan::{Cell, Scale, plan};
 use report::{Report, RoundTrip, Throughput};
 
 use crate::progress;
 use crate::standard;
 use crate::usage::Usage;
 
-/// Milliseconds of a short look at the floor.
-const SHORT_LOOK: u64 = 5;
+/// The hidden command by which a process becomes a worker.
+const WORK: &str = "bench-peer";
+/// A look at the floor.
+const LOOK: Duration = Duration::from_millis(5);
+/// A worker that has not answered this long after it should have is stuck. Far longer than any
+/// machine needs, however busy.
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 const AFTER_HELP: &str = "\
 Prints where the processes run and the cache-line floor between the two CPUs,
@@ -167,24 +163,23 @@ fn print(args: &Args, report: &Report, out: &mut impl Write) -> io::Result<()> {
 
 /// Run the hidden `memring bench-peer`.
 pub fn peer() -> Result<()> {
-    runner::serve()
+    workers::serve(contestants::named)
 }
 
 fn measure_all(scale: Scale, most: (u16, u16), placement: Placement) -> Result<Report> {
     let start = Instant::now();
     let mut findings: Vec<Findings> = plan(scale, most).into_iter().map(Findings::new).collect();
-    // Senders are the even members, receivers the odd ones.
-    let processes = 2 * usize::from(most.0.max(most.1));
+    let processes = findings.iter().map(|it| it.cell.quantity.workers());
     let mut bench = Bench {
-        processes: Processes::start(processes, &placement.cpus)?,
+        workers: Workers::start(processes.max().unwrap_or_default(), WORK, TIMEOUT)?,
+        cpus: placement.cpus.clone(),
         scale,
-        one_cpu: placement.topology == Topology::OneCpu,
         checked: 0,
     };
     let steps = scale.rounds() * findings.len();
     let progress = progress::bar("measuring", steps as u64);
     let floor_before = bench.floor()?;
-    let mut floor = bench.short_look()?;
+    let mut floor = bench.look()?;
     let begun = Instant::now();
     for round in 1..=scale.rounds() {
         progress::tell(&format!(
@@ -217,11 +212,11 @@ fn measure_all(scale: Scale, most: (u16, u16), placement: Placement) -> Result<R
     progress.finish_and_clear();
 
     let kept: usize = findings.iter().map(|findings| findings.count(wanted)).sum();
-    let floor = findings.iter().find(|findings| findings.cell == FLOOR);
+    let floor = findings.iter().find(|findings| findings.cell.is_floor());
     let floor = floor.map_or(floor_before.p50, |floor| floor.trips(wanted).p50);
     let (trips, rates): (Vec<_>, Vec<_>) = findings
         .iter()
-        .partition(|findings| findings.cell.measure == Measure::RoundTrip);
+        .partition(|findings| findings.cell.quantity.is_trip());
     Ok(Report {
         version: env!("CARGO_PKG_VERSION"),
         scale,
@@ -247,123 +242,45 @@ fn measure_all(scale: Scale, most: (u16, u16), placement: Placement) -> Result<R
 
 /// A run under way.
 struct Bench {
-    processes: Processes,
+    workers: Workers,
+    cpus: Vec<usize>,
     scale: Scale,
-    one_cpu: bool,
     checked: u64,
 }
 
 impl Bench {
     /// The floor, measured as thoroughly as everything else.
     fn floor(&mut self) -> Result<Trips> {
-        let mut floor = Findings::new(FLOOR);
-        floor.enter(
-            Where::TwoCores,
-            self.sample(FLOOR, self.scale.millis(FLOOR.measure))?,
-        );
-        Ok(floor.trips(Where::TwoCores))
+        let figure = self.figure(Cell::FLOOR)?;
+        let times = figure.times.context("the floor was not timed")?;
+        Ok(Trips::of(&times))
     }
 
-    /// A short look at the floor: its median. It says whether the two CPUs are two cores now.
-    fn short_look(&mut self) -> Result<u64> {
-        if self.one_cpu {
-            return Ok(u64::MAX);
-        }
-        let mut floor = Findings::new(FLOOR);
-        floor.enter(Where::TwoCores, self.sample(FLOOR, SHORT_LOOK)?);
-        Ok(floor.trips(Where::TwoCores).p50)
+    /// A short look at the floor. It says whether the two CPUs are two cores now.
+    fn look(&self) -> Result<f64> {
+        quick_trip(&self.cpus, LOOK)
     }
 
     /// Measure one cell once more. `before` is the floor just before, the result the one after.
-    fn measure(&mut self, findings: &mut Findings, before: u64) -> Result<u64> {
-        let cell = findings.cell;
-        let sample = self
-            .sample(cell, self.scale.millis(cell.measure))
-            .with_context(|| format!("{}, {} B", cell.contender, cell.size.bytes()))?;
-        let after = self.short_look()?;
-        findings.enter(Where::between(before, after), sample);
+    fn measure(&mut self, findings: &mut Findings, before: f64) -> Result<f64> {
+        let Cell {
+            contestant,
+            quantity,
+        } = findings.cell;
+        let figure = self
+            .figure(findings.cell)
+            .with_context(|| format!("{}, {} B", label(contestant), quantity.size()))?;
+        let after = self.look()?;
+        findings.enter(Where::between([before, after]), figure);
         Ok(after)
     }
 
-    fn sample(&mut self, cell: Cell, millis: u64) -> Result<Sample> {
-        let Cell {
-            contender,
-            size,
-            measure,
-        } = cell;
-        let task = |role| Task {
-            contender,
-            size,
-            role,
-            millis,
-        };
-        let mut work = Vec::new();
-        let [tx, rx] = contenders::make(contender, size)?;
-        match measure {
-            Measure::RoundTrip => {
-                let [back_tx, back_rx] = contenders::make(contender, size)?;
-                work.push((0, task(Role::Ping), vec![tx, back_rx]));
-                work.push((1, task(Role::Echo), vec![back_tx, rx]));
-            }
-            Measure::Throughput {
-                batch,
-                senders,
-                receivers,
-            } => {
-                for sender in 0..senders {
-                    let role = Role::Send { sender, batch };
-                    work.push((2 * usize::from(sender), task(role), vec![tx.try_clone()?]));
-                }
-                for receiver in 0..receivers {
-                    let role = Role::Receive { senders, batch };
-                    work.push((
-                        2 * usize::from(receiver) + 1,
-                        task(role),
-                        vec![rx.try_clone()?],
-                    ));
-                }
-                // A stream ends when its last sending end is closed: keep none here.
-                drop((tx, rx));
-            }
-        }
-        let mut sent = Total::default();
-        let mut received = Total::default();
-        let mut interval = Interval::default();
-        let mut sample = None;
-        for (index, outcome) in self.processes.run(work)?.into_iter().enumerate() {
-            match outcome {
-                // Senders come first, in the order of their numbers.
-                Outcome::Sent(count) => sent = sent.plus(Total::sent(index as u16, count)),
-                Outcome::Received(total, timed) => {
-                    received = received.plus(total);
-                    interval = interval.and(timed);
-                }
-                Outcome::Pinged(times, total) => {
-                    sent = total;
-                    self.checked += total.count;
-                    sample = Some(Sample::Trips(times));
-                }
-                Outcome::Echoed(total) => received = total,
-            }
-        }
-        if sent != received {
-            let same = match sent.count == received.count {
-                true => ", not the same ones",
-                false => "",
-            };
-            bail!(
-                "mismatch: {} messages were sent, {} received{same}",
-                sent.count,
-                received.count
-            );
-        }
-        self.checked += received.count;
-        match sample {
-            Some(trips) => Ok(trips),
-            None => interval
-                .rate()
-                .map(Sample::Rate)
-                .context("too few messages came to be timed"),
-        }
+    fn figure(&mut self, cell: Cell) -> Result<Figure> {
+        let millis = self.scale.millis(cell.quantity);
+        let cpus = cell.cpus(&self.cpus);
+        let task = Task::new(cell.contestant.name(), cell.quantity, millis, cpus);
+        let figure = measure(cell.contestant, task, &mut self.workers)?;
+        self.checked += figure.checked;
+        Ok(figure)
     }
 }

@@ -2,7 +2,8 @@
 
 use memring_testkit::page::{Chapter, Chart, Figures, Form, Page, Series, Unit};
 
-use super::link::{Contender, Size, Wait};
+use super::contestants::{SPSC, Waits};
+use super::plan::SIZES;
 use super::report::{Report, RoundTrip, Throughput};
 use crate::format::{grouped, millions, three, time, volume};
 
@@ -43,7 +44,7 @@ fn rate_cells(name: String, row: &Throughput) -> Vec<String> {
         millions(row.median),
         millions(row.min),
         millions(row.max),
-        volume(row.median * row.size.bytes() as f64),
+        volume(row.median * row.size as f64),
     ]
 }
 
@@ -67,17 +68,16 @@ fn over_size(report: &Report) -> Chapter {
             .iter()
             .filter(|row| row.is_alone() && row.batch == 1)
     };
-    let value = |name: &str, size: Size| {
+    let value = |name: &str, size: usize| {
         let row = rows().find(|row| row.contender == name && row.size == size);
         row.map(|row| row.median)
     };
     let series = names(rows()).into_iter().map(|name| Series {
-        values: Size::ALL.map(|size| value(&name, size)).into(),
+        values: SIZES.map(|size| value(&name, size)).into(),
         name,
     });
     let of_several = |series: &Series| series.values.iter().flatten().count() > 1;
-    let table =
-        rows().map(|row| rate_cells(format!("{}, {} B", row.contender, row.size.bytes()), row));
+    let table = rows().map(|row| rate_cells(format!("{}, {} B", row.contender, row.size), row));
     Chapter {
         note:
             "One call for each message, from one process to another. Higher is faster; each line \
@@ -86,7 +86,7 @@ fn over_size(report: &Report) -> Chapter {
         chart: Chart {
             title: "Throughput over the size of messages".into(),
             across: "bytes of a message".into(),
-            labels: Size::ALL.map(|size| size.bytes().to_string()).into(),
+            labels: SIZES.map(|size| size.to_string()).into(),
             unit: Unit::Millions,
             form: Form::Lines,
             series: series.filter(of_several).collect(),
@@ -101,7 +101,7 @@ fn over_size(report: &Report) -> Chapter {
 /// Messages of 8 bytes, one by one and in batches.
 fn small(report: &Report) -> Chapter {
     let all = || report.throughput.iter();
-    let rows = || all().filter(|row| row.is_alone() && row.size == Size::B8);
+    let rows = || all().filter(|row| row.is_alone() && row.size == 8);
     let labels = names(rows());
     let mut batches: Vec<usize> = rows().map(|row| row.batch).collect();
     batches.sort_unstable();
@@ -183,9 +183,7 @@ fn many(report: &Report) -> Option<Chapter> {
 
 /// Whether a chart has room for it: of the rings the simplest kind stands for all.
 fn is_drawn(row: &RoundTrip) -> bool {
-    row.trips.trips > 0
-        && row.size == Size::B8
-        && (row.wait.is_none() || row.contender == Contender::SPSC.to_string())
+    row.trips.trips > 0 && row.size == 8 && (row.wait.is_none() || row.contender == SPSC)
 }
 
 fn round_trips(report: &Report) -> Chapter {
@@ -203,7 +201,7 @@ fn round_trips(report: &Report) -> Chapter {
         }
     });
     let table = rows().map(|row| {
-        let mut cells = vec![format!("{}, {} B", name(row), row.size.bytes())];
+        let mut cells = vec![format!("{}, {} B", name(row), row.size)];
         cells.extend(row.trips.shown());
         cells.push(three(row.per_floor));
         cells
@@ -229,10 +227,10 @@ fn round_trips(report: &Report) -> Chapter {
     }
 }
 
-fn wait_in_words(wait: Wait) -> &'static str {
+fn wait_in_words(wait: Waits) -> &'static str {
     match wait {
-        Wait::Spin => "spins",
-        Wait::SpinThenPark => "spins, sleeps",
-        Wait::Park => "sleeps",
+        Waits::Spin => "spins",
+        Waits::SpinThenPark => "spins, sleeps",
+        Waits::Park => "sleeps",
     }
 }

@@ -1,12 +1,14 @@
 //! Which measurements a run is made of.
 
 use clap::ValueEnum;
+use memring_harness::contestant::Contestant;
+use memring_harness::task::{Quantity, Wait, Way};
 use serde::Serialize;
 
-use super::link::{Contender, Kind, Size, Wait};
+use super::contestants::{FLOOR, MPMC, MPSC, RINGS, SPMC, STREAMS};
 
-/// Messages a call, where they are sent in batches.
-const BATCH: usize = 32;
+/// Bytes of messages.
+pub const SIZES: [usize; 5] = [8, 64, 256, 1024, 4096];
 
 /// How thorough a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
@@ -31,12 +33,11 @@ impl Scale {
     }
 
     /// Milliseconds that a measurement takes.
-    pub fn millis(self, measure: Measure) -> u64 {
-        match (self, measure) {
+    pub fn millis(self, quantity: Quantity) -> u64 {
+        match (self, quantity.is_trip()) {
             (Scale::Quick, _) => 30,
-            (Scale::Default, Measure::Throughput { .. }) => 120,
-            (Scale::Full, Measure::Throughput { .. }) => 200,
-            (_, Measure::RoundTrip) => 200,
+            (Scale::Default, false) => 120,
+            (Scale::Full, false) | (_, true) => 200,
         }
     }
 
@@ -51,118 +52,91 @@ impl Scale {
 }
 
 /// One measurement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct Cell {
-    /// Of which contender.
-    pub contender: Contender,
-    /// Messages of what size.
-    pub size: Size,
+    /// Of which contestant.
+    pub contestant: &'static dyn Contestant,
     /// What is measured.
-    pub measure: Measure,
+    pub quantity: Quantity,
 }
 
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// Messages a second.
-    Throughput {
-        /// Messages a call.
-        batch: usize,
-        /// Sending processes.
-        senders: u16,
-        /// Receiving processes.
-        receivers: u16,
-    },
-    /// The time of one message there and one back.
-    RoundTrip,
-}
+impl Cell {
+    /// The floor, measured like everything else.
+    pub const FLOOR: Cell = Cell {
+        contestant: FLOOR,
+        quantity: Quantity::Trip(8, Wait::Spin),
+    };
 
-/// The floor, measured like everything else.
-pub const FLOOR: Cell = Cell {
-    contender: Contender::Floor,
-    size: Size::B8,
-    measure: Measure::RoundTrip,
-};
+    /// Whether it is of the floor.
+    pub fn is_floor(self) -> bool {
+        self.contestant.name() == FLOOR.name()
+    }
+
+    /// The CPU of each worker: senders are on the first, the third and so on, receivers on those
+    /// between.
+    pub fn cpus(self, cpus: &[usize]) -> Vec<usize> {
+        let (senders, receivers) = self.quantity.ends();
+        let senders = (0..senders).map(|index| 2 * index);
+        let receivers = (0..receivers).map(|index| 2 * index + 1);
+        let all = senders.chain(receivers);
+        all.map(|index| cpus[index % cpus.len()]).collect()
+    }
+}
 
 /// All measurements of one round. `most` is how many sending and receiving processes the table of
 /// several senders and receivers goes up to.
 pub fn plan(scale: Scale, most: (u16, u16)) -> Vec<Cell> {
     let full = scale == Scale::Full;
+    // Of all kinds, or of the one that people begin with.
+    let rings = |all: bool| RINGS[..if all { RINGS.len() } else { 1 }].iter().copied();
     let mut cells = Vec::new();
-    let mut throughput = |contender, size, batch, senders, receivers| {
+    let mut cell = |contestant, quantity| {
         cells.push(Cell {
-            contender,
-            size,
-            measure: Measure::Throughput {
-                batch,
-                senders,
-                receivers,
-            },
-        });
+            contestant,
+            quantity,
+        })
     };
-    for size in Size::ALL {
-        for batch in [1, BATCH] {
-            if size != Size::B8 && batch != 1 && !full {
+    for size in SIZES {
+        for way in [Way::Single, Way::Batch] {
+            if size != 8 && way == Way::Batch && !full {
                 continue;
             }
-            for kind in Kind::ALL {
-                if size == Size::B8 || kind == Kind::Spsc || full {
-                    throughput(ring(kind, Wait::SpinThenPark), size, batch, 1, 1);
-                }
-            }
-            throughput(Contender::Pipe, size, batch, 1, 1);
-            throughput(Contender::UnixSocket, size, batch, 1, 1);
-        }
-    }
-    for (kind, senders, receivers) in crowds(most) {
-        throughput(
-            ring(kind, Wait::SpinThenPark),
-            Size::B8,
-            1,
-            senders,
-            receivers,
-        );
-    }
-
-    let mut round_trip = |contender, size| {
-        cells.push(Cell {
-            contender,
-            size,
-            measure: Measure::RoundTrip,
-        });
-    };
-    round_trip(Contender::Floor, Size::B8);
-    for size in [Size::B8, Size::B64] {
-        for wait in Wait::ALL {
-            for kind in Kind::ALL {
-                if (kind == Kind::Spsc && (size == Size::B8 || wait == Wait::Spin)) || full {
-                    round_trip(ring(kind, wait), size);
-                }
+            for contestant in rings(size == 8 || full).chain(STREAMS) {
+                cell(contestant, Quantity::Spsc(size, way));
             }
         }
     }
-    round_trip(Contender::Pipe, Size::B8);
-    round_trip(Contender::UnixSocket, Size::B8);
+    for (ring, senders, receivers) in crowds(most) {
+        let quantity = Quantity::Mpmc(senders.into(), receivers.into());
+        cell(RINGS[ring], quantity);
+    }
+    cell(Cell::FLOOR.contestant, Cell::FLOOR.quantity);
+    for size in [8, 64] {
+        for wait in [Wait::Spin, Wait::Park, Wait::Sleep] {
+            if size == 8 || wait == Wait::Spin || full {
+                rings(full).for_each(|ring| cell(ring, Quantity::Trip(size, wait)));
+            }
+        }
+    }
+    for stream in STREAMS {
+        cell(stream, Quantity::Trip(8, Wait::Sleep));
+    }
     cells
 }
 
-fn ring(kind: Kind, wait: Wait) -> Contender {
-    Contender::Ring { kind, wait }
-}
-
 /// Rings with several processes on a side: 2, 4, 8 and so on, up to `most`.
-fn crowds((senders, receivers): (u16, u16)) -> Vec<(Kind, u16, u16)> {
+fn crowds((senders, receivers): (u16, u16)) -> Vec<(usize, u16, u16)> {
     let mut crowds = Vec::new();
     let mut count = 2_u16;
     while count <= senders.max(receivers) {
         let (s, r) = (count.min(senders), count.min(receivers));
         if s > 1 {
-            crowds.push((Kind::Mpsc, s, 1));
+            crowds.push((MPSC, s, 1));
         }
         if r > 1 {
-            crowds.push((Kind::Spmc, 1, r));
+            crowds.push((SPMC, 1, r));
         }
-        crowds.push((Kind::Mpmc, s, r));
+        crowds.push((MPMC, s, r));
         count = match count.checked_mul(2) {
             // The last step may be shorter, so that the asked number itself is measured.
             Some(next) if next > senders.max(receivers) && count < senders.max(receivers) => {
@@ -183,35 +157,42 @@ mod tests {
     #[test]
     fn crowds_go_up_to_what_was_asked() {
         assert!(crowds((1, 1)).is_empty());
-        assert_eq!(
-            crowds((2, 2)),
-            [(Kind::Mpsc, 2, 1), (Kind::Spmc, 1, 2), (Kind::Mpmc, 2, 2)]
-        );
-        let six: Vec<_> = crowds((6, 1))
-            .into_iter()
-            .filter(|c| c.0 == Kind::Mpsc)
-            .collect();
-        assert_eq!(
-            six,
-            [(Kind::Mpsc, 2, 1), (Kind::Mpsc, 4, 1), (Kind::Mpsc, 6, 1)]
-        );
+        assert_eq!(crowds((2, 2)), [(MPSC, 2, 1), (SPMC, 1, 2), (MPMC, 2, 2)]);
+        let six: Vec<_> = crowds((6, 1)).into_iter().filter(|c| c.0 == MPSC).collect();
+        assert_eq!(six, [(MPSC, 2, 1), (MPSC, 4, 1), (MPSC, 6, 1)]);
     }
 
     #[test]
-    fn every_scale_measures_every_contender_both_ways() {
+    fn every_scale_measures_every_contestant_both_ways() {
         for scale in [Scale::Quick, Scale::Default, Scale::Full] {
-            let cells = plan(scale, (1, 1));
-            for contender in [Contender::Pipe, Contender::UnixSocket]
-                .into_iter()
-                .chain([ring(Kind::Spsc, Wait::SpinThenPark)])
-            {
+            let cells = plan(scale, (3, 2));
+            for contestant in [RINGS[0], STREAMS[0], STREAMS[1]] {
                 let of = |trip| {
-                    let mut cells = cells.iter().filter(|cell| cell.contender == contender);
-                    cells.any(|cell| (cell.measure == Measure::RoundTrip) == trip)
+                    let mut cells = cells.iter();
+                    cells.any(|cell| {
+                        cell.contestant.name() == contestant.name()
+                            && cell.quantity.is_trip() == trip
+                    })
                 };
-                assert!(of(true) && of(false), "{scale:?} {contender}");
+                assert!(of(true) && of(false), "{scale:?} {}", contestant.name());
             }
-            assert!(cells.contains(&FLOOR));
+            for cell in &cells {
+                let (name, quantity) = (cell.contestant.name(), cell.quantity);
+                assert!(cell.contestant.does(quantity), "{name} {quantity}");
+            }
+            assert!(cells.iter().any(|cell| cell.is_floor()));
         }
+    }
+
+    #[test]
+    fn senders_and_receivers_take_turns_on_the_cpus() {
+        let cell = |quantity| Cell {
+            quantity,
+            ..Cell::FLOOR
+        };
+        let many = cell(Quantity::Mpmc(3, 2));
+        assert_eq!(many.cpus(&[4, 5, 6]), [4, 6, 5, 5, 4]);
+        assert_eq!(cell(Quantity::Mpmc(2, 1)).cpus(&[0, 1]), [0, 0, 1]);
+        assert_eq!(Cell::FLOOR.cpus(&[2, 4]), [2, 4]);
     }
 }

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::contestants::{PIPE, Waits, label};
 use super::findings::{Findings, Trips, Where};
-use super::link::{Contender, Size, Wait};
-use super::plan::{Measure, Scale};
-use super::rings;
+use super::plan::Scale;
 use crate::format::{grouped, millions, three, time, volume, wrapped};
+use memring_harness::task::{self, BATCH, Quantity, Way};
 use memring_testkit::placement::{ONE_CORE, Placement, Topology};
 
 /// What the columns are.
@@ -55,15 +55,15 @@ pub struct Throughput {
     /// What was measured.
     pub contender: String,
     /// The ring's wait strategy.
-    pub wait: Option<Wait>,
+    pub wait: Option<Waits>,
     /// Bytes of a message.
-    pub size: Size,
+    pub size: usize,
     /// Messages a call.
     pub batch: usize,
     /// Sending processes.
-    pub senders: u16,
+    pub senders: usize,
     /// Receiving processes.
-    pub receivers: u16,
+    pub receivers: usize,
     /// Measurements that count; if 0, all do, wherever the CPUs were.
     pub counted: usize,
     /// Messages a second: the median of the rounds.
@@ -80,9 +80,9 @@ pub struct RoundTrip {
     /// What was measured.
     pub contender: String,
     /// The ring's wait strategy.
-    pub wait: Option<Wait>,
+    pub wait: Option<Waits>,
     /// Bytes of a message.
-    pub size: Size,
+    pub size: usize,
     /// Measurements that count; if 0, all do, wherever the CPUs were.
     pub counted: usize,
     /// The times, all rounds together.
@@ -101,27 +101,23 @@ impl Throughput {
     /// Sum up what was found there.
     pub fn of(findings: &Findings, place: Where) -> Self {
         let cell = findings.cell;
-        let (batch, senders, receivers) = match cell.measure {
-            Measure::Throughput {
-                batch,
-                senders,
-                receivers,
-            } => (batch, senders, receivers),
-            Measure::RoundTrip => (1, 1, 1),
+        let batch = match cell.quantity {
+            Quantity::Spsc(_, Way::Batch) => BATCH,
+            _ => 1,
         };
+        let (senders, receivers) = cell.quantity.ends();
         let rates = findings.rates(place);
-        let at = |index: usize| rates.get(index).copied().unwrap_or_default();
         Throughput {
-            contender: cell.contender.to_string(),
-            wait: wait_of(cell.contender),
-            size: cell.size,
+            contender: label(cell.contestant).into(),
+            wait: Waits::of(cell.contestant, cell.quantity.wait()),
+            size: cell.quantity.size(),
             batch,
             senders,
             receivers,
             counted: findings.count(place),
-            median: at(rates.len() / 2),
-            min: at(0),
-            max: at(rates.len().saturating_sub(1)),
+            median: rates.median,
+            min: rates.min,
+            max: rates.max,
         }
     }
 }
@@ -129,11 +125,11 @@ impl Throughput {
 impl RoundTrip {
     /// Sum up what was found there, beside this floor.
     pub fn of(findings: &Findings, place: Where, floor: u64) -> Self {
-        let trips = findings.trips(place);
+        let (cell, trips) = (findings.cell, findings.trips(place));
         RoundTrip {
-            contender: findings.cell.contender.to_string(),
-            wait: wait_of(findings.cell.contender),
-            size: findings.cell.size,
+            contender: label(cell.contestant).into(),
+            wait: Waits::of(cell.contestant, cell.quantity.wait()),
+            size: cell.quantity.size(),
             counted: findings.count(place),
             per_floor: match trips.trips {
                 0 => f64::NAN,
@@ -141,13 +137,6 @@ impl RoundTrip {
             },
             trips,
         }
-    }
-}
-
-fn wait_of(contender: Contender) -> Option<Wait> {
-    match contender {
-        Contender::Ring { wait, .. } => Some(wait),
-        _ => None,
     }
 }
 
@@ -224,8 +213,8 @@ impl Report {
             out,
             "\nThroughput, one sending and one receiving process, in million messages a second\n\
              (rings of {} messages, at most {} KiB of them; SpinThenPark)",
-            rings::MESSAGES,
-            rings::BYTES >> 10
+            task::SLOTS,
+            task::BYTES >> 10
         )?;
         writeln!(
             out,
@@ -238,12 +227,13 @@ impl Report {
             let same = (row.size, row.batch);
             let (size, batch) = match group == Some(same) {
                 true => (String::new(), String::new()),
-                false => (format!("{} B", row.size.bytes()), row.batch.to_string()),
+                false => (format!("{} B", row.size), row.batch.to_string()),
             };
             group = Some(same);
-            let pipe = self.throughput.iter().find(|other| {
-                other.contender == Contender::Pipe.to_string() && (other.size, other.batch) == same
-            });
+            let pipe = self
+                .throughput
+                .iter()
+                .find(|other| other.contender == PIPE && (other.size, other.batch) == same);
             let ratio = pipe.map_or(f64::NAN, |pipe| row.median / pipe.median);
             writeln!(
                 out,
@@ -251,7 +241,7 @@ impl Report {
                 marked(&row.contender, row.counted),
                 millions(row.median),
                 format!("{} .. {}", millions(row.min), millions(row.max)),
-                volume(row.median * row.size.bytes() as f64),
+                volume(row.median * row.size as f64),
                 three(ratio)
             )?;
         }
@@ -286,7 +276,7 @@ impl Report {
         )?;
         for row in &self.round_trip {
             let wait = row.wait.map_or_else(String::new, |wait| format!(" {wait}"));
-            let name = format!("{}{wait}, {} B", row.contender, row.size.bytes());
+            let name = format!("{}{wait}, {} B", row.contender, row.size);
             let [p50, p90, p99, p999, max] = row.trips.shown();
             writeln!(
                 out,

@@ -36,6 +36,7 @@ use clap::Args as ClapArgs;
 use memring::{Layout, OnDeath, RingKind};
 
 use crate::making::{parse_count, parse_name};
+use crate::named::{KINDS, ON_DEATH, named};
 use crate::standard;
 use crate::usage::Usage;
 use load::Size;
@@ -127,7 +128,8 @@ pub struct Args {
     seed: Option<u64>,
 
     /// Use this kind of ring only: spsc, mpsc, spmc or mpmc; may be repeated [default: all four]
-    #[arg(long, value_name = "KIND", value_parser = parse_name::<RingKind>)]
+    #[arg(long, value_name = "KIND", value_parser = named(KINDS, parse_name::<RingKind>),
+        hide_possible_values = true)]
     kind: Vec<RingKind>,
 
     /// Use this shared object, and no ring: mutex, rwlock, condvar, semaphore or latest; may be
@@ -157,7 +159,8 @@ pub struct Args {
 
     /// Lay the messages of spsc out so, in lines or dense [default: half of the kills for each].
     /// In lines they have 8 bytes
-    #[arg(long, value_name = "LAYOUT", value_parser = parse_layout)]
+    #[arg(long, value_name = "LAYOUT", value_parser = named(&["lines", "dense"], parse_layout),
+        hide_possible_values = true)]
     layout: Option<Layout>,
 
     /// Send messages of mixed lengths, or of 8, 64, 256, 1024 or 4096 bytes
@@ -169,7 +172,8 @@ pub struct Args {
         long,
         value_name = "WHAT",
         default_value_t = OnDeath::Redeliver,
-        value_parser = parse_name::<OnDeath>
+        value_parser = named(ON_DEATH, parse_name::<OnDeath>),
+        hide_possible_values = true
     )]
     on_death: OnDeath,
 

@@ -33,7 +33,7 @@ impl Unit {
             (Unit::Millions, value) => plain(value / 1e6),
             (_, value) if value >= 1e9 => format!("{} s", plain(value / 1e9)),
             (_, value) if value >= 1e6 => format!("{} ms", plain(value / 1e6)),
-            (_, value) if value >= 1e3 => format!("{} µs", plain(value / 1e3)),
+            (_, value) if value >= 1e3 => format!("{} us", plain(value / 1e3)),
             (_, value) => format!("{} ns", plain(value)),
         }
     }
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(Unit::Millions.label(2e8), "200");
         assert_eq!(Unit::Millions.label(5e5), "0.5");
         assert_eq!(Unit::Nanoseconds.label(200.0), "200 ns");
-        assert_eq!(Unit::Nanoseconds.label(1e4), "10 µs");
+        assert_eq!(Unit::Nanoseconds.label(1e4), "10 us");
         assert_eq!(Unit::Nanoseconds.label(2e9), "2 s");
     }
 }

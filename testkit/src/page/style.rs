@@ -30,7 +30,7 @@ h1{font-size:1.6rem;line-height:1.2}
 h2{font-size:1.25rem;line-height:1.25;margin:2.5rem 0 .25rem}
 p{max-width:46rem;margin:.5rem 0}
 .beside{display:grid;gap:1.5rem;align-items:start;grid-template-columns:minmax(0,1fr)}
-@media (min-width: 60rem){.beside{grid-template-columns:minmax(22rem,1fr) minmax(0,max-content)}}
+@media (min-width: 60rem){.beside{grid-template-columns:30rem minmax(0,1fr)}}
 figure{margin:0}
 figure svg{width:100%;height:auto;display:block}
 .scroll{overflow-x:auto;max-width:100%}
@@ -39,7 +39,7 @@ caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(5
 th,td{padding:.25rem .6rem;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
 th{font-weight:600}
 thead th{color:var(--faint)}
-tbody th{text-align:left;font-weight:500}
+tbody th{text-align:left;font-weight:500;position:sticky;left:0;background:var(--ground)}
 thead th:first-child{text-align:left}
-@media (max-width: 30rem){table{font-size:.75rem}th,td{padding:.25rem .3rem}}
+@media (max-width: 30rem){table{font-size:.75rem}th,td{padding:.25rem .2rem}th{white-space:normal}tbody th{min-width:4.5rem}}
 ";

@@ -12,23 +12,17 @@ use iceoryx2::port::server::Server as IceServer;
 use iceoryx2::prelude::*;
 use iceoryx2::service::port_factory::request_response::PortFactory;
 use memring::rpc::{Client, Server, Service};
-use memring::{Kind, Mpmc, Mpsc, Receiver, Ring, Sender, Spsc, WaitStrategy};
+use memring::{Kind, Mpmc, Mpsc, Receiver, Ring, Sender, Spsc};
 use tarpc::server::{BaseChannel, Channel};
 use tarpc::tokio_serde::formats::Bincode;
 use tarpc::{client, context, serde_transport};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::calls::{Calls, answer};
-use crate::contestant::{Link, Made, Profile, Skill};
-use crate::task::Wait;
-use crate::worker::until;
-
-fn strategy(wait: Wait) -> WaitStrategy {
-    match wait {
-        Wait::Spin => WaitStrategy::Spin,
-        Wait::Park => WaitStrategy::default(),
-    }
-}
+use memring_harness::contestant::{Link, Made, Profile, Skill};
+use memring_harness::rings::strategy;
+use memring_harness::task::Wait;
+use memring_harness::worker::until;
 
 /// Our own.
 pub struct Rpc;

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use crossbeam_queue::ArrayQueue;
 
-use crate::contestant::{Ends, InProcess, Profile, Rx, Skill, Tx};
-use crate::message::{Check, Source};
-use crate::task::Shape;
-use crate::worker::until;
+use crate::foreign::Foreign;
+use crate::threads::{Ends, InProcess};
+use memring_harness::contestant::{Profile, Skill};
+use memring_harness::ends::{Rx, Tx};
+use memring_harness::message::{Check, Source};
+use memring_harness::task::Shape;
+use memring_harness::worker::until;
 
 /// A contestant whose ends are cloned. The types are given for messages of `N` words.
 macro_rules! channel {
@@ -24,27 +27,28 @@ macro_rules! channel {
         }
 
         impl InProcess for $family {
-            type Tx<const N: usize> = $tx;
-            type Rx<const N: usize> = $rx;
+            type Tx<const N: usize> = Foreign<$tx>;
+            type Rx<const N: usize> = Foreign<$rx>;
 
-            fn open<const N: usize>(shape: Shape) -> Ends<$tx, $rx> {
+            fn open<const N: usize>(shape: Shape) -> Ends<Self::Tx<N>, Self::Rx<N>> {
                 let (tx, rx) = ($open)(shape.capacity);
+                let (tx, rx) = (Foreign(tx), Foreign(rx));
                 (vec![tx; shape.senders], vec![rx; shape.receivers])
             }
         }
 
-        impl<const N: usize> Tx<N> for $tx {
+        impl<const N: usize> Tx<N> for Foreign<$tx> {
             #[inline(always)]
             fn send(&mut self, source: &mut Source) {
                 let message = source.next::<N>();
-                ($send)(self, message);
+                ($send)(&mut self.0, message);
             }
         }
 
-        impl<const N: usize> Rx<N> for $rx {
+        impl<const N: usize> Rx<N> for Foreign<$rx> {
             #[inline(always)]
             fn recv(&mut self, check: &mut impl Check) {
-                check.take::<N>(&($recv)(self));
+                check.take::<N>(&($recv)(&mut self.0));
             }
         }
     };
@@ -73,8 +77,8 @@ channel!(
         let queue = Arc::new(ArrayQueue::new(capacity));
         (Arc::clone(&queue), queue)
     },
-    |queue: &mut Self, message| until(|| queue.push(message).ok()),
-    |queue: &mut Self| until(|| queue.pop())
+    |queue: &mut Arc<ArrayQueue<_>>, message| until(|| queue.push(message).ok()),
+    |queue: &mut Arc<ArrayQueue<_>>| until(|| queue.pop())
 );
 
 channel!(
@@ -85,8 +89,8 @@ channel!(
     kanal::Sender<[u64; N]>,
     kanal::Receiver<[u64; N]>,
     kanal::bounded,
-    |tx: &Self, message| tx.send(message).expect("the receiver is there"),
-    |rx: &Self| rx.recv().expect("the sender is there")
+    |tx: &mut kanal::Sender<_>, message| tx.send(message).expect("the receiver is there"),
+    |rx: &mut kanal::Receiver<_>| rx.recv().expect("the sender is there")
 );
 
 channel!(
@@ -97,8 +101,8 @@ channel!(
     gil::mpmc::Sender<[u64; N]>,
     gil::mpmc::Receiver<[u64; N]>,
     |capacity| gil::mpmc::channel(NonZeroUsize::new(capacity).expect("some slots")),
-    |tx: &mut Self, message| until(|| tx.try_send(message).ok()),
-    |rx: &mut Self| until(|| rx.try_recv())
+    |tx: &mut gil::mpmc::Sender<_>, message| until(|| tx.try_send(message).ok()),
+    |rx: &mut gil::mpmc::Receiver<_>| until(|| rx.try_recv())
 );
 
 channel!(
@@ -109,8 +113,10 @@ channel!(
     crossbeam_channel::Sender<[u64; N]>,
     crossbeam_channel::Receiver<[u64; N]>,
     crossbeam_channel::bounded,
-    |tx: &Self, message| tx.send(message).expect("the receiver is there"),
-    |rx: &Self| rx.recv().expect("the sender is there")
+    |tx: &mut crossbeam_channel::Sender<_>, message| tx
+        .send(message)
+        .expect("the receiver is there"),
+    |rx: &mut crossbeam_channel::Receiver<_>| rx.recv().expect("the sender is there")
 );
 
 channel!(
@@ -121,6 +127,6 @@ channel!(
     flume::Sender<[u64; N]>,
     flume::Receiver<[u64; N]>,
     flume::bounded,
-    |tx: &Self, message| tx.send(message).expect("the receiver is there"),
-    |rx: &Self| rx.recv().expect("the sender is there")
+    |tx: &mut flume::Sender<_>, message| tx.send(message).expect("the receiver is there"),
+    |rx: &mut flume::Receiver<_>| rx.recv().expect("the sender is there")
 );

@@ -8,9 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
-use super::kernel::{handed_down, sockets};
-use crate::contestant::{Home, Link, Made, Profile, Skill};
 use crate::futures::{AsyncRx, AsyncTx, Channel, Message};
+use memring_harness::contestant::{Home, Link, Made, Profile, Skill};
+use memring_harness::streams::sockets;
 
 const ASYNC: &[Skill] = &[Skill::Async];
 
@@ -122,7 +122,7 @@ impl Profile for Sockets {
 }
 
 fn socket(link: &Link, index: usize) -> Result<UnixStream> {
-    let socket = net::UnixStream::from(handed_down(link, index)?);
+    let socket = net::UnixStream::from(link.fd(index)?);
     socket.set_nonblocking(true)?;
     UnixStream::from_std(socket).context("tokio does not take the socket")
 }

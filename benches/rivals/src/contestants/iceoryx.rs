@@ -12,9 +12,10 @@ use iceoryx2::port::subscriber::Subscriber;
 use iceoryx2::prelude::*;
 use iceoryx2::service::port_factory::{event, publish_subscribe};
 
-use crate::contestant::{Crossing, Link, Made, Profile, Rx, Skill, Tx};
-use crate::message::{Check, Source};
-use crate::worker::until;
+use memring_harness::contestant::{Crossing, Link, Made, Profile, Skill};
+use memring_harness::ends::{Rx, Tx};
+use memring_harness::message::{Check, Source};
+use memring_harness::worker::until;
 
 /// Polled.
 pub struct Iceoryx;

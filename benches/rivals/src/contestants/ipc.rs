@@ -14,11 +14,12 @@ use ipc_channel::ipc::{IpcOneShotServer, IpcReceiver, IpcSender};
 use ipmpsc::SharedRingBuffer;
 use shmem_ipc::sharedring;
 
-use super::kernel::handed_down;
-use crate::board::TIMEOUT;
-use crate::contestant::{Crossing, Link, Made, Profile, Rx, Skill, Tx};
-use crate::message::{Check, Source};
-use crate::worker::until;
+use crate::foreign::Foreign;
+use memring_harness::board::TIMEOUT;
+use memring_harness::contestant::{Crossing, Link, Made, Profile, Skill};
+use memring_harness::ends::{Rx, Tx};
+use memring_harness::message::{Check, Source};
+use memring_harness::worker::until;
 
 /// shmem-ipc: a ring in a memfd, with two event counters for sleeping.
 pub struct Shmem;
@@ -51,7 +52,7 @@ pub struct ShmemRx<const N: usize> {
 
 /// The memory and both event counters, from the fourth descriptor for the receiver.
 fn shmem_files(link: &Link, first: usize) -> Result<[File; 3]> {
-    let file = |index| handed_down(link, first + index).map(File::from);
+    let file = |index| link.fd(first + index).map(File::from);
     Ok([file(0)?, file(1)?, file(2)?])
 }
 
@@ -183,8 +184,8 @@ fn ipmpsc_open(link: &Link) -> Result<SharedRingBuffer> {
 }
 
 impl Crossing for Ipmpsc {
-    type Tx<const N: usize> = ipmpsc::Sender;
-    type Rx<const N: usize> = ipmpsc::Receiver;
+    type Tx<const N: usize> = Foreign<ipmpsc::Sender>;
+    type Rx<const N: usize> = Foreign<ipmpsc::Receiver>;
 
     fn make<const N: usize>(link: &Link) -> Result<Made> {
         let path = link.path.to_str().context("the name is not UTF-8")?;
@@ -195,23 +196,23 @@ impl Crossing for Ipmpsc {
         Ok(Made::default())
     }
 
-    fn tx<const N: usize>(link: &Link) -> Result<ipmpsc::Sender> {
-        Ok(ipmpsc::Sender::new(ipmpsc_open(link)?))
+    fn tx<const N: usize>(link: &Link) -> Result<Foreign<ipmpsc::Sender>> {
+        Ok(Foreign(ipmpsc::Sender::new(ipmpsc_open(link)?)))
     }
 
-    fn rx<const N: usize>(link: &Link) -> Result<ipmpsc::Receiver> {
-        Ok(ipmpsc::Receiver::new(ipmpsc_open(link)?))
+    fn rx<const N: usize>(link: &Link) -> Result<Foreign<ipmpsc::Receiver>> {
+        Ok(Foreign(ipmpsc::Receiver::new(ipmpsc_open(link)?)))
     }
 }
 
-impl<const N: usize> Tx<N> for ipmpsc::Sender {
+impl<const N: usize> Tx<N> for Foreign<ipmpsc::Sender> {
     fn send(&mut self, source: &mut Source) {
         let message = source.next::<N>();
-        ipmpsc::Sender::send(self, &bytes_of(&message)).expect("cannot send");
+        ipmpsc::Sender::send(&self.0, &bytes_of(&message)).expect("cannot send");
     }
 }
 
-impl<const N: usize> Rx<N> for ipmpsc::Receiver {
+impl<const N: usize> Rx<N> for Foreign<ipmpsc::Receiver> {
     fn recv(&mut self, check: &mut impl Check) {
         let mut context = self.zero_copy_context();
         let bytes: &[u8] = context.recv().expect("cannot receive");

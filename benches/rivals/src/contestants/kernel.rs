@@ -1,176 +1,19 @@
-//! What the kernel offers: pipes, Unix sockets, event counters and futexes.
+//! What the kernel offers for waking: event counters and futexes. Streams are in the harness.
 
-#![allow(unsafe_code)] // descriptors that were handed down, and a futex word in shared memory
+#![allow(unsafe_code)] // a futex word in shared memory
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Result};
-use bytemuck::{bytes_of, cast_slice, cast_slice_mut};
+use anyhow::Result;
+use memring_harness::contestant::{Crossing, Link, Made, Profile, Skill};
+use memring_harness::ends::{Rx, Tx};
+use memring_harness::message::{Check, Source};
 use memring_testkit::Words;
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::thread::futex;
 use rustix::time::Timespec;
-
-use crate::contestant::{Crossing, Link, Made, Profile, Rx, Skill, Tx};
-use crate::message::{Check, Source};
-use crate::task::BATCH;
-
-/// The descriptor at `index` of those that were handed down.
-pub fn handed_down(link: &Link, index: usize) -> Result<OwnedFd> {
-    let number = *link.fds.get(index).context("a descriptor is missing")?;
-    // SAFETY: the parent made this descriptor, let it be inherited and told its number; nothing
-    // else in this process, which has just begun, uses it: each end takes another index.
-    Ok(unsafe { OwnedFd::from_raw_fd(number) })
-}
-
-/// All that bytes through the kernel take part in.
-const STREAM: &[Skill] = &[
-    Skill::Single,
-    Skill::Batch,
-    Skill::Sleep,
-    Skill::Wake,
-    Skill::Idle,
-];
-/// The same where messages have borders.
-const PACKETS: &[Skill] = &[Skill::Single, Skill::Sleep, Skill::Wake];
-
-/// One end of a pipe or socket.
-pub struct Pipe<const N: usize> {
-    file: File,
-    batch: Vec<[u64; N]>,
-}
-
-impl<const N: usize> AsFd for Pipe<N> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
-    }
-}
-
-impl<const N: usize> Pipe<N> {
-    fn new(link: &Link, index: usize) -> Result<Self> {
-        Ok(Pipe {
-            file: File::from(handed_down(link, index)?),
-            batch: Vec::with_capacity(BATCH),
-        })
-    }
-
-    /// Read whole messages, at least one: how many.
-    fn read(&mut self, most: usize) -> usize {
-        self.batch.resize(most, [0; N]);
-        let bytes: &mut [u8] = cast_slice_mut(&mut self.batch);
-        let mut filled: usize = 0;
-        while filled == 0 || !filled.is_multiple_of(size_of::<[u64; N]>()) {
-            match self.file.read(&mut bytes[filled..]).expect("cannot read") {
-                0 => panic!("the other end is gone"),
-                count => filled += count,
-            }
-        }
-        filled / size_of::<[u64; N]>()
-    }
-}
-
-impl<const N: usize> Tx<N> for Pipe<N> {
-    fn send(&mut self, source: &mut Source) {
-        let message = source.next::<N>();
-        self.file
-            .write_all(bytes_of(&message))
-            .expect("cannot write");
-    }
-
-    fn send_batch(&mut self, source: &mut Source, count: usize) {
-        self.batch.clear();
-        self.batch.extend((0..count).map(|_| source.next::<N>()));
-        self.file
-            .write_all(cast_slice(&self.batch))
-            .expect("cannot write");
-    }
-}
-
-impl<const N: usize> Rx<N> for Pipe<N> {
-    fn recv(&mut self, check: &mut impl Check) {
-        self.recv_batch(check, 1);
-    }
-
-    fn recv_batch(&mut self, check: &mut impl Check, most: usize) {
-        let found = self.read(most);
-        for message in &self.batch[..found] {
-            check.take(message);
-        }
-    }
-}
-
-/// A contestant whose ends are the two descriptors that `$make` gives: for the sender, for the
-/// receiver.
-macro_rules! kernel {
-    ($family:ident, $name:literal, $how:literal, $skills:expr, $make:expr) => {
-        #[doc = concat!($name, ".")]
-        pub struct $family;
-
-        impl Profile for $family {
-            const NAME: &'static str = $name;
-            const HOW: &'static str = $how;
-            const SKILLS: &'static [Skill] = $skills;
-        }
-
-        impl Crossing for $family {
-            type Tx<const N: usize> = Pipe<N>;
-            type Rx<const N: usize> = Pipe<N>;
-
-            fn make<const N: usize>(_: &Link) -> Result<Made> {
-                let (tx, rx): (OwnedFd, OwnedFd) = $make?;
-                let (fds, keep) = (vec![tx, rx], None);
-                Ok(Made { fds, keep })
-            }
-
-            fn tx<const N: usize>(link: &Link) -> Result<Pipe<N>> {
-                Pipe::new(link, 0)
-            }
-
-            fn rx<const N: usize>(link: &Link) -> Result<Pipe<N>> {
-                Pipe::new(link, 1)
-            }
-        }
-    };
-}
-
-/// A pair of connected sockets.
-pub fn sockets(kind: SocketType) -> rustix::io::Result<(OwnedFd, OwnedFd)> {
-    socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)
-}
-
-kernel!(
-    PipeLink,
-    "pipe",
-    "write, read; a batch in one call",
-    STREAM,
-    pipe_with(PipeFlags::CLOEXEC).map(|(rx, tx)| (tx, rx))
-);
-kernel!(
-    Stream,
-    "unix-stream",
-    "write, read; a batch in one call",
-    STREAM,
-    sockets(SocketType::STREAM)
-);
-kernel!(
-    Datagram,
-    "unix-dgram",
-    "write, read",
-    PACKETS,
-    sockets(SocketType::DGRAM)
-);
-kernel!(
-    Seqpacket,
-    "unix-seqpacket",
-    "write, read",
-    PACKETS,
-    sockets(SocketType::SEQPACKET)
-);
 
 /// Messages that are under way at most.
 const ROOM: usize = 64;
@@ -307,14 +150,14 @@ impl Crossing for Eventfd {
     fn tx<const N: usize>(link: &Link) -> Result<EventEnd> {
         Ok(EventEnd {
             mailbox: Mailbox::open(link)?,
-            counter: File::from(handed_down(link, 0)?),
+            counter: File::from(link.fd(0)?),
         })
     }
 
     fn rx<const N: usize>(link: &Link) -> Result<EventEnd> {
         Ok(EventEnd {
             mailbox: Mailbox::open(link)?,
-            counter: File::from(handed_down(link, 1)?),
+            counter: File::from(link.fd(1)?),
         })
     }
 }

@@ -14,8 +14,8 @@ use anyhow::{Context, Result, ensure};
 use memring::sync::{Latest, Mutex, RwLock};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 
-use crate::contestant::{Home, Link, Made, Profile, Skill};
 use crate::locks::{Guarded, Lock, Shared, VALUE, Value};
+use memring_harness::contestant::{Home, Link, Made, Profile, Skill};
 
 const LOCK: &[Skill] = &[Skill::Lock];
 const LOAD: &[Skill] = &[Skill::Load];

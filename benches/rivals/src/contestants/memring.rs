@@ -1,43 +1,11 @@
 //! What all this is about.
 
-#![allow(unsafe_code)] // reading and writing in place
-
 use std::marker::PhantomData;
 
 use anyhow::{Context, Result};
-use memring::{
-    FenceMode, Kind, Mpmc, Receiver, Ring, Sender, Spsc, TryRecvError, TrySendError, WaitStrategy,
-    Wakeups,
-};
-
-use crate::contestant::{Crossing, Link, Made, Profile, Rx, Skill, Tx};
-use crate::message::{Check, Source};
-use crate::task::BATCH;
-use crate::worker::until;
-
-/// A way of using rings.
-pub trait Style: Sync + 'static {
-    /// See [`Profile`].
-    const NAME: &'static str;
-    /// See [`Profile`].
-    const HOW: &'static str;
-    /// See [`Profile`].
-    const SKILLS: &'static [Skill];
-    /// The kind of ring.
-    type Kind: Kind;
-    /// Whether there are sleepers.
-    const WAKE: Wakeups = Wakeups::Blocking;
-    /// What orders sleeping and waking.
-    const BARRIER: FenceMode = FenceMode::Auto;
-    /// Receive batches in place, by leases.
-    const LEASE: bool = false;
-    /// Do not call what blocks, but wait as others do who cannot block.
-    const POLL: bool = false;
-    /// How endpoints wait.
-    fn wait() -> WaitStrategy {
-        WaitStrategy::default()
-    }
-}
+use memring::{FenceMode, Mpmc, Ring, Spsc, WaitStrategy, Wakeups};
+use memring_harness::contestant::{Crossing, Link, Made, Profile, Skill};
+use memring_harness::rings::{RingRx, RingTx, Style};
 
 /// As it is used by default.
 pub struct Plain;
@@ -131,21 +99,9 @@ impl<S: Style> Profile for Memring<S> {
     const SKILLS: &'static [Skill] = S::SKILLS;
 }
 
-/// A sender in a style.
-pub struct MemTx<S: Style, const N: usize> {
-    sender: Sender<[u64; N], S::Kind>,
-}
-
-/// A receiver in a style.
-pub struct MemRx<S: Style, const N: usize> {
-    /// The receiver itself.
-    pub receiver: Receiver<[u64; N], S::Kind>,
-    batch: Vec<[u64; N]>,
-}
-
 impl<S: Style> Crossing for Memring<S> {
-    type Tx<const N: usize> = MemTx<S, N>;
-    type Rx<const N: usize> = MemRx<S, N>;
+    type Tx<const N: usize> = RingTx<S, N>;
+    type Rx<const N: usize> = RingRx<S, N>;
 
     fn make<const N: usize>(link: &Link) -> Result<Made> {
         let builder = Ring::<[u64; N], S::Kind>::builder();
@@ -160,105 +116,11 @@ impl<S: Style> Crossing for Memring<S> {
 
     fn tx<const N: usize>(link: &Link) -> Result<Self::Tx<N>> {
         let path = link.path.to_str().context("the name is not UTF-8")?;
-        Ok(MemTx {
-            sender: Ring::open(path)?.sender_with(S::wait())?,
-        })
+        Ok(RingTx::new(Ring::open(path)?.sender_with(S::wait())?))
     }
 
     fn rx<const N: usize>(link: &Link) -> Result<Self::Rx<N>> {
         let path = link.path.to_str().context("the name is not UTF-8")?;
-        Ok(MemRx {
-            receiver: Ring::open(path)?.receiver_with(S::wait())?,
-            batch: Vec::with_capacity(BATCH),
-        })
-    }
-}
-
-impl<S: Style, const N: usize> Tx<N> for MemTx<S, N> {
-    #[inline(always)]
-    fn send(&mut self, source: &mut Source) {
-        let message = source.next();
-        if S::POLL {
-            until(|| match self.sender.try_send(message) {
-                Ok(()) => Some(()),
-                Err(TrySendError::Full(_) | TrySendError::Held(..)) => None,
-                Err(error) => panic!("cannot send: {error}"),
-            });
-        } else if let Err(error) = self.sender.send(message) {
-            panic!("cannot send: {error}");
-        }
-    }
-
-    #[inline(always)]
-    fn send_batch(&mut self, source: &mut Source, count: usize) {
-        // Made first, as each contestant that publishes many at once has to: `count` is
-        // `BATCH` at most.
-        let mut messages = [[0; N]; BATCH];
-        for message in &mut messages[..count] {
-            source.fill(message);
-        }
-        if let Err(error) = self.sender.send_slice(&messages[..count]) {
-            panic!("cannot send: {}", error.cause);
-        }
-    }
-
-    #[inline(always)]
-    fn send_in_place(&mut self, source: &mut Source) {
-        let mut grant = match self.sender.reserve() {
-            Ok(grant) => grant,
-            Err(error) => panic!("cannot reserve: {error}"),
-        };
-        // SAFETY: all processes at this ring are this program's, and write to slots only through
-        // grants of their own.
-        source.fill(unsafe { grant.as_mut() });
-        grant.commit().expect("the ring is sound");
-    }
-}
-
-impl<S: Style, const N: usize> Rx<N> for MemRx<S, N> {
-    #[inline(always)]
-    fn recv(&mut self, check: &mut impl Check) {
-        if S::POLL {
-            let message = until(|| match self.receiver.try_recv() {
-                Ok(message) => Some(message),
-                Err(TryRecvError::Empty | TryRecvError::Held(_)) => None,
-                Err(error) => panic!("cannot receive: {error}"),
-            });
-            check.take(&message);
-        } else {
-            match self.receiver.recv() {
-                Ok(message) => check.take(&message),
-                Err(error) => panic!("cannot receive: {error}"),
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn recv_batch(&mut self, check: &mut impl Check, most: usize) {
-        if S::LEASE {
-            return self.recv_in_place(check, most);
-        }
-        self.batch.clear();
-        if let Err(error) = self.receiver.recv_batch(&mut self.batch, most) {
-            panic!("cannot receive: {error}");
-        }
-        for message in &self.batch {
-            check.take(message);
-        }
-    }
-
-    #[inline(always)]
-    fn recv_in_place(&mut self, check: &mut impl Check, most: usize) {
-        match self.receiver.lease_batch(most) {
-            Ok(leases) => {
-                for lease in leases.iter() {
-                    // SAFETY: all processes at this ring are this program's, and none writes to a
-                    // slot that another has leased; nobody forks.
-                    check.take(unsafe { lease.as_ref() });
-                }
-                leases.release();
-            }
-            Err(error) => panic!("cannot receive: {error}"),
-        }
+        Ok(RingRx::new(Ring::open(path)?.receiver_with(S::wait())?))
     }
 }

@@ -2,7 +2,6 @@
 
 mod calls;
 mod channels;
-mod floor;
 mod futures;
 mod iceoryx;
 mod ipc;
@@ -17,19 +16,21 @@ mod vyukov;
 
 use std::marker::PhantomData;
 
-pub use floor::quick_trip;
-
 use ::memring::{Mpmc, Mpsc, Spsc};
 
+use memring_harness::floor::Floor;
+use memring_harness::streams;
+
 use crate::calls::Services;
-use crate::contestant::{Contestant, Processes, Threads};
 use crate::futures::Futures;
 use crate::locks::{Locks, Values};
 use crate::sets::{ProcessSet, ThreadSet};
+use crate::threads::Threads;
+use memring_harness::contestant::{Contestant, Processes};
 
 /// Everybody, in the order in which they take turns.
 pub static ALL: &[&dyn Contestant] = &[
-    &Processes(floor::Floor),
+    &Processes(Floor),
     &Processes(memring::Memring::<memring::Plain>(PhantomData)),
     &Processes(memring::Memring::<memring::SpinOnly>(PhantomData)),
     &Processes(memring::Memring::<memring::Leases>(PhantomData)),
@@ -50,12 +51,12 @@ pub static ALL: &[&dyn Contestant] = &[
     &Processes(ipc::ShmemSleep),
     &Processes(ipc::Ipmpsc),
     &Processes(ipc::IpcChannel),
-    &Processes(kernel::PipeLink),
-    &ProcessSet::<sets::Pipes, kernel::PipeLink>(PhantomData),
-    &Processes(kernel::Stream),
+    &Processes(streams::PipeLink),
+    &ProcessSet::<sets::Pipes, streams::PipeLink>(PhantomData),
+    &Processes(streams::Stream),
     &Futures(futures::Sockets),
-    &Processes(kernel::Datagram),
-    &Processes(kernel::Seqpacket),
+    &Processes(streams::Datagram),
+    &Processes(streams::Seqpacket),
     &Processes(kernel::Futex),
     &Processes(kernel::Eventfd),
     &Threads(spsc::Rtrb),

@@ -9,10 +9,13 @@ use ringbuf::{HeapCons, HeapProd, HeapRb};
 use thingbuf::ThingBuf;
 use thingbuf::recycling::Recycle;
 
-use crate::contestant::{Ends, InProcess, Profile, Rx, Skill, Tx};
-use crate::message::{Check, Source};
-use crate::task::{BATCH, Shape};
-use crate::worker::until;
+use crate::foreign::Foreign;
+use crate::threads::{Ends, InProcess};
+use memring_harness::contestant::{Profile, Skill};
+use memring_harness::ends::{Rx, Tx};
+use memring_harness::message::{Check, Source};
+use memring_harness::task::{BATCH, Shape};
+use memring_harness::worker::until;
 
 /// ringbuf.
 pub struct Ringbuf;
@@ -103,18 +106,18 @@ impl Profile for Heapless {
 }
 
 impl InProcess for Heapless {
-    type Tx<const N: usize> = heapless::spsc::Producer<'static, [u64; N]>;
-    type Rx<const N: usize> = heapless::spsc::Consumer<'static, [u64; N]>;
+    type Tx<const N: usize> = Foreign<heapless::spsc::Producer<'static, [u64; N]>>;
+    type Rx<const N: usize> = Foreign<heapless::spsc::Consumer<'static, [u64; N]>>;
 
     fn open<const N: usize>(_: Shape) -> Ends<Self::Tx<N>, Self::Rx<N>> {
         // One slot of these stays empty. Leaked: the process ends with the measurement.
         let queue = Box::leak(Box::new(heapless::spsc::Queue::<[u64; N], 1024>::new()));
         let (tx, rx) = queue.split();
-        (vec![tx], vec![rx])
+        (vec![Foreign(tx)], vec![Foreign(rx)])
     }
 }
 
-impl<const N: usize> Tx<N> for heapless::spsc::Producer<'static, [u64; N]> {
+impl<const N: usize> Tx<N> for Foreign<heapless::spsc::Producer<'static, [u64; N]>> {
     #[inline(always)]
     fn send(&mut self, source: &mut Source) {
         let message = source.next();
@@ -122,7 +125,7 @@ impl<const N: usize> Tx<N> for heapless::spsc::Producer<'static, [u64; N]> {
     }
 }
 
-impl<const N: usize> Rx<N> for heapless::spsc::Consumer<'static, [u64; N]> {
+impl<const N: usize> Rx<N> for Foreign<heapless::spsc::Consumer<'static, [u64; N]>> {
     #[inline(always)]
     fn recv(&mut self, check: &mut impl Check) {
         check.take(&until(|| self.dequeue()));
@@ -153,24 +156,24 @@ impl Profile for Thingbuf {
 }
 
 impl InProcess for Thingbuf {
-    type Tx<const N: usize> = Things<N>;
-    type Rx<const N: usize> = Things<N>;
+    type Tx<const N: usize> = Foreign<Things<N>>;
+    type Rx<const N: usize> = Foreign<Things<N>>;
 
-    fn open<const N: usize>(shape: Shape) -> Ends<Things<N>, Things<N>> {
-        let queue = Arc::new(ThingBuf::with_recycle(shape.capacity, Zeroed));
-        let tx = vec![Arc::clone(&queue); shape.senders];
+    fn open<const N: usize>(shape: Shape) -> Ends<Self::Tx<N>, Self::Rx<N>> {
+        let queue = Foreign(Arc::new(ThingBuf::with_recycle(shape.capacity, Zeroed)));
+        let tx = vec![queue.clone(); shape.senders];
         (tx, vec![queue; shape.receivers])
     }
 }
 
-impl<const N: usize> Tx<N> for Things<N> {
+impl<const N: usize> Tx<N> for Foreign<Things<N>> {
     #[inline(always)]
     fn send(&mut self, source: &mut Source) {
         until(|| self.push_with(|slot| source.fill(slot)).ok());
     }
 }
 
-impl<const N: usize> Rx<N> for Things<N> {
+impl<const N: usize> Rx<N> for Foreign<Things<N>> {
     #[inline(always)]
     fn recv(&mut self, check: &mut impl Check) {
         until(|| self.pop_with(|slot| check.take(slot)));
@@ -187,23 +190,23 @@ impl Profile for Std {
 }
 
 impl InProcess for Std {
-    type Tx<const N: usize> = SyncSender<[u64; N]>;
-    type Rx<const N: usize> = Receiver<[u64; N]>;
+    type Tx<const N: usize> = Foreign<SyncSender<[u64; N]>>;
+    type Rx<const N: usize> = Foreign<Receiver<[u64; N]>>;
 
     fn open<const N: usize>(shape: Shape) -> Ends<Self::Tx<N>, Self::Rx<N>> {
         let (tx, rx) = sync_channel(shape.capacity);
-        (vec![tx], vec![rx])
+        (vec![Foreign(tx)], vec![Foreign(rx)])
     }
 }
 
-impl<const N: usize> Tx<N> for SyncSender<[u64; N]> {
+impl<const N: usize> Tx<N> for Foreign<SyncSender<[u64; N]>> {
     fn send(&mut self, source: &mut Source) {
-        SyncSender::send(self, source.next()).expect("the receiver is there");
+        SyncSender::send(&self.0, source.next()).expect("the receiver is there");
     }
 }
 
-impl<const N: usize> Rx<N> for Receiver<[u64; N]> {
+impl<const N: usize> Rx<N> for Foreign<Receiver<[u64; N]>> {
     fn recv(&mut self, check: &mut impl Check) {
-        check.take(&Receiver::recv(self).expect("the sender is there"));
+        check.take(&Receiver::recv(&self.0).expect("the sender is there"));
     }
 }

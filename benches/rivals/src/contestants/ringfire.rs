@@ -9,11 +9,12 @@ use ringfire::{
     BusySpin, FlowControl, FutexWait, RingConsumer, RingProducer, RingProducerBuilder, WaitStrategy,
 };
 
-use crate::board::TIMEOUT;
-use crate::contestant::{Crossing, Link, Made, Profile, Rx, Skill, Tx};
-use crate::message::{Check, Source};
-use crate::task::BATCH;
-use crate::worker::until;
+use memring_harness::board::TIMEOUT;
+use memring_harness::contestant::{Crossing, Link, Made, Profile, Skill};
+use memring_harness::ends::{Rx, Tx};
+use memring_harness::message::{Check, Source};
+use memring_harness::task::BATCH;
+use memring_harness::worker::until;
 
 /// How its receiver waits.
 pub trait Style: Sync + 'static {

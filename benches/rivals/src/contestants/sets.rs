@@ -7,11 +7,15 @@ use anyhow::{Result, ensure};
 use memring::{Receiver, Select, Spsc, Token, TryRecvError};
 use rustix::event::epoll;
 
-use super::kernel::Pipe;
-use super::memring::{MemRx, Park, Plain, Style};
-use crate::contestant::{Profile, Rx, Skill};
-use crate::message::Check;
+use crate::foreign::Foreign;
+use memring_harness::rings::{RingRx, Style};
+use memring_harness::streams::Pipe;
+
+use super::memring::{Park, Plain};
 use crate::sets::Set;
+use memring_harness::contestant::{Profile, Skill};
+use memring_harness::ends::Rx;
+use memring_harness::message::Check;
 
 /// Our own, of rings used in a style.
 pub struct SelectRings<S>(PhantomData<S>);
@@ -34,13 +38,13 @@ impl Profile for SelectRings<Park> {
     const SKILLS: &'static [Skill] = &[Skill::SelectAsleep];
 }
 
-impl<S: Style<Kind = Spsc>> Set<MemRx<S, 1>> for SelectRings<S>
+impl<S: Style<Kind = Spsc>> Set<RingRx<S, 1>> for SelectRings<S>
 where
     Self: Profile,
 {
     type Rx = RingSet;
 
-    fn gather(receivers: Vec<MemRx<S, 1>>) -> Result<RingSet> {
+    fn gather(receivers: Vec<RingRx<S, 1>>) -> Result<RingSet> {
         let mut select = Select::with_strategy(S::wait());
         // The set borrows them; both live until the process ends.
         let receivers = receivers.leak().iter_mut();
@@ -69,7 +73,7 @@ pub struct Channels;
 /// A set of channels.
 pub struct ChannelSet {
     select: crossbeam_channel::Select<'static>,
-    receivers: &'static [crossbeam_channel::Receiver<[u64; 1]>],
+    receivers: &'static [Foreign<crossbeam_channel::Receiver<[u64; 1]>>],
 }
 
 impl Profile for Channels {
@@ -78,10 +82,12 @@ impl Profile for Channels {
     const SKILLS: &'static [Skill] = &[Skill::Select];
 }
 
-impl Set<crossbeam_channel::Receiver<[u64; 1]>> for Channels {
+impl Set<Foreign<crossbeam_channel::Receiver<[u64; 1]>>> for Channels {
     type Rx = ChannelSet;
 
-    fn gather(receivers: Vec<crossbeam_channel::Receiver<[u64; 1]>>) -> Result<ChannelSet> {
+    fn gather(
+        receivers: Vec<Foreign<crossbeam_channel::Receiver<[u64; 1]>>>,
+    ) -> Result<ChannelSet> {
         let receivers: &[_] = receivers.leak();
         let mut select = crossbeam_channel::Select::new();
         for receiver in receivers {

@@ -9,10 +9,13 @@ use disruptor::{
     SingleProducerBarrier, build_single_producer,
 };
 
-use crate::contestant::{Ends, InProcess, Profile, Rx, Skill, Tx};
-use crate::message::{Check, Source};
-use crate::task::Shape;
-use crate::worker::until;
+use crate::foreign::Foreign;
+use crate::threads::{Ends, InProcess};
+use memring_harness::contestant::{Profile, Skill};
+use memring_harness::ends::{Rx, Tx};
+use memring_harness::message::{Check, Source};
+use memring_harness::task::Shape;
+use memring_harness::worker::until;
 
 /// rtrb.
 pub struct Rtrb;
@@ -24,16 +27,16 @@ impl Profile for Rtrb {
 }
 
 impl InProcess for Rtrb {
-    type Tx<const N: usize> = rtrb::Producer<[u64; N]>;
-    type Rx<const N: usize> = rtrb::Consumer<[u64; N]>;
+    type Tx<const N: usize> = Foreign<rtrb::Producer<[u64; N]>>;
+    type Rx<const N: usize> = Foreign<rtrb::Consumer<[u64; N]>>;
 
     fn open<const N: usize>(shape: Shape) -> Ends<Self::Tx<N>, Self::Rx<N>> {
         let (tx, rx) = rtrb::RingBuffer::new(shape.capacity);
-        (vec![tx], vec![rx])
+        (vec![Foreign(tx)], vec![Foreign(rx)])
     }
 }
 
-impl<const N: usize> Tx<N> for rtrb::Producer<[u64; N]> {
+impl<const N: usize> Tx<N> for Foreign<rtrb::Producer<[u64; N]>> {
     #[inline(always)]
     fn send(&mut self, source: &mut Source) {
         let message = source.next();
@@ -63,7 +66,7 @@ impl<const N: usize> Tx<N> for rtrb::Producer<[u64; N]> {
     }
 }
 
-impl<const N: usize> Rx<N> for rtrb::Consumer<[u64; N]> {
+impl<const N: usize> Rx<N> for Foreign<rtrb::Consumer<[u64; N]>> {
     #[inline(always)]
     fn recv(&mut self, check: &mut impl Check) {
         check.take(&until(|| self.pop().ok()));
@@ -97,13 +100,13 @@ impl Profile for Gil {
 }
 
 impl InProcess for Gil {
-    type Tx<const N: usize> = gil::spsc::Sender<[u64; N]>;
-    type Rx<const N: usize> = gil::spsc::Receiver<[u64; N]>;
+    type Tx<const N: usize> = Foreign<gil::spsc::Sender<[u64; N]>>;
+    type Rx<const N: usize> = Foreign<gil::spsc::Receiver<[u64; N]>>;
 
     fn open<const N: usize>(shape: Shape) -> Ends<Self::Tx<N>, Self::Rx<N>> {
         let capacity = NonZeroUsize::new(shape.capacity).expect("some slots");
         let (tx, rx) = gil::spsc::channel(capacity);
-        (vec![tx], vec![rx])
+        (vec![Foreign(tx)], vec![Foreign(rx)])
     }
 }
 
@@ -130,7 +133,7 @@ fn gil_write<const N: usize>(
     })
 }
 
-impl<const N: usize> Tx<N> for gil::spsc::Sender<[u64; N]> {
+impl<const N: usize> Tx<N> for Foreign<gil::spsc::Sender<[u64; N]>> {
     #[inline(always)]
     fn send(&mut self, source: &mut Source) {
         let message = source.next();
@@ -151,7 +154,7 @@ impl<const N: usize> Tx<N> for gil::spsc::Sender<[u64; N]> {
     }
 }
 
-impl<const N: usize> Rx<N> for gil::spsc::Receiver<[u64; N]> {
+impl<const N: usize> Rx<N> for Foreign<gil::spsc::Receiver<[u64; N]>> {
     #[inline(always)]
     fn recv(&mut self, check: &mut impl Check) {
         check.take(&until(|| self.try_recv()));
@@ -187,17 +190,17 @@ impl Profile for Disruptor {
 }
 
 impl InProcess for Disruptor {
-    type Tx<const N: usize> = SingleProducer<[u64; N], SingleConsumerBarrier>;
-    type Rx<const N: usize> = Events<N>;
+    type Tx<const N: usize> = Foreign<SingleProducer<[u64; N], SingleConsumerBarrier>>;
+    type Rx<const N: usize> = Foreign<Events<N>>;
 
     fn open<const N: usize>(shape: Shape) -> Ends<Self::Tx<N>, Self::Rx<N>> {
         let builder = build_single_producer(shape.capacity, || [0; N], BusySpin);
         let (rx, builder) = builder.new_event_poller();
-        (vec![builder.build()], vec![rx])
+        (vec![Foreign(builder.build())], vec![Foreign(rx)])
     }
 }
 
-impl<const N: usize> Tx<N> for SingleProducer<[u64; N], SingleConsumerBarrier> {
+impl<const N: usize> Tx<N> for Foreign<SingleProducer<[u64; N], SingleConsumerBarrier>> {
     #[inline(always)]
     fn send(&mut self, source: &mut Source) {
         self.publish(|slot| source.fill(slot));
@@ -223,7 +226,7 @@ fn disruptor_read<const N: usize>(rx: &mut Events<N>, check: &mut impl Check, mo
     });
 }
 
-impl<const N: usize> Rx<N> for Events<N> {
+impl<const N: usize> Rx<N> for Foreign<Events<N>> {
     #[inline(always)]
     fn recv(&mut self, check: &mut impl Check) {
         disruptor_read(self, check, 1);

@@ -7,9 +7,10 @@ use std::sync::atomic::Ordering;
 use anyhow::Result;
 use memring_testkit::Words;
 
-use crate::contestant::{Crossing, Link, Made, Profile, Rx, Skill, Tx};
-use crate::message::{Check, Source};
-use crate::worker::until;
+use memring_harness::contestant::{Crossing, Link, Made, Profile, Skill};
+use memring_harness::ends::{Rx, Tx};
+use memring_harness::message::{Check, Source};
+use memring_harness::worker::until;
 
 /// Words of a cell: its turn, and one word of message.
 const CELL: usize = 2;

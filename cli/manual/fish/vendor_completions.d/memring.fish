@@ -50,7 +50,10 @@ complete -c memring -n "__fish_memring_using_subcommand bench" -l json -d 'Print
 complete -c memring -n "__fish_memring_using_subcommand bench" -s h -l help -d 'Print help'
 complete -c memring -n "__fish_memring_using_subcommand torture" -l kills -d 'Kill so many processes in all' -r
 complete -c memring -n "__fish_memring_using_subcommand torture" -l seed -d 'Repeat the schedule of this seed [default: another each time; it is printed]' -r
-complete -c memring -n "__fish_memring_using_subcommand torture" -l kind -d 'Use this kind of ring only: spsc, mpsc, spmc or mpmc; may be repeated [default: all four]' -r
+complete -c memring -n "__fish_memring_using_subcommand torture" -l kind -d 'Use this kind of ring only: spsc, mpsc, spmc or mpmc; may be repeated [default: all four]' -r -f -a "spsc\t''
+mpsc\t''
+spmc\t''
+mpmc\t''"
 complete -c memring -n "__fish_memring_using_subcommand torture" -l object -d 'Use this shared object, and no ring: mutex, rwlock, condvar, semaphore or latest; may be repeated' -r -f -a "mutex\t'A value that one process at a time changes'
 rwlock\t'A value that many read, or one changes'
 condvar\t'Tokens that are passed on under a mutex, and processes that wait for them'
@@ -60,9 +63,11 @@ complete -c memring -n "__fish_memring_using_subcommand torture" -l seconds -d '
 complete -c memring -n "__fish_memring_using_subcommand torture" -l senders -d 'Run so many sending processes, where the kind has several' -r
 complete -c memring -n "__fish_memring_using_subcommand torture" -l receivers -d 'Run so many receiving processes, likewise' -r
 complete -c memring -n "__fish_memring_using_subcommand torture" -l capacity -d 'Make the ring hold so many messages: exactly with one sender and one receiver, else rounded up to a power of two' -r
-complete -c memring -n "__fish_memring_using_subcommand torture" -l layout -d 'Lay the messages of spsc out so, in lines or dense [default: half of the kills for each]. In lines they have 8 bytes' -r
+complete -c memring -n "__fish_memring_using_subcommand torture" -l layout -d 'Lay the messages of spsc out so, in lines or dense [default: half of the kills for each]. In lines they have 8 bytes' -r -f -a "lines\t''
+dense\t''"
 complete -c memring -n "__fish_memring_using_subcommand torture" -l message -d 'Send messages of mixed lengths, or of 8, 64, 256, 1024 or 4096 bytes' -r
-complete -c memring -n "__fish_memring_using_subcommand torture" -l on-death -d 'What to do with messages that a receiver held when it died: redeliver or discard' -r
+complete -c memring -n "__fish_memring_using_subcommand torture" -l on-death -d 'What to do with messages that a receiver held when it died: redeliver or discard' -r -f -a "redeliver\t''
+discard\t''"
 complete -c memring -n "__fish_memring_using_subcommand torture" -l dir -d 'Make the run\'s directory in this one [default: /dev/shm]' -r -F
 complete -c memring -n "__fish_memring_using_subcommand torture" -l sabotage -d 'Let a sender break the contract, to see that it is found' -r -f -a "lose\t'A message is written down as sent, and is not'
 double\t'A message is sent twice'
@@ -73,30 +78,42 @@ complete -c memring -n "__fish_memring_using_subcommand torture" -l hang-timeout
 complete -c memring -n "__fish_memring_using_subcommand torture" -l json -d 'Print one JSON document on standard output; times in nanoseconds'
 complete -c memring -n "__fish_memring_using_subcommand torture" -l schedule -d 'Print the schedule, and start no process'
 complete -c memring -n "__fish_memring_using_subcommand torture" -s h -l help -d 'Print help'
-complete -c memring -n "__fish_memring_using_subcommand send" -l kind -d 'Make this kind of ring: spsc, mpsc, spmc or mpmc (single or multiple producers, consumers) [default: spsc]. One that is there must be of this kind' -r
-complete -c memring -n "__fish_memring_using_subcommand send" -l capacity -d 'Make a ring that holds so many messages: exactly with one sender and one receiver, else rounded up to a power of two [default: 256]. 0: a rendezvous ring, through which a message passes when it is received' -r
-complete -c memring -n "__fish_memring_using_subcommand send" -l slot-size -d 'Make a ring for messages of up to so many bytes; K, M and G are understood [default: 16K]' -r
-complete -c memring -n "__fish_memring_using_subcommand send" -l layout -d 'Have messages of spsc lie so in memory: lines (a message that is waited for costs one cache line; for messages of up to 48 bytes), dense (more pass in bulk) or auto [default: auto]. A ring that is there stays as it is' -r
-complete -c memring -n "__fish_memring_using_subcommand send" -l on-death -d 'Do this with messages that a receiver held when it died: redeliver or discard [default: redeliver]. A ring that is there stays as it is' -r
-complete -c memring -n "__fish_memring_using_subcommand send" -l mode -d 'Give the file of the ring these permissions, in octal, whatever the umask [default: 600]. Where others may write, all open it with --allow-foreign. A ring that is there stays as it is' -r
+complete -c memring -n "__fish_memring_using_subcommand send" -l kind -d 'Make this kind of ring: spsc, mpsc, spmc or mpmc (single or multiple producers, consumers) [default: spsc]. An existing ring must be of this kind' -r -f -a "spsc\t''
+mpsc\t''
+spmc\t''
+mpmc\t''"
+complete -c memring -n "__fish_memring_using_subcommand send" -l capacity -d 'Make a ring that holds this many messages: exactly, with one sender and one receiver, else rounded up to a power of two [default: 256]. 0 makes a rendezvous ring, through which a message passes when it is received' -r
+complete -c memring -n "__fish_memring_using_subcommand send" -l slot-size -d 'Make a ring for messages of up to this many bytes, such as 512, 16K, 1M or 1G [default: 16K]' -r
+complete -c memring -n "__fish_memring_using_subcommand send" -l layout -d 'Lay out the messages of an spsc ring in memory: lines (lowest latency; for messages of up to 48 bytes), dense (more pass in bulk) or auto [default: auto]. An existing ring keeps its layout' -r -f -a "lines\t''
+dense\t''
+auto\t''"
+complete -c memring -n "__fish_memring_using_subcommand send" -l on-death -d 'Do this with messages that a receiver held when it died: redeliver or discard [default: redeliver]. An existing ring keeps its policy' -r -f -a "redeliver\t''
+discard\t''"
+complete -c memring -n "__fish_memring_using_subcommand send" -l mode -d 'Give the file of the ring these permissions, in octal, whatever the umask [default: 600]. If other users may write to it, every process has to open it with --allow-foreign. An existing ring keeps its permissions' -r
 complete -c memring -n "__fish_memring_using_subcommand send" -l timeout -d 'Stop waiting after this many seconds (fractions are allowed)' -r
-complete -c memring -n "__fish_memring_using_subcommand send" -l create -d 'Make the ring, unless it is there. One that is closed, empty and not attached to is replaced; what is left in a closed one, recv takes'
-complete -c memring -n "__fish_memring_using_subcommand send" -l recreate -d 'Make the ring, whatever ring is there; those that use the old one are told'
+complete -c memring -n "__fish_memring_using_subcommand send" -l create -d 'Make the ring, unless it exists. A ring that is closed, empty and not attached to is replaced. recv first takes the messages that are left in a closed ring'
+complete -c memring -n "__fish_memring_using_subcommand send" -l recreate -d 'Make a new ring, even if there is one; processes that use the old one get an error'
 complete -c memring -n "__fish_memring_using_subcommand send" -l exclusive -d 'Make the ring, and fail if there is one'
 complete -c memring -n "__fish_memring_using_subcommand send" -l allow-foreign -d 'Open a ring of another user\'s, or one that others may write to'
 complete -c memring -n "__fish_memring_using_subcommand send" -l wait -d 'Wait until the ring exists, or can be replaced, and until an endpoint can attach to this side'
 complete -c memring -n "__fish_memring_using_subcommand send" -l lines -d 'Send one message per line, without its newline; a line longer than a slot is an error'
 complete -c memring -n "__fish_memring_using_subcommand send" -l keep-open -d 'Leave the ring open at end of input'
 complete -c memring -n "__fish_memring_using_subcommand send" -s h -l help -d 'Print help'
-complete -c memring -n "__fish_memring_using_subcommand recv" -l kind -d 'Make this kind of ring: spsc, mpsc, spmc or mpmc (single or multiple producers, consumers) [default: spsc]. One that is there must be of this kind' -r
-complete -c memring -n "__fish_memring_using_subcommand recv" -l capacity -d 'Make a ring that holds so many messages: exactly with one sender and one receiver, else rounded up to a power of two [default: 256]. 0: a rendezvous ring, through which a message passes when it is received' -r
-complete -c memring -n "__fish_memring_using_subcommand recv" -l slot-size -d 'Make a ring for messages of up to so many bytes; K, M and G are understood [default: 16K]' -r
-complete -c memring -n "__fish_memring_using_subcommand recv" -l layout -d 'Have messages of spsc lie so in memory: lines (a message that is waited for costs one cache line; for messages of up to 48 bytes), dense (more pass in bulk) or auto [default: auto]. A ring that is there stays as it is' -r
-complete -c memring -n "__fish_memring_using_subcommand recv" -l on-death -d 'Do this with messages that a receiver held when it died: redeliver or discard [default: redeliver]. A ring that is there stays as it is' -r
-complete -c memring -n "__fish_memring_using_subcommand recv" -l mode -d 'Give the file of the ring these permissions, in octal, whatever the umask [default: 600]. Where others may write, all open it with --allow-foreign. A ring that is there stays as it is' -r
+complete -c memring -n "__fish_memring_using_subcommand recv" -l kind -d 'Make this kind of ring: spsc, mpsc, spmc or mpmc (single or multiple producers, consumers) [default: spsc]. An existing ring must be of this kind' -r -f -a "spsc\t''
+mpsc\t''
+spmc\t''
+mpmc\t''"
+complete -c memring -n "__fish_memring_using_subcommand recv" -l capacity -d 'Make a ring that holds this many messages: exactly, with one sender and one receiver, else rounded up to a power of two [default: 256]. 0 makes a rendezvous ring, through which a message passes when it is received' -r
+complete -c memring -n "__fish_memring_using_subcommand recv" -l slot-size -d 'Make a ring for messages of up to this many bytes, such as 512, 16K, 1M or 1G [default: 16K]' -r
+complete -c memring -n "__fish_memring_using_subcommand recv" -l layout -d 'Lay out the messages of an spsc ring in memory: lines (lowest latency; for messages of up to 48 bytes), dense (more pass in bulk) or auto [default: auto]. An existing ring keeps its layout' -r -f -a "lines\t''
+dense\t''
+auto\t''"
+complete -c memring -n "__fish_memring_using_subcommand recv" -l on-death -d 'Do this with messages that a receiver held when it died: redeliver or discard [default: redeliver]. An existing ring keeps its policy' -r -f -a "redeliver\t''
+discard\t''"
+complete -c memring -n "__fish_memring_using_subcommand recv" -l mode -d 'Give the file of the ring these permissions, in octal, whatever the umask [default: 600]. If other users may write to it, every process has to open it with --allow-foreign. An existing ring keeps its permissions' -r
 complete -c memring -n "__fish_memring_using_subcommand recv" -l timeout -d 'Stop waiting after this many seconds (fractions are allowed)' -r
-complete -c memring -n "__fish_memring_using_subcommand recv" -l create -d 'Make the ring, unless it is there. One that is closed, empty and not attached to is replaced; what is left in a closed one, recv takes'
-complete -c memring -n "__fish_memring_using_subcommand recv" -l recreate -d 'Make the ring, whatever ring is there; those that use the old one are told'
+complete -c memring -n "__fish_memring_using_subcommand recv" -l create -d 'Make the ring, unless it exists. A ring that is closed, empty and not attached to is replaced. recv first takes the messages that are left in a closed ring'
+complete -c memring -n "__fish_memring_using_subcommand recv" -l recreate -d 'Make a new ring, even if there is one; processes that use the old one get an error'
 complete -c memring -n "__fish_memring_using_subcommand recv" -l exclusive -d 'Make the ring, and fail if there is one'
 complete -c memring -n "__fish_memring_using_subcommand recv" -l allow-foreign -d 'Open a ring of another user\'s, or one that others may write to'
 complete -c memring -n "__fish_memring_using_subcommand recv" -l wait -d 'Wait until the ring exists, or can be replaced, and until an endpoint can attach to this side'
@@ -123,19 +140,25 @@ complete -c memring -n "__fish_memring_using_subcommand lock" -l timeout -d 'Fai
 complete -c memring -n "__fish_memring_using_subcommand lock" -s n -l nonblock -d 'Fail at once if another process holds it'
 complete -c memring -n "__fish_memring_using_subcommand lock" -l allow-foreign -d 'Open a lock of another user\'s, or one that others may write to'
 complete -c memring -n "__fish_memring_using_subcommand lock" -s h -l help -d 'Print help'
-complete -c memring -n "__fish_memring_using_subcommand create" -l kind -d 'Make this kind of ring: spsc, mpsc, spmc or mpmc (single or multiple producers, consumers) [default: spsc]. One that is there must be of this kind' -r
-complete -c memring -n "__fish_memring_using_subcommand create" -l capacity -d 'Make a ring that holds so many messages: exactly with one sender and one receiver, else rounded up to a power of two [default: 256]. 0: a rendezvous ring, through which a message passes when it is received' -r
-complete -c memring -n "__fish_memring_using_subcommand create" -l slot-size -d 'Make a ring for messages of up to so many bytes; K, M and G are understood [default: 16K]' -r
-complete -c memring -n "__fish_memring_using_subcommand create" -l layout -d 'Have messages of spsc lie so in memory: lines (a message that is waited for costs one cache line; for messages of up to 48 bytes), dense (more pass in bulk) or auto [default: auto]. A ring that is there stays as it is' -r
-complete -c memring -n "__fish_memring_using_subcommand create" -l on-death -d 'Do this with messages that a receiver held when it died: redeliver or discard [default: redeliver]. A ring that is there stays as it is' -r
-complete -c memring -n "__fish_memring_using_subcommand create" -l mode -d 'Give the file of the ring these permissions, in octal, whatever the umask [default: 600]. Where others may write, all open it with --allow-foreign. A ring that is there stays as it is' -r
+complete -c memring -n "__fish_memring_using_subcommand create" -l kind -d 'Make this kind of ring: spsc, mpsc, spmc or mpmc (single or multiple producers, consumers) [default: spsc]. An existing ring must be of this kind' -r -f -a "spsc\t''
+mpsc\t''
+spmc\t''
+mpmc\t''"
+complete -c memring -n "__fish_memring_using_subcommand create" -l capacity -d 'Make a ring that holds this many messages: exactly, with one sender and one receiver, else rounded up to a power of two [default: 256]. 0 makes a rendezvous ring, through which a message passes when it is received' -r
+complete -c memring -n "__fish_memring_using_subcommand create" -l slot-size -d 'Make a ring for messages of up to this many bytes, such as 512, 16K, 1M or 1G [default: 16K]' -r
+complete -c memring -n "__fish_memring_using_subcommand create" -l layout -d 'Lay out the messages of an spsc ring in memory: lines (lowest latency; for messages of up to 48 bytes), dense (more pass in bulk) or auto [default: auto]. An existing ring keeps its layout' -r -f -a "lines\t''
+dense\t''
+auto\t''"
+complete -c memring -n "__fish_memring_using_subcommand create" -l on-death -d 'Do this with messages that a receiver held when it died: redeliver or discard [default: redeliver]. An existing ring keeps its policy' -r -f -a "redeliver\t''
+discard\t''"
+complete -c memring -n "__fish_memring_using_subcommand create" -l mode -d 'Give the file of the ring these permissions, in octal, whatever the umask [default: 600]. If other users may write to it, every process has to open it with --allow-foreign. An existing ring keeps its permissions' -r
 complete -c memring -n "__fish_memring_using_subcommand create" -l timeout -d 'Stop waiting after this many seconds (fractions are allowed)' -r
-complete -c memring -n "__fish_memring_using_subcommand create" -l recreate -d 'Make the ring, whatever ring is there; those that use the old one are told'
+complete -c memring -n "__fish_memring_using_subcommand create" -l recreate -d 'Make a new ring, even if there is one; processes that use the old one get an error'
 complete -c memring -n "__fish_memring_using_subcommand create" -l exclusive -d 'Make the ring, and fail if there is one'
 complete -c memring -n "__fish_memring_using_subcommand create" -l allow-foreign -d 'Open a ring of another user\'s, or one that others may write to'
 complete -c memring -n "__fish_memring_using_subcommand create" -l wait -d 'Wait until a closed ring that is in the way can be replaced'
 complete -c memring -n "__fish_memring_using_subcommand create" -s h -l help -d 'Print help'
-complete -c memring -n "__fish_memring_using_subcommand list" -l pids -d 'Print below each which processes use it'
+complete -c memring -n "__fish_memring_using_subcommand list" -l pids -d 'Print below each one the processes that use it'
 complete -c memring -n "__fish_memring_using_subcommand list" -l json -d 'Print one JSON document instead of a table'
 complete -c memring -n "__fish_memring_using_subcommand list" -s h -l help -d 'Print help'
 complete -c memring -n "__fish_memring_using_subcommand remove" -s f -l force -d 'Remove even what is in use, damaged, or of another version'

@@ -7,20 +7,18 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use hdrhistogram::Histogram;
 use memring_testkit::time::now;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::asleep;
 use crate::board::{Board, TIMEOUT};
-use crate::contestant::{Rx, Tx};
-use crate::message::{Check, Exact, Rising, Source};
-use crate::task::{BATCH, Outcome, PERCENTILES, Quantity, Task, Way};
+use crate::ends::{End, Rx, Tx};
+use crate::message::{Check, Exact, Rising, Source, good};
+use crate::task::{BATCH, Outcome, Quantity, Task, Way};
+use crate::times::{Interval, Times, WARM_UP, histogram};
 
 /// Messages between two looks at the clock.
 const STRIDE: u64 = 256;
-/// Round trips before the first that is timed.
-pub const WARM_UP: u64 = 10;
 /// Looks of a waiting end before it yields at each look.
 const LOOKS: u32 = 128;
 
@@ -70,24 +68,16 @@ pub fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// What a worker holds.
-pub enum End<T, R> {
-    /// A sender.
-    Tx(T),
-    /// A receiver.
-    Rx(R),
-    /// Both, and begins.
-    Ping(T, R),
-    /// Both, and answers.
-    Echo(T, R),
+/// Run on this CPU from now on.
+pub fn pin_to(cpu: usize) -> Result<()> {
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    sched_setaffinity(None, &set).with_context(|| format!("cannot run on CPU {cpu}"))
 }
 
 /// Run on the CPU of this worker from now on.
 pub fn pin(task: &Task, worker: usize) -> Result<()> {
-    let cpu = task.quantity.cpu(worker, &task.cpus);
-    let mut set = CpuSet::new();
-    set.set(cpu);
-    sched_setaffinity(None, &set).with_context(|| format!("cannot run on CPU {cpu}"))
+    pin_to(*task.cpus.get(worker).context("a worker has no CPU")?)
 }
 
 /// Do what this worker is for. `STREAM`: it is about a stream of one sender and one receiver.
@@ -160,8 +150,9 @@ fn send<const N: usize>(
             }
         }
     }
-    if board.done(source.count(), task.quantity)? {
-        for _ in 0..task.quantity.ends().1 {
+    let ends = task.quantity.ends();
+    if board.done(source.count(), ends, task.quantity.is_in_order())? {
+        for _ in 0..ends.1 {
             tx.send(&mut Source::stop());
         }
     }
@@ -188,20 +179,7 @@ fn receive<const N: usize, C: Check>(
         received.store(check.count(), Ordering::Release);
     }
     good(&check)?;
-    Ok(Outcome::Received {
-        count: check.count(),
-        timed: timer.count,
-        from: timer.from,
-        to: timer.to,
-    })
-}
-
-/// An error, if the account says that anything was wrong.
-pub fn good(check: &impl Check) -> Result<()> {
-    match check.verdict() {
-        Ok(()) => Ok(()),
-        Err(wrong) => bail!("mismatch after {} messages: {wrong}", check.count()),
-    }
+    Ok(Outcome::Received(check.total(), timer.interval))
 }
 
 /// Times the receiving from the first message to the last full stride: neither the wait for the
@@ -209,10 +187,9 @@ pub fn good(check: &impl Check) -> Result<()> {
 #[derive(Default)]
 struct Timer {
     due: u64,
+    /// Messages before the interval.
     before: u64,
-    count: u64,
-    from: u64,
-    to: u64,
+    interval: Interval,
 }
 
 impl Timer {
@@ -227,57 +204,32 @@ impl Timer {
     fn look(&mut self, count: u64) {
         let now = now();
         if self.due == 0 {
-            (self.before, self.from) = (count, now);
+            (self.before, self.interval.from) = (count, now);
         }
         self.due = count + STRIDE;
-        (self.to, self.count) = (now, count - self.before);
+        (self.interval.to, self.interval.count) = (now, count - self.before);
     }
-}
-
-/// An empty one, for nanoseconds.
-pub fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are in order")
-}
-
-/// What the times of a histogram come to.
-pub fn times(histogram: &Histogram<u64>) -> Outcome {
-    let at = PERCENTILES.map(|percentile| histogram.value_at_percentile(percentile) as f64);
-    Outcome::Times {
-        middle: middle(histogram),
-        at: at.to_vec(),
-    }
-}
-
-/// The mean of the middle half.
-fn middle(histogram: &Histogram<u64>) -> f64 {
-    let (first, last) = (histogram.len() / 4, histogram.len() - histogram.len() / 4);
-    let (mut passed, mut sum) = (0, 0);
-    for step in histogram.iter_recorded() {
-        let next = passed + step.count_at_value();
-        let within = next.clamp(first, last) - passed.clamp(first, last);
-        sum += within * step.value_iterated_to();
-        passed = next;
-    }
-    sum as f64 / (last - first).max(1) as f64
 }
 
 /// A round trip is the time from one message sent to the next one sent. The clock is read, and
 /// the time entered, while the message is under way: neither adds to what is measured.
 fn ping<const N: usize>(tx: &mut impl Tx<N>, rx: &mut impl Rx<N>, task: &Task) -> Result<Outcome> {
-    let mut times_taken = histogram();
+    let mut taken = histogram();
     let (mut source, mut check) = (Source::new(0), Exact::default());
     let end = now() + task.millis * 1_000_000;
     tx.send(&mut source);
     let mut sent = now();
     loop {
         rx.recv(&mut check);
-        if sent >= end || source.count() >= task.most || check.ended() {
+        // On a busy machine it may all have been warming up until then: one is timed at least.
+        let is_over = sent >= end && source.count() > WARM_UP + 1;
+        if is_over || source.count() >= task.most || check.ended() {
             break;
         }
         tx.send(&mut source);
         let next = now();
         if source.count() > WARM_UP {
-            times_taken.saturating_record(next - sent);
+            taken.saturating_record(next - sent);
         }
         sent = next;
     }
@@ -286,7 +238,7 @@ fn ping<const N: usize>(tx: &mut impl Tx<N>, rx: &mut impl Rx<N>, task: &Task) -
     if check.count() != source.count() {
         bail!("{} messages came back of {}", check.count(), source.count());
     }
-    Ok(times(&times_taken))
+    Ok(Outcome::Times(Times::of(&taken), check.count()))
 }
 
 fn echo<const N: usize, C: Check>(
@@ -303,7 +255,7 @@ fn echo<const N: usize, C: Check>(
         tx.send(&mut source);
     }
     good(&check)?;
-    Ok(Outcome::nothing())
+    Ok(Outcome::Echoed(check.count()))
 }
 
 /// Open and attach again and again.
@@ -316,19 +268,5 @@ pub fn attach<R>(task: &Task, mut open: impl FnMut() -> Result<R>) -> Result<Out
         taken.saturating_record(now() - before);
         drop(opened);
     }
-    Ok(times(&taken))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_middle_half_is_what_counts() {
-        let mut histogram = histogram();
-        for time in [1, 100, 110, 120, 130, 140, 150, 1_000_000] {
-            histogram.saturating_record(time);
-        }
-        assert_eq!(middle(&histogram), (110 + 120 + 130 + 140) as f64 / 4.0);
-    }
+    Ok(Outcome::Times(Times::of(&taken), 0))
 }

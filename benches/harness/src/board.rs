@@ -1,15 +1,12 @@
 //! What the workers of one measurement share beside the queue: who is ready, and who is done.
 
-use std::fs::File;
-use std::path::Path;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use memring_testkit::Words;
-
-use crate::task::Quantity;
 
 /// Words between two that different workers write: two cache lines.
 const APART: usize = 16;
@@ -19,8 +16,6 @@ const SENT: usize = 2;
 const STAMP: usize = 3;
 const LEFT: usize = 4;
 const RECEIVED: usize = 5;
-/// Receivers that there is room for.
-const MOST: usize = 16;
 /// Nobody needs so long, however busy the machine.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -30,19 +25,15 @@ pub struct Board {
 }
 
 impl Board {
-    /// Make one in this directory.
-    pub fn make(place: &Path) -> Result<()> {
-        let path = place.join("board");
-        let file = File::create_new(&path).context("cannot make the board")?;
-        Ok(file.set_len(((RECEIVED + MOST) * APART * 8) as u64)?)
+    /// Makes one for so many receivers: a file in memory, for each worker to open.
+    pub fn make(receivers: usize) -> Result<OwnedFd> {
+        Words::file((RECEIVED + receivers) * APART)
     }
 
-    /// Open the one of this directory.
-    pub fn open(place: &Path) -> Result<Self> {
-        let mut options = File::options();
-        let file = options.read(true).write(true).open(place.join("board"))?;
+    /// Opens it.
+    pub fn open(file: OwnedFd) -> Result<Self> {
         Ok(Board {
-            words: Words::map(file, (RECEIVED + MOST) * APART)?,
+            words: Words::map_all(file)?,
         })
     }
 
@@ -79,15 +70,20 @@ impl Board {
         Ok(())
     }
 
-    /// A sender is done. The last of them waits until all was received, and is told so.
-    pub fn done(&self, sent: u64, quantity: Quantity) -> Result<bool> {
-        let (senders, receivers) = quantity.ends();
+    /// A sender is done. The last of them is told so; if messages may overtake each other, it
+    /// waits until all were received.
+    pub fn done(
+        &self,
+        sent: u64,
+        (senders, receivers): (usize, usize),
+        is_in_order: bool,
+    ) -> Result<bool> {
         self.word(SENT).fetch_add(sent, Ordering::AcqRel);
         if self.word(DONE).fetch_add(1, Ordering::AcqRel) + 1 < senders as u64 {
             return Ok(false);
         }
         let begun = Instant::now();
-        if !quantity.is_in_order() {
+        if !is_in_order {
             // Not every queue keeps the order of different senders, and many queues have none
             // between them: an end that overtakes would leave messages behind.
             let received = || -> u64 {

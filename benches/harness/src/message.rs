@@ -3,7 +3,12 @@
 //! The first word of a message says which sender it is from and how many that sender sent before
 //! it; the further words follow from it. Every word is written by the sender and checked by the
 //! receiver, in a form that compilers make vector instructions of: the check must not be what is
-//! measured.
+//! measured. A receiver also demands that the numbers from one sender rise; with the [`Total`]s
+//! that proves for one receiver, and makes all but certain for several, that each message arrived
+//! exactly once.
+
+use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
 
 /// The sender's id is above this many bits of number.
 const NUMBER_BITS: u32 = 48;
@@ -11,6 +16,42 @@ const NUMBER_BITS: u32 = 48;
 const STOP: u64 = u64::MAX;
 /// Spreads the first word over the body.
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// What went through, from one end or from several added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Total {
+    /// Messages.
+    pub count: u64,
+    /// The sum of the squares of their first words, wrapping.
+    pub digest: u64,
+}
+
+impl Total {
+    /// What the messages 0 to `count` - 1 of `sender` add up to.
+    pub fn sent(sender: usize, count: u64) -> Self {
+        // The sum of (base + i)^2 for i below count; modulo 2^128, of which 2^64 is a divisor.
+        let base = (sender as u128) << NUMBER_BITS;
+        let n = u128::from(count);
+        let sum = n * n.saturating_sub(1) / 2;
+        let squares = n * n.saturating_sub(1) * (2 * n).saturating_sub(1) / 6;
+        let digest = n
+            .wrapping_mul(base.wrapping_mul(base))
+            .wrapping_add((2 * base).wrapping_mul(sum))
+            .wrapping_add(squares);
+        Total {
+            count,
+            digest: digest as u64,
+        }
+    }
+
+    /// Both together.
+    pub fn plus(self, other: Self) -> Self {
+        Total {
+            count: self.count + other.count,
+            digest: self.digest.wrapping_add(other.digest),
+        }
+    }
+}
 
 /// Makes messages.
 #[derive(Clone)]
@@ -62,6 +103,10 @@ impl Source {
 
     /// The next message.
     #[inline(always)]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "its size is the caller's choice"
+    )]
     pub fn next<const N: usize>(&mut self) -> [u64; N] {
         let mut words = [0; N];
         self.fill(&mut words);
@@ -86,10 +131,20 @@ pub trait Check {
     fn take<const N: usize>(&mut self, words: &[u64; N]);
     /// Good messages so far.
     fn count(&self) -> u64;
+    /// What they add up to.
+    fn total(&self) -> Total;
     /// Whether it has been told to end.
     fn ended(&self) -> bool;
     /// What was wrong, if anything was.
-    fn verdict(&self) -> Result<(), String>;
+    fn verdict(&self) -> std::result::Result<(), String>;
+}
+
+/// An error, if the account says that anything was wrong.
+pub fn good(check: &impl Check) -> Result<()> {
+    match check.verdict() {
+        Ok(()) => Ok(()),
+        Err(wrong) => bail!("mismatch after {} messages: {wrong}", check.count()),
+    }
 }
 
 /// The account where there is one sender: each message must be the very next.
@@ -132,12 +187,17 @@ impl Check for Exact {
         self.next
     }
 
+    fn total(&self) -> Total {
+        // Each was the very next one.
+        Total::sent(0, self.next)
+    }
+
     #[inline(always)]
     fn ended(&self) -> bool {
         self.ended
     }
 
-    fn verdict(&self) -> Result<(), String> {
+    fn verdict(&self) -> std::result::Result<(), String> {
         match (&self.wrong, self.broken) {
             (Some(wrong), _) => Err(wrong.clone()),
             (None, 0) => Ok(()),
@@ -146,12 +206,12 @@ impl Check for Exact {
     }
 }
 
-/// The account where there are several senders: the numbers from each must rise, and with those
-/// of other receivers be as many as were sent.
+/// The account where there are several senders: the numbers from each must rise, and add up with
+/// those of other receivers to what was sent.
 pub struct Rising {
     /// By sender: the lowest number that may still come.
     next: Vec<u64>,
-    count: u64,
+    total: Total,
     broken: u64,
     ended: bool,
     wrong: Option<String>,
@@ -162,7 +222,7 @@ impl Rising {
     pub fn new(senders: usize) -> Self {
         Rising {
             next: vec![0; senders],
-            count: 0,
+            total: Total::default(),
             broken: 0,
             ended: false,
             wrong: None,
@@ -190,7 +250,9 @@ impl Check for Rising {
             Some(next) if number >= *next => {
                 *next = number + 1;
                 self.broken |= body_difference(words);
-                self.count += 1;
+                self.total.count += 1;
+                let square = first.wrapping_mul(first);
+                self.total.digest = self.total.digest.wrapping_add(square);
             }
             _ => self.unexpected(first),
         }
@@ -198,7 +260,11 @@ impl Check for Rising {
 
     #[inline(always)]
     fn count(&self) -> u64 {
-        self.count
+        self.total.count
+    }
+
+    fn total(&self) -> Total {
+        self.total
     }
 
     #[inline(always)]
@@ -206,7 +272,7 @@ impl Check for Rising {
         self.ended
     }
 
-    fn verdict(&self) -> Result<(), String> {
+    fn verdict(&self) -> std::result::Result<(), String> {
         match (&self.wrong, self.broken) {
             (Some(wrong), _) => Err(wrong.clone()),
             (None, 0) => Ok(()),
@@ -235,6 +301,35 @@ mod tests {
     fn a_good_stream_passes_both_checks() {
         assert_eq!(verdict(Exact::default(), &stream(100)), (100, Ok(())));
         assert_eq!(verdict(Rising::new(1), &stream(100)), (100, Ok(())));
+    }
+
+    /// What two receivers of two senders found, added up: the messages at these places go to the
+    /// second receiver.
+    fn shared_out(messages: &[[u64; 8]], to_second: &[usize]) -> Total {
+        let mut receivers = [Rising::new(4), Rising::new(4)];
+        for (at, message) in messages.iter().enumerate() {
+            receivers[usize::from(to_second.contains(&at))].take(message);
+        }
+        for receiver in &receivers {
+            assert_eq!(receiver.verdict(), Ok(()));
+        }
+        receivers[0].total().plus(receivers[1].total())
+    }
+
+    #[test]
+    fn what_arrives_adds_up_to_what_was_sent() {
+        let (mut one, mut other) = (Source::new(0), Source::new(3));
+        let mut messages: Vec<[u64; 8]> = Vec::new();
+        for _ in 0..1000 {
+            messages.extend([one.next(), other.next()]);
+        }
+        let sent = Total::sent(0, 1000).plus(Total::sent(3, 1000));
+        assert_eq!(shared_out(&messages, &[1, 17, 18, 900]), sent);
+        assert_eq!(Total::sent(7, 0), Total::default());
+        // One was lost, and another one received by both.
+        messages[18] = messages[4];
+        let found = shared_out(&messages, &[18]);
+        assert!(found.count == sent.count && found.digest != sent.digest);
     }
 
     #[test]

@@ -1,16 +1,23 @@
 //! What is measured, and one process's part in it.
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
+
+use crate::board::Board;
+use crate::message::Total;
+use crate::times::{Interval, Times};
 
 /// Messages a call, where they go in batches.
 pub const BATCH: usize = 32;
 /// Slots of every queue, if messages are small.
-const SLOTS: usize = 1024;
+pub const SLOTS: usize = 1024;
 /// Bytes of a queue of large messages.
-const BYTES: usize = 256 << 10;
+pub const BYTES: usize = 256 << 10;
 /// But never fewer slots than this.
 const LEAST_SLOTS: usize = 64;
 
@@ -32,6 +39,8 @@ pub enum Wait {
     Spin,
     /// By polling for a while, then sleeping: the default of most blocking calls.
     Park,
+    /// By sleeping at once.
+    Sleep,
 }
 
 /// Whether there is anything to wait for, where futures or many queues are waited for.
@@ -115,7 +124,14 @@ impl Quantity {
 
     /// The quantity of this name.
     pub fn named(name: &str) -> Option<Quantity> {
-        let mut all = Quantity::all().into_iter();
+        // Those that are in no report: of any number of senders and receivers, and by sleeping.
+        let sides = name.strip_prefix("mpmc-").and_then(|it| it.split_once('x'));
+        let sides = sides.and_then(|(senders, receivers)| {
+            let (senders, receivers) = (senders.parse().ok()?, receivers.parse().ok()?);
+            Some(Quantity::Mpmc(senders, receivers))
+        });
+        let asleep = [8, 56, 64].map(|size| Quantity::Trip(size, Wait::Sleep));
+        let mut all = Quantity::all().into_iter().chain(asleep).chain(sides);
         all.find(|quantity| quantity.to_string() == name)
     }
 
@@ -199,16 +215,26 @@ impl Quantity {
         }
     }
 
-    /// Which of the run's CPUs a worker is on. Where there are several on a side, both CPUs have
+    /// How an end waits, where it is told.
+    pub fn wait(self) -> Wait {
+        match self {
+            Quantity::Trip(_, wait) | Quantity::Call(_, wait) => wait,
+            Quantity::Sleep(_) => Wait::Sleep,
+            _ => Wait::Park,
+        }
+    }
+
+    /// Which of a run's CPUs each worker is on. Where there are several on a side, both CPUs have
     /// some of both sides.
-    pub fn cpu(self, worker: usize, cpus: &[usize]) -> usize {
+    pub fn cpus(self, cpus: &[usize]) -> Vec<usize> {
         let senders = self.ends().0;
-        let index = match self {
+        let index = |worker| match self {
             Quantity::Sleep(1) => 0,
             _ if worker < senders => worker,
             _ => worker - senders + 1,
         };
-        cpus[index % cpus.len()]
+        let indices = (0..self.workers()).map(index);
+        indices.map(|index| cpus[index % cpus.len()]).collect()
     }
 }
 
@@ -221,6 +247,7 @@ impl fmt::Display for Quantity {
             Quantity::Mpmc(senders, receivers) => format!("mpmc-{senders}x{receivers}"),
             Quantity::Trip(size, Wait::Spin) => format!("rtt-{size}-spin"),
             Quantity::Trip(size, Wait::Park) => format!("rtt-{size}-park"),
+            Quantity::Trip(size, Wait::Sleep) => format!("rtt-{size}-sleep"),
             Quantity::Sleep(cpus) => format!("sleep-{cpus}cpu"),
             Quantity::Wake => "wake".into(),
             Quantity::Idle => "idle".into(),
@@ -234,6 +261,7 @@ impl fmt::Display for Quantity {
             Quantity::Load => "load".into(),
             Quantity::Call(size, Wait::Spin) => format!("call-{size}-spin"),
             Quantity::Call(size, Wait::Park) => format!("call-{size}-park"),
+            Quantity::Call(size, Wait::Sleep) => format!("call-{size}-sleep"),
             Quantity::Calls(clients, servers) => format!("calls-{clients}x{servers}"),
         };
         f.pad(&name)
@@ -241,13 +269,18 @@ impl fmt::Display for Quantity {
 }
 
 impl Serialize for Quantity {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
 impl<'de> Deserialize<'de> for Quantity {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> std::result::Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
         Quantity::named(&name)
             .ok_or_else(|| serde::de::Error::custom(format!("nothing named {name} is measured")))
@@ -263,10 +296,12 @@ pub struct Shape {
     pub receivers: usize,
     /// Slots.
     pub capacity: usize,
+    /// How its ends wait, where they are told.
+    pub wait: Wait,
 }
 
 /// One process's part in one measurement.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Task {
     /// Whose queue.
     pub contestant: String,
@@ -276,17 +311,70 @@ pub struct Task {
     pub millis: u64,
     /// Messages after which it ends sooner.
     pub most: u64,
-    /// Where the board is, and what has a name.
+    /// The directory of what has a name, if anything has.
     pub place: PathBuf,
-    /// The CPUs of the run.
+    /// By worker: the CPU that it runs on.
     pub cpus: Vec<usize>,
     /// Which worker; none: all of them, as threads.
     pub worker: Option<usize>,
-    /// Descriptors that are handed down, by link.
-    pub fds: Vec<Vec<i32>>,
+    /// How many descriptors of each link come with it, after that of the board.
+    pub links: Vec<usize>,
+    /// What came with it.
+    #[serde(skip)]
+    handed: Option<Arc<Handed>>,
+}
+
+/// What is handed over with a task.
+struct Handed {
+    board: Board,
+    fds: Vec<Arc<[OwnedFd]>>,
 }
 
 impl Task {
+    /// A task whose process and descriptors are not known yet.
+    pub fn new(contestant: &str, quantity: Quantity, millis: u64, cpus: Vec<usize>) -> Task {
+        Task {
+            contestant: contestant.to_owned(),
+            quantity,
+            millis,
+            most: u64::MAX,
+            place: PathBuf::new(),
+            cpus,
+            worker: None,
+            links: Vec::new(),
+            handed: None,
+        }
+    }
+
+    /// In a worker: takes the descriptors that came with the task.
+    pub fn take(&mut self, fds: Vec<OwnedFd>) -> Result<()> {
+        let expected = 1 + self.links.iter().sum::<usize>();
+        ensure!(
+            fds.len() == expected,
+            "expected {expected} descriptors with the task, found {}",
+            fds.len()
+        );
+        let mut fds = fds.into_iter();
+        let board = Board::open(fds.next().context("there is no board")?)?;
+        let of_link = |&count: &usize| fds.by_ref().take(count).collect();
+        let fds = self.links.iter().map(of_link).collect();
+        self.handed = Some(Arc::new(Handed { board, fds }));
+        Ok(())
+    }
+
+    /// In a worker: what all workers share.
+    pub fn board(&self) -> Result<&Board> {
+        let handed = self.handed.as_deref().context("there is no board")?;
+        Ok(&handed.board)
+    }
+
+    /// In a worker: the descriptors of a link.
+    pub fn fds(&self, link: usize) -> Arc<[OwnedFd]> {
+        let handed = self.handed.as_deref();
+        let fds = handed.and_then(|handed| handed.fds.get(link).cloned());
+        fds.unwrap_or_else(|| Arc::new([]))
+    }
+
     /// What each link must offer.
     pub fn shape(&self) -> Shape {
         let (senders, receivers) = self.quantity.ends();
@@ -295,6 +383,19 @@ impl Task {
             senders,
             receivers,
             capacity: SLOTS.min(fitting),
+            wait: self.quantity.wait(),
+        }
+    }
+
+    /// What a worker is, for people.
+    pub fn role(&self) -> &'static str {
+        let sends = self.worker.is_some_and(|it| it < self.quantity.ends().0);
+        match (self.worker, sends, self.quantity.is_trip()) {
+            (None, ..) => "the measuring process",
+            (_, true, true) => "the process that times round trips",
+            (_, false, true) => "the echoing process",
+            (_, true, false) => "the sending process",
+            (_, false, false) => "the receiving process",
         }
     }
 }
@@ -304,25 +405,12 @@ impl Task {
 pub enum Outcome {
     /// So many messages were sent.
     Sent(u64),
-    /// What was received, and how many between which nanoseconds of the clock.
-    Received {
-        /// All good messages.
-        count: u64,
-        /// Those of them that were timed.
-        timed: u64,
-        /// Beginning of the time.
-        from: u64,
-        /// Its end.
-        to: u64,
-    },
-    /// Times, by [`PERCENTILES`].
-    Times {
-        /// What they come to: the mean of their middle half, in nanoseconds. A median would
-        /// know no more than the steps of the clock.
-        middle: f64,
-        /// Nanoseconds.
-        at: Vec<f64>,
-    },
+    /// What was received, all of it good, and the interval of it that was timed.
+    Received(Total, Interval),
+    /// Times, and how many messages came back, or came, all of them good.
+    Times(Times, u64),
+    /// So many messages were sent back, all of them good.
+    Echoed(u64),
     /// So many times something was done, by one of several.
     Done {
         /// How many.
@@ -339,5 +427,35 @@ impl Outcome {
     }
 }
 
-/// The percentiles that are kept of times.
-pub const PERCENTILES: [f64; 8] = [1.0, 10.0, 50.0, 75.0, 90.0, 99.0, 99.9, 100.0];
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_quantity_is_found_by_its_name() {
+        let more = [Quantity::Mpmc(1000, 3), Quantity::Trip(64, Wait::Sleep)];
+        for quantity in Quantity::all().into_iter().chain(more) {
+            assert_eq!(Quantity::named(&quantity.to_string()), Some(quantity));
+        }
+        for name in ["", "mpmc-1", "mpmc-01x1", "spsc-9-single"] {
+            assert_eq!(Quantity::named(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_task_lacks_no_descriptor() {
+        let mut task = Task::new("pipe", Quantity::Wake, 1, vec![0, 1]);
+        task.links = vec![1, 0, 2];
+        let fds = |count| {
+            (0..count)
+                .map(|_| Board::make(1).expect("a file"))
+                .collect()
+        };
+        for wrong in [0, 3, 5] {
+            assert!(task.take(fds(wrong)).is_err(), "{wrong}");
+        }
+        task.take(fds(4)).expect("as many as there are");
+        assert!(task.board().is_ok());
+        assert_eq!([0, 1, 2, 3].map(|link| task.fds(link).len()), [1, 0, 2, 0]);
+    }
+}

@@ -3,7 +3,6 @@
 //! The sender stores a new value into a word alone on its page, the receiver polls until it sees
 //! it. Nothing that passes messages between two cores can be faster.
 
-use std::fs::File;
 use std::hint;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,11 +11,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use memring_testkit::Words;
-use rustix::thread::{CpuSet, sched_setaffinity};
 
-use crate::contestant::{Crossing, Link, Made, Profile, Rx, Skill, Tx};
+use crate::contestant::{Crossing, Link, Made, Profile, Skill};
+use crate::ends::{Rx, Tx};
 use crate::message::{Check, Source};
-use crate::worker::until;
+use crate::worker::{pin_to, until};
+
+/// Words of a page.
+const WORDS: usize = 512;
 
 /// A shared word.
 pub struct Floor;
@@ -40,16 +42,16 @@ impl Crossing for Floor {
     type Tx<const N: usize> = Line;
     type Rx<const N: usize> = Line;
 
-    fn make<const N: usize>(link: &Link) -> Result<Made> {
-        File::create_new(&link.path)?.set_len(4096)?;
-        Ok(Made::default())
+    fn make<const N: usize>(_: &Link) -> Result<Made> {
+        Ok(Made {
+            fds: vec![Words::file(WORDS)?],
+            keep: None,
+        })
     }
 
     fn tx<const N: usize>(link: &Link) -> Result<Line> {
-        let mut options = File::options();
-        let file = options.read(true).write(true).open(&link.path)?;
         Ok(Line {
-            words: Words::map(file, 1)?,
+            words: Words::map_all(link.fd(0)?)?,
             seen: 0,
         })
     }
@@ -90,11 +92,6 @@ pub fn quick_trip(cpus: &[usize], span: Duration) -> Result<f64> {
     #[repr(align(128))]
     struct Word(AtomicU64);
     let words = Arc::new([Word(AtomicU64::new(0)), Word(AtomicU64::new(0))]);
-    let pin = |cpu: usize| {
-        let mut set = CpuSet::new();
-        set.set(cpu);
-        sched_setaffinity(None, &set).with_context(|| format!("cannot run on CPU {cpu}"))
-    };
     let wait = |word: &Word, value: u64| {
         // Pairs with the Release stores of the other thread.
         while word.0.load(Ordering::Acquire) != value {
@@ -107,7 +104,7 @@ pub fn quick_trip(cpus: &[usize], span: Duration) -> Result<f64> {
     }
     let shared = Arc::clone(&words);
     let echo = thread::spawn(move || -> Result<()> {
-        pin(second)?;
+        pin_to(second)?;
         let mut value = 1;
         loop {
             let mut seen = shared[0].0.load(Ordering::Acquire);
@@ -123,7 +120,7 @@ pub fn quick_trip(cpus: &[usize], span: Duration) -> Result<f64> {
         }
     });
     let ping = thread::spawn(move || -> Result<f64> {
-        pin(first)?;
+        pin_to(first)?;
         let mut taken = Vec::new();
         let (begun, mut value) = (Instant::now(), 0);
         while begun.elapsed() < span || taken.is_empty() {

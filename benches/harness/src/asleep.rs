@@ -9,10 +9,10 @@ use memring_testkit::time::now;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::board::Board;
-use crate::contestant::{Rx, Tx};
-use crate::message::{Check, Exact, Source};
-use crate::task::{Outcome, PERCENTILES, Quantity, Task};
-use crate::worker::{WARM_UP, good, histogram, times};
+use crate::ends::{Rx, Tx};
+use crate::message::{Check, Exact, Source, good};
+use crate::task::{Outcome, Quantity, Task};
+use crate::times::{Times, WARM_UP, histogram};
 
 /// What a receiver is left to fall asleep.
 pub const NAP: Duration = Duration::from_micros(400);
@@ -49,7 +49,7 @@ pub fn be_woken<const N: usize>(rx: &mut impl Rx<N>, board: &Board) -> Result<Ou
         taken.saturating_record(awake.saturating_sub(stamp));
     }
     good(&check)?;
-    Ok(times(&taken))
+    Ok(Outcome::Times(Times::of(&taken), check.count()))
 }
 
 /// The time of a round trip that begins when the other end sleeps.
@@ -73,7 +73,7 @@ pub fn ping<const N: usize>(
     }
     tx.send(&mut Source::stop());
     good(&check)?;
-    Ok(times(&taken))
+    Ok(Outcome::Times(Times::of(&taken), check.count()))
 }
 
 /// Processor time of this thread for a message that is long in coming.
@@ -84,19 +84,12 @@ pub fn idle<const N: usize>(rx: &mut impl Rx<N>) -> Result<Outcome> {
         rx.recv(&mut check);
     }
     good(&check)?;
-    Ok(one_time((spent(ClockId::ThreadCPUTime) - before) as f64))
+    let spent = spent(ClockId::ThreadCPUTime) - before;
+    Ok(Outcome::Times(Times::once(spent), check.count()))
 }
 
 /// Nanoseconds of processor time, of a thread or a process.
 pub fn spent(clock: ClockId) -> u64 {
     let time = clock_gettime(clock);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
-/// One time only.
-pub fn one_time(nanos: f64) -> Outcome {
-    Outcome::Times {
-        middle: nanos,
-        at: vec![nanos; PERCENTILES.len()],
-    }
 }
