@@ -1,4 +1,4 @@
-//! Figures for whoever looks: Prometheus text over HTTP, lines of JSON, a progress line.
+//! Figures for people and programs: Prometheus text over HTTP, lines of JSON, a progress line.
 
 mod http;
 mod show;

@@ -132,7 +132,7 @@ pub fn run(arguments: &[&str]) -> Output {
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < LONG, "waited in vain: {what}");
+        assert!(began.elapsed() < LONG, "this did not happen: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -261,7 +261,7 @@ impl Storm {
         }
     }
 
-    /// For whoever has to find out why it does not end.
+    /// For the message of a storm that does not end.
     fn state(&self) -> String {
         let here = self.here.iter().map(|here| {
             let figures = here.sender.as_ref().map(|sender| sender.figures(self.now));
