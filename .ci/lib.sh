@@ -14,6 +14,7 @@ TEST_COMMAND="cargo test${TEST_FLAGS[*]:+ ${TEST_FLAGS[*]}}"
 # Packages, the benches of operations, and tests that checkers run.
 LIBRARY=memring
 CLI=memring-cli
+BRIDGE=memring-bridge
 RIVALS=memring-rivals
 INSTRUCTIONS=memring-instructions
 MICRO=(-p memring-micro --bench micro)

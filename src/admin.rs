@@ -207,7 +207,7 @@ pub fn list() -> Result<Vec<ListEntry>, RingError> {
     let names = file::names(directory.as_fd()).map_err(os_error("list", &Some(path.clone())))?;
     let mut listed: Vec<ListEntry> = names
         .into_iter()
-        .filter(|name| !name::is_of_replacement(name))
+        .filter(|name| !name::is_of_replacement(name) && name != name::BRIDGE_DIRECTORY)
         .map(|name| ListEntry {
             path: path.join(&name),
             ring: match name.to_str() {

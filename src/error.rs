@@ -72,6 +72,15 @@ pub enum Failure {
         /// Bytes that fit.
         limit: usize,
     },
+    /// A message of a ring opened as [`Untyped`](crate::Untyped) that has not the ring's size.
+    /// Nothing was sent.
+    #[error("message of {length} bytes: each message of this ring has {size} bytes")]
+    WrongSize {
+        /// Bytes of the message.
+        length: usize,
+        /// Bytes of each message of the ring.
+        size: usize,
+    },
     /// A peer broke the rules of the shared memory.
     #[error(transparent)]
     Corrupted(#[from] Corruption),

@@ -224,8 +224,8 @@ pub use error::{
     UnknownName, WaitForPeerError,
 };
 pub use members::Peer;
-pub use message::Message;
 pub use message::schema::{Schema, fingerprint};
+pub use message::{Message, Untyped};
 #[cfg(not(loom))]
 pub use ring::config::MessageKind;
 pub use ring::kind::{

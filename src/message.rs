@@ -8,11 +8,13 @@ mod sealed {
     pub trait Sealed {}
     impl<T: bytemuck::NoUninit + bytemuck::AnyBitPattern + Send + 'static> Sealed for T {}
     impl Sealed for [u8] {}
+    impl Sealed for super::Untyped {}
 }
 
 /// A type that a ring can carry.
 ///
-/// Two families implement it, and it is sealed to them:
+/// Two families implement it, and [`Untyped`] for tools that know no types; it is sealed to
+/// them:
 ///
 /// * every fixed-size `T: NoUninit + AnyBitPattern + Send + 'static`
 ///   ([`bytemuck`]'s traits; derive `Pod`, or these two). No padding byte
@@ -44,6 +46,9 @@ pub trait Message: sealed::Sealed + 'static {
     /// Size and alignment in bytes, or `None` where the length varies.
     #[doc(hidden)]
     const FIXED: Option<(usize, usize)>;
+    /// Whether messages are of one size, which is not known while compiling.
+    #[doc(hidden)]
+    const UNTYPED: bool = false;
 
     /// The bytes to store in the slot.
     #[doc(hidden)]
@@ -167,6 +172,77 @@ impl Message for [u8] {
     #[inline(always)]
     fn bytes_of(message: &[u8]) -> &[u8] {
         message
+    }
+
+    #[inline]
+    fn decode_into(source: &impl Source, length: usize, message: &mut Vec<u8>) -> usize {
+        message.resize(length, 0);
+        source.copy_to(message);
+        length
+    }
+}
+
+/// Messages of a typed ring, as bytes, for a tool that does not know their type: one that
+/// records, shows or forwards them.
+///
+/// `Ring::<Untyped, K>` opens every typed ring of kind `K` and of the schema that was asked
+/// for, whatever the size of its messages, which
+/// [`Ring::message_size`](crate::Ring::message_size) tells. It is sent and received as `[u8]`
+/// is, and each message has exactly that many bytes. To make such a ring, name size and
+/// alignment by [`message_layout`](crate::RingBuilder::message_layout). (In calls and over
+/// sockets it is the same as `[u8]`.)
+///
+/// **What is sent this way should have come from a program that knows the type:** bytes of any
+/// value are a valid message, but only its type tells what they mean.
+///
+/// ```
+/// use memring::{Failure, Ring, SendError, Spsc, Untyped};
+///
+/// # let name = &format!("doc-untyped-{}", std::process::id());
+/// let typed = Ring::<u32, Spsc>::create(name, 8)?;
+/// typed.sender()?.send(7)?;
+///
+/// let ring = Ring::<Untyped, Spsc>::open(name)?;
+/// assert_eq!(ring.message_size(), 4);
+/// assert_eq!(ring.receiver()?.recv()?, 7u32.to_ne_bytes());
+/// ring.sender()?.send(&8u32.to_ne_bytes())?;
+/// assert_eq!(typed.receiver()?.recv()?, 8);
+/// let wrong = Failure::WrongSize { length: 3, size: 4 };
+/// assert_eq!(ring.sender()?.send(&[1, 2, 3]), Err(SendError::Failed((), wrong)));
+/// # memring::remove(name)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Untyped([u8]);
+
+impl Message for Untyped {
+    type Sent<'a> = &'a [u8];
+    type Unsent = ();
+    type Received = Vec<u8>;
+
+    const FIXED: Option<(usize, usize)> = None;
+    const UNTYPED: bool = true;
+
+    #[inline(always)]
+    fn encode<'a>(message: &'a &[u8]) -> &'a [u8] {
+        message
+    }
+
+    #[inline(always)]
+    fn unsent(_message: &[u8]) {}
+
+    #[inline(always)]
+    fn as_sent(received: &Vec<u8>) -> &[u8] {
+        received
+    }
+
+    #[inline]
+    fn decode(source: &impl Source, length: usize) -> Vec<u8> {
+        source.bytes(length)
+    }
+
+    #[inline(always)]
+    fn bytes_of(message: &Untyped) -> &[u8] {
+        &message.0
     }
 
     #[inline]

@@ -3,6 +3,7 @@
 //! make rings, list what there is, and remove it.
 
 mod bench;
+mod bridge;
 mod call;
 mod complain;
 mod connect;
@@ -82,6 +83,7 @@ Examples:
   memring create jobs --kind mpmc     make a ring, for others to use
   memring list                        what is there, and what uses it?
   memring remove jobs                 remove the name and free the memory
+  memring bridge send jobs --to jobs  carry a ring to another host
 
 Manual pages, and completions for bash, zsh and fish:
   memring manual --dir ~/.local/share installs them.
@@ -112,6 +114,7 @@ enum Command {
     Create(create::Args),
     List(list::Args),
     Remove(remove::Args),
+    Bridge(bridge::Args),
 }
 
 /// Those that this program, or an installation of it, runs.
@@ -163,6 +166,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Create(args) => create::run(args),
         Command::List(args) => list::run(&args),
         Command::Remove(args) => remove::run(&args),
+        Command::Bridge(args) => bridge::run(&args),
     }?;
     Ok(ExitCode::SUCCESS)
 }

@@ -71,7 +71,7 @@ fn every_command_has_a_page_with_its_options() {
         .keys()
         .filter(|name| name.starts_with("man/man1/memring-"))
         .collect();
-    assert_eq!(pages.len(), 12, "{pages:?}");
+    assert_eq!(pages.len(), 13, "{pages:?}");
     for page in pages {
         let command = page
             .trim_start_matches("man/man1/memring-")

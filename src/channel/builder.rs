@@ -55,6 +55,7 @@ const DEFAULT_LIMIT: usize = 1024;
 pub struct RingBuilder<T: Message + ?Sized, K: Kind> {
     capacity: Option<usize>,
     message_limit: Option<usize>,
+    message_layout: Option<(usize, usize)>,
     schema: u64,
     mode: u32,
     layout: Layout,
@@ -258,6 +259,7 @@ impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for RingBuilder<T, K> {
             .field("kind", &K::KIND)
             .field("capacity", &self.capacity)
             .field("message_limit", &self.message_limit)
+            .field("message_layout", &self.message_layout)
             .field("schema", &self.schema)
             .field("mode", &self.mode)
             .field("layout", &self.layout)
@@ -277,6 +279,7 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
         RingBuilder {
             capacity: None,
             message_limit: None,
+            message_layout: None,
             schema: 0,
             mode: 0o600,
             layout: Layout::default(),
@@ -350,6 +353,23 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
     /// rings.
     pub fn message_limit(mut self, bytes: usize) -> Self {
         self.message_limit = Some(bytes);
+        self
+    }
+
+    /// Size and alignment in bytes of each message of an [`Untyped`](crate::Untyped) ring:
+    /// to make one, or to insist on them. Otherwise it is ignored.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc, Untyped};
+    /// # let name = &format!("doc-message-layout-{}", std::process::id());
+    /// let ring = Ring::<Untyped, Spsc>::builder().message_layout(8, 8).create(name)?;
+    /// ring.sender()?.send(&7u64.to_ne_bytes())?;
+    /// assert_eq!(Ring::<u64, Spsc>::open(name)?.receiver()?.recv()?, 7);
+    /// # memring::remove(name)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn message_layout(mut self, size: usize, align: usize) -> Self {
+        self.message_layout = Some((size, align));
         self
     }
 

@@ -5,7 +5,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::sender::Sender;
+use super::sender::{Sender, check_length};
 use super::waiting::{Wait, WaitError};
 use super::{outcome, rendezvous};
 use crate::error::{Failure, SendError, SendTimeoutError, TrySendError};
@@ -152,11 +152,7 @@ impl<'s, T: Message + ?Sized, K: Kind> Grant<'s, T, K> {
 
     #[inline(always)]
     fn write_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let limit = self.limit();
-        if bytes.len() > limit {
-            let length = bytes.len();
-            return Err(Failure::TooLong { length, limit });
-        }
+        check_length::<T>(bytes.len(), self.limit())?;
         if !self.sender.connection.has_fast_paths() {
             self.sender.connection.segment.region.check()?;
         }

@@ -115,6 +115,31 @@ impl<'r, T: Message + ?Sized, K: Kind> LeaseBatch<'r, T, K> {
         is_mapped.then_some((&self.receiver.view, (first.position, last.position)))
     }
 
+    /// Takes up to `max` more messages that are there now, behind those that are held, and
+    /// says how many; 0 if there are none, and whenever the receiver could not take one: its
+    /// next call tells why. So a stream can be received with a window of messages in
+    /// hand, of which the first are released as they are done.
+    ///
+    /// All are held by this batch: at most as many as the ring's capacity. Of a rendezvous
+    /// ring, which hands over one message at a time, always 0.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send_slice(&[10, 20])?;
+    /// let mut batch = rx.lease_batch(16)?;
+    /// tx.send_slice(&[30, 40])?;
+    /// batch.release_first(1);
+    /// assert_eq!(batch.extend(1), 1);
+    /// assert_eq!(batch.iter().map(|message| message.read()).collect::<Vec<_>>(), [20, 30]);
+    /// assert_eq!((batch.extend(16), batch.extend(16), batch.len()), (1, 0, 3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn extend(&mut self, max: usize) -> usize {
+        self.receiver.extend_leases(max)
+    }
+
     /// Acknowledges all messages that are held.
     #[inline]
     pub fn release(self) {

@@ -36,6 +36,14 @@ impl Leases {
         self.claims.push((claim, length));
     }
 
+    /// Frees the memory of those that are released, if that is half of it.
+    pub(super) fn compact(&mut self) {
+        if self.released > self.claims.len() / 2 {
+            self.claims.drain(..self.released);
+            self.released = 0;
+        }
+    }
+
     /// Those that are not released.
     #[inline(always)]
     pub(super) fn claims(&self) -> impl Iterator<Item = Claim> {

@@ -94,6 +94,17 @@ impl Segment {
         unsafe { View::new(self.block(), self.config.message_limit()) }
     }
 
+    /// The number of the message at `position`, from 0 when the ring was made; none of a
+    /// rendezvous ring.
+    pub(crate) fn number(&self, position: u64) -> Option<u64> {
+        let start = self.config.start;
+        match self.frame.places {
+            _ if self.config.is_rendezvous() => None,
+            Some(places) => Some(places.count(places.canonical(start), position)),
+            None => Some(position.wrapping_sub(start)),
+        }
+    }
+
     /// What endpoints of this ring sleep with.
     pub(crate) fn parker(&self) -> Parker {
         Parker(self.config.fences)

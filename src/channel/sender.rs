@@ -289,14 +289,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
 
     #[inline(always)]
     pub(super) fn check_length(&self, message: &T::Sent<'_>) -> Result<(), Failure> {
-        if T::FIXED.is_some() {
-            return Ok(());
-        }
-        let (length, limit) = (T::encode(message).len(), self.view.limit());
-        if length > limit {
-            return Err(Failure::TooLong { length, limit });
-        }
-        Ok(())
+        check_length::<T>(T::encode(message).len(), self.view.limit())
     }
 
     /// Claims if nothing stands in the way, without a call. `None`: take the slow path;
@@ -464,4 +457,25 @@ impl<T: Message + ?Sized, K: Kind> std::fmt::Debug for Sender<T, K> {
             .field("id", &self.connection.id().0);
         shown.finish_non_exhaustive()
     }
+}
+
+/// Whether a message of `length` bytes can be sent where `limit` is that of the ring.
+#[inline(always)]
+pub(super) fn check_length<T: Message + ?Sized>(
+    length: usize,
+    limit: usize,
+) -> Result<(), Failure> {
+    if T::FIXED.is_some() {
+        return Ok(());
+    }
+    if T::UNTYPED && length != limit {
+        return Err(Failure::WrongSize {
+            length,
+            size: limit,
+        });
+    }
+    if length > limit {
+        return Err(Failure::TooLong { length, limit });
+    }
+    Ok(())
 }

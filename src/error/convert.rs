@@ -166,7 +166,7 @@ const CANCELLED: ErrorKind = ErrorKind::Other;
 
 fn failure(failure: &Failure) -> ErrorKind {
     match failure {
-        Failure::TooLong { .. } => ErrorKind::InvalidInput,
+        Failure::TooLong { .. } | Failure::WrongSize { .. } => ErrorKind::InvalidInput,
         Failure::Corrupted(_) => ErrorKind::InvalidData,
         Failure::Forked | Failure::NotForRendezvous => ErrorKind::Unsupported,
         Failure::DescriptorClosed => ErrorKind::NotConnected,

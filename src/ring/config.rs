@@ -141,8 +141,10 @@ pub(crate) struct Config {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Expected {
     pub kind: RingKind,
-    /// `None`: byte messages of whatever limit.
+    /// `None`: byte messages of whatever limit,
     pub fixed: Option<(usize, usize)>,
+    /// or typed messages of whatever size.
+    pub untyped: bool,
     pub schema: u64,
 }
 
@@ -361,7 +363,8 @@ impl Config {
             });
         }
         match (expected.fixed, self.message) {
-            (None, MessageKind::Bytes { .. }) => {}
+            (None, MessageKind::Typed { .. }) if expected.untyped => {}
+            (None, MessageKind::Bytes { .. }) if !expected.untyped => {}
             (Some((wanted, _)), MessageKind::Typed { size, .. }) if wanted != size => {
                 return Err(Mismatch::MessageSize {
                     expected: wanted as u64,
@@ -378,6 +381,7 @@ impl Config {
             (wanted, found) => {
                 let wanted = match wanted {
                     Some((size, align)) => MessageKind::Typed { size, align },
+                    None if expected.untyped => MessageKind::Typed { size: 0, align: 1 },
                     None => MessageKind::Bytes { limit: 0 },
                 };
                 return Err(Mismatch::Shape {

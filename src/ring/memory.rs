@@ -235,8 +235,8 @@ impl<T: Message + ?Sized, P: Pairing> View<T, P> {
     /// Looks at a block as a ring of `T`.
     ///
     /// # Safety
-    /// V3 must hold: the block's frame is that of `T` if `T` is of fixed size, or else
-    /// of byte messages up to `limit`.
+    /// V3 must hold: the block's frame is that of `T` if `T` is of fixed size, of messages
+    /// of size `limit` if `T` is untyped, or else of byte messages up to `limit`.
     pub(crate) unsafe fn new(block: Block, limit: usize) -> Self {
         debug_assert_eq!(block.frame.places.is_some(), P::ONE_TO_ONE);
         let view = View {
@@ -296,7 +296,7 @@ impl<T: Message + ?Sized, P: Pairing> View<T, P> {
             .block
             .slot_at(position, slot.stride)
             .wrapping_add(slot.payload);
-        let varies = T::FIXED.is_none();
+        let varies = T::FIXED.is_none() && !T::UNTYPED;
         let before = if varies { LENGTH_SIZE } else { 0 };
         Payload {
             start: at.wrapping_add(before),

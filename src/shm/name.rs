@@ -88,6 +88,9 @@ fn unusable(directory: &Path, remedy: &'static str, source: io::Error) -> RingEr
     }
 }
 
+/// Where bridges to other hosts keep what they know of the regions of a directory.
+pub(crate) const BRIDGE_DIRECTORY: &str = ".bridge";
+
 const REPLACEMENT_PREFIX: &str = ".memring-";
 const REPLACEMENT_SUFFIX: &str = ".new";
 
@@ -119,6 +122,8 @@ fn check_name(whole: &Path, name: &OsStr, is_path: bool) -> Result<(), RingError
         "it is longer than 255 bytes"
     } else if is_of_replacement(name) {
         "such names are for rings that are about to replace another"
+    } else if name == BRIDGE_DIRECTORY {
+        "bridges to other hosts keep their state in a directory of this name"
     } else if !is_path && name.to_str().is_none() {
         "it is not UTF-8: only a path, with its directory, may be so"
     } else if let Some(problem) = file::name_problem(name) {

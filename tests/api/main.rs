@@ -31,3 +31,4 @@ mod streams;
 mod threads;
 mod timed;
 mod waits;
+mod windows;

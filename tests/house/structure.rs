@@ -69,8 +69,8 @@ const INVARIANTS: [&str; 3] = [
 ];
 
 /// Where the sources are.
-const DIRECTORIES: [&str; 7] = [
-    "src", "cli", "tests", "testkit", "examples", "benches", "fuzz",
+const DIRECTORIES: [&str; 8] = [
+    "src", "bridge", "cli", "tests", "testkit", "examples", "benches", "fuzz",
 ];
 
 /// Lines of the longest file.

@@ -114,6 +114,7 @@ const SEARCHED: &[&str] = &[
     "docs",
     "examples",
     "tests",
+    "bridge",
     "testkit",
     "benches",
     "fuzz",

@@ -210,7 +210,8 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
         let config = Config::of(region)?;
         config.check(&Expected {
             kind: K::KIND,
-            fixed: T::FIXED,
+            fixed: T::FIXED.or(self.message_layout.filter(|_| T::UNTYPED)),
+            untyped: T::UNTYPED,
             schema: self.schema,
         })?;
         if self.is_rendezvous() && !config.is_rendezvous() {
@@ -223,7 +224,9 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
 
     /// Has the ring the size that was asked for, if one was?
     fn check_options(&self, ring: &Ring<T, K>) -> Result<(), RingError> {
-        let limit = self.message_limit.filter(|_| T::FIXED.is_none());
+        let limit = self
+            .message_limit
+            .filter(|_| T::FIXED.is_none() && !T::UNTYPED);
         for (what, expected, found) in [
             (
                 "a ring of capacity",
@@ -280,6 +283,14 @@ impl<T: Message + ?Sized, K: Kind> RingBuilder<T, K> {
         }
         let message = match T::FIXED {
             Some((size, align)) => MessageKind::Typed { size, align },
+            None if T::UNTYPED => {
+                let (size, align) = self.message_layout.ok_or(RingError::InvalidOption {
+                    what: "message layout",
+                    expected: "size and alignment, by `message_layout`".into(),
+                    found: "none".into(),
+                })?;
+                MessageKind::Typed { size, align }
+            }
             None => MessageKind::Bytes {
                 limit: self.message_limit.unwrap_or(DEFAULT_LIMIT),
             },

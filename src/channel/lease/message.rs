@@ -5,10 +5,11 @@
 use std::marker::PhantomData;
 
 use crate::channel::receiver::Receiver;
-use crate::message::{Blank, Message};
+use crate::channel::segment::Segment;
+use crate::message::{Blank, Message, Untyped};
+use crate::ring::Claim;
 use crate::ring::kind::Kind;
 use crate::ring::payload::Payload;
-use crate::shm::Region;
 
 /// One message of a [`LeaseBatch`](crate::LeaseBatch), to read in place.
 ///
@@ -31,10 +32,10 @@ use crate::shm::Region;
 /// ```
 pub struct LeasedMessage<'b, T: Message + ?Sized> {
     pub(super) payload: Payload,
-    /// Asked at each use: the process may fork between two.
-    region: &'b Region,
+    /// Its region is asked at each use: the process may fork between two.
+    segment: &'b Segment,
     length: usize,
-    redeliveries: u8,
+    claim: Claim,
     message: PhantomData<&'b T>,
 }
 
@@ -45,9 +46,9 @@ impl<'b, T: Message + ?Sized> LeasedMessage<'b, T> {
         let (claim, length) = receiver.leased.get(index)?;
         Some(LeasedMessage {
             payload: receiver.view.payload(claim.position),
-            region: &receiver.connection.segment.region,
+            segment: &receiver.connection.segment,
             length,
-            redeliveries: claim.redeliveries,
+            claim,
             message: PhantomData,
         })
     }
@@ -65,7 +66,7 @@ impl<'b, T: Message + ?Sized> LeasedMessage<'b, T> {
     /// Bytes of the message that are there to be read: none in a forked child.
     #[inline(always)]
     pub(super) fn mapped_length(&self) -> usize {
-        match self.region.is_mapped() {
+        match self.segment.region.is_mapped() {
             true => self.length,
             false => 0,
         }
@@ -73,12 +74,36 @@ impl<'b, T: Message + ?Sized> LeasedMessage<'b, T> {
 
     /// How often the message was given back before this receipt: 0 at the first.
     pub fn redeliveries(&self) -> u8 {
-        self.redeliveries
+        self.claim.redeliveries
     }
 
     /// Whether another receiver may have seen this message before.
     pub fn is_redelivered(&self) -> bool {
-        self.redeliveries > 0
+        self.claim.redeliveries > 0
+    }
+
+    /// The number of the message in the order of its ring, from 0 when the ring was made.
+    /// It is the same when the message is given back and received again, so who remembers
+    /// numbers can tell whether it is done already. Later messages have higher ones; of a
+    /// ring with many senders, numbers are left out where a sender gave its position up.
+    /// Where messages are given back, they may come in another order.
+    ///
+    /// `None` of a rendezvous ring, which numbers nothing.
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc};
+    /// # let ring = Ring::<u64, Spsc>::anonymous(4)?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send_slice(&[10, 20, 30])?;
+    /// rx.recv()?;
+    /// let batch = rx.lease_batch(16)?;
+    /// assert_eq!(batch.iter().filter_map(|m| m.position()).collect::<Vec<_>>(), [1, 2]);
+    /// batch.requeue();
+    /// assert_eq!(rx.lease()?.message().position(), Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn position(&self) -> Option<u64> {
+        self.segment.number(self.claim.position)
     }
 
     /// Returns the address of the message's first byte, for reading in place. It is valid while
@@ -171,11 +196,43 @@ impl<'b> LeasedMessage<'b, [u8]> {
     }
 }
 
+impl LeasedMessage<'_, Untyped> {
+    /// Bytes of the message. (In a forked child, which does not have the ring's memory: 0.)
+    ///
+    /// ```
+    /// # use memring::{Ring, Spsc, Untyped};
+    /// # let ring = Ring::<Untyped, Spsc>::builder().message_layout(4, 4).anonymous()?;
+    /// # let (mut tx, mut rx) = (ring.sender()?, ring.receiver()?);
+    /// tx.send(&7u32.to_ne_bytes())?;
+    /// let lease = rx.lease()?;
+    /// let mut bytes = [0; 4];
+    /// assert_eq!((lease.message().size(), lease.message().copy_to(&mut bytes)), (4, 4));
+    /// assert_eq!(u32::from_ne_bytes(bytes), 7);
+    /// lease.release();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn size(&self) -> usize {
+        self.mapped_length()
+    }
+
+    /// Copies as much of the message as fits, from its beginning, and says how many bytes.
+    ///
+    /// Example: [`size`](LeasedMessage::size).
+    pub fn copy_to(&self, buffer: &mut [u8]) -> usize {
+        let length = self.mapped_length().min(buffer.len());
+        if length > 0 {
+            self.payload.load(&mut buffer[..length]);
+        }
+        length
+    }
+}
+
 impl<T: Message + ?Sized> std::fmt::Debug for LeasedMessage<'_, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = f.debug_struct("LeasedMessage");
         shown
-            .field("redeliveries", &self.redeliveries)
+            .field("redeliveries", &self.redeliveries())
             .finish_non_exhaustive()
     }
 }

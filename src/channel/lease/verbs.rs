@@ -219,6 +219,21 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
         }
     }
 
+    /// Claims up to `more` messages that are there now, behind those that are leased.
+    pub(super) fn extend_leases(&mut self, more: usize) -> usize {
+        let held = self.leased.len();
+        if more == 0 || self.taking.is_some() || !self.connection.has_fast_paths() {
+            return 0;
+        }
+        self.leased.compact();
+        self.lease_more(held.saturating_add(more));
+        let extended = self.leased.len() - held;
+        if extended > 0 {
+            self.side.hand_out(&self.view);
+        }
+        extended
+    }
+
     /// Acknowledges everything that is leased.
     #[inline]
     pub(super) fn release_leases(&mut self) {

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::Sender;
+use super::{Sender, check_length};
 use crate::channel::outcome;
 use crate::channel::waiting::{self, Wait, WaitError};
-use crate::error::{Failure, SendError, SendTimeoutError, TrySendError};
+use crate::error::{SendError, SendTimeoutError, TrySendError};
 use crate::message::Message;
 use crate::ring::kind::Kind;
 use crate::sys::failpoints::failpoint;
@@ -82,8 +82,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     ) -> Result<(), E> {
         let bytes = T::bytes_of(message);
         let (length, limit) = (bytes.len(), self.view.limit());
-        if T::FIXED.is_none() && length > limit {
-            let failure = Failure::TooLong { length, limit };
+        if let Err(failure) = check_length::<T>(length, limit) {
             return Err(error(WaitError::Failed(failure), ()));
         }
         let view = self.view; // a copy, as in `send_within`

@@ -306,7 +306,7 @@ fn calls_that_do_not_wait_and_probes_take_no_lock() {
             let [polling, waiting] = &mut receivers;
             let mut calls = 0;
             let mut first = Some(polling.try_recv());
-            // On a busy machine scans may be due at once, and no call is in vain.
+            // On a busy machine scans may be due at once, and no call is for nothing.
             let is_late = begun.until(MonotonicTime::now()) >= Duration::from_millis(80);
             // Held, until the scan that is due has passed over the claim: then gone.
             while first.take().unwrap_or_else(|| polling.try_recv())

@@ -38,6 +38,7 @@ complete -c memring -n "__fish_memring_needs_command" -f -a "lock" -d 'Run a com
 complete -c memring -n "__fish_memring_needs_command" -f -a "create" -d 'Make a ring for byte messages, unless it is there'
 complete -c memring -n "__fish_memring_needs_command" -f -a "list" -d 'List the rings, services, locks and other shared objects that there are'
 complete -c memring -n "__fish_memring_needs_command" -f -a "remove" -d 'Remove rings, services, locks and other shared objects, with what is in them'
+complete -c memring -n "__fish_memring_needs_command" -f -a "bridge" -d 'Carry rings between hosts, by memring-bridge if that is installed'
 complete -c memring -n "__fish_memring_using_subcommand bench" -l html -d 'Write a page with charts and tables to this file, for a browser' -r -F
 complete -c memring -n "__fish_memring_using_subcommand bench" -l svg -d 'Write the charts to this file, as a picture' -r -F
 complete -c memring -n "__fish_memring_using_subcommand bench" -l cpus -d 'Run on these CPUs: sender, receiver, sender, ... [default: distinct cores first]' -r
@@ -162,3 +163,4 @@ complete -c memring -n "__fish_memring_using_subcommand list" -l json -d 'Print 
 complete -c memring -n "__fish_memring_using_subcommand list" -s h -l help -d 'Print help'
 complete -c memring -n "__fish_memring_using_subcommand remove" -s f -l force -d 'Remove even what is in use, damaged, or of another version'
 complete -c memring -n "__fish_memring_using_subcommand remove" -s h -l help -d 'Print help'
+complete -c memring -n "__fish_memring_using_subcommand bridge" -s h -l help -d 'Print help (see more with \'--help\')'
