@@ -56,7 +56,7 @@ fn each_message_arrives_once_though_the_server_and_the_bridges_are_killed() {
     let source = Ring::<u64, Spsc>::builder()
         .capacity(256)
         .max_deliveries(15);
-    let source = source.create(&from).unwrap();
+    let source = source.wait_through_disconnect(true).create(&from).unwrap();
     let target = Ring::<u64, Spsc>::builder()
         .capacity(256)
         .wait_through_disconnect(true);
