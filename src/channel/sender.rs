@@ -123,8 +123,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// and takes no lock.
     ///
     /// On a [rendezvous](crate::RingBuilder::rendezvous) ring `Ok` means that a receiver has
-    /// taken the message, or that a receiver in a call that waits will take it. If no receiver
-    /// waits, the result is `Full`.
+    /// taken the message, or that a receiver in a call that waits is bound to take it. If no
+    /// receiver waits, the result is `Full`.
     ///
     /// ```
     /// # use memring::{Ring, Spsc, TrySendError};
