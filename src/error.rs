@@ -244,8 +244,8 @@ macro_rules! messages_hidden {
     };
 }
 
-/// Why [`Sender::try_send`](crate::Sender::try_send) did not send. The error holds a typed
-/// message.
+/// Why [`Sender::try_send`](crate::Sender::try_send) did not send. A typed message comes back in
+/// the error.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TrySendError<M> {
     /// There is no room now. On a rendezvous ring: no receiver waits.
@@ -273,7 +273,7 @@ messages_hidden!(TrySendError {
     Held => "no room yet"
 });
 
-/// Why [`Sender::send`](crate::Sender::send) gave up. The error holds a typed message.
+/// Why [`Sender::send`](crate::Sender::send) gave up. A typed message comes back in the error.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendError<M> {
     /// The ring is closed for good.
@@ -297,8 +297,8 @@ messages_hidden!(SendError {
     Cancelled => "the ring is full (a rendezvous ring: no receiver took the message), and the call was cancelled; `Canceller::reset` lets calls wait again"
 });
 
-/// Why [`Sender::send_timeout`](crate::Sender::send_timeout) gave up. The error holds a typed
-/// message.
+/// Why [`Sender::send_timeout`](crate::Sender::send_timeout) gave up. A typed message comes back
+/// in the error.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendTimeoutError<M> {
     /// There was no room by the deadline. If an endpoint holds the slot in question, this names

@@ -39,8 +39,8 @@ impl AsRawFd for ReadyFd {
 }
 
 impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
-    /// Returns a descriptor, armed, that is readable when there may be a message, or when the
-    /// ring may have ended. Each call returns the same one.
+    /// Returns a descriptor, armed, that is readable when there may be a message, or when a call
+    /// may fail. Each call returns the same one.
     ///
     /// ```
     /// # use memring::{Ring, Spsc};
@@ -115,8 +115,8 @@ impl<T: Message + ?Sized, K: Kind> Receiver<T, K> {
 }
 
 impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
-    /// Returns a descriptor that is readable when there may be room, or when the ring may have
-    /// ended; as [`Receiver::ready_fd`] otherwise.
+    /// Returns a descriptor that is readable when there may be room, or when a call may fail; as
+    /// [`Receiver::ready_fd`] otherwise.
     ///
     /// # Errors
     /// As [`Receiver::ready_fd`].

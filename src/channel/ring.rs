@@ -102,7 +102,7 @@ impl<T: Message + ?Sized, K: Kind> Ring<T, K> {
     /// `try_recv` finds the ring `Empty`. A waiting call is woken when it is done. If this
     /// process dies meanwhile, a waiting receiver finishes the work 85 ms after it has noticed
     /// the close (a receiver that was not woken notices after a second at most). Calls that do
-    /// not wait report `Closed` after a second.
+    /// not wait then report `Closed` after a second.
     ///
     /// ```
     /// # use memring::{RecvError, Ring, SendError, Spsc};

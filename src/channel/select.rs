@@ -128,12 +128,12 @@ impl<'a> Select<'a> {
         }
     }
 
-    /// Adds a receiver. It is ready when there is a message, or when the ring has ended.
+    /// Adds a receiver. It is ready when there is a message, or when the call would fail.
     pub fn recv<R: SelectReceiver>(&mut self, receiver: &'a mut R) -> Token<R> {
         self.add(receiver)
     }
 
-    /// Adds a sender. It is ready when there is room, or when the ring has ended.
+    /// Adds a sender. It is ready when there is room, or when the call would fail.
     pub fn send<S: SelectSender>(&mut self, sender: &'a mut S) -> Token<S> {
         self.add(sender)
     }

@@ -123,8 +123,8 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// and takes no lock.
     ///
     /// On a [rendezvous](crate::RingBuilder::rendezvous) ring `Ok` means that a receiver has
-    /// taken the message, or that a receiver in a call that waits will take it. If no receiver
-    /// waits, the result is `Full`.
+    /// taken the message, or that a receiver in a call that waits is bound to take it. If no
+    /// receiver waits, the result is `Full`.
     ///
     /// ```
     /// # use memring::{Ring, Spsc, TrySendError};
@@ -143,7 +143,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     /// did not release it within some microseconds. If the endpoint has died, this call or a call
     /// in the next 100 ms finds that out. [`TrySendError::Closed`];
     /// [`TrySendError::Disconnected`] if the ring is full and all receivers have detached or
-    /// died; [`TrySendError::Failed`]. A typed message comes back inside.
+    /// died; [`TrySendError::Failed`]. A typed message comes back in the error.
     #[inline]
     pub fn try_send(&mut self, message: T::Sent<'_>) -> Result<(), TrySendError<T::Unsent>> {
         self.send_within(message, Wait::Not, outcome::try_send)
@@ -172,7 +172,7 @@ impl<T: Message + ?Sized, K: Kind> Sender<T, K> {
     ///
     /// # Errors
     /// [`SendError::Closed`]; [`SendError::Disconnected`] if the ring is full and all receivers
-    /// have detached or died; [`SendError::Failed`]. A typed message comes back inside.
+    /// have detached or died; [`SendError::Failed`]. A typed message comes back in the error.
     #[inline]
     pub fn send(&mut self, message: T::Sent<'_>) -> Result<(), SendError<T::Unsent>> {
         self.send_within(message, Wait::Forever, outcome::send)

@@ -82,7 +82,7 @@ impl<T: Message + ?Sized> SocketSender<T> {
     /// # Errors
     /// [`TrySendError::Full`]; [`TrySendError::Closed`] if either end closed;
     /// [`TrySendError::Disconnected`] if the receiver has hung up, or died: at once, even if
-    /// there is room. [`TrySendError::Failed`]. The error holds a typed message.
+    /// there is room. [`TrySendError::Failed`]. A typed message comes back in the error.
     pub fn try_send(&mut self, message: T::Sent<'_>) -> Result<(), TrySendError<T::Unsent>> {
         self.send_within(message, Wait::Not, outcome::try_send)
     }
