@@ -269,6 +269,51 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Client<Q, R> {
         &'c mut self,
         request: Q::Given<'_>,
     ) -> impl Future<Output = Result<R::Taken, CallError>> + Send + use<'c, Q, R> {
+        self.call_async_until(request, None)
+    }
+
+    /// As [`Client::call_async`], with a deadline, which travels with the call: when it has
+    /// passed, no server is given the call any more. The future has no timer, so the runtime's
+    /// own ends the wait.
+    ///
+    /// # Errors
+    /// As [`Client::call_timeout`].
+    ///
+    /// ```
+    /// # use memring::rpc::Service;
+    /// # use std::time::{Duration, Instant};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = &format!("doc-call-deadline-async-{}", std::process::id());
+    /// let service = Service::<u64, u64>::open_or_create(name)?;
+    /// # let mut server = service.server()?;
+    /// # let worker = std::thread::spawn(move || server.serve(|number| *number + 1));
+    /// # let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
+    /// # runtime.block_on(async {
+    /// let mut client = service.client()?;
+    /// let time = Duration::from_secs(60);
+    /// let call = client.call_deadline_async(1, Instant::now() + time);
+    /// assert_eq!(tokio::time::timeout(time, call).await?, Ok(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # service.close()?;
+    /// # worker.join().unwrap()?;
+    /// # memring::rpc::remove(name)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn call_deadline_async<'c>(
+        &'c mut self,
+        request: Q::Given<'_>,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<R::Taken, CallError>> + Send + use<'c, Q, R> {
+        self.call_async_until(request, Some(deadline))
+    }
+
+    fn call_async_until<'c>(
+        &'c mut self,
+        request: Q::Given<'_>,
+        until: Option<Instant>,
+    ) -> impl Future<Output = Result<R::Taken, CallError>> + Send + use<'c, Q, R> {
         let encoded = self.encode(request);
         async move {
             encoded?;
@@ -276,8 +321,8 @@ impl<Q: Body + ?Sized, R: Body + ?Sized> Client<Q, R> {
                 let place = WindowPlace::new(&self.calls);
                 poll_fn(|context| self.calls.poll_begin(place.ticket, context)).await?
             };
-            let mut pending = PendingCall::<R>::new(&self.calls, call, None);
-            self.address(call, None);
+            let mut pending = PendingCall::<R>::new(&self.calls, call, until);
+            self.address(call, until);
             let sent = self.requests.send_async(&self.request).await;
             sent.map_err(not_sent)?;
             pending.was_sent = true;

@@ -132,8 +132,16 @@ impl Gate {
             match catch_unwind(AssertUnwindSafe(|| Q::take(body))).unwrap_or_else(panicked) {
                 Ok(body) => {
                     self.stats.handed_out += 1;
-                    let request = Request { body, attempt };
-                    let Head { client, call, .. } = head;
+                    let Head {
+                        client,
+                        call,
+                        deadline,
+                    } = head;
+                    let request = Request {
+                        body,
+                        attempt,
+                        deadline,
+                    };
                     return Admission::HandOut(Admitted {
                         request,
                         client,

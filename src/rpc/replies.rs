@@ -88,6 +88,14 @@ impl Replies {
         self.lock().link(client, self).map(drop)
     }
 
+    /// Whether the client has been dropped, or has died.
+    pub(super) fn is_gone(&self, client: u128) -> bool {
+        match self.lock().link(client, self) {
+            Ok(link) => link.is_gone(),
+            Err(no_link) => no_link == NoLink::Gone,
+        }
+    }
+
     /// Sends `reply`, whose first bytes are for the header. Waits for nothing: a client that
     /// keeps to the rules has room (see `calls`), and of another the reply is dropped, and
     /// counted.

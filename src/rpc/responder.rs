@@ -4,18 +4,22 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::body::Body;
-use super::error::ReplyError;
+use super::error::{CallError, ReplyError};
 use super::replies::Replies;
 use super::wire::{REPLY_HEADER, Status};
 use crate::channel::OwnedLease;
 use crate::ring::kind::Mpmc;
+use crate::sys::clock::MonotonicTime;
 
 /// A request, as a handler gets it. It dereferences to what the client sent.
 pub struct Request<Q: Body + ?Sized> {
     pub(super) body: Q::Taken,
     pub(super) attempt: u8,
+    /// On the monotonic clock, in nanoseconds.
+    pub(super) deadline: Option<u64>,
 }
 
 impl<Q: Body + ?Sized> Request<Q> {
@@ -32,6 +36,45 @@ impl<Q: Body + ?Sized> Request<Q> {
     /// Example: [`Responder`].
     pub fn attempt(&self) -> u8 {
         self.attempt
+    }
+
+    /// Returns how much time is left until the caller's deadline: zero if it has passed, `None`
+    /// if the call has none. For a handler that makes calls of its own.
+    ///
+    /// ```
+    /// use memring::rpc::Service;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// # let name = &format!("doc-remaining-{}", std::process::id());
+    /// let service = Service::<u64, u64>::open_or_create(name)?;
+    /// let (mut server, mut client) = (service.server()?, service.client()?);
+    /// let minute = Duration::from_secs(60);
+    /// let first = client.submit_deadline(1, Instant::now() + minute)?;
+    /// let second = client.submit(2)?;
+    ///
+    /// let (request, responder) = server.recv()?;
+    /// assert!(request.remaining().is_some_and(|left| left <= minute));
+    /// assert!(request.deadline().is_some_and(|at| at > Instant::now()));
+    /// # responder.reply(1)?;
+    /// let (request, responder) = server.recv()?;
+    /// assert_eq!((request.remaining(), request.deadline()), (None, None));
+    /// # responder.reply(2)?;
+    /// # (first.wait()?, second.wait()?);
+    /// # memring::rpc::remove(name)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn remaining(&self) -> Option<Duration> {
+        let now = MonotonicTime::now().as_nanos();
+        self.deadline
+            .map(|deadline| Duration::from_nanos(deadline.saturating_sub(now)))
+    }
+
+    /// Returns the caller's deadline; `None` if the call has none, or one that is further away
+    /// than the clock counts. A deadline that has passed is returned as the present moment.
+    ///
+    /// Example: [`Request::remaining`].
+    pub fn deadline(&self) -> Option<Instant> {
+        Instant::now().checked_add(self.remaining()?)
     }
 }
 
@@ -124,6 +167,52 @@ impl<R: Body + ?Sized> Responder<R> {
     /// As [`Responder::reply`].
     pub fn fail(self, error: impl fmt::Display) -> Result<(), ReplyError> {
         self.send(Status::Failed, text_reply(&error.to_string()))
+    }
+
+    /// Answers the call with the error of another call: for a server that passes calls on. The
+    /// caller gets the same error, except that `Disconnected`, `Closed`, `Removed` and
+    /// `Unusable`, which would speak of this service, become
+    /// [`CallError::Failed`](super::CallError::Failed) with the text.
+    ///
+    /// # Errors
+    /// As [`Responder::reply`].
+    ///
+    /// ```
+    /// use memring::rpc::{CallError, Service};
+    ///
+    /// # let name = &format!("doc-fail-as-{}", std::process::id());
+    /// let service = Service::<u64, u64>::open_or_create(name)?;
+    /// let (mut server, mut client) = (service.server()?, service.client()?);
+    /// let call = client.submit(1)?;
+    /// let (_, responder) = server.recv()?;
+    /// assert!(!responder.is_client_gone());
+    /// responder.fail_as(&CallError::ServerDied)?;
+    /// assert_eq!(call.wait(), Err(CallError::ServerDied));
+    /// # memring::rpc::remove(name)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn fail_as(self, error: &CallError) -> Result<(), ReplyError> {
+        let (status, text) = match error {
+            CallError::Timeout => (Status::Expired, String::new()),
+            CallError::ServerDied => (Status::ServerDied, String::new()),
+            CallError::Failed(text) => (Status::Failed, text.clone()),
+            CallError::Panicked(text) => (Status::Panicked, text.clone()),
+            CallError::Invalid(text) => (Status::Invalid, text.clone()),
+            CallError::Disconnected
+            | CallError::Closed
+            | CallError::Removed
+            | CallError::Unusable(_) => (Status::Failed, error.to_string()),
+        };
+        self.send(status, text_reply(&text))
+    }
+
+    /// Says whether the client has been dropped or has died, so that nobody waits for the
+    /// answer. Asks the kernel: for calls that take long. A [`PendingCall`](super::PendingCall)
+    /// that was dropped is not noticed as long as its client is there.
+    ///
+    /// Example: [`Responder::fail_as`].
+    pub fn is_client_gone(&self) -> bool {
+        self.replies.is_gone(self.client)
     }
 
     /// As [`Request::attempt`].

@@ -1,5 +1,6 @@
 //! Deadlines travel with the call.
 
+use std::future::Future;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -65,4 +66,45 @@ fn deadlines_of_threads_that_share_a_client() {
         responder.reply(7).unwrap();
         assert_eq!(patient.join().unwrap(), Ok(7));
     });
+}
+
+/// What a server that passes a call on needs to know of its deadline, and how it passes the end
+/// of it back.
+#[test]
+fn a_server_sees_the_deadline_and_passes_an_error_on() {
+    let home = Home::new();
+    let service = Numbers::open_or_create(home.named(SERVICE)).unwrap();
+    let (mut client, mut server) = (service.client().unwrap(), service.server().unwrap());
+    let until = Instant::now() + LONG;
+    let timed = client.submit_deadline(1, until).unwrap();
+    let endless = client.submit(2).unwrap();
+    let (request, responder) = server.recv().unwrap();
+    let deadline = request.deadline().unwrap();
+    assert!(deadline.max(until) - deadline.min(until) < LONG / 2);
+    assert!(request.remaining().unwrap() <= LONG);
+    responder.fail_as(&CallError::Timeout).unwrap();
+    let (request, responder) = server.recv().unwrap();
+    assert_eq!((request.deadline(), request.remaining()), (None, None));
+    let text = CallError::Closed.to_string();
+    responder.fail_as(&CallError::Closed).unwrap();
+    assert_eq!(timed.wait(), Err(CallError::Timeout));
+    assert_eq!(endless.wait(), Err(CallError::Failed(text)));
+}
+
+/// The deadline of a future travels with its call, and its client's end is seen.
+#[test]
+fn a_future_has_a_deadline_and_its_client_may_go() {
+    let home = Home::new();
+    let service = Numbers::open_or_create(home.named(SERVICE)).unwrap();
+    let (mut client, mut server) = (service.client().unwrap(), service.server().unwrap());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    {
+        let mut call = std::pin::pin!(client.call_deadline_async(1, Instant::now() + LONG));
+        assert!(call.as_mut().poll(&mut context).is_pending());
+    }
+    let (request, responder) = server.recv().unwrap();
+    assert!(request.remaining().is_some_and(|left| left <= LONG));
+    assert!(!responder.is_client_gone());
+    drop(client);
+    assert!(responder.is_client_gone());
 }
