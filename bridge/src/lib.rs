@@ -9,6 +9,7 @@
 //! of both ends, without clocks, files or network; [`state`] is what they keep in files;
 //! [`engine`] moves packets; [`drive`] puts all of it to work on rings.
 
+pub mod calls;
 pub mod drive;
 pub mod engine;
 pub mod metrics;

@@ -5,10 +5,12 @@
 //! everything, taken with that field as 0.
 
 mod bytes;
+mod calls;
 mod flow;
 mod shape;
 
 pub use bytes::Invalid;
+pub use calls::{CallOutcome, CallPart, ExportHello, RemoteAnswer, RemoteCall};
 pub use flow::{Ack, Data, Hello, MAX_RANGES, Offer, messages};
 pub use shape::Shape;
 
@@ -22,6 +24,8 @@ pub const HEADER: usize = 16;
 pub const FILL: usize = 63 << 10;
 /// Bytes of a packet of data beside its messages.
 pub const DATA_OVERHEAD: usize = HEADER + 8 * 8;
+/// Bytes of a packet of a call, or of an answer, beside the body; at most.
+pub const CALL_OVERHEAD: usize = HEADER + 8 * 8;
 
 const MAGIC: [u8; 4] = *b"mrbr";
 
@@ -36,6 +40,12 @@ pub enum Packet<'a> {
     Data(Data<'a>),
     /// What has arrived.
     Ack(Ack),
+    /// An exporting bridge is there.
+    Export(ExportHello),
+    /// A call.
+    Call(RemoteCall<'a>),
+    /// What becomes of a call.
+    Answer(RemoteAnswer<'a>),
 }
 
 impl Packet<'_> {
@@ -47,6 +57,9 @@ impl Packet<'_> {
             Packet::Hello(hello) => hello.write(&mut writer),
             Packet::Data(data) => data.write(&mut writer),
             Packet::Ack(ack) => ack.write(&mut writer),
+            Packet::Export(hello) => hello.write(&mut writer),
+            Packet::Call(call) => call.write(&mut writer),
+            Packet::Answer(answer) => answer.write(&mut writer),
         }
         writer.finish()
     }
@@ -57,6 +70,9 @@ impl Packet<'_> {
             Packet::Hello(_) => 2,
             Packet::Data(_) => 3,
             Packet::Ack(_) => 4,
+            Packet::Export(_) => 5,
+            Packet::Call(_) => 6,
+            Packet::Answer(_) => 7,
         }
     }
 }
@@ -72,7 +88,10 @@ pub fn decode(bytes: &[u8]) -> Result<Packet<'_>, Invalid> {
         2 => Packet::Hello(Hello::read(&mut reader)?),
         3 => Packet::Data(Data::read(&mut reader)?),
         4 => Packet::Ack(Ack::read(&mut reader)?),
-        other => return Err(Invalid::new("sort of packet", "1 to 4", other)),
+        5 => Packet::Export(ExportHello::read(&mut reader)?),
+        6 => Packet::Call(RemoteCall::read(&mut reader)?),
+        7 => Packet::Answer(RemoteAnswer::read(&mut reader)?),
+        other => return Err(Invalid::new("sort of packet", "1 to 7", other)),
     };
     reader.finish()?;
     Ok(packet)

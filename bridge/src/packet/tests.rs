@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -41,7 +43,7 @@ fn any_packet() -> impl Strategy<Value = Vec<u8>> {
     let ids = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>());
     let parts = (any_shape(), any_ranges(), any_ranges());
     let body = prop::collection::vec(any::<u8>(), 0..200);
-    (0..4, ids, parts, body, any::<bool>()).prop_map(|(sort, ids, parts, body, flag)| {
+    (0..7, ids, parts, body, any::<bool>()).prop_map(|(sort, ids, parts, body, flag)| {
         let (one, two, three, four) = ids;
         let (shape, put, held) = parts;
         let packet = match sort {
@@ -69,6 +71,36 @@ fn any_packet() -> impl Strategy<Value = Vec<u8>> {
                 count: (three as u32 >> 13) + 1,
                 uncertain: flag,
                 payload: &body,
+            }),
+            4 => Packet::Export(ExportHello {
+                export: one,
+                limit: two,
+                free: three as u32,
+                max_attempts: four as u8,
+            }),
+            5 => Packet::Call(RemoteCall {
+                import: one,
+                export: two,
+                number: three >> 1,
+                base: three >> 2,
+                attempt: (four as u8).max(1),
+                remaining: flag.then(|| Duration::from_nanos(four >> 1)),
+                part: match one % 3 {
+                    0 => CallPart::Request(&body),
+                    1 => CallPart::Waits,
+                    _ => CallPart::Cancel,
+                },
+            }),
+            6 => Packet::Answer(RemoteAnswer {
+                import: one,
+                export: two,
+                number: three,
+                outcome: match four % 3 {
+                    0 => CallOutcome::Working,
+                    1 => CallOutcome::Done,
+                    _ => CallOutcome::Refused,
+                },
+                body: &body,
             }),
             _ => Packet::Ack(Ack {
                 source: one,
