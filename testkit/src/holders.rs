@@ -46,7 +46,9 @@ pub fn holder<K: Kind>(args: &Args) {
         for _ in 0..args.get("received") {
             rx.recv().expect("receive, and acknowledge");
         }
-        let leased = rx.lease_batch(leases).expect("lease");
+        let extended: usize = args.get("extended");
+        let mut leased = rx.lease_batch(leases - extended).expect("lease");
+        assert_eq!(leased.extend(extended), extended);
         assert_eq!(leased.len(), leases);
         let read = || {
             let stamps = leased.iter().map(|message| Line::stamp(&message.read()));
@@ -113,6 +115,13 @@ impl<K: Kind> Scene<K> {
         child.expect("it is always started")
     }
 
+    /// As [`Scene::hold`], by a receiver that leases one message, and then extends its batch.
+    pub fn hold_by_extending(&self, leases: usize) -> Child {
+        let spawn = |args: &Pairs<'_>| Some(self.home.spawn("holder", args));
+        let child = self.start(spawn, 0, Side::Receiver, leases, leases - 1);
+        child.expect("it is always started")
+    }
+
     /// As [`Scene::hold_after`], by a process that `spawn` starts with these arguments, if it can.
     pub fn hold_by<P>(
         &self,
@@ -121,12 +130,24 @@ impl<K: Kind> Scene<K> {
         side: Side,
         leases: usize,
     ) -> Option<P> {
+        self.start(spawn, received, side, leases, 0)
+    }
+
+    fn start<P>(
+        &self,
+        spawn: impl FnOnce(&Pairs<'_>) -> Option<P>,
+        received: usize,
+        side: Side,
+        leases: usize,
+        extended: usize,
+    ) -> Option<P> {
         let ready = self.board.get(READY);
         let child = spawn(&[
             ("kind", &K::KIND),
             ("side", &side),
             ("received", &received),
             ("leases", &leases),
+            ("extended", &extended),
         ])?;
         self.board.wait(READY, ready + 1);
         Some(child)

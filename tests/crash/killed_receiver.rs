@@ -28,6 +28,24 @@ fn what_the_dead_held_is_delivered_again_and_marked<K: Kind>() {
 
 for_each_kind!(what_the_dead_held_is_delivered_again_and_marked);
 
+/// A window of messages, of which all but the first came by [`LeaseBatch::extend`].
+///
+/// [`LeaseBatch::extend`]: memring::LeaseBatch::extend
+fn what_the_dead_held_by_extending_is_delivered_again_and_marked<K: Kind>() {
+    let scene = Scene::<K>::of(8);
+    let mut tx = scene.sender();
+    put(&mut tx, 0..6);
+    scene.hold_by_extending(4).kill();
+    let mut rx = scene.receiver();
+    let got = get_sorted(&mut rx, 6);
+    assert_eq!(got, [(0, 1), (1, 1), (2, 1), (3, 1), (4, 0), (5, 0)]);
+    scene.counted(4, 0);
+    put(&mut tx, 6..14);
+    expect(&mut rx, 6..14);
+}
+
+for_each_kind!(what_the_dead_held_by_extending_is_delivered_again_and_marked);
+
 /// What the dead one had acknowledged does not come again.
 fn only_what_the_dead_held_is_delivered_again<K: Kind>() {
     let scene = Scene::<K>::of(64);
