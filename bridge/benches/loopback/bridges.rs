@@ -13,7 +13,7 @@ use crate::measured::{Helper, rate, trips};
 
 const CAPACITY: usize = 1 << 16;
 const BATCH: usize = 256;
-const PATIENCE: Duration = Duration::from_secs(10);
+const ECHO_TIMEOUT: Duration = Duration::from_secs(10);
 
 struct Way<const N: usize> {
     tx: Sender<[u64; N], Spsc>,
@@ -126,7 +126,7 @@ pub fn trip<const N: usize>() -> Result<f64> {
         });
         let found = trips(|| {
             there.tx.send([1; N])?;
-            back.rx.recv_timeout(PATIENCE)?;
+            back.rx.recv_timeout(ECHO_TIMEOUT)?;
             Ok(())
         });
         ended.store(true, Ordering::Relaxed); // a flag alone
