@@ -100,7 +100,7 @@ impl<Q: Body + ?Sized> fmt::Debug for Request<Q> {
 ///
 /// If it is dropped without an answer, by a panic or a `?` say, the call is given back, and that
 /// counts as an attempt. Another server, or the same one, gets the call, or the caller gets
-/// [`CallError::ServerDied`](super::CallError::ServerDied), as the service's policy says. The
+/// [`CallError::ServerDied`], as the service's policy says. The
 /// same happens if the process dies.
 ///
 /// As long as it exists, its server counts as attached, even if the [`Server`](super::Server) was
@@ -160,7 +160,7 @@ impl<R: Body + ?Sized> Responder<R> {
     }
 
     /// Answers the call with an error: the caller gets
-    /// [`CallError::Failed`](super::CallError::Failed) with its text, as much as fits into a
+    /// [`CallError::Failed`] with its text, as much as fits into a
     /// response.
     ///
     /// # Errors
@@ -172,7 +172,7 @@ impl<R: Body + ?Sized> Responder<R> {
     /// Answers the call with the error of another call: for a server that passes calls on. The
     /// caller gets the same error, except that `Disconnected`, `Closed`, `Removed` and
     /// `Unusable`, which would speak of this service, become
-    /// [`CallError::Failed`](super::CallError::Failed) with the text.
+    /// [`CallError::Failed`] with the text.
     ///
     /// # Errors
     /// As [`Responder::reply`].
