@@ -24,7 +24,7 @@ struct Way<const N: usize> {
 
 fn bridge(arguments: &[&str]) -> Result<Helper> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memring-bridge"));
-    let command = command.args(arguments).arg("--quiet");
+    let command = command.args(arguments).args(["--quiet", "--log", "warn"]);
     Helper::of(command.stdin(Stdio::null()).stdout(Stdio::null()))
 }
 
